@@ -1,0 +1,67 @@
+"""The errors of the stores: one family, each also the builtin that it resembles."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """Something about a store is wrong; the message says what, where and the way out."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of its message, OSError its number.
+        return " ".join(str(argument) for argument in self.args)
+
+
+class NotInStore(StoreError, KeyError):
+    """A data set, a recipe or a run that this store does not have."""
+
+
+class MissingFeatures(StoreError, KeyError):
+    """Features were asked for that nobody has computed, or that were damaged and set aside."""
+
+
+class CorruptStore(StoreError, ValueError):
+    """Bytes on disk are not the ones that were written."""
+
+
+class NewerFormat(StoreError, ValueError):
+    """A file was written by a newer version of this software."""
+
+
+class UnfitFeatures(StoreError, ValueError):
+    """Rows that must not be stored: not finite, of the wrong shape, or too large for float16."""
+
+
+class DisagreeingProducers(StoreError, ValueError):
+    """Other versions of the software give other features than the stored ones."""
+
+
+class StoreReadOnly(StoreError, PermissionError):
+    """The store cannot be written to."""
+
+
+class StoreFull(StoreError, OSError):
+    """The disk that holds the store is full, or a quota is used up."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write at `path` into the store's own errors."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise StoreReadOnly(
+                f"cannot write {path}: {error.strerror}; give another --store, "
+                "or write permission on this one"
+            ) from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StoreFull(
+                f"cannot write {path}: {error.strerror}; what was stored before is intact; "
+                "free some space and call again, it goes on from there"
+            ) from error
+        raise

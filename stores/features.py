@@ -1,0 +1,234 @@
+"""The feature store: bottleneck features by image key, view and recipe."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore, MissingFeatures, NotInStore
+from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
+from stores.index import Index
+from stores.keys import KEY_BYTES, Keys, Views, as_keys, as_views, identities
+from stores.publish import publish_file
+from stores.quarantine import check_rows, set_aside
+from stores.recipe import Recipe, read_recipe, write_recipe
+from stores.shards import Producer, Rows, fit, pack, unpack
+
+
+class FeatureStore:
+    """The features of one recipe in the store at `root`; any number of processes may share it.
+
+    Nothing is created on disk before the first `write`. Features are given and returned as arrays
+    (n, *shape) of float32 or float16, keys as (n, 32) bytes or an iterable of 32-byte keys, views
+    as one number for all or (n,) numbers. An object is for one thread; threads open one each.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], recipe: Recipe) -> None:
+        self.root = Path(root)
+        self.recipe = recipe
+        self.folder = self.root / "features" / recipe.fingerprint[:16]
+        if (self.folder / "recipe.json").exists():
+            self._check_folder()
+        self._index = Index(self.folder, recipe)
+
+    @classmethod
+    def open(cls, root: str | os.PathLike[str], fingerprint: str = "") -> Self:
+        """Open the features whose fingerprint begins so; a store with one recipe needs none.
+
+        Raises NotInStore where no recipe, or more than one, fits.
+        """
+        recipes = stored_recipes(root)
+        fitting = [recipe for recipe in recipes if recipe.fingerprint.startswith(fingerprint)]
+        if len(fitting) != 1:
+            there = "; ".join(str(recipe) for recipe in recipes) or "none"
+            raise NotInStore(
+                f"{root}: expected one recipe whose fingerprint begins with {fingerprint!r}, "
+                f"found {len(fitting)}; in the store: {there}"
+            )
+        return cls(root, fitting[0])
+
+    def missing(self, keys: Keys | Iterable[bytes], *, views: int | Views = 0) -> NDArray[np.bool_]:
+        """Tell for each key whether its feature has yet to be computed, (n,) booleans."""
+        self._refresh()
+        return self._index.find(_identities(keys, views)) < 0
+
+    def write(
+        self,
+        keys: Keys | Iterable[bytes],
+        rows: Rows,
+        *,
+        views: int | Views = 0,
+        producer: Producer | None = None,
+    ) -> str:
+        """Store one feature for each key, durably and all at once; return the shard's digest.
+
+        When this returns, the rows are acknowledged: nothing short of losing the disk loses them.
+        Raises UnfitFeatures (wrong shape or count, not finite), StoreReadOnly or StoreFull, and
+        then nothing was stored.
+        """
+        ids = _identities(keys, views)
+        shape = next((shard.shape for shard in self._index), None)
+        stored = fit(self.recipe, rows, count=len(ids), shape=shape)
+        write_recipe(self.recipe, self.folder)
+        numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
+        shard, content = pack(self.recipe, ids[:, :KEY_BYTES], numbers, stored, producer or {})
+        publish_file(content, self._index.shard_path(shard.digest), tmp=self.folder / "tmp")
+        self._index.add(shard)
+        self._index.write_fragment(shard)
+        return shard.digest
+
+    def read(self, keys: Keys | Iterable[bytes], *, views: int | Views = 0) -> Rows:
+        """Return the features of `keys`, in their order, in memory; every row is checked.
+
+        A row whose checksum is wrong is set aside, said so, and never returned. Raises
+        MissingFeatures where a feature is not stored or was damaged.
+        """
+        ids = _identities(keys, views)
+        self._refresh()
+        return self._gather(ids, self._places(ids))
+
+    def batches(
+        self,
+        keys: Keys | Iterable[bytes],
+        *,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+        views: int | Views = 0,
+    ) -> Iterator[tuple[NDArray[np.int64], Rows]]:
+        """Yield (positions in `keys`, features) in batches, in order or shuffled by a seed.
+
+        The positions pick the labels: `y[positions]`. Only one batch is in memory at a time.
+        Raises MissingFeatures before the first batch where a feature is not stored.
+        """
+        ids = _identities(keys, views)
+        self._refresh()
+        places, generation = self._places(ids), self._index.generation
+        order = np.arange(len(ids), dtype=np.int64)
+        if shuffle_seed is not None:
+            np.random.default_rng(shuffle_seed).shuffle(order)
+        for start in range(0, len(ids), batch_size):
+            if generation != self._index.generation:
+                places, generation = self._places(ids), self._index.generation
+            positions = order[start : start + batch_size]
+            yield positions, self._gather(ids[positions], places[positions])
+
+    def verify(self) -> list[str]:
+        """Read every byte of every shard, set aside what is damaged, and return what was found."""
+        findings = self._index.refresh()
+        for shard in list(self._index):
+            try:
+                unpack(self._index.shard_path(shard.digest), self.recipe)
+            except FileNotFoundError:
+                continue  # collected by another process just now
+            except (CorruptStore, OSError) as error:
+                findings[shard.digest] = str(error)
+        for digest, reason in findings.items():
+            set_aside(self._index, digest, reason, write=self.write)
+        return list(findings.values())
+
+    def reindex(self) -> int:
+        """Make all index fragments again from the shards; return how many."""
+        for fragment in (self.folder / "index").glob("*.parquet"):
+            fragment.unlink()
+        self._index = Index(self.folder, self.recipe)
+        self._refresh()
+        return len(list(self._index))
+
+    def collect_garbage(
+        self, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
+    ) -> list[Garbage]:
+        """Return what nobody will read again, and delete it where that is asked for."""
+        self._refresh()
+        return collect(recipe_garbage(self._index, grace_seconds), delete=delete)
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts and sizes: shards, features, bytes, row shape, dtype and producers."""
+        self._refresh()
+        shards = list(self._index)
+        return {
+            "fingerprint": self.recipe.fingerprint,
+            "recipe": str(self.recipe),
+            "feature_shape": list(shards[0].shape) if shards else None,
+            "features": len(self._index),
+            "shards": len(shards),
+            "bytes": sum(shard.size for shard in shards),
+            "producers": self.producers(),
+            "quarantined": len(list((self.folder / "quarantine").glob("*.h5"))),
+        }
+
+    def producers(self) -> list[Producer]:
+        """Return who made the stored features, each once, without the figures of agreement."""
+        self._refresh()
+        kept = [{**shard.producer, "agreement": None} for shard in self._index]
+        return [json.loads(text) for text in sorted({json.dumps(p, sort_keys=True) for p in kept})]
+
+    def keys(self) -> Keys:
+        """Return the keys of all stored features of view 0, (n, 32) bytes, some perhaps twice."""
+        self._refresh()
+        stored = [shard.keys[shard.views == 0] for shard in self._index]
+        return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *stored])
+
+    def _refresh(self) -> None:
+        for digest, reason in self._index.refresh().items():
+            set_aside(self._index, digest, reason, write=self.write)
+
+    def _places(self, ids: NDArray[np.uint8]) -> NDArray[np.int64]:
+        places = self._index.find(ids)
+        absent = int((places < 0).sum())
+        if absent:
+            first = ids[int(np.argmax(places < 0)), :KEY_BYTES].tobytes().hex()
+            raise MissingFeatures(
+                f"{absent} of {len(ids)} features are not stored under recipe {self.recipe} "
+                f"(the first: image {first[:12]}…); extract them first"
+            )
+        return places
+
+    def _gather(self, ids: NDArray[np.uint8], places: NDArray[np.int64]) -> Rows:
+        # A damaged row may have a whole twin in another shard; each turn sets one shard aside.
+        while True:
+            gathered: list[tuple[NDArray[np.int64], Rows]] = []
+            for shard, positions, numbers in self._index.locate(places):
+                try:
+                    rows = self._index.rows(shard)[numbers]
+                except FileNotFoundError:
+                    self._index.discard(shard.digest)  # collected by another process just now
+                    break
+                reason = check_rows(self.recipe, shard, numbers, ids[positions], rows)
+                if reason:
+                    set_aside(self._index, shard.digest, reason, write=self.write)
+                    break
+                gathered.append((positions, rows))
+            else:
+                return self._ordered(len(ids), gathered)
+            places = self._places(ids)
+
+    def _ordered(self, count: int, gathered: list[tuple[NDArray[np.int64], Rows]]) -> Rows:
+        if len(gathered) == 1 and len(gathered[0][0]) == count:
+            return gathered[0][1]
+        shape = gathered[0][1].shape[1:] if gathered else ()
+        ordered = np.empty((count, *shape), self.recipe.dtype)
+        for positions, rows in gathered:
+            ordered[positions] = rows
+        return ordered
+
+    def _check_folder(self) -> None:
+        stored = read_recipe(self.folder)
+        if stored.fingerprint != self.recipe.fingerprint:
+            raise CorruptStore(
+                f"{self.folder}: expected recipe {self.recipe.fingerprint}, found "
+                f"{stored.fingerprint}; only 16 of its digits name the folder: move it away"
+            )
+
+
+def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
+    """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
+    return [read_recipe(path.parent) for path in sorted(Path(root).glob("features/*/recipe.json"))]
+
+
+def _identities(keys: Keys | Iterable[bytes], views: int | Views) -> NDArray[np.uint8]:
+    array = as_keys(keys)
+    return identities(array, as_views(views, len(array)))

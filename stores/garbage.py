@@ -1,0 +1,86 @@
+"""Garbage: what no reader will ask for again. It is listed before it is deleted."""
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stores.index import Index
+from stores.publish import is_leased
+from stores.quarantine import check_rows
+
+# Nothing younger is taken: a writer may be between two of its steps.
+GRACE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """One file or folder that may go, with its size in bytes and the reason."""
+
+    path: Path
+    size: int
+    reason: str
+
+
+def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
+    """Find what writers who died left in a `tmp/` folder."""
+    for path in sorted(tmp.glob("*.draft")):
+        if _age(path) > grace_seconds and not is_leased(path):
+            yield Garbage(path, _size(path), "left by a writer that died")
+
+
+def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
+    """Find the garbage in one recipe's folder: drafts, quarantined files, shadowed shards."""
+    yield from drafts(index.folder / "tmp", grace_seconds)
+    for path in sorted((index.folder / "quarantine").glob("*.h5")):
+        if _age(path) > grace_seconds:
+            yield Garbage(path, _size(path), "quarantined: damaged, and computed again elsewhere")
+    for path in sorted((index.folder / "index").glob("*.parquet")):
+        if not index.shard_path(path.stem).exists() and _age(path) > grace_seconds:
+            yield Garbage(path, _size(path), "an index fragment without its shard")
+    for digest in _shadowed(index):
+        path = index.shard_path(digest)
+        if path.exists() and _age(path) > grace_seconds:
+            yield Garbage(path, _size(path), "each of its features is read from another shard")
+
+
+def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
+    """Return the garbage as a list; with `delete`, remove it from the disk first."""
+    found = list(garbage)
+    for item in found if delete else []:
+        if item.path.is_dir():
+            shutil.rmtree(item.path, ignore_errors=True)
+        else:
+            item.path.unlink(missing_ok=True)
+    return found
+
+
+def _shadowed(index: Index) -> Iterator[str]:
+    """Find shards of which no row is read, because whole twins of all rows are read instead."""
+    for shard in list(index):
+        ids = shard.identities
+        for twin, positions, numbers in index.locate(index.find(ids)):
+            rows = index.rows(twin)[numbers]
+            if twin.digest == shard.digest or check_rows(
+                index.recipe, twin, numbers, ids[positions], rows
+            ):
+                break
+        else:
+            yield shard.digest
+
+
+def _age(path: Path) -> float:
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return -np.inf
+    return time.time() - max(about.st_mtime, about.st_ctime)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

@@ -1,0 +1,80 @@
+"""The identity of an image (SHA-256 of its bytes) and of a feature (image key and view)."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+KEY_BYTES = 32
+IDENTITY_BYTES = KEY_BYTES + 2  # the view is a little-endian u2
+
+Keys = NDArray[np.uint8]  # (n, 32)
+Views = NDArray[np.uint16]  # (n,)
+
+
+class ImageKey(bytes):
+    """SHA-256 of the bytes of an image file: 32 bytes, shown as hexadecimal digits."""
+
+    __slots__ = ()
+
+    def __new__(cls, digest: bytes) -> Self:
+        """Take 32 raw bytes; raises ValueError on any other length."""
+        if len(digest) != KEY_BYTES:
+            raise ValueError(f"an image key has {KEY_BYTES} bytes. Received: {len(digest)} bytes")
+        return super().__new__(cls, digest)
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Return the key of an image file's content."""
+        return cls(hashlib.sha256(content).digest())
+
+    def __str__(self) -> str:
+        return self.hex()
+
+
+def as_keys(keys: Keys | Iterable[bytes]) -> Keys:
+    """Return keys as an (n, 32) array of bytes; raises ValueError where one is not 32 bytes."""
+    if isinstance(keys, np.ndarray):
+        if keys.ndim != 2 or keys.shape[1] != KEY_BYTES or keys.dtype != np.uint8:
+            raise ValueError(
+                f"`keys` must be (n, {KEY_BYTES}) bytes. "
+                f"Received: shape={keys.shape}, dtype={keys.dtype}"
+            )
+        return np.ascontiguousarray(keys)
+    joined = b"".join(ImageKey(key) for key in keys)
+    return np.frombuffer(joined, np.uint8).reshape(-1, KEY_BYTES)
+
+
+def as_views(views: int | Views, count: int) -> Views:
+    """Return one view number for each of `count` keys; raises ValueError on a wrong length."""
+    array = np.asarray(views)
+    if array.ndim > 1 or (array.ndim == 1 and len(array) != count):
+        raise ValueError(f"`views` must be one number or {count}. Received: shape={array.shape}")
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= np.iinfo(np.uint16).max:
+        raise ValueError(f"a view is a number from 0 to 65535. Received: {views}")
+    return np.broadcast_to(array, (count,)).astype("<u2")
+
+
+def identities(keys: Keys, views: Views) -> NDArray[np.uint8]:
+    """Return the identity of each feature, key followed by view, as (n, 34) bytes."""
+    joined = np.empty((len(keys), IDENTITY_BYTES), np.uint8)
+    joined[:, :KEY_BYTES] = keys
+    joined[:, KEY_BYTES:] = views.astype("<u2").view(np.uint8).reshape(-1, 2)
+    return joined
+
+
+def as_arrow(rows: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """Return (n, width) bytes as an Arrow array of n fixed-size values, without a copy."""
+    count, width = rows.shape
+    buffer = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, buffer])
+
+
+def from_arrow(column: pa.ChunkedArray | pa.Array, width: int = KEY_BYTES) -> NDArray[np.uint8]:
+    """Return an Arrow column of fixed-size values without nulls as (n, width) bytes."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)
+    return raw[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)

@@ -1,0 +1,204 @@
+"""The manifest: the table of a data set, one row a file, kept as Parquet."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore, NotInStore, StoreError
+from stores.keys import ImageKey, Keys, as_keys
+from stores.publish import locked, publish_file
+from stores.tables import read_table, table_bytes
+
+MANIFEST_VERSION = 1
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+# accepted: has a split and a feature. rejected: cannot be used, for the reason given. ignored: has
+# an ending that Keras passes over. absent: gone from the folder; its split is remembered.
+Status = Literal["accepted", "rejected", "ignored", "absent"]
+
+_SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("key", pa.binary(32)),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()),
+        ("inode", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file: its path below the data set's folder, what it is, and how it looked on disk."""
+
+    path: str
+    key: ImageKey | None  # None where the file could not be read
+    label: str | None  # the class's name
+    split: Split | None
+    status: Status
+    reason: str  # why it is rejected or ignored; or a remark on an accepted image
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @property
+    def stamp(self) -> tuple[int, int, int, int]:
+        """How the file looked on disk; an unchanged stamp means unchanged bytes."""
+        return (self.size, self.mtime_ns, self.ctime_ns, self.inode)
+
+
+class Images(NamedTuple):
+    """Distinct images: keys (n, 32), labels (n,) as indices of the classes, and one path each."""
+
+    keys: Keys
+    labels: NDArray[np.int64]
+    paths: list[str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set: its folder, its classes in Keras's order, how it was split, and its files."""
+
+    name: str
+    folder: str
+    classes: tuple[str, ...]
+    seed: int
+    test_split: float
+    validation_split: float
+    listed_ns: int  # when the folder was listed; a file as young as that is read again
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def read(cls, store: str | os.PathLike[str], name: str) -> Self:
+        """Read a data set's manifest; raises NotInStore, CorruptStore or NewerFormat."""
+        path = manifest_path(store, name)
+        try:
+            table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
+        except FileNotFoundError as error:
+            there = ", ".join(datasets(store)) or "none"
+            raise NotInStore(
+                f"{store}: no data set {name!r}; ingest its folder first; in the store: {there}"
+            ) from error
+        except CorruptStore as error:
+            raise CorruptStore(
+                f"{error}; bring it back from a backup, or delete it and ingest again (the split "
+                "is then drawn anew)"
+            ) from error
+        entries = tuple(
+            Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
+            for row in table.to_pylist()
+        )
+        return cls(name=name, entries=entries, **about | {"classes": tuple(about["classes"])})
+
+    def write(self, store: str | os.PathLike[str]) -> None:
+        """Publish the manifest; raises StoreReadOnly or StoreFull."""
+        columns = {
+            field.name: [getattr(entry, field.name) for entry in self.entries]
+            for field in fields(Entry)
+        }
+        about = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in {"name", "entries"}
+        }
+        content = table_bytes(
+            pa.table(columns, schema=_SCHEMA),
+            kind="manifest",
+            version=MANIFEST_VERSION,
+            metadata=about,
+        )
+        path = manifest_path(store, self.name)
+        publish_file(content, path, tmp=path.parent / "tmp")
+
+    def select(self, *splits: Split) -> Images:
+        """Return the distinct accepted images of some splits (of all, where none is named)."""
+        chosen: dict[ImageKey, Entry] = {}
+        for entry in self.of_status("accepted"):
+            if entry.key and (not splits or entry.split in splits):
+                chosen.setdefault(entry.key, entry)
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        labels = [numbers[entry.label or ""] for entry in chosen.values()]
+        paths = [entry.path for entry in chosen.values()]
+        return Images(as_keys(chosen), np.array(labels, np.int64), paths)
+
+    def of_status(self, *statuses: Status) -> list[Entry]:
+        """Return the entries of some statuses, in the order of their paths."""
+        return [entry for entry in self.entries if entry.status in statuses]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the sorted (key, label, split) of the distinct accepted images."""
+        lines = {
+            f"{entry.key}\t{entry.split}\t{entry.label}" for entry in self.of_status("accepted")
+        }
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of distinct images of each class in each split."""
+        found = Counter((e.label, e.split, e.key) for e in self.of_status("accepted"))
+        by_class = Counter((label, split) for label, split, _ in found)
+        return {c: {s: by_class[c, s] for s in SPLITS} for c in self.classes}
+
+    def summary(self) -> dict[str, Any]:
+        """Return sizes: images per split, duplicates, classes, and what is left out and why."""
+        accepted = self.of_status("accepted")
+        counts = self.counts()
+        return {
+            "dataset": self.name,
+            "folder": self.folder,
+            "classes": list(self.classes),
+            "images": len(accepted),
+            **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
+            "counts": counts,
+            "duplicates": len(accepted) - len({entry.key for entry in accepted}),
+            "rejected": [_told(entry) for entry in self.of_status("rejected")],
+            "ignored": [_told(entry) for entry in self.of_status("ignored")],
+            "remarks": [_told(entry) for entry in accepted if entry.reason],
+            "absent": len(self.of_status("absent")),
+            "seed": self.seed,
+        }
+
+
+@contextmanager
+def dataset_lock(store: str | os.PathLike[str], name: str) -> Iterator[None]:
+    """Hold a data set while its manifest is read, changed and written; others wait."""
+    with locked(manifest_path(store, name).parent / "lock"):
+        yield
+
+
+def datasets(store: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a store's data sets."""
+    return sorted(path.parent.name for path in Path(store).glob("datasets/*/manifest.parquet"))
+
+
+def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
+    """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
+    if not re.fullmatch(r"[^/\0\n]{1,200}", name) or name.startswith("."):
+        raise StoreError(
+            f"{name!r} cannot name a data set: expected 1 to 200 characters on one line, no "
+            "slash, no dot in front; give another --dataset"
+        )
+    return Path(store) / "datasets" / name / "manifest.parquet"
+
+
+def _told(entry: Entry) -> dict[str, str]:
+    about = asdict(entry)
+    return {"path": about["path"], "reason": about["reason"]}

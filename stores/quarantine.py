@@ -1,0 +1,77 @@
+"""What is damaged becomes no answer: it is found by checksums, set aside, and its rest kept."""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.errors import StoreFull, StoreReadOnly, explained
+from stores.index import Index
+from stores.publish import make_folder, sync_folder
+from stores.recipe import Recipe
+from stores.shards import Rows, Shard, row_checksums
+
+log = logging.getLogger("gargalo.store")
+
+
+def check_rows(
+    recipe: Recipe, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8], rows: Rows
+) -> str:
+    """Return what is wrong with the rows read from a shard for `ids`, or an empty text."""
+    actual = row_checksums(recipe.fingerprint, ids, rows)
+    stored = shard.checksums[numbers]
+    wrong = np.flatnonzero(actual != stored)
+    if not len(wrong):
+        return ""
+    first = int(wrong[0])
+    others = f" (and {len(wrong) - 1} more rows)" if len(wrong) > 1 else ""
+    return (
+        f"shard {shard.digest[:12]}…: row {int(numbers[first])} has checksum "
+        f"{int(actual[first]):016x}, stored {int(stored[first]):016x}{others}"
+    )
+
+
+def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., str]) -> None:
+    """Take a damaged shard out of every answer, keeping those of its rows that are whole.
+
+    The whole rows are published in a new shard first; then the file moves to `quarantine/`. In a
+    store that cannot be written, this process alone skips the shard. Either is said.
+    """
+    shard = next((shard for shard in index if shard.digest == digest), None)
+    index.discard(digest)
+    index.damaged[digest] = reason
+    try:
+        rescued = _rescue(index, shard, write) if shard else None
+        if rescued != digest:  # the same rows make the same file: it has just been mended
+            _move(index, digest)
+    except (StoreReadOnly, StoreFull) as error:
+        log.warning("%s; skipped, for it cannot be set aside: %s", reason, error)
+    else:
+        index.damaged.pop(digest, None)
+        log.warning("%s; quarantined, the next extract recomputes what was lost", reason)
+
+
+def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None:
+    path = index.shard_path(shard.digest)
+    if not path.exists() or path.stat().st_size != shard.size:
+        return None  # mapping a file that is too short would end the process
+    rows = shard.map(path)
+    sums = row_checksums(index.recipe.fingerprint, shard.identities, rows)
+    whole = np.flatnonzero(sums == shard.checksums)
+    if not len(whole):
+        return None
+    return write(shard.keys[whole], rows[whole], views=shard.views[whole], producer=shard.producer)
+
+
+def _move(index: Index, digest: str) -> None:
+    source = index.shard_path(digest)
+    target = index.folder / "quarantine" / source.name
+    with explained(target):
+        make_folder(target.parent)
+        try:
+            source.rename(target)
+        except FileNotFoundError:
+            return  # another reader was quicker
+        sync_folder(target.parent)
+        index.fragment_path(digest).unlink(missing_ok=True)

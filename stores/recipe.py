@@ -1,0 +1,116 @@
+"""The recipe: everything that decides a feature's value, and nothing else."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from stores.errors import CorruptStore, NewerFormat
+from stores.publish import publish_file
+
+RECIPE_VERSION = 1
+# Of `recipe.json`, and of the layout of the folder that it stands in.
+FORMAT_VERSION = 1
+
+AspectRatio = Literal["stretch", "crop", "pad"]
+Pooling = Literal["avg", "max", "none"]
+StoredDtype = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to an image to get a feature; no field has a default, each is said.
+
+    `weights` is `sha256:<digest of the file>`, `values-sha256:<digest of the loaded values>`,
+    or for untrained weights `none:seed=<seed>,keras=<version>`.
+    """
+
+    version: int
+    backbone: str
+    backbone_arguments: tuple[tuple[str, Any], ...]
+    weights: str
+    image_size: tuple[int, int]  # height, width in pixels
+    color_mode: str
+    interpolation: str
+    aspect_ratio: AspectRatio
+    decode: str
+    preprocessing: str
+    tap: str
+    pooling: Pooling
+    compute_precision: str
+    dtype: StoredDtype
+    augmentation: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def __str__(self) -> str:
+        size = "×".join(str(side) for side in self.image_size)
+        return (
+            f"{self.fingerprint[:16]} ({self.backbone} {size}, tap {self.tap}, "
+            f"pooling {self.pooling}, {self.dtype})"
+        )
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: sorted names, no blanks, no NaN, ASCII only."""
+        fields = asdict(self) | {"backbone_arguments": dict(self.backbone_arguments)}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; raises NewerFormat or CorruptStore."""
+        try:
+            fields = json.loads(text)
+            version = fields["version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptStore(f"not a recipe: {text[:80]!r}") from error
+        if not isinstance(version, int) or version > RECIPE_VERSION:
+            raise NewerFormat(
+                f"a recipe of version {version}, this software knows up to {RECIPE_VERSION}; "
+                "update gargalo to read it"
+            )
+        try:
+            arguments = tuple(sorted(fields.pop("backbone_arguments").items()))
+            size = tuple(fields.pop("image_size"))
+            return cls(backbone_arguments=arguments, image_size=size, **fields)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise CorruptStore(f"not a recipe: {error}") from error
+
+
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """Publish `recipe.json` in a recipe's folder, where it is not there yet."""
+    path = folder / "recipe.json"
+    if not path.exists():
+        fields = json.loads(recipe.to_json())
+        about = {"format": FORMAT_VERSION, "sha256": recipe.fingerprint, "recipe": fields}
+        publish_file(json.dumps(about, indent=2).encode(), path, tmp=folder / "tmp")
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """Read a folder's `recipe.json`; raises FileNotFoundError, CorruptStore or NewerFormat."""
+    path = folder / "recipe.json"
+    try:
+        about = json.loads(path.read_text())
+        version, sha256, fields = about["format"], about["sha256"], about["recipe"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise NewerFormat(
+            f"{path}: features of format version {version}, this software knows up to "
+            f"{FORMAT_VERSION}; update gargalo to read them"
+        )
+    recipe = Recipe.from_json(json.dumps(fields))
+    if recipe.fingerprint != sha256:
+        raise _damaged(path)
+    return recipe
+
+
+def _damaged(path: Path) -> CorruptStore:
+    return CorruptStore(
+        f"{path}: the file is damaged; delete it: the next extract writes it again, and each "
+        "shard holds the recipe too"
+    )

@@ -1,0 +1,117 @@
+"""A run: one trained head with what it was trained on, how, and how it did."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from stores.errors import CorruptStore, NewerFormat
+
+RUN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
+
+    dataset: str
+    dataset_digest: str  # of the (key, label, split) that it was trained and validated on
+    fingerprint: str  # of the features' recipe
+    classes: tuple[str, ...]
+    head: dict[str, Any]  # the head's whole specification
+    seed: int
+    metrics: dict[str, float]  # of train and validation
+    parameters: dict[str, Any]  # what the user asked for, to repeat it
+    versions: dict[str, str]
+    created: str  # ISO 8601, UTC
+
+    @property
+    def id(self) -> str:
+        """SHA-256 over data set digest, recipe, classes, head and seed."""
+        return run_id(
+            dataset_digest=self.dataset_digest,
+            fingerprint=self.fingerprint,
+            classes=self.classes,
+            head=self.head,
+            seed=self.seed,
+        )
+
+    def to_json(self) -> str:
+        """Return the run as JSON with its format version and a digest of itself."""
+        return _stamped(asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a `run.json`; raises CorruptStore or NewerFormat."""
+        body = _checked(path)
+        return cls(**body | {"classes": tuple(body["classes"])})
+
+
+@dataclass(frozen=True)
+class TestOpening:
+    """One look at the test split by one run."""
+
+    __test__ = False  # it is no test case, whatever pytest thinks of its name
+
+    asked_by: str
+    metrics: dict[str, float]
+    opened: str  # ISO 8601, UTC
+
+    def to_json(self) -> str:
+        """Return the opening as JSON with its format version and a digest of itself."""
+        return _stamped(asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one opening's file; raises CorruptStore or NewerFormat."""
+        return cls(**_checked(path))
+
+
+def run_id(
+    *,
+    dataset_digest: str,
+    fingerprint: str,
+    classes: Sequence[str],
+    head: dict[str, Any],
+    seed: int,
+) -> str:
+    """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
+    return _digest(
+        {
+            "dataset_digest": dataset_digest,
+            "fingerprint": fingerprint,
+            "classes": list(classes),
+            "head": head,
+            "seed": seed,
+        }
+    )
+
+
+def _digest(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamped(body: dict[str, Any]) -> str:
+    return json.dumps({"format": RUN_VERSION, "sha256": _digest(body), "run": body}, indent=2)
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text())
+        version, body = stored["format"], stored["run"]
+        whole = stored["sha256"] == _digest(body)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(
+            f"{path}: the file is damaged; delete its folder, train again"
+        ) from error
+    if version > RUN_VERSION:
+        raise NewerFormat(
+            f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
+            "update gargalo to read it"
+        )
+    if not whole:
+        raise CorruptStore(f"{path}: the file is damaged; delete its folder, train again")
+    return dict(body)

@@ -1,0 +1,165 @@
+"""The run store: trained heads with their metrics, history, predictions and models."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stores.errors import CorruptStore, NotInStore, StoreFull, StoreReadOnly
+from stores.publish import publish_file, publish_folder
+from stores.run import RUN_VERSION, Run, TestOpening
+from stores.tables import read_table, table_bytes
+
+_SCHEMA = pa.schema(
+    [
+        ("run", pa.string()),
+        ("dataset", pa.string()),
+        ("dataset_digest", pa.string()),
+        ("fingerprint", pa.string()),
+        ("classes", pa.list_(pa.string())),
+        ("head", pa.string()),
+        ("head_specification", pa.string()),
+        ("seed", pa.int64()),
+        ("train_accuracy", pa.float64()),
+        ("validation_accuracy", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("test_openings", pa.int64()),
+        ("created", pa.string()),
+    ]
+)
+
+
+class RunStore:
+    """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.folder = Path(root) / "runs"
+
+    def __contains__(self, run: object) -> bool:
+        return isinstance(run, str) and (self._path(run) / "run.json").exists()
+
+    def model_folder(self, run: str) -> Path:
+        """Return where a run's model lies; writing and reading it is the trainer's business."""
+        return self._path(run) / "model"
+
+    def publish(
+        self,
+        run: Run,
+        *,
+        history: Sequence[dict[str, float]],
+        predictions: pa.Table,
+        save_model: Callable[[Path], None],
+    ) -> Run:
+        """Store a run, whole or not at all, and return it as stored.
+
+        `history` has one row an epoch. `predictions` has the columns key, split, label, predicted
+        (both names of classes) and scores (one number a class). `save_model` writes into the
+        empty folder that it is given. Where the same run was stored before, that one is kept.
+        Raises StoreReadOnly or StoreFull.
+        """
+        with publish_folder(self._path(run.id), tmp=self.folder / "tmp") as draft:
+            (draft / "model").mkdir()
+            save_model(draft / "model")
+            (draft / "history.parquet").write_bytes(
+                table_bytes(_epochs(history), kind="history", version=RUN_VERSION)
+            )
+            (draft / "predictions.parquet").write_bytes(
+                table_bytes(predictions, kind="predictions", version=RUN_VERSION)
+            )
+            (draft / "run.json").write_text(run.to_json())
+        return self.read(run.id)
+
+    def read(self, run: str) -> Run:
+        """Return a run by its id or the beginning of it; raises NotInStore or CorruptStore."""
+        paths = sorted(self.folder.glob(f"{run[:16]}*/run.json"))
+        if len(paths) != 1 or not run:
+            there = ", ".join(path.parent.name for path in self._records()) or "none"
+            raise NotInStore(f"{self.folder}: no run, or more than one, {run!r}; there: {there}")
+        stored = Run.read(paths[0])
+        if not stored.id.startswith(run) or not stored.id.startswith(paths[0].parent.name):
+            raise CorruptStore(f"{paths[0]}: found run {stored.id}, expected {run}")
+        return stored
+
+    def history(self, run: str) -> pa.Table:
+        """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
+        path = self._path(run) / "history.parquet"
+        return read_table(path, kind="history", version=RUN_VERSION)[0]
+
+    def predictions(self, run: str) -> pa.Table:
+        """Return a run's predictions on its train and validation images, and test if opened."""
+        tables = [self._path(run) / "predictions.parquet"]
+        tables += [path.with_suffix(".parquet") for path in self._openings(run)[-1:]]
+        return pa.concat_tables(
+            read_table(path, kind="predictions", version=RUN_VERSION)[0] for path in tables
+        )
+
+    def open_test(
+        self, run: str, *, asked_by: str, metrics: dict[str, float], predictions: pa.Table
+    ) -> TestOpening:
+        """Record, durably, that a run's test split was looked at."""
+        opening = TestOpening(asked_by, metrics, datetime.now(UTC).isoformat())
+        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+        path = self._path(run) / "test" / f"{stem}.json"
+        table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
+        publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
+        publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
+        return opening
+
+    def openings(self, run: str) -> list[TestOpening]:
+        """Return each look that was taken at the test split with this run, oldest first."""
+        return [TestOpening.read(path) for path in self._openings(run)]
+
+    def table(self) -> pa.Table:
+        """Return all runs, one row each, newest last; kept as `runs/runs.parquet` too.
+
+        The file is derived: it is made again whenever it does not hold the runs that there are.
+        """
+        path = self.folder / "runs.parquet"
+        rows = [self._row(record) for record in self._records()]
+        table = pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["created"])), _SCHEMA)
+        try:
+            if read_table(path, kind="runs", version=RUN_VERSION)[0].equals(table):
+                return table
+        except (FileNotFoundError, CorruptStore):
+            pass  # derived: made again below
+        try:
+            content = table_bytes(table, kind="runs", version=RUN_VERSION)
+            publish_file(content, path, tmp=self.folder / "tmp")
+        except (StoreReadOnly, StoreFull):
+            pass  # the answer does not depend on it
+        return table
+
+    def _row(self, record: Path) -> dict[str, Any]:
+        run = Run.read(record)
+        openings = self.openings(run.id)
+        chosen = {f.name: getattr(run, f.name) for f in fields(run) if f.name in _SCHEMA.names}
+        return chosen | {
+            "run": run.id,
+            "head": run.head["kind"],
+            "head_specification": json.dumps(run.head, sort_keys=True),
+            "classes": list(run.classes),
+            "train_accuracy": run.metrics.get("train_accuracy"),
+            "validation_accuracy": run.metrics.get("validation_accuracy"),
+            "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
+            "test_openings": len(openings),
+        }
+
+    def _records(self) -> list[Path]:
+        return sorted(self.folder.glob("*/run.json"))
+
+    def _openings(self, run: str) -> list[Path]:
+        return sorted((self._path(run) / "test").glob("*.json"))
+
+    def _path(self, run: str) -> Path:
+        return self.folder / run[:16]
+
+
+def _epochs(history: Sequence[dict[str, float]]) -> pa.Table:
+    numbered = [{"epoch": number, **epoch} for number, epoch in enumerate(history, 1)]
+    return pa.Table.from_pylist(numbered or [{"epoch": 0}]).slice(0 if numbered else 1)

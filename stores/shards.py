@@ -1,0 +1,161 @@
+"""A shard: one immutable HDF5 file of features of one recipe, named by its digest."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore, NewerFormat, UnfitFeatures
+from stores.keys import IDENTITY_BYTES, Keys, Views, identities
+from stores.recipe import Recipe
+
+SHARD_VERSION = 1
+# A page: a memory map begins at one, and so does direct I/O.
+ALIGNMENT = 4096
+
+Rows = NDArray[Any]  # (n, *shape), float32 or float16
+Producer = dict[str, Any]  # engine, instruction set, versions, agreement with Keras
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What must be known of a shard to read it without HDF5; it is what an index fragment holds."""
+
+    digest: str  # SHA-256 of the file's bytes, and its name
+    size: int  # of the file, in bytes
+    offset: int  # of `/features`, in bytes
+    dtype: str
+    shape: tuple[int, ...]  # of one row
+    producer: Producer
+    keys: Keys
+    views: Views
+    checksums: NDArray[np.uint64]
+
+    @property
+    def identities(self) -> NDArray[np.uint8]:
+        """The identity of each row, (n, 34) bytes."""
+        return identities(self.keys, self.views)
+
+    def map(self, path: Path) -> Rows:
+        """Return the features in the shard's file as a read-only memory map, (n, *shape)."""
+        return np.memmap(
+            path,
+            dtype=self.dtype,
+            mode="r",
+            offset=self.offset,
+            shape=(len(self.keys), *self.shape),
+        )
+
+
+def row_checksums(fingerprint: str, ids: NDArray[np.uint8], rows: Rows) -> NDArray[np.uint64]:
+    """Return xxh3(fingerprint ‖ key ‖ view ‖ row bytes) of each row, as (n,) u8."""
+    prefix = bytes.fromhex(fingerprint)
+    names = ids.tobytes()
+    sums = np.empty(len(ids), np.uint64)
+    for number, row in enumerate(rows):
+        start = number * IDENTITY_BYTES
+        state = xxhash.xxh3_64(prefix + names[start : start + IDENTITY_BYTES])
+        state.update(row.data)
+        sums[number] = state.intdigest()
+    return sums
+
+
+def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None) -> Rows:
+    """Return rows as they are stored; raises UnfitFeatures where they must not be.
+
+    Expected are `count` rows, at least one, of `shape` where that is known; finite, and within
+    the range of the recipe's dtype.
+    """
+    if len(rows) != count or not count or rows.shape[1:] != (shape or rows.shape[1:]):
+        raise UnfitFeatures(
+            f"recipe {recipe}: expected {count} rows (at least 1) of shape "
+            f"{shape or 'any'}. Received: shape={rows.shape}"
+        )
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(rows, dtype=np.dtype(recipe.dtype).newbyteorder("<"))
+    for values, what, way_out in (
+        (rows, "are not finite", "check the weights and the preprocessing"),
+        (stored, "exceed float16's 65504", "use --dtype float32"),
+    ):
+        bad = ~np.isfinite(values).reshape(count, -1).all(axis=1)
+        if bad.any():
+            raise UnfitFeatures(
+                f"recipe {recipe}: {int(bad.sum())} of {count} rows {what} (the first is row "
+                f"{int(np.argmax(bad))}); nothing was stored; {way_out}"
+            )
+    return stored
+
+
+def pack(
+    recipe: Recipe, keys: Keys, views: Views, rows: Rows, producer: Producer
+) -> tuple[Shard, memoryview]:
+    """Return a shard and the bytes of its file; the same input gives the same bytes."""
+    ids = identities(keys, views)
+    sums = row_checksums(recipe.fingerprint, ids, rows)
+    buffer = io.BytesIO()
+    # HDF5 1.8's metadata carries checksums, and any HDF5 since 2008 reads it. A threshold of 64
+    # aligns every object of that size, /features among them, however small it is.
+    with h5py.File(
+        buffer, "w", libver=("v108", "v108"), alignment_threshold=64, alignment_interval=ALIGNMENT
+    ) as file:
+        file.attrs["format_version"] = SHARD_VERSION
+        file.attrs["recipe"] = recipe.to_json()
+        file.attrs["dtype"] = recipe.dtype
+        file.attrs["producer"] = json.dumps(producer, sort_keys=True)
+        file.create_dataset("key", data=keys)
+        file.create_dataset("view", data=views.astype("<u2"))
+        file.create_dataset("row_checksum", data=sums.astype("<u8"))
+        offset = file.create_dataset("features", data=rows).id.get_offset()
+    content = buffer.getbuffer()
+    shard = Shard(
+        digest=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        offset=offset,
+        dtype=rows.dtype.str,
+        shape=rows.shape[1:],
+        producer=producer,
+        keys=keys,
+        views=views,
+        checksums=sums,
+    )
+    return shard, content
+
+
+def unpack(path: Path, recipe: Recipe) -> Shard:
+    """Read back from the file itself what `pack` returned, all of it checked.
+
+    HDF5 sees the bytes only after their digest was found right, so that no damage can crash it.
+    Raises CorruptStore, NewerFormat, or OSError.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != path.stem:
+        raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
+    with h5py.File(path, "r", locking=False) as file:
+        version = int(file.attrs["format_version"])
+        if version > SHARD_VERSION:
+            raise NewerFormat(
+                f"{path}: shard of format version {version}, this software knows up to "
+                f"{SHARD_VERSION}; update gargalo to read it"
+            )
+        if file.attrs["recipe"] != recipe.to_json():
+            raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
+        features = file["features"]
+        return Shard(
+            digest=digest,
+            size=path.stat().st_size,
+            offset=features.id.get_offset(),
+            dtype=features.dtype.str,
+            shape=features.shape[1:],
+            producer=json.loads(file.attrs["producer"]),
+            keys=file["key"][:],
+            views=file["view"][:],
+            checksums=file["row_checksum"][:],
+        )

@@ -1,0 +1,24 @@
+"""What a person can mend: input that a task cannot use."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something that the user gave cannot be used; the message says what, where and the way out."""
+
+
+class WeightsError(InputError):
+    """Weights are missing, damaged, or those of another architecture."""
+
+
+class ExtractionError(RuntimeError):
+    """An engine failed, or gave features that cannot be trusted; nothing of it was stored."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> InputError:
+    """Return the error for a name that does not exist, with the names nearest to it."""
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"one of {', '.join(names)}"
+    return InputError(f"unknown {kind} {name!r}: {hint}{f' ({way_out})' if way_out else ''}")

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, MissingFeatures, NotInStore
+from stores.errors import CorruptStore, MissingFeatures, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.index import Index
 from stores.keys import KEY_BYTES, Keys, Views, as_keys, as_views, identities
@@ -71,8 +71,7 @@ class FeatureStore:
         then nothing was stored.
         """
         ids = _identities(keys, views)
-        shape = next((shard.shape for shard in self._index), None)
-        stored = fit(self.recipe, rows, count=len(ids), shape=shape)
+        stored = fit(self.recipe, rows, count=len(ids), shape=self._shape())
         write_recipe(self.recipe, self.folder)
         numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
         shard, content = pack(self.recipe, ids[:, :KEY_BYTES], numbers, stored, producer or {})
@@ -104,6 +103,8 @@ class FeatureStore:
         The positions pick the labels: `y[positions]`. Only one batch is in memory at a time.
         Raises MissingFeatures before the first batch where a feature is not stored.
         """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}")
         ids = _identities(keys, views)
         self._refresh()
         places, generation = self._places(ids), self._index.generation
@@ -118,22 +119,29 @@ class FeatureStore:
 
     def verify(self) -> list[str]:
         """Read every byte of every shard, set aside what is damaged, and return what was found."""
+        self._index.damaged.clear()  # what this process has skipped is found and told again
         findings = self._index.refresh()
+        unreadable = []
         for shard in list(self._index):
             try:
                 unpack(self._index.shard_path(shard.digest), self.recipe)
             except FileNotFoundError:
                 continue  # collected by another process just now
-            except (CorruptStore, OSError) as error:
+            except CorruptStore as error:
                 findings[shard.digest] = str(error)
+            except OSError as error:  # the system's fault: no reason to set a shard aside
+                unreadable.append(f"shard {shard.digest[:12]}…: it could not be read: {error}")
         for digest, reason in findings.items():
             set_aside(self._index, digest, reason, write=self.write)
-        return list(findings.values())
+        return [*findings.values(), *unreadable]
 
     def reindex(self) -> int:
         """Make all index fragments again from the shards; return how many."""
-        for fragment in (self.folder / "index").glob("*.parquet"):
-            fragment.unlink()
+        # While there are fragments, a damaged row costs that row; without them, its whole shard.
+        self.verify()
+        with explained(self.folder / "index"):
+            for fragment in (self.folder / "index").glob("*.parquet"):
+                fragment.unlink(missing_ok=True)
         self._index = Index(self.folder, self.recipe)
         self._refresh()
         return len(list(self._index))
@@ -160,17 +168,28 @@ class FeatureStore:
             "quarantined": len(list((self.folder / "quarantine").glob("*.h5"))),
         }
 
+    @property
+    def feature_shape(self) -> tuple[int, ...] | None:
+        """The shape of one feature, or None where none is stored."""
+        self._refresh()
+        return next((shard.shape for shard in self._index), None)
+
     def producers(self) -> list[Producer]:
         """Return who made the stored features, each once, without the figures of agreement."""
         self._refresh()
         kept = [{**shard.producer, "agreement": None} for shard in self._index]
         return [json.loads(text) for text in sorted({json.dumps(p, sort_keys=True) for p in kept})]
 
-    def keys(self) -> Keys:
+    def stored_keys(self) -> Keys:
         """Return the keys of all stored features of view 0, (n, 32) bytes, some perhaps twice."""
         self._refresh()
         stored = [shard.keys[shard.views == 0] for shard in self._index]
         return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *stored])
+
+    def _shape(self) -> tuple[int, ...] | None:
+        if not list(self._index):
+            self._refresh()
+        return next((shard.shape for shard in self._index), None)
 
     def _refresh(self) -> None:
         for digest, reason in self._index.refresh().items():
@@ -194,23 +213,25 @@ class FeatureStore:
             for shard, positions, numbers in self._index.locate(places):
                 try:
                     rows = self._index.rows(shard)[numbers]
+                    reason = check_rows(self.recipe, shard, numbers, ids[positions], rows)
                 except FileNotFoundError:
                     self._index.discard(shard.digest)  # collected by another process just now
                     break
-                reason = check_rows(self.recipe, shard, numbers, ids[positions], rows)
+                except CorruptStore as error:
+                    reason = str(error)
                 if reason:
                     set_aside(self._index, shard.digest, reason, write=self.write)
                     break
                 gathered.append((positions, rows))
             else:
                 return self._ordered(len(ids), gathered)
+            self._refresh()  # what another process set aside, it wrote again elsewhere
             places = self._places(ids)
 
     def _ordered(self, count: int, gathered: list[tuple[NDArray[np.int64], Rows]]) -> Rows:
         if len(gathered) == 1 and len(gathered[0][0]) == count:
             return gathered[0][1]
-        shape = gathered[0][1].shape[1:] if gathered else ()
-        ordered = np.empty((count, *shape), self.recipe.dtype)
+        ordered = np.empty((count, *(self._shape() or ())), self.recipe.dtype)
         for positions, rows in gathered:
             ordered[positions] = rows
         return ordered

@@ -3,14 +3,18 @@
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stores.errors import CorruptStore, explained
 from stores.index import Index
 from stores.publish import is_leased
 from stores.quarantine import check_rows
+from stores.shards import Shard
 
 # Nothing younger is taken: a writer may be between two of its steps.
 GRACE_SECONDS = 3600.0
@@ -51,10 +55,11 @@ def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
     """Return the garbage as a list; with `delete`, remove it from the disk first."""
     found = list(garbage)
     for item in found if delete else []:
-        if item.path.is_dir():
-            shutil.rmtree(item.path, ignore_errors=True)
-        else:
-            item.path.unlink(missing_ok=True)
+        with explained(item.path), suppress(FileNotFoundError):
+            if item.path.is_dir():
+                shutil.rmtree(item.path)
+            else:
+                item.path.unlink()
     return found
 
 
@@ -62,14 +67,22 @@ def _shadowed(index: Index) -> Iterator[str]:
     """Find shards of which no row is read, because whole twins of all rows are read instead."""
     for shard in list(index):
         ids = shard.identities
-        for twin, positions, numbers in index.locate(index.find(ids)):
-            rows = index.rows(twin)[numbers]
-            if twin.digest == shard.digest or check_rows(
-                index.recipe, twin, numbers, ids[positions], rows
-            ):
-                break
-        else:
+        twins = index.locate(index.find(ids))
+        if all(
+            twin.digest != shard.digest and _whole(index, twin, numbers, ids[positions])
+            for twin, positions, numbers in twins
+        ):
             yield shard.digest
+
+
+def _whole(
+    index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8]
+) -> bool:
+    try:
+        rows = index.rows(shard)[numbers]
+    except (FileNotFoundError, CorruptStore):
+        return False
+    return not check_rows(index.recipe, shard, numbers, ids, rows)
 
 
 def _age(path: Path) -> float:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from stores.shards import Rows, Shard, unpack
 from stores.tables import read_table, table_bytes
 
 FRAGMENT_VERSION = 1
+# Each of Python's memory maps keeps a file open, and a process may often have 1024.
+MOST_MAPS = 256
 log = logging.getLogger("gargalo.store")
 
 
@@ -51,8 +54,9 @@ class Index:
         """Take in what other writers published, drop what is gone; return what is newly damaged."""
         found: dict[str, str] = {}
         sizes = shard_sizes(self.folder)
-        for digest in self._shards.keys() - sizes.keys():
-            self.discard(digest)
+        for digest, shard in list(self._shards.items()):
+            if sizes.get(digest) != shard.size:
+                self.discard(digest)  # a mapping that is longer than its file ends the process
         for digest in sorted(sizes.keys() - self._shards.keys() - self.damaged.keys()):
             try:
                 shard = self._load(digest)
@@ -83,8 +87,13 @@ class Index:
         self.generation += 1
 
     def rows(self, shard: Shard) -> Rows:
-        """Return a shard's features as a memory map; raises FileNotFoundError where it is gone."""
+        """Return a shard's features as a memory map.
+
+        Raises FileNotFoundError where it is gone, CorruptStore where it is too short.
+        """
         if shard.digest not in self._maps:
+            if len(self._maps) >= MOST_MAPS:
+                self._maps.pop(next(iter(self._maps)))
             self._maps[shard.digest] = shard.map(self.shard_path(shard.digest))
         return self._maps[shard.digest]
 
@@ -173,7 +182,8 @@ class Index:
 
 def shard_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of each published shard of a recipe's folder, by digest."""
-    try:
-        return {p.stem: p.stat().st_size for p in (folder / "shards").glob("*.h5")}
-    except FileNotFoundError:
-        return shard_sizes(folder)  # one went away between the listing and its size
+    sizes = {}
+    for path in (folder / "shards").glob("*.h5"):
+        with suppress(FileNotFoundError):  # it went away between the listing and this
+            sizes[path.stem] = path.stat().st_size
+    return sizes

@@ -49,12 +49,13 @@ def as_keys(keys: Keys | Iterable[bytes]) -> Keys:
 
 
 def as_views(views: int | Views, count: int) -> Views:
-    """Return one view number for each of `count` keys; raises ValueError on a wrong length."""
+    """Return one view number for each of `count` keys; raises ValueError on what is none."""
     array = np.asarray(views)
     if array.ndim > 1 or (array.ndim == 1 and len(array) != count):
         raise ValueError(f"`views` must be one number or {count}. Received: shape={array.shape}")
-    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= np.iinfo(np.uint16).max:
-        raise ValueError(f"a view is a number from 0 to 65535. Received: {views}")
+    whole = array.dtype.kind in "iu"
+    if array.size and not (whole and 0 <= array.min() <= array.max() <= np.iinfo(np.uint16).max):
+        raise ValueError(f"a view is a whole number from 0 to 65535. Received: {views}")
     return np.broadcast_to(array, (count,)).astype("<u2")
 
 

@@ -24,9 +24,10 @@ MANIFEST_VERSION = 1
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-# accepted: has a split and a feature. rejected: cannot be used, for the reason given. ignored: has
-# an ending that Keras passes over. absent: gone from the folder; its split is remembered.
-Status = Literal["accepted", "rejected", "ignored", "absent"]
+# accepted: has a split and a feature. rejected: cannot be used, for the reason given. conflicting:
+# could be used, but its bytes contradict another file's label or split. ignored: has an ending that
+# Keras passes over. absent: gone from the folder; its split is remembered.
+Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
 _SCHEMA = pa.schema(
     [
@@ -39,7 +40,7 @@ _SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("mtime_ns", pa.int64()),
         ("ctime_ns", pa.int64()),
-        ("inode", pa.int64()),
+        ("inode", pa.uint64()),
     ]
 )
 
@@ -169,7 +170,7 @@ class Manifest:
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             "counts": counts,
             "duplicates": len(accepted) - len({entry.key for entry in accepted}),
-            "rejected": [_told(entry) for entry in self.of_status("rejected")],
+            "rejected": [_told(entry) for entry in self.of_status("rejected", "conflicting")],
             "ignored": [_told(entry) for entry in self.of_status("ignored")],
             "remarks": [_told(entry) for entry in accepted if entry.reason],
             "absent": len(self.of_status("absent")),
@@ -191,10 +192,10 @@ def datasets(store: str | os.PathLike[str]) -> list[str]:
 
 def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
-    if not re.fullmatch(r"[^/\0\n]{1,200}", name) or name.startswith("."):
+    if not re.fullmatch(r"[^./\0\n][^/\0\n]*", name) or len(os.fsencode(name)) > 200:
         raise StoreError(
-            f"{name!r} cannot name a data set: expected 1 to 200 characters on one line, no "
-            "slash, no dot in front; give another --dataset"
+            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash, no "
+            "dot in front; give another --dataset"
         )
     return Path(store) / "datasets" / name / "manifest.parquet"
 

@@ -4,6 +4,7 @@ The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. When `publ
 `publish_folder` has returned, a power cut cannot take it back; when it has not, nothing is seen.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -55,10 +56,7 @@ def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
                 yield draft
                 (draft / ".lease").unlink()
                 _sync_tree(draft)
-                if final.exists():
-                    shutil.rmtree(draft)
-                else:
-                    os.rename(draft, final)  # noqa: PTH104
+                _rename_unless_there(draft, final)
             sync_folder(final.parent)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -101,14 +99,24 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the exclusive lock `path` while a read-modify-write goes on; others wait."""
     with explained(path):
         make_folder(path.parent)
-        with path.open("ab") as file:
-            _lease(file)
-            yield
+        file = path.open("ab")
+    with file:
+        _lease(file)
+        yield
 
 
 def _lease(file: IO[bytes]) -> None:
     """Lock an open file until it is closed, or until this process dies."""
     fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _rename_unless_there(draft: Path, final: Path) -> None:
+    try:
+        os.rename(draft, final)  # noqa: PTH104
+    except OSError as error:  # only the rename itself can tell: a look before it may be outdated
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise
+        shutil.rmtree(draft)
 
 
 def _sync_tree(folder: Path) -> None:

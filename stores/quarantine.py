@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import StoreFull, StoreReadOnly, explained
+from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
-from stores.shards import Rows, Shard, row_checksums
+from stores.shards import Rows, Shard, row_checksums, unpack
 
 log = logging.getLogger("gargalo.store")
 
@@ -36,27 +36,48 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
     """Take a damaged shard out of every answer, keeping those of its rows that are whole.
 
     The whole rows are published in a new shard first; then the file moves to `quarantine/`. In a
-    store that cannot be written, this process alone skips the shard. Either is said.
+    store that cannot be written, this process alone skips the shard. Either is said. A shard whose
+    file is whole stays: then its index fragment was wrong, or another process has mended it.
     """
     shard = next((shard for shard in index if shard.digest == digest), None)
     index.discard(digest)
     index.damaged[digest] = reason
+    whole = _reread(index, digest)
+    if whole:
+        index.add(whole)
+        index.write_fragment(whole)
+        log.warning("%s; the shard itself is whole, its index is made again", reason)
+        return
     try:
         rescued = _rescue(index, shard, write) if shard else None
-        if rescued != digest:  # the same rows make the same file: it has just been mended
+        if rescued != digest:
             _move(index, digest)
     except (StoreReadOnly, StoreFull) as error:
         log.warning("%s; skipped, for it cannot be set aside: %s", reason, error)
     else:
         index.damaged.pop(digest, None)
-        log.warning("%s; quarantined, the next extract recomputes what was lost", reason)
+        mended = "written again from its rows, nothing was lost"  # the same rows, the same file
+        lost = "quarantined, the next extract recomputes what was lost"
+        log.warning("%s; %s", reason, mended if rescued == digest else lost)
+
+
+def _reread(index: Index, digest: str) -> Shard | None:
+    path = index.shard_path(digest)
+    try:
+        shard = unpack(path, index.recipe)
+        rows = shard.map(path)
+    except (CorruptStore, OSError):
+        return None
+    numbers = np.arange(len(shard.keys))
+    damage = check_rows(index.recipe, shard, numbers, shard.identities, rows)
+    return None if damage else shard
 
 
 def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None:
-    path = index.shard_path(shard.digest)
-    if not path.exists() or path.stat().st_size != shard.size:
-        return None  # mapping a file that is too short would end the process
-    rows = shard.map(path)
+    try:
+        rows = shard.map(index.shard_path(shard.digest))
+    except (FileNotFoundError, CorruptStore):
+        return None  # another process was quicker, or the file is too short
     sums = row_checksums(index.recipe.fingerprint, shard.identities, rows)
     whole = np.flatnonzero(sums == shard.checksums)
     if not len(whole):

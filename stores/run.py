@@ -102,12 +102,13 @@ def _checked(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
         version, body = stored["format"], stored["run"]
+        newer = version > RUN_VERSION
         whole = stored["sha256"] == _digest(body)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"{path}: the file is damaged; delete its folder, train again"
         ) from error
-    if version > RUN_VERSION:
+    if newer:
         raise NewerFormat(
             f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
             "update gargalo to read it"

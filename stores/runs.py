@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -46,7 +47,7 @@ class RunStore:
 
     def model_folder(self, run: str) -> Path:
         """Return where a run's model lies; writing and reading it is the trainer's business."""
-        return self._path(run) / "model"
+        return self._found(run) / "model"
 
     def publish(
         self,
@@ -77,24 +78,27 @@ class RunStore:
 
     def read(self, run: str) -> Run:
         """Return a run by its id or the beginning of it; raises NotInStore or CorruptStore."""
-        paths = sorted(self.folder.glob(f"{run[:16]}*/run.json"))
-        if len(paths) != 1 or not run:
-            there = ", ".join(path.parent.name for path in self._records()) or "none"
-            raise NotInStore(f"{self.folder}: no run, or more than one, {run!r}; there: {there}")
-        stored = Run.read(paths[0])
-        if not stored.id.startswith(run) or not stored.id.startswith(paths[0].parent.name):
-            raise CorruptStore(f"{paths[0]}: found run {stored.id}, expected {run}")
-        return stored
+        digits = re.fullmatch("[0-9a-f]{1,64}", run)
+        paths = list(self.folder.glob(f"{run[:16]}*/run.json")) if digits else []
+        if len(paths) == 1:
+            stored = Run.read(paths[0])
+            if not stored.id.startswith(paths[0].parent.name):
+                raise CorruptStore(f"{paths[0]}: found run {stored.id}; move it away, train again")
+            if stored.id.startswith(run):
+                return stored
+        there = ", ".join(path.parent.name for path in self._records()) or "none"
+        raise NotInStore(f"{self.folder}: no run, or more than one, {run!r}; there: {there}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
-        path = self._path(run) / "history.parquet"
+        path = self._found(run) / "history.parquet"
         return read_table(path, kind="history", version=RUN_VERSION)[0]
 
     def predictions(self, run: str) -> pa.Table:
         """Return a run's predictions on its train and validation images, and test if opened."""
-        tables = [self._path(run) / "predictions.parquet"]
-        tables += [path.with_suffix(".parquet") for path in self._openings(run)[-1:]]
+        folder = self._found(run)
+        tables = [folder / "predictions.parquet"]
+        tables += [path.with_suffix(".parquet") for path in _openings(folder)[-1:]]
         return pa.concat_tables(
             read_table(path, kind="predictions", version=RUN_VERSION)[0] for path in tables
         )
@@ -105,7 +109,7 @@ class RunStore:
         """Record, durably, that a run's test split was looked at."""
         opening = TestOpening(asked_by, metrics, datetime.now(UTC).isoformat())
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-        path = self._path(run) / "test" / f"{stem}.json"
+        path = self._found(run) / "test" / f"{stem}.json"
         table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
         publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
         publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
@@ -113,7 +117,7 @@ class RunStore:
 
     def openings(self, run: str) -> list[TestOpening]:
         """Return each look that was taken at the test split with this run, oldest first."""
-        return [TestOpening.read(path) for path in self._openings(run)]
+        return [TestOpening.read(path) for path in _openings(self._found(run))]
 
     def table(self) -> pa.Table:
         """Return all runs, one row each, newest last; kept as `runs/runs.parquet` too.
@@ -123,6 +127,8 @@ class RunStore:
         path = self.folder / "runs.parquet"
         rows = [self._row(record) for record in self._records()]
         table = pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["created"])), _SCHEMA)
+        if not rows and not path.exists():
+            return table  # a store without runs is only looked at
         try:
             if read_table(path, kind="runs", version=RUN_VERSION)[0].equals(table):
                 return table
@@ -137,7 +143,7 @@ class RunStore:
 
     def _row(self, record: Path) -> dict[str, Any]:
         run = Run.read(record)
-        openings = self.openings(run.id)
+        openings = [TestOpening.read(path) for path in _openings(record.parent)]
         chosen = {f.name: getattr(run, f.name) for f in fields(run) if f.name in _SCHEMA.names}
         return chosen | {
             "run": run.id,
@@ -153,13 +159,19 @@ class RunStore:
     def _records(self) -> list[Path]:
         return sorted(self.folder.glob("*/run.json"))
 
-    def _openings(self, run: str) -> list[Path]:
-        return sorted((self._path(run) / "test").glob("*.json"))
+    def _found(self, run: str) -> Path:
+        return self._path(self.read(run).id)
 
     def _path(self, run: str) -> Path:
         return self.folder / run[:16]
 
 
+def _openings(folder: Path) -> list[Path]:
+    return sorted((folder / "test").glob("*.json"))
+
+
 def _epochs(history: Sequence[dict[str, float]]) -> pa.Table:
-    numbered = [{"epoch": number, **epoch} for number, epoch in enumerate(history, 1)]
-    return pa.Table.from_pylist(numbered or [{"epoch": 0}]).slice(0 if numbered else 1)
+    # A metric need not be there in each epoch: Keras validates every nth where it is told to.
+    names = dict.fromkeys(name for epoch in history for name in epoch)
+    columns = {name: [epoch.get(name) for epoch in history] for name in names}
+    return pa.table({"epoch": pa.array(range(1, len(history) + 1), pa.int64()), **columns})

@@ -44,14 +44,15 @@ class Shard:
         return identities(self.keys, self.views)
 
     def map(self, path: Path) -> Rows:
-        """Return the features in the shard's file as a read-only memory map, (n, *shape)."""
-        return np.memmap(
-            path,
-            dtype=self.dtype,
-            mode="r",
-            offset=self.offset,
-            shape=(len(self.keys), *self.shape),
-        )
+        """Return the features in the shard's file as a read-only memory map, (n, *shape).
+
+        Raises FileNotFoundError, or CorruptStore where the file is too short.
+        """
+        shape = (len(self.keys), *self.shape)
+        try:
+            return np.memmap(path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+        except ValueError as error:
+            raise CorruptStore(f"shard {self.digest[:12]}…: cannot be mapped: {error}") from error
 
 
 def row_checksums(fingerprint: str, ids: NDArray[np.uint8], rows: Rows) -> NDArray[np.uint64]:
@@ -73,16 +74,17 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
     Expected are `count` rows, at least one, of `shape` where that is known; finite, and within
     the range of the recipe's dtype.
     """
-    if len(rows) != count or not count or rows.shape[1:] != (shape or rows.shape[1:]):
+    if rows.shape != (count, *(rows.shape[1:] if shape is None else shape)) or not rows.size:
         raise UnfitFeatures(
             f"recipe {recipe}: expected {count} rows (at least 1) of shape "
-            f"{shape or 'any'}. Received: shape={rows.shape}"
+            f"{'any' if shape is None else shape}. Received: shape={rows.shape}"
         )
+    largest = float(np.finfo(recipe.dtype).max)
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(rows, dtype=np.dtype(recipe.dtype).newbyteorder("<"))
     for values, what, way_out in (
         (rows, "are not finite", "check the weights and the preprocessing"),
-        (stored, "exceed float16's 65504", "use --dtype float32"),
+        (stored, f"exceed {recipe.dtype}'s {largest:.6g}", "use --dtype float32"),
     ):
         bad = ~np.isfinite(values).reshape(count, -1).all(axis=1)
         if bad.any():
@@ -100,10 +102,14 @@ def pack(
     ids = identities(keys, views)
     sums = row_checksums(recipe.fingerprint, ids, rows)
     buffer = io.BytesIO()
-    # HDF5 1.8's metadata carries checksums, and any HDF5 since 2008 reads it. A threshold of 64
-    # aligns every object of that size, /features among them, however small it is.
+    # HDF5 1.8's metadata carries checksums, and any HDF5 since 2008 reads it. The threshold aligns
+    # every object from that size on, /features among them, however small it is.
     with h5py.File(
-        buffer, "w", libver=("v108", "v108"), alignment_threshold=64, alignment_interval=ALIGNMENT
+        buffer,
+        "w",
+        libver=("v108", "v108"),
+        alignment_threshold=min(64, rows.nbytes),
+        alignment_interval=ALIGNMENT,
     ) as file:
         file.attrs["format_version"] = SHARD_VERSION
         file.attrs["recipe"] = recipe.to_json()
@@ -138,24 +144,33 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != path.stem:
         raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
-    with h5py.File(path, "r", locking=False) as file:
-        version = int(file.attrs["format_version"])
-        if version > SHARD_VERSION:
-            raise NewerFormat(
-                f"{path}: shard of format version {version}, this software knows up to "
-                f"{SHARD_VERSION}; update gargalo to read it"
-            )
-        if file.attrs["recipe"] != recipe.to_json():
-            raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
-        features = file["features"]
-        return Shard(
-            digest=digest,
-            size=path.stat().st_size,
-            offset=features.id.get_offset(),
-            dtype=features.dtype.str,
-            shape=features.shape[1:],
-            producer=json.loads(file.attrs["producer"]),
-            keys=file["key"][:],
-            views=file["view"][:],
-            checksums=file["row_checksum"][:],
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return _read(file, path, recipe)
+    except (KeyError, OSError) as error:
+        if getattr(error, "errno", None):
+            raise  # the system's fault, not the file's
+        raise CorruptStore(f"{path}: not a shard, though its digest is right: {error}") from error
+
+
+def _read(file: h5py.File, path: Path, recipe: Recipe) -> Shard:
+    version = int(file.attrs["format_version"])
+    if version > SHARD_VERSION:
+        raise NewerFormat(
+            f"{path}: shard of format version {version}, this software knows up to "
+            f"{SHARD_VERSION}; update gargalo to read it"
         )
+    if file.attrs["recipe"] != recipe.to_json():
+        raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
+    features = file["features"]
+    return Shard(
+        digest=path.stem,
+        size=path.stat().st_size,
+        offset=features.id.get_offset(),
+        dtype=features.dtype.str,
+        shape=features.shape[1:],
+        producer=json.loads(file.attrs["producer"]),
+        keys=file["key"][:],
+        views=file["view"][:],
+        checksums=file["row_checksum"][:],
+    )

@@ -1,0 +1,115 @@
+"""The command line of every flow: its flags, its errors, its last line."""
+
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from prefect import Flow
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+from pydantic import ValidationError
+
+from flows.noise import quiet_tensorflow
+from flows.progress import shown_progress
+from stores.errors import StoreError
+from tasks.errors import ExtractionError, InputError
+
+Summary = dict[str, Any]
+JsonFlag = Annotated[
+    bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
+]
+
+# Where the user has said nothing else. A temporary server takes up to 22 s to start here, and its
+# own limit of 20 s is too close; without the heartbeat a flow ends a second sooner.
+_SETTINGS = {
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+    PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+}
+
+
+def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> None:
+    """Run a flow from the command line and end the process.
+
+    Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
+    line. A user's mistake is one line on standard error and exit code 2; an interrupt is 130.
+    """
+    app = App(
+        name=f"python -m flows.{flow.name}",
+        version_flags=(),
+        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.default(_with_json(flow, tell))
+    try:
+        app(print_error=False, exit_on_error=False, help_on_error=False)
+    except CycloptsError as error:
+        sys.exit(_said(_one_line(error), code=2))
+    except (StoreError, InputError, ExtractionError) as error:
+        sys.exit(_said(f"error: {error}", code=2))
+    except KeyboardInterrupt:
+        sys.exit(_said("interrupted; all finished shards are kept: call again to go on", code=130))
+
+
+def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Callable[..., None]:
+    """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
+
+    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> None:  # noqa: ANN401
+        _quieten_prefect()
+        with (
+            quiet_tensorflow() as terminal,
+            shown_progress(terminal),
+            temporary_settings(set_defaults=_SETTINGS),
+        ):
+            summary = flow(*arguments, **parameters)
+        print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
+
+    signature = inspect.signature(flow.fn)
+    as_json = inspect.signature(run).parameters["as_json"]
+    own = [*signature.parameters.values(), as_json]
+    run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    run.__doc__ = flow.fn.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+    return run
+
+
+def _quieten_prefect() -> None:
+    """Keep Prefect's console to its retries; its server is told everything all the same."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(_worth_showing)
+
+
+def _worth_showing(record: logging.LogRecord) -> bool:
+    # A failure ends in our own one line, or as an uncaught error with its traceback.
+    return not record.name.startswith("prefect") or " - Retry " in record.getMessage()
+
+
+def _one_line(error: CycloptsError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return f"error: {'; '.join(_mistake(dict(m)) for m in cause.errors())}"
+    return f"error: {' '.join(str(error).split())} (--help shows all flags)"
+
+
+def _mistake(mistake: dict[str, Any]) -> str:
+    message = mistake["msg"].removeprefix("Value error, ")
+    if not mistake["loc"]:
+        return str(message)
+    flag = str(mistake["loc"][0]).replace("_", "-")
+    return f"--{flag}: {message}. Received: {mistake['input']!r}"
+
+
+def _said(line: str, *, code: int) -> int:
+    print(" ".join(line.split()), file=sys.stderr)  # noqa: T201
+    return code

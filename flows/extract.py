@@ -1,0 +1,122 @@
+"""Extract: `python -m flows.extract FOLDER-OR-DATASET`."""
+
+import json
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.ingest import ingest_stage
+from flows.parameters import ExtractParameters
+from flows.progress import announce
+from flows.telling import tell_extract
+from stores.features import FeatureStore
+from stores.manifest import Manifest
+from tasks.engines import Job
+from tasks.errors import InputError
+from tasks.extract import (
+    Missing,
+    ShardDone,
+    extract_shard_task,
+    find_missing_task,
+    plan_shards_task,
+    record_rejections_task,
+)
+from tasks.producers import check_producers_task
+from tasks.recipes import make_job
+
+
+# One shard at a time: within it, decoding and the forward pass already keep all cores busy.
+@flow(name="extract", task_runner=ThreadPoolTaskRunner(max_workers=1))
+def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> Summary:
+    """Compute the features that the store does not have, once for each image.
+
+    Args:
+        source: Folder of images, which is ingested first, or the name of a data set.
+        parameters: What features, of which data set, and where they are kept.
+    """
+    manifest = find_manifest(source, parameters)
+    _, summary = extract_stage(manifest, parameters)
+    return summary
+
+
+def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
+    """Return the data set of a folder, brought up to date, or the one of that name."""
+    if Path(source).is_dir():
+        return ingest_stage(Path(source), parameters)[0]
+    if "/" in source:
+        raise InputError(f"{source}: there is no such folder; give a folder, or a data set's name")
+    return Manifest.read(parameters.store, source)
+
+
+def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Manifest, Summary]:
+    """Extract what is missing; return the manifest without unusable files, and a summary."""
+    began = time.perf_counter()
+    store = parameters.store
+    seed = manifest.seed if parameters.seed is None else parameters.seed
+    job = make_job(parameters.request(seed=seed), store=store)
+    computed = checked = 0
+    while missing := find_missing_task(quote(manifest), quote(job), store=store):
+        announce(sum(len(group.images) for group in missing))
+        for group in missing:
+            checked += check_producers_task(quote(group.job), quote(manifest), store=store)
+        done = [shard for group in missing for shard in _compute(group, manifest, parameters)]
+        computed += sum(shard.computed for shard in done)
+        rejected = [rejection for shard in done for rejection in shard.rejected]
+        if not rejected:
+            break
+        # A rejected file may have a whole duplicate elsewhere: look again.
+        manifest = record_rejections_task(quote(manifest), quote(rejected), store=store)
+    summary = _account(manifest, job, parameters, computed=computed, checked=checked)
+    seconds = time.perf_counter() - began
+    return manifest, summary | {
+        "seconds": round(seconds, 3),
+        "images_per_second": round(computed / seconds, 1),
+    }
+
+
+def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) -> list[ShardDone]:
+    shards = plan_shards_task(
+        quote(group),
+        quote(manifest),
+        batch_size=parameters.batch_size,
+        shard_size=parameters.shard_size,
+    )
+    futures = [extract_shard_task.submit(quote(work), store=parameters.store) for work in shards]
+    return [future.result() for future in futures]
+
+
+def _account(
+    manifest: Manifest, job: Job, parameters: ExtractParameters, *, computed: int, checked: int
+) -> Summary:
+    """Return the exact accounting: images = cached + computed + duplicates."""
+    about = manifest.summary()
+    recipes = [
+        {
+            "tap": recipe.tap,
+            "fingerprint": recipe.fingerprint,
+            "feature_shape": FeatureStore(parameters.store, recipe).feature_shape,
+            "recipe": json.loads(recipe.to_json()),
+        }
+        for recipe in job.recipes
+    ]
+    return {
+        "dataset": manifest.name,
+        "images": about["images"],
+        "cached": about["images"] - about["duplicates"] - computed,
+        "computed": computed,
+        "checked": checked,
+        "duplicates": about["duplicates"],
+        "rejected": about["rejected"],
+        "fingerprint": recipes[0]["fingerprint"],
+        "feature_shape": recipes[0]["feature_shape"],
+        "recipes": recipes,
+        "engine": job.engine,
+    }
+
+
+if __name__ == "__main__":
+    command_line(extract, tell_extract)

@@ -1,0 +1,41 @@
+"""Ingest: `python -m flows.ingest FOLDER`."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.parameters import DatasetParameters, Folder, IngestParameters
+from flows.telling import tell_ingest
+from stores.manifest import Manifest
+from tasks.ingest import ingest_task
+
+
+@flow(name="ingest")
+def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters()) -> Summary:
+    """Find, check, hash and split the images of a folder.
+
+    Args:
+        folder: Folder with one folder of images a class, or with train/ and validation/ [and
+            test/] that have those.
+        parameters: The data set's name, its splits, and where it is kept.
+    """
+    _, summary = ingest_stage(folder, parameters)
+    return summary
+
+
+def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest, Summary]:
+    """Bring the data set of a folder up to date; return its manifest and a summary."""
+    ingested = ingest_task(
+        folder,
+        store=parameters.store,
+        dataset=parameters.dataset,
+        rule=quote(parameters.split_rule),
+        rehash=parameters.rehash,
+    )
+    return ingested.manifest, {**ingested.manifest.summary(), "read": ingested.read}
+
+
+if __name__ == "__main__":
+    command_line(ingest, tell_ingest)

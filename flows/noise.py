@@ -1,0 +1,48 @@
+"""TensorFlow's start-up chatter, kept off the terminal.
+
+TensorFlow 2.19 and later write C++ log lines to descriptor 2 whatever TF_CPP_MIN_LOG_LEVEL says
+(tensorflow issue 100442). Only those lines are dropped, and by a process of its own: whatever a
+dying process says last still comes through.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+# absl's: severity and date, time, thread, file. Errors of CUDA's where there is no GPU are E.
+_CHATTER = (
+    r"^WARNING: All log messages before absl::InitializeLog|"
+    r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|^E[0-9]{4} .* cuda_[a-z]+\.cc:|"
+    r"^To enable the following instructions: "
+)
+
+
+@contextmanager
+def quiet_tensorflow() -> Iterator[TextIO]:
+    """Drop the chatter in the block; yield the real standard error, for a progress bar."""
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
+    grep = shutil.which("grep")
+    if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in {"0", "1"}:
+        yield terminal
+        return
+    child = subprocess.Popen(  # noqa: S603  a fixed command
+        [grep, "--line-buffered", "-vE", _CHATTER],
+        stdin=subprocess.PIPE,
+        stdout=terminal,
+        start_new_session=True,  # Ctrl-C is for this process, which may yet have something to say
+    )
+    if child.stdin is None:
+        raise RuntimeError("a pipe was asked for")
+    os.dup2(child.stdin.fileno(), 2)
+    child.stdin.close()
+    try:
+        yield terminal
+    finally:
+        os.dup2(terminal.fileno(), 2)
+        try:
+            child.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            child.terminate()  # somebody whom we started holds the pipe

@@ -1,0 +1,181 @@
+"""The parameters of all flows, typed once: they serve the command line, deployments and docs.
+
+They live apart from the flows, because a model that is defined in a module run as `__main__` is
+not the same class as the one imported.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from cyclopts import Parameter, validators
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from stores.recipe import AspectRatio, Pooling, StoredDtype
+from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
+from tasks.extract import BATCH_SIZE, SHARD_SIZE
+from tasks.heads.choices import HeadName, HeadSettings
+from tasks.recipes import DEFAULT_TAP, FeatureRequest
+from tasks.splits import SplitRule
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
+
+
+@Parameter(name="*")
+class StoreParameters(BaseModel):
+    """Where everything is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store: Path = Field(Path("feature-store"), description="Folder of the feature store.")
+
+
+@Parameter(name="*")
+class DatasetParameters(StoreParameters):
+    """Which data set, and how its images are split."""
+
+    dataset: str | None = Field(
+        None, min_length=1, description="Name of the data set [default: that of the folder]."
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="Seed of the split, the head and untrained weights "
+        "[default: the data set's own; 0 for a new one].",
+    )
+    test_split: Share | None = Field(
+        None, description="Share of all images held out for testing [default: the data set's; 0.2]."
+    )
+    validation_split: Share | None = Field(
+        None, description="Share of the rest used to choose a head [default: the data set's; 0.2]."
+    )
+    rehash: bool = Field(default=False, description="Read every file again, changed or not.")
+
+    @property
+    def split_rule(self) -> SplitRule:
+        """What is asked of the splits."""
+        return SplitRule(self.seed, self.test_split, self.validation_split)
+
+
+@Parameter(name="*")
+class FeatureParameters(StoreParameters):
+    """What is made of an image: backbone, weights, tap, pooling."""
+
+    backbone: Annotated[str, AfterValidator(lambda name: find_backbone(name).name)] = Field(
+        EFFICIENTNET_LITE0, description="Any of keras.applications in snake case, or this."
+    )
+    image_size: int | None = Field(
+        None, gt=0, description="Height and width in pixels [default: the backbone's own]."
+    )
+    weights: str = Field("imagenet", description="imagenet, none (untrained), or a weights file.")
+    tap: list[str] = Field(
+        [DEFAULT_TAP], min_length=1, description="Layer whose output is kept; may be repeated."
+    )
+    pooling: Pooling = Field("avg", description="What is done to a map: avg, max, or none.")
+    dtype: StoredDtype = Field("float32", description="How features are stored.")
+    crop_to_aspect_ratio: bool = Field(
+        default=False, description="Crop images to the backbone's shape instead of distorting them."
+    )
+    pad_to_aspect_ratio: bool = Field(
+        default=False, description="Pad images to the backbone's shape instead of distorting them."
+    )
+
+    @model_validator(mode="after")
+    def _crop_or_pad(self) -> Self:
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
+            raise ValueError("--crop-to-aspect-ratio and --pad-to-aspect-ratio exclude each other")
+        return self
+
+    def request(self, *, seed: int) -> FeatureRequest:
+        """Return what is asked of the features of a data set with this seed."""
+        aspect_ratio: AspectRatio = "stretch"
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            aspect_ratio = "crop" if self.crop_to_aspect_ratio else "pad"
+        return FeatureRequest(
+            backbone=self.backbone,
+            weights=self.weights,
+            image_size=self.image_size,
+            taps=tuple(self.tap),
+            pooling=self.pooling,
+            dtype=self.dtype,
+            aspect_ratio=aspect_ratio,
+            seed=seed,
+        )
+
+
+@Parameter(name="*")
+class IngestParameters(DatasetParameters):
+    """The parameters of `flows.ingest`."""
+
+
+@Parameter(name="*")
+class ExtractParameters(FeatureParameters, DatasetParameters):
+    """The parameters of `flows.extract`."""
+
+    batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
+    shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
+
+
+@Parameter(name="*")
+class TrainParameters(FeatureParameters):
+    """The parameters of `flows.train`."""
+
+    seed: int | None = Field(
+        None, ge=0, lt=2**32, description="Seed of the head [default: the data set's own]."
+    )
+    head: list[HeadName] = Field(
+        ["dense", "logistic", "svm"],
+        min_length=1,
+        description="Head or preset; of several, the best on validation is chosen.",
+    )
+    hidden_units: list[int] | None = Field(
+        None, description="Units of each hidden layer of the dense head [default: no hidden layer]."
+    )
+    activation: str | None = Field(
+        None, description="Activation of the dense head's hidden layers [default: relu]."
+    )
+    dropout: Share | None = Field(
+        None, description="Dropout before the dense head's output [default: 0.2]."
+    )
+    optimizer: Literal["adam", "rmsprop", "sgd"] | None = Field(
+        None, description="Optimizer of the dense head [default: adam]."
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="Learning rate of the dense head [default: 0.001]."
+    )
+    epochs: int | None = Field(None, gt=0, description="Epochs of the dense head [default: 20].")
+    head_batch_size: int | None = Field(
+        None, gt=0, description="Batch size of the dense head [default: 32]."
+    )
+    inverse_regularization: float | None = Field(
+        None, gt=0, description="C of the logistic and svm heads [default: 0.01]."
+    )
+
+    @property
+    def head_settings(self) -> HeadSettings:
+        """What is asked of the heads beyond their names."""
+        names = HeadSettings.__dataclass_fields__
+        return HeadSettings(**{name: getattr(self, name) for name in names})
+
+
+@Parameter(name="*")
+class OpenTestParameters(TrainParameters):
+    """The parameters of `flows.train` alone: the pipeline always opens the test split, once."""
+
+    open_test: bool = Field(
+        default=False, description="Evaluate the chosen head on the test split; this is recorded."
+    )
+
+
+@Parameter(name="*")
+class PipelineParameters(ExtractParameters, TrainParameters):
+    """The parameters of `flows.pipeline`."""
+
+
+@Parameter(name="*")
+class MaintainParameters(StoreParameters):
+    """The parameters of `flows.maintain`."""
+
+    delete: bool = Field(default=False, description="gc: delete what it lists.")
+    grace_hours: float = Field(1.0, ge=0, description="gc: leave alone what is younger than this.")

@@ -1,0 +1,78 @@
+"""What the command line says at the end of a flow, for people."""
+
+from typing import Any
+
+MOST_FILES = 10
+
+
+def tell_ingest(summary: dict[str, Any]) -> str:
+    """Say how a data set is made up, and what was left out."""
+    lines = [
+        f"data set {summary['dataset']}: {summary['images']} images of "
+        f"{len(summary['classes'])} classes in {summary['folder']} ({summary['read']} files read)",
+        f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}",
+    ]
+    lines += [
+        f"  {name[:20]:20} {row['train']:8} {row['validation']:10} {row['test']:8}"
+        for name, row in summary["counts"].items()
+    ]
+    if len(summary["classes"]) < 2:
+        lines.append("  one class only: features can be extracted, but no head trained")
+    if summary["duplicates"]:
+        lines.append(f"  {summary['duplicates']} files repeat another's bytes; they count once")
+    lines += _files("rejected", summary["rejected"])
+    lines += _files("ignored", summary["ignored"])
+    lines += _files("remark", summary["remarks"])
+    return "\n".join(lines)
+
+
+def tell_extract(summary: dict[str, Any]) -> str:
+    """Say what was computed and what was there already."""
+    lines = [
+        f"features of {summary['dataset']}: {summary['computed']} computed, {summary['cached']} "
+        f"cached, {summary['duplicates']} duplicates, in {summary['seconds']:.1f} s"
+    ]
+    if summary["computed"]:
+        lines[0] += f" ({summary['images_per_second']:.0f} images/s by {summary['engine']})"
+    if summary["checked"]:
+        lines.append(f"  {summary['checked']} stored features computed again, and they agree")
+    for recipe in summary["recipes"]:
+        shape = "×".join(map(str, recipe["feature_shape"] or ()))
+        lines.append(f"  tap {recipe['tap']}: shape {shape}, recipe {recipe['fingerprint'][:16]}")
+    return "\n".join(lines + _files("rejected", summary["rejected"]))
+
+
+def tell_train(summary: dict[str, Any]) -> str:
+    """Say how each head did, and which was chosen."""
+    lines = [f"heads on {summary['dataset']}, chosen on validation:"]
+    for run in summary["runs"]:
+        mark = "*" if run["run"] == summary["run"] else " "
+        cached = " (cached)" if run["cached"] else ""
+        lines.append(
+            f"{mark} {run['head']:14} train {run['train_accuracy']:.4f}  validation "
+            f"{run['validation_accuracy']:.4f}  run {run['run'][:16]}{cached}"
+        )
+    if summary["test_accuracy"] is not None:
+        lines.append(
+            f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
+            f"(test split opened {summary['test_openings']} time(s) with this run)"
+        )
+    return "\n".join(lines)
+
+
+def tell_pipeline(summary: dict[str, Any]) -> str:
+    """Say what each stage did, and where the report is."""
+    parts = [
+        tell_ingest(summary["ingest"]),
+        tell_extract(summary["extract"]),
+        tell_train(summary["train"]),
+        f"report: {summary['report']}",
+    ]
+    return "\n".join(parts)
+
+
+def _files(what: str, files: list[dict[str, str]]) -> list[str]:
+    lines = [f"  {what}: {file['path']!r}: {file['reason']}" for file in files[:MOST_FILES]]
+    if len(files) > MOST_FILES:
+        lines.append(f"  {what}: and {len(files) - MOST_FILES} more")
+    return lines

@@ -1,0 +1,106 @@
+"""Train: `python -m flows.train DATASET`."""
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.parameters import OpenTestParameters, TrainParameters
+from flows.telling import tell_train
+from stores.features import FeatureStore
+from stores.manifest import Manifest
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.errors import InputError
+from tasks.heads.choices import make_heads
+from tasks.recipes import make_job
+from tasks.train import PlannedRun, check_trainable, choose, open_test_task, train_task
+
+
+@flow(name="train")
+def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()) -> Summary:
+    """Train heads on cached features, and choose the best on validation.
+
+    Args:
+        dataset: Name of a data set whose features were extracted.
+        parameters: Which features, which heads, and where they are kept.
+    """
+    manifest = Manifest.read(parameters.store, dataset)
+    return train_stage(manifest, parameters, tested_by="train" if parameters.open_test else None)
+
+
+def train_stage(
+    manifest: Manifest, parameters: TrainParameters, *, tested_by: str | None
+) -> Summary:
+    """Train each head that was not trained before; where a flow asks for it, test the chosen."""
+    check_trainable(manifest)
+    runs = RunStore(parameters.store)
+    planned = plan_runs(manifest, parameters)
+    known = {name: plan.id in runs for name, plan in planned.items()}
+    ids = {
+        name: train_task.with_options(refresh_cache=not known[name])(
+            quote(plan), store=parameters.store
+        )
+        for name, plan in planned.items()
+    }
+    trained = {name: runs.read(run) for name, run in ids.items()}
+    chosen = choose(list(trained.values()))
+    if tested_by:
+        recipe = next(plan.recipe for plan in planned.values())
+        open_test_task(
+            chosen.id,
+            quote(manifest),
+            quote(recipe),
+            store=parameters.store,
+            asked_by=f"flows.{tested_by}",
+        )
+    return _summary(runs, trained, chosen, known)
+
+
+def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, PlannedRun]:
+    """Return the run that each named head will be, by the head's name; nothing is trained."""
+    seed = manifest.seed if parameters.seed is None else parameters.seed
+    job = make_job(parameters.request(seed=seed), store=parameters.store)
+    if len(job.recipes) != 1:
+        raise InputError(f"--tap {', '.join(parameters.tap)}: a head is trained on one tap")
+    recipe = job.recipes[0]
+    shape = FeatureStore(parameters.store, recipe).feature_shape
+    if shape is None:
+        raise InputError(
+            f"no features of recipe {recipe} are stored: extract them first, python -m "
+            f"flows.extract {manifest.name} with the same flags"
+        )
+    heads = make_heads(
+        parameters.head,
+        parameters.head_settings,
+        classes=len(manifest.classes),
+        feature_shape=shape,
+    )
+    asked = parameters.model_dump(mode="json", exclude_none=True)
+    return {
+        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name})
+        for name, head in heads.items()
+    }
+
+
+def _summary(
+    runs: RunStore, trained: dict[str, Run], chosen: Run, known: dict[str, bool]
+) -> Summary:
+    name = next(name for name, run in trained.items() if run.id == chosen.id)
+    openings = runs.openings(chosen.id)
+    return {
+        "run": chosen.id,
+        "head": name,
+        "dataset": chosen.dataset,
+        "validation_accuracy": chosen.metrics["validation_accuracy"],
+        "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
+        "test_openings": len(openings),
+        "cached": all(known.values()),
+        "runs": [
+            {"run": run.id, "head": head, "cached": known[head], **run.metrics}
+            for head, run in trained.items()
+        ],
+    }
+
+
+if __name__ == "__main__":
+    command_line(train, tell_train)

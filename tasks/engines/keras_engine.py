@@ -1,0 +1,80 @@
+"""The reference engine: the Keras model itself, on CPU or GPU."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stores.recipe import Pooling
+from tasks.backbones import find_backbone
+from tasks.engines import Job
+from tasks.errors import InputError, unknown
+from tasks.recipes import DEFAULT_TAP
+from tasks.weights import build_backbone
+
+
+class KerasEngine:
+    """A backbone with one output for each recipe's tap, pooled as the recipe says."""
+
+    name = "keras"
+
+    def __init__(self, job: Job) -> None:
+        if keras.config.backend() != "tensorflow":
+            raise InputError(
+                f"Keras runs on {keras.config.backend()!r}, expected 'tensorflow'; unset "
+                "KERAS_BACKEND, or set it to tensorflow"
+            )
+        first = job.recipes[0]
+        backbone = find_backbone(first.backbone)
+        base = build_backbone(backbone, job.weights, first.image_size)
+        outputs = [_pooled(tap_output(base, r.tap), r.pooling, r.tap) for r in job.recipes]
+        model = keras.Model(base.input, outputs)
+        self.feature_shapes = tuple(tuple(output.shape[1:]) for output in outputs)
+        self.producer = {
+            "engine": self.name,
+            "instruction_set": instruction_set(),
+            "versions": {name: version(name) for name in ("gargalo", "keras", "tensorflow")},
+        }
+        # One graph for all batch sizes: the last batch of a shard is not padded.
+        self._forward = tf.function(
+            lambda pixels: model(backbone.preprocess(pixels), training=False),
+            input_signature=[tf.TensorSpec([None, *first.image_size, 3], tf.float32)],
+            autograph=False,
+        )
+
+    def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
+        rows = self._forward(tf.constant(pixels))
+        return [np.asarray(row) for row in (rows if isinstance(rows, list | tuple) else [rows])]
+
+
+def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
+    """Return the output of a layer by name, or the model's own; raises InputError."""
+    if tap == DEFAULT_TAP:
+        return base.output
+    names = [layer.name for layer in base.layers]
+    if tap not in names:
+        raise unknown("layer", tap, names, way_out=f"or {DEFAULT_TAP!r}, the backbone's own")
+    return base.get_layer(tap).output
+
+
+def instruction_set() -> str:
+    """Return the machine and the widest of its instruction sets that NumPy found."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found") or ["baseline"]
+    return f"{platform.machine()} {found[-1]}"
+
+
+def _pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
+    if pooling == "none":
+        return output
+    if len(output.shape) != 4:
+        raise InputError(
+            f"tap {tap!r} has shape {tuple(output.shape[1:])}, expected a map (height, width, "
+            f"channels) to pool; use --pooling none"
+        )
+    layer = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+    return layer[pooling]()(output)

@@ -1,0 +1,175 @@
+"""Extract: the backbone runs once for each image whose features the store does not have."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+
+from stores.features import FeatureStore
+from stores.keys import ImageKey
+from stores.manifest import Entry, Manifest, dataset_lock
+from stores.recipe import Recipe
+from tasks.engines import Job, load_engine
+from tasks.errors import ExtractionError
+from tasks.progress import advance
+from tasks.retrying import RETRIED
+from tasks.stream import ImageFile, Rejection, pixel_batches
+
+BATCH_SIZE = 32
+SHARD_SIZE = 512
+# Rows are held in memory until their shard is written: this many bytes of them at the most.
+SHARD_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Images that lack the features of the same recipes."""
+
+    job: Job
+    images: tuple[ImageFile, ...]
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """One shard's worth of images, in one folder, for one job: what a task does."""
+
+    job: Job
+    folder: str
+    images: tuple[ImageFile, ...]
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """What came of a shard's work."""
+
+    computed: int
+    rejected: tuple[Rejection, ...]
+
+
+def find_missing(manifest: Manifest, job: Job, *, store: Path) -> list[Missing]:
+    """Return what has to be computed, grouped by the recipes that lack it; nothing is computed.
+
+    The store alone decides; TensorFlow is not imported.
+    """
+    images = manifest.select()
+    lacking = np.stack(
+        [FeatureStore(store, recipe).missing(images.keys) for recipe in job.recipes], axis=1
+    )
+    groups: dict[tuple[bool, ...], list[ImageFile]] = defaultdict(list)
+    for key, path, pattern in zip(images.keys, images.paths, lacking.tolist(), strict=True):
+        if any(pattern):
+            groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path))
+    return [
+        Missing(replace(job, recipes=_chosen(job, pattern)), tuple(group))
+        for pattern, group in sorted(groups.items(), reverse=True)
+    ]
+
+
+def plan_shards(
+    missing: Missing,
+    manifest: Manifest,
+    *,
+    batch_size: int = BATCH_SIZE,
+    shard_size: int = SHARD_SIZE,
+) -> list[ShardWork]:
+    """Cut missing images into shards of at most `shard_size` rows and SHARD_BYTES bytes.
+
+    Builds the engine, which says how large a row is; raises InputError where it cannot be built.
+    """
+    shapes = load_engine(missing.job).feature_shapes
+    row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+    size = max(1, min(shard_size, SHARD_BYTES // row_bytes))
+    return [
+        ShardWork(missing.job, manifest.folder, missing.images[start : start + size], batch_size)
+        for start in range(0, len(missing.images), size)
+    ]
+
+
+def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
+    """Compute and store one shard of each of the job's recipes.
+
+    A file that cannot be used is left out and reported. Raises ExtractionError where the engine
+    gives something that is no feature, StoreError where the store refuses it; then nothing of
+    this shard was stored for that recipe.
+    """
+    engine = load_engine(work.job)
+    recipes = work.job.recipes
+    keys: list[ImageKey] = []
+    rejected: list[Rejection] = []
+    rows = [
+        np.empty((len(work.images), *shape), recipe.dtype)
+        for shape, recipe in zip(engine.feature_shapes, recipes, strict=True)
+    ]
+    for batch in pixel_batches(
+        work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
+    ):
+        rejected += batch.rejected
+        if batch.images:
+            filled = slice(len(keys), len(keys) + len(batch.images))
+            for recipe, kept, computed in zip(
+                recipes, rows, engine.compute(batch.pixels), strict=True
+            ):
+                kept[filled] = _checked(computed, recipe, batch.images)
+            keys += [image.key for image in batch.images]
+        advance(len(batch.images) + len(batch.rejected))
+    if keys:
+        for recipe, kept in zip(recipes, rows, strict=True):
+            FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer=engine.producer)
+    return ShardDone(len(keys), tuple(rejected))
+
+
+def record_rejections(
+    manifest: Manifest, rejected: Sequence[Rejection], *, store: Path
+) -> Manifest:
+    """Mark files that gave no feature as rejected in the data set, and return its manifest."""
+    if not rejected:
+        return manifest
+    by_path = {rejection.path: rejection for rejection in rejected}
+    keys = {entry.path: entry.key for entry in manifest.of_status("accepted")}
+    with dataset_lock(store, manifest.name):
+        current = Manifest.read(store, manifest.name)
+        entries = tuple(
+            _rejected(entry, by_path[entry.path])
+            if entry.path in by_path and entry.key == keys.get(entry.path)
+            else entry
+            for entry in current.entries
+        )
+        updated = replace(current, entries=entries)
+        updated.write(store)
+    return updated
+
+
+find_missing_task = task(name="find missing", **RETRIED)(find_missing)
+plan_shards_task = task(name="plan shards", **RETRIED)(plan_shards)
+extract_shard_task = task(name="extract shard", **RETRIED)(extract_shard)
+record_rejections_task = task(name="record rejections", **RETRIED)(record_rejections)
+
+
+def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
+    return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
+
+
+def _checked(
+    rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]
+) -> NDArray[np.float32]:
+    """Return an engine's rows; raises ExtractionError that names the images of bad ones."""
+    finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+    if not finite.all():
+        bad = [images[number].path for number in np.flatnonzero(~finite)]
+        raise ExtractionError(
+            f"recipe {recipe}: the engine gave NaN or infinity for {len(bad)} of {len(images)} "
+            f"images of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was "
+            "stored; check the weights and the preprocessing"
+        )
+    return rows
+
+
+def _rejected(entry: Entry, rejection: Rejection) -> Entry:
+    # Without a key, the next ingest reads the file again, whatever its stamp says.
+    key = None if rejection.changed else entry.key
+    return replace(entry, status="rejected", reason=rejection.reason, key=key)

@@ -1,0 +1,168 @@
+"""Ingest: a folder of images becomes a data set's manifest; only what changed is read."""
+
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prefect import task
+
+from stores.errors import NotInStore
+from stores.manifest import Entry, Manifest, Status, dataset_lock
+from tasks.contradictions import leave_out_contradictions
+from tasks.errors import InputError
+from tasks.examine import Examined, examine
+from tasks.listing import ListedFile, Listing, list_folder
+from tasks.retrying import RETRIED
+from tasks.splits import SplitRule, gone, split_entries
+
+# A file system's clock ticks this coarsely; a file as young as the listing is read again.
+CLOCK_TICK_NS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A data set's manifest, and how many files were read to make it."""
+
+    manifest: Manifest
+    read: int
+
+
+def ingest(
+    folder: Path,
+    *,
+    store: Path,
+    dataset: str | None = None,
+    rule: SplitRule | None = None,
+    rehash: bool = False,
+) -> Ingested:
+    """Bring a data set's manifest up to date with its folder.
+
+    `dataset` defaults to the folder's name. Splits are sticky: they are drawn anew only where
+    `rule` asks for another seed or other shares than the data set has. Raises InputError for a
+    folder that cannot be a data set, StoreError for a store that cannot be used.
+    """
+    started_ns = time.time_ns()
+    folder = folder.resolve()
+    listing = list_folder(folder)
+    name = dataset or folder.name
+    previous = _previous(store, name, folder, chosen=dataset is not None)
+    if previous and not rehash and _unchanged(previous, listing, rule or SplitRule()):
+        return Ingested(previous, read=0)
+    with dataset_lock(store, name):
+        previous = _previous(store, name, folder, chosen=dataset is not None)
+        known = {} if rehash or not previous else _still_known(previous, listing)
+        classes = _ask_keras(listing)
+        examined = _examine_all(listing, known)
+        found = [_found(file, known, examined) for file in listing.files]
+        _check_classes(folder, classes, found := leave_out_contradictions(found))
+        rule_said = (rule or SplitRule()).resolved(previous)
+        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, entries=())
+        entries = split_entries(manifest, found, previous)
+        manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
+        manifest.write(store)
+    return Ingested(manifest, read=len(examined))
+
+
+ingest_task = task(name="ingest", **RETRIED)(ingest)
+
+
+def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
+    try:
+        previous = Manifest.read(store, name)
+    except NotInStore:
+        return None
+    if previous.folder != str(folder) and not chosen:
+        raise InputError(
+            f"{folder}: the data set {name!r} is another folder, {previous.folder}; give "
+            f"--dataset with a new name, or --dataset {name!r} if the folder has moved"
+        )
+    return previous
+
+
+def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule) -> bool:
+    """Tell from the listing alone whether ingesting again would give the same manifest."""
+    there = {e.path: e for e in previous.entries if e.status != "absent"}
+    return (
+        previous.folder == str(listing.folder)
+        and rule.agrees_with(previous)
+        and there.keys() == {file.path for file in listing.files}
+        and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
+    )
+
+
+def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
+    """Return the entries, by path, of the images that need not be read again."""
+    there = {e.path: e for e in previous.of_status("accepted", "rejected")}
+    return {
+        file.path: there[file.path]
+        for file in listing.files
+        if file.path in there and _is_known(there[file.path], file, previous, listing)
+    }
+
+
+def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listing) -> bool:
+    if entry.stamp != file.stamp:
+        return False
+    if entry.status == "ignored" or file.trouble:
+        return True
+    if entry.key is None:  # it could not be read; can it now?
+        return not os.access(listing.folder / file.path, os.R_OK)
+    return max(file.mtime_ns, file.ctime_ns) < previous.listed_ns - CLOCK_TICK_NS
+
+
+def _ask_keras(listing: Listing) -> tuple[str, ...]:
+    """Have Keras find classes and files; what it finds counts, and must be what was listed."""
+    import keras
+
+    found: set[str] = set()
+    classes: tuple[str, ...] = ()
+    for split in listing.classes:
+        top = listing.folder / split if split else listing.folder
+        try:
+            dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
+        except ValueError as error:
+            raise InputError(f"{top}: {error}") from error
+        classes = tuple(dataset.class_names)
+        found |= {os.path.relpath(path, listing.folder) for path in dataset.file_paths}
+    listed = {file.path for file in listing.files if file.is_image}
+    if found != listed:
+        raise OSError(
+            f"{listing.folder}: the folder changed while it was listed ({min(found ^ listed)!r}); "
+            "call again when nobody writes to it"
+        )
+    return classes
+
+
+def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
+    to_read = [f for f in listing.files if f.is_image and not f.trouble and f.path not in known]
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(lambda file: examine(listing.folder / file.path), to_read)
+        return {file.path: result for file, result in zip(to_read, results, strict=True)}
+
+
+def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, Examined]) -> Entry:
+    """Return what is known of a file by itself; other files may yet contradict it."""
+    if file.path in known:
+        return replace(known[file.path], label=file.label, split=file.split)
+    result = examined.get(file.path)
+    status: Status
+    if not file.is_image:
+        status, key = "ignored", None
+        reason = "not an ending that Keras reads" if file.label else "not in a class folder"
+    elif result is None:
+        status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"
+    else:
+        status, key, reason = result.status, result.key, result.reason
+    return Entry(file.path, key, file.label, file.split, status, reason, *file.stamp)
+
+
+def _check_classes(folder: Path, classes: tuple[str, ...], found: list[Entry]) -> None:
+    usable = {entry.label for entry in found if entry.status == "accepted"}
+    if lacking := [name for name in classes if name not in usable]:
+        raise InputError(
+            f"{folder}: no usable image in class {', '.join(map(repr, lacking))}; add images that "
+            "can be decoded, or remove the folder"
+        )

@@ -1,0 +1,126 @@
+"""What a run said on one split, beside what is true: counts, shares, intervals, mistakes."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.keys import ImageKey
+from stores.manifest import Manifest, Split
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run's predictions on one split, in the order of the images' keys."""
+
+    split: Split
+    classes: tuple[str, ...]
+    keys: list[ImageKey]
+    true: NDArray[np.int64]  # (n,) indices of the classes
+    predicted: NDArray[np.int64]
+    scores: NDArray[np.float64]  # (n, classes)
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts of images by (true class, predicted class)."""
+        size = len(self.classes)
+        cells = np.bincount(self.true * size + self.predicted, minlength=size * size)
+        return cells.reshape(size, size).astype(np.int64)
+
+    @property
+    def correct(self) -> int:
+        """The number of right predictions."""
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right predictions; None without images."""
+        return self.correct / len(self.keys) if self.keys else None
+
+    def always(self, name: str) -> float | None:
+        """Return the accuracy of always saying one class; None without images."""
+        return float(np.mean([self.classes[n] == name for n in self.true])) if self.keys else None
+
+    def mistakes(self) -> NDArray[np.int64]:
+        """Return the places of the wrong predictions, the most confident first."""
+        wrong = np.flatnonzero(self.true != self.predicted)
+        confidence = self.scores[wrong, self.predicted[wrong]]
+        return wrong[np.argsort(-confidence, kind="stable")]
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Return each class's counts, recall and precision (None where there is no image)."""
+        right, true, said = self.confusion.diagonal(), self.confusion.sum(1), self.confusion.sum(0)
+        return [
+            {
+                "name": name,
+                "cells": self.confusion[n].tolist(),
+                "images": int(true[n]),
+                "recall": int(right[n]) / int(true[n]) if true[n] else None,
+                "precision": int(right[n]) / int(said[n]) if said[n] else None,
+            }
+            for n, name in enumerate(self.classes)
+        ]
+
+    def confused_pairs(self) -> list[tuple[int, str, str]]:
+        """Return (images, true class, predicted class) of each kind of mistake, most first."""
+        pairs = [
+            (int(self.confusion[row, column]), self.classes[row], self.classes[column])
+            for row, column in zip(*np.nonzero(self.confusion), strict=True)
+            if row != column
+        ]
+        return sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))
+
+
+def judge(predictions: pa.Table, *, split: Split, classes: tuple[str, ...]) -> Judged:
+    """Return the predictions of a run (see RunStore.predictions) on one split."""
+    rows = predictions.filter(pc.equal(predictions["split"], split)).sort_by("key")
+    names = pa.array(classes, pa.string())
+    scores = rows["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return Judged(
+        split=split,
+        classes=classes,
+        keys=[ImageKey(key) for key in rows["key"].to_pylist()],
+        true=pc.index_in(rows["label"], names).to_numpy().astype(np.int64),
+        predicted=pc.index_in(rows["predicted"], names).to_numpy().astype(np.int64),
+        scores=scores.astype(np.float64).reshape(len(rows), len(classes)),
+    )
+
+
+def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
+    """Count the images that only the manifest has, and those that only the predictions have.
+
+    An image is the same where its key, label and split are; splits without predictions are not
+    compared.
+    """
+    columns = (predictions[name].to_pylist() for name in ("key", "label", "split"))
+    predicted = set(zip(*columns, strict=True))
+    splits = {split for _, _, split in predicted}
+    listed = {
+        (entry.key, entry.label, entry.split)
+        for entry in manifest.of_status("accepted")
+        if entry.split in splits
+    }
+    return len(listed - predicted), len(predicted - listed)
+
+
+def wilson(correct: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of a share, from 0 to 1.
+
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference, Journal of
+    the American Statistical Association 22 (1927), 209-212. Unlike p ± z·√(p(1-p)/n) it stays
+    between 0 and 1 and has a width where all, or none, is right.
+    """
+    if not images:
+        return 0.0, 1.0
+    z, share = NormalDist().inv_cdf((1 + confidence) / 2), correct / images
+    whole = 1 + z**2 / images
+    centre = (share + z**2 / (2 * images)) / whole
+    half = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2)) / whole
+    # The two ends that are exact must not be a rounding error away from it.
+    return centre - half if correct else 0.0, centre + half if correct < images else 1.0

@@ -1,0 +1,70 @@
+"""A page of HTML from a template: every value escaped, every number written the same way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+_FOLDER = Path(__file__).parent
+
+
+def render(template: str, **values: Any) -> bytes:  # noqa: ANN401  whatever the template shows
+    """Return a template of this folder, filled in, as UTF-8; raises where a value is missing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    written = {"percent": percent, "count": count, "duration": duration, "as_json": as_json}
+    environment.filters |= written
+    return environment.get_template(template).render(values).encode()
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  Jinja calls it with each value of a template
+    r"""Return text with what cannot be seen written out: a line break becomes `\n`.
+
+    So do changes of the writing direction, and bytes of a file name that are no UTF-8.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage with one decimal; only what is 1 is 100%, only 0 is 0%."""
+    if share is None:
+        return "–"
+    text = f"{share:.1%}"
+    whole = {
+        "100.0%": "100%" if share >= 1 else "> 99.9%",
+        "0.0%": "0%" if share <= 0 else "< 0.1%",
+    }
+    return whole.get(text, text)
+
+
+def count(number: int, noun: str = "") -> str:
+    """Return a whole number with its thousands set apart and, where it is given, its noun."""
+    if not noun:
+        return f"{number:,}"
+    plural = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a reader would say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def as_json(value: Any) -> Markup:  # noqa: ANN401  whatever JSON can hold
+    """Return a value as JSON, escaped; indented by two."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return Markup("\n").join(escape(plain(line)) for line in text.split("\n"))

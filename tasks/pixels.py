@@ -1,0 +1,76 @@
+"""From the bytes of an image file to pixels: those of Keras's image_dataset_from_directory.
+
+Keras 3 reads with `tf.image.decode_image(channels=3, expand_animations=False)` and resizes with
+`tf.image.resize` (no antialiasing), `smart_resize` or `tf.image.resize_with_pad`; see
+keras/src/utils/image_dataset_utils.py. Here the same functions are called on bytes in memory, so
+that the bytes that are decoded are those whose key was checked.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stores.recipe import AspectRatio, Recipe
+from tasks.errors import InputError
+
+_JPEG = b"\xff\xd8\xff"
+
+
+def check_decodable(content: bytes) -> None:
+    """Raise InputError with the decoder's reason where an image's bytes cannot be decoded.
+
+    A JPEG is decoded at an eighth of its size: all of its coded data is read, and fails alike,
+    but most of the arithmetic is left out.
+    """
+    try:
+        if content.startswith(_JPEG):
+            tf.io.decode_jpeg(content, channels=3, ratio=8)
+        else:
+            _decode(content)
+    except tf.errors.OpError as error:
+        raise InputError(_reason(error)) from error
+
+
+def load_pixels(content: bytes, recipe: Recipe) -> NDArray[np.float32]:
+    """Return an image file's pixels as a recipe wants them: (height, width, 3), from 0 to 255.
+
+    Raises InputError with the decoder's reason.
+    """
+    load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)
+    try:
+        return np.asarray(load(content), np.float32)
+    except tf.errors.OpError as error:
+        raise InputError(_reason(error)) from error
+
+
+@cache
+def _loader(
+    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio
+) -> Callable[[bytes], tf.Tensor]:
+    # A graph, as in Keras's dataset: with an eager tensor smart_resize computes its crop in
+    # Python's floats instead of float32, and now and then gets another row.
+    def load(content: tf.Tensor) -> tf.Tensor:
+        image = _decode(content)
+        if aspect_ratio == "crop":
+            return keras.preprocessing.image.smart_resize(
+                image, image_size, interpolation=interpolation
+            )
+        if aspect_ratio == "pad":
+            return tf.image.resize_with_pad(image, *image_size, method=interpolation)
+        return tf.image.resize(image, image_size, method=interpolation)
+
+    signature = [tf.TensorSpec([], tf.string)]
+    return tf.function(load, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+
+def _decode(content: bytes) -> tf.Tensor:
+    return tf.image.decode_image(content, channels=3, expand_animations=False)
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    first = str(error.message).split("\n", 1)[0]
+    return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

@@ -1,0 +1,22 @@
+"""Where a long computation says how far it is, for whoever watches; nobody has to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_watchers: list[Callable[[int], None]] = []
+
+
+def advance(images: int) -> None:
+    """Say that so many more images are done."""
+    for watcher in tuple(_watchers):
+        watcher(images)
+
+
+@contextmanager
+def watched(watcher: Callable[[int], None]) -> Iterator[None]:
+    """Have `watcher` called, from any thread of this process, at each advance in the block."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)

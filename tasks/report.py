@@ -1,0 +1,200 @@
+"""The report: one HTML file that shows what a data set became, how its heads did, and why."""
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from stores.keys import ImageKey
+from stores.manifest import Manifest
+from stores.publish import publish_file
+from stores.run import Run, TestOpening
+from stores.runs import RunStore
+from tasks.judged import Judged, differences, judge, wilson
+from tasks.page import render
+
+GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
+MOST_MISTAKES = 12
+MOST_HEADS = 15  # those of a large sweep that are not folded away
+MOST_CURVES = 12  # heads whose learning curves are drawn
+# What a head's scores are; those of any other kind of head are called scores.
+_SCORES = {"dense": "probability", "logistic": "probability", "svm": "margin"}
+
+
+def write_report(
+    *,
+    store: Path,
+    manifest: Manifest,
+    extraction: dict[str, Any],
+    runs: Sequence[str],
+    chosen: str,
+) -> Path:
+    """Publish the report on one chosen run among its candidates, and return where it lies.
+
+    `extraction` is the JSON object of the extract flow. Where the test split was not opened with
+    the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
+    StoreReadOnly or StoreFull.
+    """
+    stored = RunStore(store)
+    run = stored.read(chosen)
+    content = render(
+        "report.html.jinja",
+        run=run,
+        manifest=manifest,
+        extraction=extraction,
+        recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
+        command=command_line(run, manifest, store),
+        **_left_out(manifest, extraction),
+        **_results(run, manifest, stored.predictions(run.id), stored.openings(run.id)),
+        **_choice(run, _candidates(stored, [*runs, run.id])),
+    )
+    path = report_path(store, manifest, run.id)
+    publish_file(content, path, tmp=path.parent / "tmp")
+    return path
+
+
+def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
+    """Return where the report on a run of a data set lies."""
+    # A file's name takes 255 bytes; a data set's name may come near that.
+    name = manifest.name.encode()[:200].decode(errors="ignore")
+    return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
+
+
+def command_line(run: Run, manifest: Manifest, store: Path) -> list[str]:
+    """Return what to type to get this run again, quoted for a shell: one option a line.
+
+    A run of `flows.train`, which alone can leave the test split closed, begins at the features;
+    any other at the folder, with the seed and the shares that its data set was split by.
+    """
+    given = {"seed": run.seed, **run.parameters, "store": str(store)}
+    if "open_test" in given:
+        return [f"python -m flows.train {shlex.quote(run.dataset)}", *_options(given)]
+    split = {
+        "dataset": manifest.name,
+        "test_split": manifest.test_split,
+        "validation_split": manifest.validation_split,
+    }
+    folder = shlex.quote(manifest.folder)
+    return [f"python -m flows.pipeline {folder}", *_options(split | given)]
+
+
+def _options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
+    for name, value in given.items():
+        option = prefix + name.replace("_", "-")
+        if isinstance(value, dict):
+            yield from _options(value, f"{option}.")
+        elif value is True:
+            yield option
+        elif value is not None and value is not False:
+            several = value if isinstance(value, list | tuple) else [value]
+            yield from (f"{option}={shlex.quote(str(one))}" for one in several)
+
+
+def _results(
+    run: Run, manifest: Manifest, predictions: pa.Table, openings: Sequence[TestOpening]
+) -> dict[str, Any]:
+    """Judge the run's predictions, on test where that was opened, else on validation."""
+    judged = judge(predictions, split="test" if openings else "validation", classes=run.classes)
+    sizes = manifest.counts()
+    largest = max(sizes, key=lambda name: sizes[name]["train"])
+    images = manifest.select()
+    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
+    shot = partial(_shot, judged, Path(manifest.folder), paths)
+    return {
+        "judged": judged,
+        "openings": openings,
+        "recorded": openings[-1].metrics.get("test_accuracy") if openings else None,
+        "interval": wilson(judged.correct, len(judged.keys)),
+        "sizes": sizes,
+        "largest": largest,
+        "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
+        "always": judged.always(largest),
+        "differences": differences(predictions, manifest),
+        "score_name": _SCORES.get(run.head.get("kind", ""), "score"),
+        "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
+        "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
+    }
+
+
+def _head_name(run: Run) -> str:
+    """Return what the user called the head (a preset, perhaps), or else its kind."""
+    asked = run.parameters.get("head")
+    return asked if isinstance(asked, str) else str(run.head.get("kind", "head"))
+
+
+def _candidates(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]:
+    """Read each candidate once, and put the best on validation first."""
+    candidates = [
+        {
+            "run": run,
+            "name": _head_name(run),
+            "about": {name: value for name, value in run.head.items() if name != "kind"},
+            "train": run.metrics.get("train_accuracy"),
+            "validation": run.metrics.get("validation_accuracy"),
+            "history": stored.history(run.id),
+            "openings": len(stored.openings(run.id)),
+        }
+        for run in {run.id: run for run in map(stored.read, runs)}.values()
+    ]
+    return sorted(candidates, key=lambda c: -1 if c["validation"] is None else -c["validation"])
+
+
+def _choice(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Draw the learning curves, those of the chosen run first, and note a better candidate."""
+    from tasks.pictures import learning_curves
+
+    drawn = sorted(
+        (candidate for candidate in candidates if len(candidate["history"])),
+        key=lambda candidate: candidate["run"].id != run.id,
+    )
+    mine = next(candidate for candidate in candidates if candidate["run"].id == run.id)
+    best, rest = candidates[:MOST_HEADS], candidates[MOST_HEADS:]
+    return {
+        "candidates": candidates,
+        "chosen": mine,
+        "shown": [*best, *(other for other in rest if other is mine)],
+        "others": [other for other in rest if other is not mine],
+        "curves": [
+            (candidate, learning_curves(candidate["history"], salt=candidate["run"].id[:16]))
+            for candidate in drawn[:MOST_CURVES]
+        ],
+        "with_epochs": len(drawn),
+        "without_epochs": [c for c in candidates if not len(c["history"])],
+    }
+
+
+def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:
+    """List what is in the folder and in no result, and why; and what is in it twice."""
+    summary = manifest.summary()
+    twins: dict[ImageKey | None, list[str]] = defaultdict(list)
+    for entry in manifest.of_status("accepted"):
+        twins[entry.key].append(entry.path)
+    rejected = {told["path"]: told for told in (*summary["rejected"], *extraction["rejected"])}
+    endings = Counter(PurePosixPath(told["path"]).suffix.lower() for told in summary["ignored"])
+    return {
+        "rejected": list(rejected.values()),
+        "ignored": summary["ignored"],
+        "endings": endings.most_common(),
+        "remarks": summary["remarks"],
+        "absent": [entry.path for entry in manifest.of_status("absent")],
+        "duplicates": [paths for paths in twins.values() if len(paths) > 1],
+    }
+
+
+def _shot(judged: Judged, folder: Path, paths: dict[bytes, str], n: int) -> dict[str, Any]:
+    """Return an image with what was said of it: a cell of the grid, or of the mistakes."""
+    from tasks.pictures import placeholder, thumbnail
+
+    path = paths.get(judged.keys[n], "")
+    return {
+        "path": path,
+        "src": thumbnail(folder / path, judged.keys[n]) if path else placeholder("not listed"),
+        "true": judged.classes[judged.true[n]],
+        "predicted": judged.classes[judged.predicted[n]],
+        "score": float(judged.scores[n, judged.predicted[n]]),
+        "true_score": float(judged.scores[n, judged.true[n]]),
+    }

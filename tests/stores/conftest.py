@@ -1,0 +1,44 @@
+"""Folders that need more than tmp_path gives: a read-only one, and a full disk."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def public():
+    """A folder that everybody may read; below pytest's tmp_path only its owner may."""
+    folder = Path(tempfile.mkdtemp(prefix="gargalo-"))
+    folder.chmod(0o755)
+    yield folder
+    for path in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def sealed():
+    """Return a function that takes the right to write below a folder from everybody but root."""
+
+    def seal(folder):
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+
+    return seal
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with 256 KiB, where mounting one is permitted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.geteuid() or not mount or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not permitted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

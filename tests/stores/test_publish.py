@@ -1,0 +1,188 @@
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from stores import StoreFull, StoreReadOnly
+from stores.publish import is_leased, locked, publish_file, publish_folder
+from tests.stores.samples import in_child, snapshot
+
+HOLD_A_FOLDER = """
+import sys; from pathlib import Path; from stores.publish import publish_folder
+with publish_folder(Path(sys.argv[1]) / "final", tmp=Path(sys.argv[1]) / "tmp"):
+    print("held", flush=True); input()
+"""
+HOLD_A_LOCK = """
+import sys; from pathlib import Path; from stores.publish import locked
+with locked(Path(sys.argv[1]) / "lock"):
+    print("held", flush=True); input()
+"""
+
+
+@contextmanager
+def other_process(code, folder):
+    """Run code elsewhere until it says that it holds what it is to hold; then it waits."""
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def draft_in(tmp_path):
+    (draft,) = (tmp_path / "tmp").iterdir()
+    return draft
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+def test_a_file_appears_whole_and_replaces_another(tmp_path):
+    final = tmp_path / "deep" / "er" / "final"
+    publish_file(b"old", final, tmp=tmp_path / "tmp")
+    publish_file(memoryview(b"new"), final, tmp=tmp_path / "tmp")
+    assert final.read_bytes() == b"new"
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "I/O"), MemoryError()])
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, call, error):
+    publish_file(b"old", tmp_path / "final", tmp=tmp_path / "tmp")
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(os, call, raising(error))
+    with pytest.raises(type(error)):
+        publish_file(b"new", tmp_path / "final", tmp=tmp_path / "tmp")
+    assert snapshot(tmp_path).keys() == before.keys()
+    assert (tmp_path / "final").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_store_full(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", raising(OSError(number, "full")))
+    with pytest.raises(StoreFull, match="free some space and call again"):
+        publish_file(b"new", tmp_path / "final", tmp=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_read_only_place_is_store_read_only(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "rename", raising(OSError(number, "no")))
+    with pytest.raises(StoreReadOnly, match="give another --store"):
+        publish_file(b"new", tmp_path / "final", tmp=tmp_path)
+
+
+def test_a_really_full_disk_keeps_the_old_file(small_disk):
+    publish_file(b"old", small_disk / "final", tmp=small_disk / "tmp")
+    with pytest.raises(StoreFull):
+        publish_file(bytes(2**20), small_disk / "final", tmp=small_disk / "tmp")
+    assert (small_disk / "final").read_bytes() == b"old"
+    assert not list((small_disk / "tmp").iterdir())
+
+
+def test_a_really_read_only_folder_refuses(public):
+    def write():
+        publish_file(b"new", public / "final", tmp=public / "tmp")
+
+    public.chmod(0o555)
+    with pytest.raises(StoreReadOnly, match="final"):
+        in_child(write, nobody=True)
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with publish_folder(tmp_path / "deep" / "final", tmp=tmp_path / "tmp") as draft:
+        (draft / "a").mkdir()
+        (draft / "a" / "b").write_text("c")
+        assert not (tmp_path / "deep" / "final").exists()
+    assert [path.name for path in sorted((tmp_path / "deep" / "final").rglob("*"))] == ["a", "b"]
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_the_folder_that_was_first_is_kept(tmp_path):
+    for text in "first", "second":
+        with publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
+            (draft / "text").write_text(text)
+    assert (tmp_path / "final" / "text").read_text() == "first"
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_of_two_at_the_last_moment_the_first_is_kept(tmp_path, monkeypatch):
+    final, rename = tmp_path / "final", os.rename
+
+    def overtaken(source, target):
+        monkeypatch.setattr(os, "rename", rename)
+        shutil.copytree(source, target)
+        (final / "text").write_text("first")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", overtaken)
+    with publish_folder(final, tmp=tmp_path / "tmp") as draft:
+        (draft / "text").write_text("second")
+    assert (final / "text").read_text() == "first"
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError, StoreFull])
+def test_an_exception_in_the_block_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
+        (draft / "text").write_text("half")
+        raise error
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+
+
+def test_a_disk_that_fills_in_the_block_is_store_full(small_disk):
+    final, tmp = small_disk / "final", small_disk / "tmp"
+    with pytest.raises(StoreFull), publish_folder(final, tmp=tmp) as draft:
+        (draft / "model").write_bytes(bytes(2**20))
+    assert [path.name for path in small_disk.rglob("*")] == ["tmp"]
+
+
+def test_a_draft_is_leased_while_its_writer_lives(tmp_path):
+    with other_process(HOLD_A_FOLDER, tmp_path) as process:
+        assert is_leased(draft_in(tmp_path))
+        process.kill()
+        process.wait()
+        assert not is_leased(draft_in(tmp_path))
+
+
+def test_a_file_is_leased_while_it_is_written(tmp_path, monkeypatch):
+    leased = []
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(
+        os, "fsync", lambda _: leased.extend(map(is_leased, (tmp_path / "tmp").iterdir()))
+    )
+    publish_file(b"x", tmp_path / "final", tmp=tmp_path / "tmp")
+    assert leased == [True]
+    assert not is_leased(tmp_path / "final")
+
+
+def test_a_draft_that_is_gone_is_not_leased(tmp_path):
+    assert not is_leased(tmp_path / "gone.draft")
+
+
+def test_a_lock_keeps_another_process_out(tmp_path):
+    def take():
+        with locked(tmp_path / "lock"):
+            return time.monotonic()
+
+    with other_process(HOLD_A_LOCK, tmp_path) as process:
+        with pytest.raises(AssertionError, match="signal"):  # it waits until its alarm
+            in_child(take, seconds=1)
+        process.kill()
+        process.wait()
+        assert in_child(take)
+
+
+def test_a_lock_leaves_the_errors_of_its_block_alone(tmp_path):
+    with pytest.raises(PermissionError) as caught, locked(tmp_path / "lock"):
+        raise PermissionError(errno.EACCES, "an image may not be read")
+    assert not isinstance(caught.value, StoreReadOnly)

@@ -149,8 +149,14 @@ class TrainParameters(FeatureParameters):
         None, gt=0, description="Batch size of the dense head [default: 32]."
     )
     inverse_regularization: float | None = Field(
-        None, gt=0, description="C of the logistic and svm heads [default: 0.01]."
+        None, gt=0, description="C of the linear heads [default: logistic 0.1, svm 0.01]."
     )
+
+    @model_validator(mode="after")
+    def _one_tap(self) -> Self:
+        if len(self.tap) != 1:
+            raise ValueError(f"--tap {', '.join(self.tap)}: a head is trained on one tap")
+        return self
 
     @property
     def head_settings(self) -> HeadSettings:

@@ -11,14 +11,18 @@ from flows.extract import extract_stage
 from flows.ingest import ingest_stage
 from flows.parameters import Folder, PipelineParameters
 from flows.telling import tell_pipeline
-from flows.train import train_stage
-from tasks.report import report_task
+from flows.train import check_heads, train_stage
+from tasks.report import report_path, report_task
 from tasks.sample import write_sample
-from tasks.train import check_trainable
 
-# Handwritten digits are unlike ImageNet's photographs; what the last layers have learned to tell
-# apart is not there, and an earlier layer serves better (0.97 against 0.94 at 96 pixels).
+# Seen at 96 pixels, the mean test accuracy of the svm head over 5 seeds: 0.978 at the output of the
+# eleventh block, 0.934 at that of the backbone.
 SAMPLE_DEFAULTS = {"tap": ["block5c_add"], "image_size": 96}
+ABOUT_SAMPLE = (
+    "no folder given: this is the embedded sample, scikit-learn's handwritten digits; they are "
+    "unlike the photographs of ImageNet that the last layers were trained to tell apart, so the "
+    "features are taken at an earlier one, the output of the eleventh block (tap block5c_add)"
+)
 
 
 @flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=1))
@@ -34,19 +38,27 @@ def pipeline(
             handwritten digits.
         parameters: Those of the other flows.
     """
+    about = ABOUT_SAMPLE if folder is None else ""
     folder, parameters = folder_or_sample(folder, parameters)
     manifest, ingested = ingest_stage(folder, parameters)
-    check_trainable(manifest)
+    check_heads(manifest, parameters)
     manifest, extracted = extract_stage(manifest, parameters)
     trained = train_stage(manifest, parameters, tested_by="pipeline")
-    report = report_task(
+    page = report_path(parameters.store, manifest, trained["run"])
+    report = report_task.with_options(refresh_cache=not page.exists())(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(extracted),
         runs=[run["run"] for run in trained["runs"]],
         chosen=trained["run"],
     )
-    return {"ingest": ingested, "extract": extracted, "train": trained, "report": str(report)}
+    return {
+        "about": about,
+        "ingest": ingested,
+        "extract": extracted,
+        "train": trained,
+        "report": str(report),
+    }
 
 
 def folder_or_sample(
@@ -56,8 +68,8 @@ def folder_or_sample(
     if folder is not None:
         return folder, parameters
     said = parameters.model_dump(include=parameters.model_fields_set)
-    chosen = SAMPLE_DEFAULTS if "backbone" not in said else {}
-    return write_sample(parameters.store / "sample"), type(parameters)(**chosen | said)
+    defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
+    return write_sample(parameters.store / "sample"), PipelineParameters(**defaults | said)
 
 
 if __name__ == "__main__":

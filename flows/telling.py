@@ -1,5 +1,7 @@
 """What the command line says at the end of a flow, for people."""
 
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 MOST_FILES = 10
@@ -63,6 +65,7 @@ def tell_train(summary: dict[str, Any]) -> str:
 def tell_pipeline(summary: dict[str, Any]) -> str:
     """Say what each stage did, and where the report is."""
     parts = [
+        *textwrap.wrap(summary["about"], 100),
         tell_ingest(summary["ingest"]),
         tell_extract(summary["extract"]),
         tell_train(summary["train"]),
@@ -76,3 +79,58 @@ def _files(what: str, files: list[dict[str, str]]) -> list[str]:
     if len(files) > MOST_FILES:
         lines.append(f"  {what}: and {len(files) - MOST_FILES} more")
     return lines
+
+
+def tell_maintain(summary: dict[str, Any]) -> str:
+    """Say what an action on the store found or did."""
+    told = {
+        "stats": _tell_stats,
+        "verify": _tell_verify,
+        "reindex": lambda s: _lines(f"{n} shards: {r}" for r, n in s["reindex"].items()),
+        "gc": _tell_garbage,
+        "list": _tell_list,
+    }
+    return told[summary["action"]](summary)
+
+
+def _tell_stats(summary: dict[str, Any]) -> str:
+    return _lines(
+        f"{row['features']} features in {row['shards']} shards, {row['bytes'] / 2**20:.1f} MiB, "
+        f"{row['quarantined']} quarantined: {row['recipe']}"
+        for row in summary["stats"]
+    )
+
+
+def _tell_verify(summary: dict[str, Any]) -> str:
+    return _lines(
+        f"{recipe}: {'; '.join(findings) if findings else 'whole'}"
+        for recipe, findings in summary["verify"].items()
+    )
+
+
+def _tell_garbage(summary: dict[str, Any]) -> str:
+    done = "deleted" if summary["deleted"] else "may go (--delete removes it)"
+    total = sum(item["bytes"] for item in summary["garbage"])
+    lines = [f"{i['path']} ({i['bytes']} bytes): {i['reason']}" for i in summary["garbage"]]
+    return "\n".join([*lines, f"{len(lines)} files, {total / 2**20:.1f} MiB: {done}"])
+
+
+def _tell_list(summary: dict[str, Any]) -> str:
+    listed = summary["list"]
+    lines = [
+        f"data set {about['dataset']}: {about['images']} images of {len(about['classes'])} "
+        f"classes in {about['folder']}"
+        for about in listed["datasets"]
+    ]
+    lines += [f"recipe {recipe}" for recipe in listed["recipes"]]
+    for run in listed["runs"]:
+        test = "" if run["test_accuracy"] is None else f", test {run['test_accuracy']:.4f}"
+        lines.append(
+            f"run {run['run'][:16]}: {run['head']} on {run['dataset']}, validation "
+            f"{run['validation_accuracy']:.4f}{test}"
+        )
+    return _lines(lines)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines) or "nothing there"

@@ -32,7 +32,7 @@ def train_stage(
     manifest: Manifest, parameters: TrainParameters, *, tested_by: str | None
 ) -> Summary:
     """Train each head that was not trained before; where a flow asks for it, test the chosen."""
-    check_trainable(manifest)
+    check_heads(manifest, parameters)
     runs = RunStore(parameters.store)
     planned = plan_runs(manifest, parameters)
     known = {name: plan.id in runs for name, plan in planned.items()}
@@ -56,13 +56,17 @@ def train_stage(
     return _summary(runs, trained, chosen, known)
 
 
+def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
+    """Raise InputError where the heads cannot be trained on this data set, whatever the features."""
+    check_trainable(manifest)
+    make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
+
+
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, PlannedRun]:
     """Return the run that each named head will be, by the head's name; nothing is trained."""
     seed = manifest.seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=parameters.store)
-    if len(job.recipes) != 1:
-        raise InputError(f"--tap {', '.join(parameters.tap)}: a head is trained on one tap")
-    recipe = job.recipes[0]
+    (recipe,) = job.recipes
     shape = FeatureStore(parameters.store, recipe).feature_shape
     if shape is None:
         raise InputError(

@@ -75,9 +75,7 @@ def _shadowed(index: Index) -> Iterator[str]:
             yield shard.digest
 
 
-def _whole(
-    index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8]
-) -> bool:
+def _whole(index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8]) -> bool:
     try:
         rows = index.rows(shard)[numbers]
     except (FileNotFoundError, CorruptStore):

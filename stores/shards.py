@@ -102,15 +102,7 @@ def pack(
     ids = identities(keys, views)
     sums = row_checksums(recipe.fingerprint, ids, rows)
     buffer = io.BytesIO()
-    # HDF5 1.8's metadata carries checksums, and any HDF5 since 2008 reads it. The threshold aligns
-    # every object from that size on, /features among them, however small it is.
-    with h5py.File(
-        buffer,
-        "w",
-        libver=("v108", "v108"),
-        alignment_threshold=min(64, rows.nbytes),
-        alignment_interval=ALIGNMENT,
-    ) as file:
+    with _new_file(buffer, threshold=min(64, rows.nbytes)) as file:
         file.attrs["format_version"] = SHARD_VERSION
         file.attrs["recipe"] = recipe.to_json()
         file.attrs["dtype"] = recipe.dtype
@@ -132,6 +124,20 @@ def pack(
         checksums=sums,
     )
     return shard, content
+
+
+def _new_file(buffer: io.BytesIO, *, threshold: int) -> h5py.File:
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    # h5py.File cannot say this, and would put the time into the file: the same rows, other bytes.
+    creation.set_obj_track_times(False)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    # HDF5 1.8's metadata carries checksums, and any HDF5 since 2008 reads it.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    # This aligns every object from the threshold on, /features among them, however small it is.
+    access.set_alignment(threshold, ALIGNMENT)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, buffer)
+    return h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, creation, access))
 
 
 def unpack(path: Path, recipe: Recipe) -> Shard:

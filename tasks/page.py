@@ -1,6 +1,7 @@
 """A page of HTML from a template: every value escaped, every number written the same way."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ _FOLDER = Path(__file__).parent
 
 def render(template: str, **values: Any) -> bytes:  # noqa: ANN401  whatever the template shows
     """Return a template of this folder, filled in, as UTF-8; raises where a value is missing."""
+    return _environment().get_template(template).render(values).encode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -20,9 +26,13 @@ def render(template: str, **values: Any) -> bytes:  # noqa: ANN401  whatever the
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = {"percent": percent, "count": count, "duration": duration, "as_json": as_json}
-    environment.filters |= written
-    return environment.get_template(template).render(values).encode()
+    environment.filters |= {
+        "percent": percent,
+        "count": count,
+        "duration": duration,
+        "as_json": as_json,
+    }
+    return environment
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  Jinja calls it with each value of a template

@@ -1,5 +1,7 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
+import hashlib
+import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+from prefect import task
 
 from stores.keys import ImageKey
 from stores.manifest import Manifest
@@ -16,6 +19,7 @@ from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.page import render
+from tasks.retrying import CACHED
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
@@ -55,6 +59,28 @@ def write_report(
     path = report_path(store, manifest, run.id)
     publish_file(content, path, tmp=path.parent / "tmp")
     return path
+
+
+def report_cache_key(_context: object, arguments: dict[str, Any]) -> str:
+    """Return the key under which Prefect remembers a report: all it shows but how long it took."""
+    extraction = {
+        name: value
+        for name, value in arguments["extraction"].items()
+        if name not in {"seconds", "images_per_second"}
+    }
+    openings = RunStore(arguments["store"]).openings(arguments["chosen"])
+    shown = {
+        "extraction": extraction,
+        "dataset": arguments["manifest"].summary(),
+        "digest": arguments["manifest"].digest,
+        "runs": [*arguments["runs"], arguments["chosen"]],
+        "openings": [opening.opened for opening in openings],
+    }
+    digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+    return f"gargalo-report-1-{digest}"
+
+
+report_task = task(name="report", cache_key_fn=report_cache_key, **CACHED)(write_report)
 
 
 def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:

@@ -7,7 +7,9 @@ import logging
 import os
 import random
 import shutil
+import signal
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,7 +121,7 @@ def bits(offsets, seed=0):
 @pytest.mark.parametrize("indexed", [True, False])
 def test_metadata(original, shard, metadata, some_of, indexed):
     assert len(metadata) > 1000
-    for offset, bit in bits(some_of(metadata, 60)):
+    for offset, bit in bits(some_of(metadata, 25)):
         found = after_a_flip(original, shard, offset, bit, examined, indexed=indexed)
         if indexed:  # the rows are whole, and so is their index: verify finds it and mends it
             assert found == ["unchanged", "detected", "unchanged", "unchanged"], (offset, bit)
@@ -130,7 +132,7 @@ def test_metadata(original, shard, metadata, some_of, indexed):
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("name", ["key", "view", "row_checksum"])
 def test_what_names_and_checks_the_rows(original, shard, extents, some_of, name, indexed):
-    for offset, bit in bits(some_of(extents[name], 8)):
+    for offset, bit in bits(some_of(extents[name], 4)):
         found = after_a_flip(original, shard, offset, bit, examined, indexed=indexed)
         if indexed:
             assert found == ["unchanged", "detected", "unchanged", "unchanged"], (offset, bit)
@@ -142,7 +144,7 @@ def test_what_names_and_checks_the_rows(original, shard, extents, some_of, name,
 def test_a_payload_is_never_read_as_if_nothing_were(original, shard, extents, some_of, indexed):
     flips = [(offset, bit) for offset in extents["features"] for bit in range(8)]
     flips = random.Random(0).sample(flips, 200)
-    for offset, bit in some_of(flips, 30):
+    for offset, bit in some_of(flips, 16):
         found = after_a_flip(original, shard, offset, bit, examined, indexed=indexed)
         assert found[0] == found[3] == "detected", (offset, bit)
 
@@ -163,7 +165,7 @@ def test_an_index_fragment_costs_nothing(original, some_of):
     def examine(root):
         return examined(root), (root / fragment).read_bytes() == whole
 
-    for offset, bit in bits(some_of(range(len(whole)), 40)):
+    for offset, bit in bits(some_of(range(len(whole)), 20)):
         found = after_a_flip(original, fragment, offset, bit, examine)
         assert found == (["unchanged"] * 4, True), (offset, bit)
 
@@ -175,7 +177,7 @@ def test_recipe_json(original, some_of):
         by_itself = outcome(lambda: FeatureStore.open(root).recipe != RECIPE)
         return by_itself, examined(root)
 
-    for offset, bit in bits(some_of(range((original / path).stat().st_size), 40)):
+    for offset, bit in bits(some_of(range((original / path).stat().st_size), 30)):
         by_itself, found = after_a_flip(original, path, offset, bit, examine)
         assert by_itself == "detected" or found == ["unchanged"] * 4, (offset, bit)
 
@@ -207,11 +209,7 @@ def test_this_test_fails_where_the_digest_is_not_checked(original, shard, monkey
 
 
 def test_a_crash_or_a_hang_is_a_failure(original, shard):
-    for end in (os.abort, lambda: os.kill(os.getpid(), 9)):
-        with pytest.raises(AssertionError, match="signal"):
-            after_a_flip(original, shard, 0, 0, lambda _, end=end: end())
+    with pytest.raises(AssertionError, match="signal 9"):
+        after_a_flip(original, shard, 0, 0, lambda _: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(AssertionError, match="signal 14"):
-        in_child(lambda: __import__("time").sleep(9), seconds=1)
-
-
-def test_count(metadata, extents): print(len(metadata), extents, metadata[-1])
+        in_child(lambda: time.sleep(9), seconds=1)

@@ -68,7 +68,7 @@ def disorder(calls, final):
     renamed = place(calls, "rename", final)
     if renamed < 0:
         return "it was not renamed"
-    if not 0 <= place(calls[:renamed], "fsync", calls[renamed].source):
+    if place(calls[:renamed], "fsync", calls[renamed].source) < 0:
         return "its content was not synced before the rename"
     if place(calls[renamed:], "fsync", final.parent) < 0:
         return "its folder was not synced after the rename"
@@ -87,8 +87,9 @@ def test_a_shard_is_durable_before_write_returns(tmp_path, calls):
     store, shard, fragment = write_calls(tmp_path, calls)
     for final in shard, fragment, store.folder / "recipe.json":
         assert disorder(calls, final) == ""
-    synced = next(call for call in calls if call.path == calls[place(calls, "rename", shard)].source)
-    assert synced.size == shard.stat().st_size  # nothing was left in a buffer
+        draft = calls[place(calls, "rename", final)].source
+        synced = calls[place(calls, "fsync", draft)]
+        assert synced.size == final.stat().st_size  # nothing was left in a buffer
     assert place(calls, "fsync", shard.parent) < place(calls, "acknowledged", tmp_path)
 
 
@@ -104,7 +105,7 @@ def test_each_new_folder_is_durable_before_what_lies_in_it(tmp_path, calls):
     for folder in shard.parents:
         if folder == tmp_path:
             break
-        assert 0 <= place(calls[:renamed], "fsync", folder.parent)
+        assert place(calls[:renamed], "fsync", folder.parent) >= 0
 
 
 def test_a_run_is_durable_with_every_file_before_it_appears(tmp_path, calls):
@@ -114,7 +115,7 @@ def test_a_run_is_durable_with_every_file_before_it_appears(tmp_path, calls):
     renamed = place(calls, "rename", final)
     draft = calls[renamed].source
     for path in final.rglob("*"):
-        assert 0 <= place(calls[:renamed], "fsync", draft / path.relative_to(final))
+        assert place(calls[:renamed], "fsync", draft / path.relative_to(final)) >= 0
 
 
 @pytest.mark.parametrize("left_out", ["file", "folder"])
@@ -143,8 +144,8 @@ def traced(log):
 
 
 def test_strace_sees_the_same_order(tmp_path):
-    may_trace = STRACE and not subprocess.run([STRACE, "true"], capture_output=True).returncode
-    if not may_trace:
+    probe = [STRACE or "strace", "true"]
+    if not STRACE or subprocess.run(probe, check=False, capture_output=True).returncode:
         pytest.skip("strace is not here, or may not trace")
     log, root = tmp_path / "log", tmp_path / "store"
     names = "trace=fsync,fdatasync,rename,renameat,renameat2,write"

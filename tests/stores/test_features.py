@@ -6,7 +6,6 @@ import resource
 import signal
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -172,7 +171,7 @@ def test_the_callers_keys_may_change_afterwards(tmp_path):
 
 def test_missing_features_say_how_many_and_which_first(tmp_path):
     store, keys, _ = a_store(tmp_path)
-    with pytest.raises(MissingFeatures, match="2 of 8 features.*image 000000000000….*extract"):
+    with pytest.raises(MissingFeatures, match=r"2 of 8 features.*image 000000000000….*extract"):
         store.read([*keys[:3], bytes(32), *keys[3:], b"\1" * 32])
 
 
@@ -237,8 +236,8 @@ def test_a_read_only_store_refuses_what_writes(public, sealed, verb):
     assert snapshot(public) == before
 
 
-def test_in_a_read_only_store_a_damaged_shard_is_skipped(public, sealed, caplog):
-    store, keys, rows = a_store(public)
+def test_in_a_read_only_store_a_damaged_shard_is_skipped(public, sealed):
+    store, keys, _ = a_store(public)
     store.write(some_keys(2, seed=3), some_rows(2, seed=3))
     flip_row(store, 0, shard=[path.stem for path in shards(store)].index(first_shard(store, keys)))
     sealed(public)
@@ -415,7 +414,7 @@ def test_a_damaged_twin_is_replaced_by_the_other(tmp_path, known):
 
 
 def test_what_another_writes_is_seen(tmp_path):
-    store, keys, rows = a_store(tmp_path)
+    store, _, _ = a_store(tmp_path)
     reader = FeatureStore(tmp_path, RECIPE)
     assert reader.missing(some_keys(2, seed=1)).all()
     store.write(some_keys(2, seed=1), some_rows(2, seed=1))
@@ -465,12 +464,12 @@ def test_a_shard_quarantined_under_a_reader_is_read_from_its_rest(tmp_path):
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_shard_cut_under_a_reader_is_missing_and_no_crash(tmp_path, mapped):
-    store, keys, rows = two_shards(tmp_path)
+    store, keys, _ = two_shards(tmp_path)
     batches = store.batches(keys, batch_size=3)
     next(batches)
     assert not mapped or len(store.read(keys))
     os.truncate(shards(store)[1], 5000)
-    with pytest.raises(MissingFeatures, match="3 of [36]"):
+    with pytest.raises(MissingFeatures, match=r"3 of [36]"):
         in_child(lambda: store.read(keys) if mapped else next(batches))
 
 
@@ -527,6 +526,24 @@ def test_a_newer_shard_is_refused_and_left_alone(tmp_path, verb):
     assert path.read_bytes() == content
     assert not quarantined(store)
     assert len(fragments(store)) == 1
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_passing_trouble_of_the_system_costs_no_shard(tmp_path, monkeypatch, indexed):
+    store, keys, rows = a_store(tmp_path)
+    assert indexed or not fragments(store)[0].unlink()
+
+    def no_more_files(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(h5py, "File", no_more_files)
+        try:
+            assert "could not be read" in FeatureStore(tmp_path, RECIPE).verify()[0]
+        except OSError as error:
+            assert (error.errno, indexed) == (errno.EMFILE, False)
+    assert not quarantined(store)
+    assert np.array_equal(FeatureStore(tmp_path, RECIPE).read(keys), rows)
 
 
 def test_a_store_below_a_file_is_no_store(tmp_path):

@@ -5,7 +5,6 @@ import shutil
 
 import h5py
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from stores import FeatureStore, MissingFeatures, NewerFormat
@@ -140,7 +139,7 @@ def test_a_newer_fragment_is_refused(tmp_path):
     store, keys, _ = a_store(tmp_path)
     rewrite(fragments(store)[0], version=FRAGMENT_VERSION + 1)
     before = snapshot(store.folder)
-    with pytest.raises(NewerFormat, match="index fragment of format version 2.*update gargalo"):
+    with pytest.raises(NewerFormat, match=r"index fragment of format version 2.*update gargalo"):
         reader(tmp_path).read(keys)
     assert snapshot(store.folder) == before
 
@@ -173,13 +172,11 @@ def test_a_cut_shard_is_missing_and_said(tmp_path, caplog, with_index, known, si
     assert len([record for record in caplog.records if cut[:12] in record.getMessage()]) == 1
 
 
-def test_a_lengthened_shard_loses_nothing(tmp_path):
-    store, keys, rows = a_store(tmp_path)
+def test_a_lengthened_shard_is_set_aside(tmp_path):
+    store, keys, _ = a_store(tmp_path)
     with shards(store)[0].open("ab") as file:
         file.write(b"tail")
-    store = reader(tmp_path)
-    missing = store.missing(keys)
-    assert missing.all() or np.array_equal(store.read(keys), rows)
+    assert reader(tmp_path).missing(keys).all()
     assert len(quarantined(store)) == 1
 
 

@@ -73,7 +73,9 @@ def test_what_is_no_view_is_refused(views):
 def test_an_identity_is_the_key_and_the_little_endian_view(views):
     keys = some_keys(len(views))
     ids = identities(keys, views)
-    expected = [k.tobytes() + int(v).to_bytes(2, "little") for k, v in zip(keys, views, strict=True)]
+    expected = [
+        k.tobytes() + int(v).to_bytes(2, "little") for k, v in zip(keys, views, strict=True)
+    ]
     assert [row.tobytes() for row in ids] == expected
 
 

@@ -123,7 +123,7 @@ def test_a_data_set_may_have_an_odd_name(tmp_path, name):
 @pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\nb", "a\0b", "x" * 201, "é" * 101])
 def test_what_cannot_name_a_folder_names_no_data_set(tmp_path, name):
     for call in (Manifest.read, manifest_path):
-        with pytest.raises(StoreError, match="cannot name a data set.*give another --dataset"):
+        with pytest.raises(StoreError, match=r"cannot name a data set.*give another --dataset"):
             call(tmp_path, name)
     with pytest.raises(StoreError), dataset_lock(tmp_path, name):
         pass
@@ -138,7 +138,7 @@ def test_a_new_manifest_replaces_the_old_one(tmp_path):
 
 
 def test_an_unknown_data_set_is_not_in_store(tmp_path):
-    with pytest.raises(NotInStore, match="no data set 'pets'; ingest .*in the store: none"):
+    with pytest.raises(NotInStore, match=r"no data set 'pets'; ingest .*in the store: none"):
         Manifest.read(tmp_path, "pets")
     replace(PETS, name="birds").write(tmp_path)
     with pytest.raises(NotInStore, match="in the store: birds"):

@@ -133,9 +133,13 @@ def test_of_two_at_the_last_moment_the_first_is_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError, StoreFull])
 def test_an_exception_in_the_block_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
-        (draft / "text").write_text("half")
-        raise error
+    def publish():
+        with publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
+            (draft / "text").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        publish()
     assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
 
 

@@ -1,0 +1,30 @@
+# Each target does all its own set-up. Python 3.11 or later is needed, and nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check faults clean
+
+demo: $(READY)  ## the whole pipeline on the embedded sample
+	$(BIN)/python -m flows.pipeline
+
+test: $(READY)  ## all tests, a tenth of the fault injection
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(READY)  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+faults: $(READY)  ## all of the fault injection; half an hour
+	GARGALO_FAULTS=full $(BIN)/python -m pytest tests/faults
+
+clean:  ## the environment; never a feature store
+	rm -rf $(VENV)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "gargalo needs Python 3.11 to 3.13: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check]'
+	touch $(READY)

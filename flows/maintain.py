@@ -1,0 +1,37 @@
+"""Maintain: `python -m flows.maintain stats|verify|reindex|gc|list`."""
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+
+from flows.command_line import Summary, command_line
+from flows.parameters import MaintainParameters
+from flows.telling import tell_maintain
+from tasks.maintain import collect_task, list_task, reindex_task, stats_task, verify_task
+
+Action = Literal["stats", "verify", "reindex", "gc", "list"]
+
+
+@flow(name="maintain")
+def maintain(action: Action, *, parameters: MaintainParameters = MaintainParameters()) -> Summary:
+    """Look after a store.
+
+    Args:
+        action: stats: sizes of all features; verify: read every byte, set aside what is damaged;
+            reindex: make the index again from the shards; gc: list what nobody needs, with
+            --delete remove it; list: data sets, recipes and runs.
+        parameters: Which store.
+    """
+    store: Path = parameters.store
+    if action == "gc":
+        found = collect_task(
+            store, grace_seconds=3600 * parameters.grace_hours, delete=parameters.delete
+        )
+        return {"action": action, "deleted": parameters.delete, "garbage": found}
+    tasks = {"stats": stats_task, "verify": verify_task, "reindex": reindex_task, "list": list_task}
+    return {"action": action, action: tasks[action](store)}
+
+
+if __name__ == "__main__":
+    command_line(maintain, tell_maintain)

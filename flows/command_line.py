@@ -52,7 +52,7 @@ def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> No
     )
     app.default(_with_json(flow, tell))
     try:
-        app(print_error=False, exit_on_error=False, help_on_error=False)
+        app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
     except CycloptsError as error:
         sys.exit(_said(_one_line(error), code=2))
     except (StoreError, InputError, ExtractionError) as error:
@@ -92,7 +92,8 @@ def _quieten_prefect() -> None:
 
 def _worth_showing(record: logging.LogRecord) -> bool:
     # A failure ends in our own one line, or as an uncaught error with its traceback.
-    return not record.name.startswith("prefect") or " - Retry " in record.getMessage()
+    prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
+    return not prefects or " - Retry " in record.getMessage()
 
 
 def _one_line(error: CycloptsError) -> str:

@@ -23,26 +23,26 @@ _CHATTER = (
 @contextmanager
 def quiet_tensorflow() -> Iterator[TextIO]:
     """Drop the chatter in the block; yield the real standard error, for a progress bar."""
-    terminal = os.fdopen(os.dup(2), "w", buffering=1)
-    grep = shutil.which("grep")
-    if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in {"0", "1"}:
-        yield terminal
-        return
-    child = subprocess.Popen(  # noqa: S603  a fixed command
-        [grep, "--line-buffered", "-vE", _CHATTER],
-        stdin=subprocess.PIPE,
-        stdout=terminal,
-        start_new_session=True,  # Ctrl-C is for this process, which may yet have something to say
-    )
-    if child.stdin is None:
-        raise RuntimeError("a pipe was asked for")
-    os.dup2(child.stdin.fileno(), 2)
-    child.stdin.close()
-    try:
-        yield terminal
-    finally:
-        os.dup2(terminal.fileno(), 2)
+    with os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+        grep = shutil.which("grep")
+        if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in {"0", "1"}:
+            yield terminal
+            return
+        child = subprocess.Popen(  # noqa: S603  a fixed command
+            [grep, "--line-buffered", "-vE", _CHATTER],
+            stdin=subprocess.PIPE,
+            stdout=terminal,
+            start_new_session=True,  # Ctrl-C is for this process, which may have a last word
+        )
+        assert child.stdin
+        os.dup2(child.stdin.fileno(), 2)
+        child.stdin.close()
         try:
-            child.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            child.terminate()  # somebody whom we started holds the pipe
+            yield terminal
+        finally:
+            os.dup2(terminal.fileno(), 2)
+            try:
+                child.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                child.kill()  # somebody whom we started holds the pipe
+                child.wait()

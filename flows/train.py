@@ -57,7 +57,7 @@ def train_stage(
 
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
-    """Raise InputError where the heads cannot be trained on this data set, whatever the features."""
+    """Raise InputError where heads cannot be trained on this data set, whatever the features."""
     check_trainable(manifest)
     make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
 

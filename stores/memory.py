@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from stores.errors import StoreFull, StoreReadOnly
 from stores.publish import publish_file
@@ -17,10 +18,11 @@ Question = dict[str, str]
 
 
 def recall(root: Path, question: Question) -> str | None:
-    """Return the remembered answer to a question, or None."""
+    """Return the remembered answer to a question, or None where there is none that is whole."""
     try:
         stored = json.loads(_path(root, question).read_text())
-        return str(stored["answer"]) if stored["question"] == question else None
+        answer = stored["answer"]
+        return str(answer) if stored == _stamped(question, answer) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -28,14 +30,20 @@ def recall(root: Path, question: Question) -> str | None:
 def remember(root: Path, question: Question, answer: str) -> None:
     """Remember an answer, if the store can be written to."""
     path = _path(root, question)
-    content = json.dumps({"question": question, "answer": answer}, indent=2)
+    content = json.dumps(_stamped(question, answer), indent=2)
     try:
         publish_file(content.encode(), path, tmp=path.parent / "tmp")
     except (StoreReadOnly, StoreFull) as error:
         log.debug("an answer is not remembered: %s", error)
 
 
+def _stamped(question: Question, answer: str) -> dict[str, Any]:
+    return {"question": question, "answer": answer, "sha256": _digest([question, answer])}
+
+
 def _path(root: Path, question: Question) -> Path:
-    canonical = json.dumps(question, sort_keys=True)
-    name = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-    return Path(root) / "remembered" / f"{name}.json"
+    return Path(root) / "remembered" / f"{_digest(question)[:16]}.json"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

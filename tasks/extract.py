@@ -13,10 +13,12 @@ from stores.features import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest, dataset_lock
 from stores.recipe import Recipe
+from stores.shards import Rows
 from tasks.engines import Job, load_engine
 from tasks.errors import ExtractionError
 from tasks.progress import advance
 from tasks.retrying import RETRIED
+from tasks.splits import gone
 from tasks.stream import ImageFile, Rejection, pixel_batches
 
 BATCH_SIZE = 32
@@ -139,7 +141,8 @@ def record_rejections(
             else entry
             for entry in current.entries
         )
-        updated = replace(current, entries=entries)
+        # Where no other file has its bytes, the image is gone: its split is remembered.
+        updated = replace(current, entries=(*entries, *gone(current, entries)))
         updated.write(store)
     return updated
 
@@ -154,19 +157,23 @@ def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
     return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
 
 
-def _checked(
-    rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]
-) -> NDArray[np.float32]:
-    """Return an engine's rows; raises ExtractionError that names the images of bad ones."""
-    finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-    if not finite.all():
-        bad = [images[number].path for number in np.flatnonzero(~finite)]
-        raise ExtractionError(
-            f"recipe {recipe}: the engine gave NaN or infinity for {len(bad)} of {len(images)} "
-            f"images of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was "
-            "stored; check the weights and the preprocessing"
-        )
-    return rows
+def _checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
+    """Return an engine's rows as stored; raises ExtractionError that names the images of bad ones."""
+    with np.errstate(over="ignore"):
+        stored = rows.astype(recipe.dtype, copy=False)
+    for values, what, way_out in (
+        (rows, "NaN or infinity", "check the weights and the preprocessing"),
+        (stored, f"more than {recipe.dtype} can hold", "use --dtype float32"),
+    ):
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if not finite.all():
+            bad = [images[number].path for number in np.flatnonzero(~finite).tolist()]
+            raise ExtractionError(
+                f"recipe {recipe}: the engine gave {what} for {len(bad)} of {len(images)} images "
+                f"of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was stored; "
+                f"{way_out}"
+            )
+    return stored
 
 
 def _rejected(entry: Entry, rejection: Rejection) -> Entry:

@@ -46,6 +46,7 @@ def ingest(
     """
     started_ns = time.time_ns()
     folder = folder.resolve()
+    _check_apart(folder, store.resolve())
     listing = list_folder(folder)
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
@@ -53,6 +54,8 @@ def ingest(
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
+        if previous and previous.listed_ns > started_ns:  # somebody else was here in between
+            started_ns, listing = time.time_ns(), list_folder(folder)
         known = {} if rehash or not previous else _still_known(previous, listing)
         classes = _ask_keras(listing)
         examined = _examine_all(listing, known)
@@ -67,6 +70,14 @@ def ingest(
 
 
 ingest_task = task(name="ingest", **RETRIED)(ingest)
+
+
+def _check_apart(folder: Path, store: Path) -> None:
+    if store.is_relative_to(folder):
+        raise InputError(
+            f"{store}: the store would lie in the folder of images {folder}, and be taken for a "
+            "class of them; give --store another place"
+        )
 
 
 def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
@@ -88,6 +99,7 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule) -> bool:
     return (
         previous.folder == str(listing.folder)
         and rule.agrees_with(previous)
+        and {previous.classes} == set(listing.classes.values())
         and there.keys() == {file.path for file in listing.files}
         and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
     )
@@ -110,7 +122,8 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
         return True
     if entry.key is None:  # it could not be read; can it now?
         return not os.access(listing.folder / file.path, os.R_OK)
-    return max(file.mtime_ns, file.ctime_ns) < previous.listed_ns - CLOCK_TICK_NS
+    # By ctime alone: every write sets it, and nobody can set it back, or ahead.
+    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS
 
 
 def _ask_keras(listing: Listing) -> tuple[str, ...]:
@@ -130,8 +143,8 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
     listed = {file.path for file in listing.files if file.is_image}
     if found != listed:
         raise OSError(
-            f"{listing.folder}: the folder changed while it was listed ({min(found ^ listed)!r}); "
-            "call again when nobody writes to it"
+            f"{listing.folder}: Keras found other files than were listed, for one "
+            f"{min(found ^ listed)!r}: somebody writes to the folder; call again when nobody does"
         )
     return classes
 
@@ -151,7 +164,8 @@ def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, 
     status: Status
     if not file.is_image:
         status, key = "ignored", None
-        reason = "not an ending that Keras reads" if file.label else "not in a class folder"
+        no_image = "not an ending that Keras reads" if file.label else "not in a class folder"
+        reason = file.trouble or no_image
     elif result is None:
         status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"
     else:
@@ -162,7 +176,9 @@ def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, 
 def _check_classes(folder: Path, classes: tuple[str, ...], found: list[Entry]) -> None:
     usable = {entry.label for entry in found if entry.status == "accepted"}
     if lacking := [name for name in classes if name not in usable]:
+        reasons = [f"{e.path}: {e.reason}" for e in found if e.label in lacking and e.reason]
+        example = f" (for one, {reasons[0]})" if reasons else ""
         raise InputError(
-            f"{folder}: no usable image in class {', '.join(map(repr, lacking))}; add images that "
-            "can be decoded, or remove the folder"
+            f"{folder}: no usable image in class {', '.join(map(repr, lacking))}{example}; add "
+            "images that can be decoded, or remove the folder"
         )

@@ -61,20 +61,22 @@ def list_folder(folder: Path) -> Listing:
 
     Raises InputError where the folder is missing, empty, or neither of the two.
     """
+    _refuse_unless_utf8(str(folder))
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{folder}: {what}; give a folder with one folder of images a class")
     names = _class_folders(folder)
     given = [split for split in SPLITS if split in names]
+    split_like = [name for name in names if name.lower() in _SPLIT_LIKE]
     if {"train", "validation"} <= set(names) and set(names) <= set(SPLITS):
         classes: dict[Split | None, tuple[str, ...]] = {
             split: tuple(_class_folders(folder / split)) for split in given
         }
         _check_same_classes(folder, classes)
-    elif names and {name.lower() for name in names} <= _SPLIT_LIKE:
+    elif len(split_like) > 1 or split_like == names != []:  # one of several may be a class
         raise InputError(
-            f"{folder}: expected train/ and validation/ [and test/], or class folders. Received: "
-            f"{', '.join(names)}; rename or add what is missing"
+            f"{folder}: expected train/ and validation/ [and test/] and no other folder, or class "
+            f"folders. Received: {', '.join(names)}; rename, add or move folders"
         )
     else:
         classes = {None: tuple(names)}
@@ -89,8 +91,23 @@ def list_folder(folder: Path) -> Listing:
 
 def _class_folders(folder: Path) -> list[str]:
     # As Keras: every folder, or link to one, whose name has no dot in front.
-    with os.scandir(folder) as inside:
-        return sorted(e.name for e in inside if e.is_dir() and not e.name.startswith("."))
+    try:
+        with os.scandir(folder) as inside:
+            names = sorted(e.name for e in inside if os.path.isdir(e) and e.name[0] != ".")  # noqa: PTH112
+    except PermissionError as error:
+        raise InputError(f"{folder}: {error.strerror}; ask for the right to list it") from error
+    for name in names:
+        _refuse_unless_utf8(name)
+    return names
+
+
+def _refuse_unless_utf8(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{os.fsencode(name)!r}: the name is not UTF-8, and Keras reads no other; rename it"
+        ) from error
 
 
 def _check_same_classes(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> None:
@@ -108,9 +125,12 @@ def _files(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> Iterat
         top = folder / split if split else folder
         yield from _loose_files(folder, top, split)
         for name in names:
-            for parent, _, files in os.walk(top / name):
+            closed: list[OSError] = []
+            for parent, _, files in os.walk(top / name, onerror=closed.append):
                 for file in files:
                     yield _listed(folder, os.path.join(parent, file), name, split)  # noqa: PTH118
+            for error in closed:
+                yield _listed(folder, error.filename, name, split, closed=str(error.strerror))
     if None not in classes:
         yield from _loose_files(folder, folder, None)
 
@@ -118,21 +138,27 @@ def _files(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> Iterat
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[ListedFile]:
     with os.scandir(top) as inside:
         for entry in inside:
-            if not entry.is_dir():
+            if not os.path.isdir(entry):  # noqa: PTH112  a link to itself is no folder
                 yield _listed(folder, entry.path, None, split)
 
 
-def _listed(folder: Path, path: str, label: str | None, split: Split | None) -> ListedFile:
-    relative = os.path.relpath(path, folder)
-    trouble = ""
+def _listed(
+    folder: Path, path: str, label: str | None, split: Split | None, *, closed: str = ""
+) -> ListedFile:
+    """Return what is listed of a file, or of a folder that is closed to us, for that reason."""
+    relative = os.path.relpath(path, folder) + ("/" if closed else "")
+    if label and relative.lower().endswith(KERAS_ENDINGS):
+        _refuse_unless_utf8(relative)
+    relative = os.fsencode(relative).decode(errors="backslashreplace")
+    trouble = closed
     try:
         about = os.stat(path)  # noqa: PTH116  a million of them: Path objects cost
-        if not stat.S_ISREG(about.st_mode):
+        if not closed and not stat.S_ISREG(about.st_mode):
             trouble = "not a regular file"
     except OSError as error:
         about = os.lstat(path)
         dangling = stat.S_ISLNK(about.st_mode)
-        trouble = f"dangling link to {os.readlink(path)}" if dangling else str(error.strerror)  # noqa: PTH115
+        trouble = f"dangling link to {os.readlink(path)!r}" if dangling else str(error.strerror)  # noqa: PTH115
     return ListedFile(
         relative,
         label,

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from stores.recipe import AspectRatio, Recipe
 from tasks.errors import InputError
-
-_JPEG = b"\xff\xd8\xff"
+from tasks.headers import JPEG
 
 
 def check_decodable(content: bytes) -> None:
@@ -27,7 +26,7 @@ def check_decodable(content: bytes) -> None:
     but most of the arithmetic is left out.
     """
     try:
-        if content.startswith(_JPEG):
+        if content.startswith(JPEG):
             tf.io.decode_jpeg(content, channels=3, ratio=8)
         else:
             _decode(content)
@@ -38,21 +37,25 @@ def check_decodable(content: bytes) -> None:
 def load_pixels(content: bytes, recipe: Recipe) -> NDArray[np.float32]:
     """Return an image file's pixels as a recipe wants them: (height, width, 3), from 0 to 255.
 
-    Raises InputError with the decoder's reason.
+    Raises InputError where it cannot be decoded, or is too thin to be padded to that size.
     """
     load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)
     try:
         return np.asarray(load(content), np.float32)
     except tf.errors.OpError as error:
-        raise InputError(_reason(error)) from error
+        check_decodable(content)
+        height, width = recipe.image_size
+        what = f"cannot be resized to {height}×{width} ({recipe.aspect_ratio})"
+        raise InputError(_reason(error, what)) from error
 
 
 @cache
 def _loader(
     image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio
 ) -> Callable[[bytes], tf.Tensor]:
-    # A graph, as in Keras's dataset: with an eager tensor smart_resize computes its crop in
-    # Python's floats instead of float32, and now and then gets another row.
+    # In a dataset's map, as in Keras. Elsewhere the crop or the padding now and then comes out a
+    # row off: eagerly smart_resize computes in Python's floats and not in float32, and of a
+    # tf.function's divisions by a constant TensorFlow makes multiplications by its reciprocal.
     def load(content: tf.Tensor) -> tf.Tensor:
         image = _decode(content)
         if aspect_ratio == "crop":
@@ -63,14 +66,17 @@ def _loader(
             return tf.image.resize_with_pad(image, *image_size, method=interpolation)
         return tf.image.resize(image, image_size, method=interpolation)
 
+    def load_one(content: tf.Tensor) -> tf.Tensor:
+        return tf.data.Dataset.from_tensors(content).map(load).get_single_element()
+
     signature = [tf.TensorSpec([], tf.string)]
-    return tf.function(load, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+    return tf.function(load_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 def _decode(content: bytes) -> tf.Tensor:
     return tf.image.decode_image(content, channels=3, expand_animations=False)
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def _reason(error: tf.errors.OpError, what: str = "cannot be decoded") -> str:
     first = str(error.message).split("\n", 1)[0]
-    return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"
+    return f"{what}: {first.split('}} ', 1)[-1][:160]}"

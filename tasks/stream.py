@@ -1,5 +1,6 @@
 """The stream of pixels: files are read, checked and decoded in parallel, a few batches ahead."""
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,15 @@ from tasks.errors import InputError
 
 # Decoded ahead of the engine; two keep it busy, and bound the memory.
 BATCHES_AHEAD = 2
+# What the system says of a file that is not there, or not ours to read: no second try helps.
+_FILES_FAULT = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,9 @@ def _load(image: ImageFile, folder: Path, recipe: Recipe) -> NDArray[np.float32]
 
     try:
         content = (folder / image.path).read_bytes()
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except OSError as error:
+        if error.errno not in _FILES_FAULT:
+            raise  # the disk's fault
         return Rejection(image.path, f"cannot be read: {error.strerror}", changed=True)
     if ImageKey.of(content) != image.key:
         return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)

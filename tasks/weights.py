@@ -1,9 +1,11 @@
 """Weights: which file or seed they come from, the digest that names them, and their loading."""
 
 import hashlib
+import os
 import warnings
 from collections import Counter
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +15,7 @@ import numpy as np
 
 from stores.memory import recall, remember
 from tasks.backbones import EFFICIENTNET_LITE0, Backbone
-from tasks.errors import WeightsError
+from tasks.errors import InputError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,13 @@ def find_weights(
         return Weights("imagenet", "", seed, _imagenet_digest(backbone, image_size, store))
     if asked == "imagenet" and backbone.name != EFFICIENTNET_LITE0:
         raise WeightsError(f"backbone {backbone.name} has no ImageNet weights of its own")
-    path = packaged_weights() if asked == "imagenet" else Path(asked).expanduser()
+    path = packaged_weights() if asked == "imagenet" else Path(os.path.expanduser(asked))  # noqa: PTH111  it leaves an unknown ~user as it is
     if not path.is_file():
         raise WeightsError(
             f"--weights {asked}: no such file; expected imagenet, none, or the path of a "
             f"Keras weights file (.h5, .weights.h5) of {backbone.name} without its classifier"
         )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Weights("file", str(path.resolve()), seed, f"sha256:{digest}")
+    return Weights("file", str(path.resolve()), seed, _file_digest(path))
 
 
 def packaged_weights() -> Path:
@@ -59,20 +59,40 @@ def packaged_weights() -> Path:
 
 
 def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, int]) -> Any:  # noqa: ANN401
-    """Return the Keras model with its weights; raises WeightsError where they do not fit it."""
+    """Return the Keras model with its weights; raises WeightsError where they do not fit it.
+
+    They are checked to be those that `find_weights` saw: its digest names the features.
+    """
     import keras
 
+    # Keras numbers the layers that have no name (`conv2d_7`) on from the models before; a tap must
+    # mean the same layer whatever was built before.
+    keras.backend.clear_session(free_memory=False)
     if weights.source == "imagenet":
-        return _build_with_imagenet(backbone, image_size)
+        model = _build_with_imagenet(backbone, image_size)
+        if _values_digest(model) != weights.digest:
+            raise WeightsError(
+                f"Keras brings other ImageNet weights of {backbone.name} than those remembered, "
+                f"{weights.digest[:24]}…; delete `remembered` in the store, and call again"
+            )
+        return model
     keras.utils.set_random_seed(weights.seed)
     model = backbone.build(image_size)
-    if weights.source == "file" and weights.path.endswith(".pth"):
+    if weights.source == "file":
+        path = Path(weights.path)
+        _load(model, path, backbone)
+        if _file_digest(path) != weights.digest:
+            raise WeightsError(f"{path}: the file changed while it was used; call again")
+    return model
+
+
+def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
+    if path.suffix == ".pth":
         from tasks.efficientnet_lite import load_torch_weights
 
-        load_torch_weights(model, Path(weights.path))
-    elif weights.source == "file":
-        _load_keras_weights(model, Path(weights.path), backbone)
-    return model
+        load_torch_weights(model, path)
+    else:
+        _load_keras_weights(model, path, backbone)
 
 
 def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Path) -> str:
@@ -86,28 +106,41 @@ def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Pat
     }
     if answer := recall(store, question):
         return answer
-    model = _build_with_imagenet(backbone, image_size)
+    answer = _values_digest(_build_with_imagenet(backbone, image_size))
+    remember(store, question, answer)
+    return answer
+
+
+def _values_digest(model: Any) -> str:  # noqa: ANN401
     digest = hashlib.sha256()
     for variable in model.weights:
         digest.update(repr(tuple(variable.shape)).encode())
         digest.update(np.ascontiguousarray(variable.numpy()).data)
-    answer = f"values-sha256:{digest.hexdigest()}"
-    remember(store, question, answer)
-    return answer
+    return f"values-sha256:{digest.hexdigest()}"
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise WeightsError(f"{path}: the weights cannot be read: {error.strerror}") from error
 
 
 def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa: ANN401
     try:
         return backbone.build(image_size, imagenet=True)
     except Exception as error:
-        # Keras raises a bare Exception for a failed download, OSError for a damaged file.
-        if type(error) is not Exception and not isinstance(error, OSError):
+        # Keras raises a bare Exception for a failed download, ValueError for one that was cut.
+        if isinstance(error, InputError):
+            backbone.build(image_size)  # where it is the size that is refused, it raises again
+        elif type(error) is not Exception and not isinstance(error, OSError | HTTPException):
             raise
+        reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
         raise WeightsError(
-            f"the ImageNet weights of {backbone.name} cannot be downloaded: "
-            f"{str(error).splitlines()[0]}; two ways out: bring the file from a machine with a "
-            f"network and give --weights PATH, or use --backbone {EFFICIENTNET_LITE0}, whose "
-            "weights are installed"
+            f"the ImageNet weights of {backbone.name} cannot be downloaded: {reason}; two ways "
+            "out: bring the file from a machine with a network and give --weights PATH, or use "
+            f"--backbone {EFFICIENTNET_LITE0}, whose weights are installed"
         ) from error
 
 

@@ -79,7 +79,8 @@ def make_heads(
 ) -> dict[str, Head]:
     """Return each named head's whole specification, for so many classes and such features.
 
-    Where the shape is not known yet, nothing depends on it. Raises InputError for a preset that does not fit them, and for settings that no head takes.
+    Where the shape is not known yet, what depends on it is not checked. Raises InputError for a
+    preset that does not fit them, and for settings that no head takes.
     """
     heads: dict[str, Head] = {
         name: _make(name, settings, classes, feature_shape) for name in dict.fromkeys(names)

@@ -473,14 +473,17 @@ def test_a_shard_cut_under_a_reader_is_missing_and_no_crash(tmp_path, mapped):
         in_child(lambda: store.read(keys) if mapped else next(batches))
 
 
-def test_the_store_may_be_used_between_batches(tmp_path):
+def test_the_store_may_be_used_between_batches(tmp_path, caplog):
     store, keys, rows = a_store(tmp_path)
-    read = []
-    for number, (_, batch) in enumerate(store.batches(keys, batch_size=2)):
-        read.append(batch)
-        store.write(some_keys(4, seed=number + 1), some_rows(4, seed=number + 1))
-        store.missing(some_keys(9, seed=8))
+    batches = store.batches(keys, batch_size=2)
+    read = [next(batches)[1]]
+    first, seed = shards(store)[0].stem, 1
+    while store.write(some_keys(4, seed), some_rows(4, seed=seed)) > first:
+        seed += 1  # until a shard comes before the one that is read
+    store.missing(keys)
+    read += [batch for _, batch in batches]
     assert np.array_equal(np.concatenate(read), rows)
+    assert not caplog.records
 
 
 def test_more_shards_than_open_files_are_read(tmp_path, monkeypatch):
@@ -528,21 +531,50 @@ def test_a_newer_shard_is_refused_and_left_alone(tmp_path, verb):
     assert len(fragments(store)) == 1
 
 
-@pytest.mark.parametrize("indexed", [True, False])
-def test_a_passing_trouble_of_the_system_costs_no_shard(tmp_path, monkeypatch, indexed):
-    store, keys, rows = a_store(tmp_path)
-    assert indexed or not fragments(store)[0].unlink()
+@pytest.fixture
+def no_more_files(monkeypatch):
+    """Let HDF5 find that the process has too many files open."""
 
-    def no_more_files(*_, **__):
+    def refuse(*_, **__):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    with monkeypatch.context() as trouble:
-        trouble.setattr(h5py, "File", no_more_files)
-        try:
-            assert "could not be read" in FeatureStore(tmp_path, RECIPE).verify()[0]
-        except OSError as error:
-            assert (error.errno, indexed) == (errno.EMFILE, False)
+    monkeypatch.setattr(h5py, "File", refuse)
+
+
+def test_verify_blames_no_shard_for_the_systems_trouble(tmp_path, request):
+    store, _, _ = a_store(tmp_path)
+    request.getfixturevalue("no_more_files")
+    (finding,) = store.verify()
+    assert "could not be read: [Errno 24]" in finding
     assert not quarantined(store)
+
+
+def test_nor_does_the_index(tmp_path, request):
+    store, keys, _ = a_store(tmp_path)
+    fragments(store)[0].unlink()
+    request.getfixturevalue("no_more_files")
+    with pytest.raises(OSError, match="Too many open files"):
+        FeatureStore(tmp_path, RECIPE).missing(keys)
+    assert len(shards(store)) == 1
+
+
+def test_a_shard_that_goes_while_it_is_verified_is_no_finding(tmp_path, monkeypatch):
+    store, _, _ = a_store(tmp_path)
+    refresh = store._index.refresh
+
+    def overtaken():
+        found = refresh()
+        shards(store)[0].unlink()
+        return found
+
+    monkeypatch.setattr(store._index, "refresh", overtaken)
+    assert store.verify() == []
+
+
+def test_a_shard_that_goes_while_it_is_listed_is_no_feature(tmp_path, monkeypatch):
+    store, keys, rows = a_store(tmp_path)
+    listed = {path.stem: path.stat().st_size for path in shards(store)} | {"0" * 64: 1}
+    monkeypatch.setattr("stores.index.shard_sizes", lambda _: listed)
     assert np.array_equal(FeatureStore(tmp_path, RECIPE).read(keys), rows)
 
 

@@ -1,0 +1,133 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pkgutil import resolve_name
+
+import numpy as np
+import pytest
+from PIL import Image
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    temporary_settings,
+)
+
+from flows.command_line import command_line
+
+START_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def prefect_environment(tmp_path_factory):
+    """A real Prefect server on a free loopback port, and the environment that leads to it."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+    }
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")} | own
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_healthy(f"{own['PREFECT_API_URL']}/health", server)
+        yield environment
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+@pytest.fixture
+def prefect_settings(prefect_environment):
+    """Lead this process's flows to the server."""
+    with temporary_settings(
+        {
+            PREFECT_API_URL: prefect_environment["PREFECT_API_URL"],
+            PREFECT_HOME: prefect_environment["PREFECT_HOME"],
+            # Its worker would outlive the server, and try to reach it for a minute.
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+        }
+    ):
+        yield
+
+
+@pytest.fixture
+def run(prefect_settings, tmp_path, monkeypatch, capfd):
+    """Run `python -m flows.NAME …` in an empty folder, but in this process, which spares imports.
+
+    Returns exit code, standard output and standard error.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        capfd.readouterr()
+        flow = resolve_name(f"flows.{name}:{name}")
+        tell = resolve_name(f"flows.telling:tell_{name}")
+        try:
+            command_line(flow, tell)
+        except SystemExit as end:
+            return (end.code, *capfd.readouterr())
+        return (0, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def run_json(run):
+    """Run a flow with --json and return its summary."""
+
+    def run_json(name, *arguments):
+        code, output, errors = run(name, *arguments, "--json")
+        assert code == 0, errors
+        return json.loads(output.splitlines()[-1])
+
+    return run_json
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of two classes of 15 noisy pictures each: reddish and bluish."""
+    rng = np.random.default_rng(0)
+    for channel, name in ((0, "reddish"), (2, "bluish")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(15):
+            pixels = rng.integers(0, 120, (40, 48, 3), dtype=np.uint8)
+            pixels[..., channel] += 100
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def _wait_until_healthy(address, server):
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise RuntimeError(f"the Prefect server ended with {server.returncode}")
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("the Prefect server did not start")

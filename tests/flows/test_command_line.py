@@ -1,0 +1,104 @@
+import subprocess
+import sys
+
+import pytest
+
+FLOWS = ("ingest", "extract", "train", "pipeline", "maintain")
+
+
+def imports_tensorflow(*arguments, environment=None, folder=None):
+    """Run a flow's command line in a fresh process; tell its output and if TensorFlow came in."""
+    flow, *rest = map(str, arguments)
+    code = (
+        f"import sys, runpy; sys.argv = {[flow, *rest]!r}\n"
+        f"try: runpy.run_module('flows.{flow}', run_name='__main__')\n"
+        "finally: print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+        env=environment,
+        cwd=folder,
+    )
+    *output, answer = done.stdout.splitlines()
+    return "\n".join(output), answer == "True"
+
+
+def test_help_imports_no_tensorflow():
+    output, imported = imports_tensorflow("pipeline", "--help")
+    assert "--validation-split" in output
+    assert not imported
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_help_shows_the_common_flags(run, flow):
+    code, output, _ = run(flow, "--help")
+    assert code == 0
+    assert "--store" in output
+    assert "--json" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("extract",), "requires an argument"),
+        (("extract", "x", "--poolling", "avg"), "--pooling"),
+        (("extract", "x", "--pooling", "sum"), "'avg', 'max' or 'none'. Received: 'sum'"),
+        (("extract", "x", "--image-size", "-3"), "greater than 0. Received: '-3'"),
+        (("extract", "x", "--backbone", "mobilnet_v2"), "did you mean mobilenet_v2"),
+        (("extract", "x", "--crop-to-aspect-ratio", "--pad-to-aspect-ratio"), "exclude each other"),
+        (("extract", "missing/folder"), "no such folder"),
+        (("extract", "missing"), "no data set 'missing'"),
+        (("ingest", "missing"), "does not exist"),
+        (("train", "missing"), "no data set 'missing'"),
+        (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),
+        (("pipeline", "missing"), "does not exist"),
+        (("maintain", "stats"), "there is no store"),
+        (("maintain", "tidy"), "tidy"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run, arguments, part):
+    code, output, errors = run(*arguments)
+    assert code == 2
+    assert part in errors
+    assert errors.count("\n") == 1
+    assert not output
+
+
+def test_json_is_the_last_line_and_has_the_promised_fields(run_json, photos):
+    ingested = run_json("ingest", photos)
+    assert {"dataset", "classes", "images", "train", "validation", "test"} <= ingested.keys()
+    assert {"rejected", "read"} <= ingested.keys()
+    extracted = run_json("extract", "photos", "--image-size", "32")
+    assert {"images", "cached", "computed", "checked", "duplicates", "rejected"} <= extracted.keys()
+    assert {"fingerprint", "feature_shape", "seconds", "images_per_second"} <= extracted.keys()
+    assert extracted["engine"] == "keras"
+    trained = run_json("train", "photos", "--image-size", "32", "--head", "svm")
+    assert {"run", "head", "validation_accuracy", "test_accuracy", "cached"} <= trained.keys()
+    assert trained["test_accuracy"] is None
+
+
+def test_a_run_with_nothing_to_compute_imports_no_tensorflow(photos, prefect_environment):
+    arguments = ("pipeline", photos, "--image-size", "32", "--head", "svm")
+    where = {"environment": prefect_environment, "folder": photos.parent}
+    assert imports_tensorflow(*arguments, **where)[1]
+    output, imported = imports_tensorflow(*arguments, **where)
+    assert "0 computed, 30 cached" in output
+    assert not imported
+
+
+def test_standard_error_is_quiet_but_for_progress(photos, prefect_environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.extract", photos, "--image-size", "32"],
+        cwd=photos.parent,
+        env=prefect_environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["extracting"]
+    assert "30 computed" in done.stdout

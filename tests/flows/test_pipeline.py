@@ -1,0 +1,92 @@
+import json
+import time
+import urllib.request
+
+import numpy as np
+from PIL import Image
+
+SMALL = ("--image-size", "32", "--head", "logistic", "--head", "tutorial")
+
+
+def task_states(environment):
+    """Return {task name: state names of its runs}, as the server has them."""
+    request = urllib.request.Request(
+        f"{environment['PREFECT_API_URL']}/task_runs/filter",
+        data=json.dumps({"sort": "EXPECTED_START_TIME_DESC"}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        runs = json.loads(answer.read())
+    states = {}
+    for run in runs:
+        states.setdefault(run["name"].rsplit("-", 1)[0], []).append(run["state_name"])
+    return states
+
+
+def eventually(condition):
+    """Wait for the server, which takes in a task's states a little later, as events."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "the server did not show it within 30 s"
+        time.sleep(0.5)
+
+
+def test_a_second_run_computes_nothing_and_a_changed_file_one_row(run_json, photos):
+    first = run_json("pipeline", photos, *SMALL)
+    assert first["extract"]["computed"] == first["ingest"]["read"] == 30
+    assert not first["train"]["cached"]
+    again = run_json("pipeline", photos, *SMALL)
+    assert (again["extract"]["computed"], again["extract"]["cached"]) == (0, 30)
+    assert again["train"]["cached"]
+    assert again["train"]["test_openings"] == 1
+    assert again["ingest"]["read"] == 0
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(photos / "reddish" / "3.png")
+    changed = run_json("pipeline", photos, *SMALL)
+    assert (changed["ingest"]["read"], changed["extract"]["computed"]) == (1, 1)
+    assert not changed["train"]["cached"]
+
+
+def test_the_server_shows_what_was_reused_as_cached(run_json, photos, prefect_environment):
+    for _ in range(3):
+        summary = run_json("pipeline", photos, *SMALL)
+    eventually(lambda: "Cached" in task_states(prefect_environment)["train"])
+    eventually(lambda: "Cached" in task_states(prefect_environment)["report"])
+    assert set(task_states(prefect_environment)["ingest"]) == {"Completed"}
+    assert (photos.parent / summary["report"]).exists()
+
+
+def test_deleting_the_features_recomputes_them_but_not_the_split(run_json, photos):
+    before = run_json("pipeline", photos, *SMALL)
+    for shard in (photos.parent / "feature-store").glob("features/*/*/*.*"):
+        shard.unlink()
+    after = run_json("pipeline", photos, *SMALL)
+    assert after["extract"]["computed"] == 30
+    assert (after["ingest"]["read"], after["train"]["cached"]) == (0, True)
+    assert after["ingest"]["counts"] == before["ingest"]["counts"]
+
+
+def test_deleting_a_run_trains_it_again_and_extracts_nothing(run_json, photos):
+    before = run_json("pipeline", photos, *SMALL)
+    folder = photos.parent / "feature-store" / "runs" / before["train"]["run"][:16]
+    folder.rename(photos.parent / "gone")
+    after = run_json("pipeline", photos, *SMALL)
+    assert (after["extract"]["computed"], after["train"]["cached"]) == (0, False)
+    assert after["train"]["run"] == before["train"]["run"]
+
+
+def test_a_binary_preset_on_three_classes_fails_before_anything_is_extracted(run, photos):
+    (photos / "third").mkdir()
+    Image.fromarray(np.full((9, 9, 3), 200, np.uint8)).save(photos / "third" / "1.png")
+    code, _, errors = run("pipeline", photos, "--head", "tutorial")
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert "resnet-softmax" in errors
+    assert not (photos.parent / "feature-store" / "features").exists()
+
+
+def test_one_class_can_be_extracted_but_not_trained(run, run_json, photos):
+    (photos / "bluish").rename(photos.parent / "elsewhere")
+    assert run_json("extract", photos, "--image-size", "32")["computed"] == 15
+    code, _, errors = run("train", "photos", "--image-size", "32")
+    assert code == 2
+    assert "one class 'reddish'" in errors

@@ -1,0 +1,153 @@
+"""Small images of every kind that Keras reads, folders of them, and ways to damage them."""
+
+import io
+import math
+import struct
+import time
+import zlib
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from PIL import Image
+
+from tasks.headers import announced_sizes
+
+# Adam7: first row and column, and the steps, of each pass (PNG specification, section 8.2).
+_ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2))
+_ADAM7 += ((1, 0, 2, 1),)
+
+
+def pixels(seed, height=37, width=53, dtype=np.uint8):
+    """Return smooth random pixels with some noise, as of a photograph."""
+    random = np.random.default_rng(seed)
+    waves = random.standard_normal((height, width, 3)).cumsum(0).cumsum(1)
+    waves = (waves - waves.min()) / max(np.ptp(waves), 1e-9)
+    top = np.iinfo(dtype).max
+    return np.clip((waves + random.normal(0, 0.03, waves.shape)) * top, 0, top).astype(dtype)
+
+
+def encoded(image, kind, **options):
+    """Return a picture of Pillow's, or an array, as the bytes of a file."""
+    buffer = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def small_png(number):
+    """Return the bytes of a PNG; another number is another image."""
+    return encoded(np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8), "PNG")
+
+
+def png(values, *, interlaced=False):
+    """Return an RGB PNG of 8 or 16 bits a channel, as Pillow cannot write it."""
+    height, width, _ = values.shape
+    bits = 8 * values.dtype.itemsize
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    parts = [values[y::dy, x::dx].astype(f">u{bits // 8}") for y, x, dy, dx in passes]
+    rows = [b"\0" + row.tobytes() for part in parts if part.size for row in part]
+    header = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, interlaced)
+    return png_of_chunks(header, zlib.compress(b"".join(rows)))
+
+
+def bomb(side):
+    """Return a small PNG of side × side black pixels of one bit."""
+    packer = zlib.compressobj(1)
+    row = bytes(1 + (side + 7) // 8)
+    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    return png_of_chunks(struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), data)
+
+
+def png_of_chunks(header, data):
+    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+    parts = [
+        struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def top_down_bmp(values):
+    """Return a 24-bit BMP whose first row comes first: its height is below zero."""
+    content = bytearray(encoded(values[::-1], "BMP"))
+    content[22:26] = struct.pack("<i", -len(values))
+    return bytes(content)
+
+
+def every_kind(seed=0):
+    """Return the bytes of images by file name: each format that Keras reads, in all its kinds."""
+    values = pixels(seed)
+    image = Image.fromarray(values)
+    frames = [Image.fromarray(pixels(seed + n)) for n in (1, 2)]
+    palette = image.quantize(16)
+    sizes = {"1x1": (1, 1), "2x301": (2, 301), "301x2": (301, 2), "8x8": (8, 8)}
+    odd = {name: Image.fromarray(pixels(seed, *size)) for name, size in sizes.items()}
+    grey16 = pixels(seed, dtype=np.uint16)[..., 0]
+    return {
+        "rgb.jpg": encoded(image, "JPEG", quality=90),
+        "444.jpg": encoded(image, "JPEG", quality=95, subsampling=0),
+        "422.jpg": encoded(image, "JPEG", subsampling=1),
+        "grey.jpg": encoded(image.convert("L"), "JPEG"),
+        "cmyk.jpg": encoded(image.convert("CMYK"), "JPEG"),
+        "progressive.jpg": encoded(image, "JPEG", progressive=True),
+        "restarts.jpg": encoded(image, "JPEG", restart_marker_blocks=4),
+        "rgb.png": encoded(image, "PNG"),
+        "grey.png": encoded(image.convert("L"), "PNG"),
+        "black-and-white.png": encoded(image.convert("1"), "PNG"),
+        "grey-16.png": encoded(grey16, "PNG"),
+        "rgb-16.png": png(pixels(seed, dtype=np.uint16)),
+        "palette.png": encoded(palette, "PNG"),
+        "palette-transparent.png": encoded(palette, "PNG", transparency=bytes(range(0, 256, 16))),
+        "rgba.png": encoded(np.dstack([values, values[..., :1]]), "PNG"),
+        "grey-alpha.png": encoded(image.convert("LA"), "PNG"),
+        "interlaced.png": png(values, interlaced=True),
+        "static.gif": encoded(palette, "GIF"),
+        "animated.gif": encoded(image, "GIF", save_all=True, append_images=frames),
+        "rgb.bmp": encoded(image, "BMP"),
+        "top-down.bmp": top_down_bmp(values),
+        "rgba.bmp": encoded(np.dstack([values, values[..., :1]]), "BMP"),
+        "grey.bmp": encoded(image.convert("L"), "BMP"),
+        **{f"{name}.jpg": encoded(picture, "JPEG") for name, picture in odd.items()},
+        **{f"{name}.png": encoded(picture, "PNG") for name, picture in odd.items()},
+        **{f"{name}.gif": encoded(picture.quantize(8), "GIF") for name, picture in odd.items()},
+        **{f"{name}.bmp": encoded(picture, "BMP") for name, picture in odd.items()},
+    }
+
+
+@st.composite
+def damaged(draw, contents):
+    """Draw one of several files' bytes: cut short, with wrong bytes, or with some left out.
+
+    None of them announces more than 20 megapixels: what cannot be tried in a moment.
+    """
+    content = draw(st.sampled_from(contents))
+    place = draw(st.integers(0, len(content) - 1) | st.integers(0, min(len(content) - 1, 700)))
+    kind = draw(st.sampled_from(["cut", "overwritten", "left out"]))
+    wrong = draw(st.binary(min_size=1, max_size=20)) if kind == "overwritten" else b""
+    left_out = len(wrong) or draw(st.integers(1, 20))
+    rest = b"" if kind == "cut" else content[place + left_out :]
+    damaged = content[:place] + wrong + rest
+    assume(sum(map(math.prod, announced_sizes(damaged))) < 20_000_000)
+    return damaged
+
+
+def write(path, content):
+    """Write a file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def write_classes(folder, classes=("cat", "dog"), count=5):
+    """Write `count` PNG files for each class, all different, and let them age."""
+    for number in range(count * len(classes)):
+        write(folder / classes[number // count] / f"{number:03}.png", small_png(number))
+    grow_old()
+    return folder
+
+
+def grow_old():
+    """Wait until what was just written is older than a tick of the file system's clock."""
+    from tasks.ingest import CLOCK_TICK_NS
+
+    time.sleep(2 * CLOCK_TICK_NS / 1e9)

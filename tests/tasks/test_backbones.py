@@ -1,0 +1,126 @@
+"""All of keras.applications, by name; what Keras itself says of them is what counts."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pkgutil import resolve_name
+
+import keras
+import numpy as np
+import pytest
+
+from tasks.backbones import BACKBONES, find_backbone
+from tasks.engines import load_engine
+from tasks.errors import InputError
+from tasks.recipes import make_job
+from tests.tasks.extraction import REQUEST
+
+OF_KERAS = {name: backbone for name, backbone in BACKBONES.items() if backbone.is_keras}
+# The smaller ones, at the smallest size that each accepts; the rest of a family is built alike.
+BUILT = {
+    "efficientnet_b0": 32,
+    "efficientnet_lite0": 32,
+    "efficientnet_v2_b0": 32,
+    "mobilenet": 32,
+    "mobilenet_v2": 32,
+    "mobilenet_v3_small": 32,
+    "resnet50": 32,
+    "vgg16": 32,
+    "xception": 71,
+}
+
+
+def test_the_names_are_all_of_keras_applications():
+    builders = {name for name in dir(keras.applications) if name[0].isupper()}
+    assert {backbone.builder.split(":")[1] for backbone in OF_KERAS.values()} == builders
+    assert BACKBONES.keys() - OF_KERAS.keys() == {"efficientnet_lite0"}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_name_is_its_builders_in_snake_case(name):
+    backbone = BACKBONES[name]
+    builder = backbone.builder.split(":")[1]
+    assert backbone.name == name
+    assert name.replace("_", "") == builder.replace("_", "").lower()
+    assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name)
+    assert callable(resolve_name(backbone.builder))
+
+
+@pytest.mark.parametrize("name", OF_KERAS)
+def test_the_preprocessing_is_that_of_the_builders_own_module(name):
+    backbone = OF_KERAS[name]
+    builder, preprocess = resolve_name(backbone.builder), resolve_name(backbone.preprocessor)
+    assert backbone.preprocessor == backbone.preprocessing.replace(".preprocess", ":preprocess")
+    module = sys.modules[preprocess.__module__]
+    own = module.__name__.rpartition(".")[2]
+    assert builder.__module__ == preprocess.__module__
+    assert resolve_name(f"keras.applications.{own}:preprocess_input") is preprocess
+
+
+@pytest.mark.parametrize("name", OF_KERAS)
+def test_the_native_size_is_what_keras_says(name, monkeypatch):
+    asked = []
+
+    def obtain_input_shape(_, *, default_size, **__):
+        asked.append(default_size)
+        raise InterruptedError
+
+    builder = resolve_name(OF_KERAS[name].builder)
+    module = sys.modules[builder.__module__]
+    if "mobilenet_v3" in name:  # it has no default; the name of its weights says it
+        (size,) = {int(re.search(r"_(\d{3})_", key)[1]) for key in module.WEIGHTS_HASHES}
+        asked.append(size)
+    else:
+        monkeypatch.setattr(module.imagenet_utils, "obtain_input_shape", obtain_input_shape)
+        with pytest.raises(InterruptedError):
+            builder(weights=None, include_top=False)
+    assert asked == [BACKBONES[name].native_size]
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_backbone_gives_features_of_its_own(name):
+    job = make_job(replace(REQUEST, backbone=name, image_size=BUILT[name]), store=None)
+    engine = load_engine(job)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, BUILT[name], BUILT[name], 3))
+    (rows,) = engine.compute(pixels.astype(np.float32))
+    assert rows.shape == (2, *engine.feature_shapes[0])
+    assert rows.shape[1] >= 512
+    assert np.isfinite(rows).all()
+    assert not np.array_equal(rows[0], rows[1])
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "xception", "tiny"])
+def test_a_size_that_is_refused_names_the_backbones_own(tiny, name):
+    backbone = find_backbone(name)
+    native = backbone.native_size
+    message = rf"{name} refuses images of 7×7 pixels: .*must be at least.* {native} \(--image-size"
+    with pytest.raises(InputError, match=message) as caught:
+        backbone.build((7, 7))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("mobilenetv2", "mobilenet_v2"),
+        ("MobileNetV2", "mobilenet_v2"),
+        ("ResNet50", "resnet50"),
+        ("resnet_50", "resnet50"),
+        ("efficientnet-lite0", "efficientnet_lite0"),
+        ("VGG-16", "vgg16"),
+        ("quite another", "xception"),
+    ],
+)
+def test_an_unknown_backbone_gets_the_nearest_names(name, nearest):
+    with pytest.raises(InputError, match=rf"unknown backbone '{name}': .*\b{nearest}\b"):
+        find_backbone(name)
+
+
+def test_the_names_are_known_without_tensorflow():
+    command = "import sys, tasks.backbones, tasks.recipes; print({*sys.modules} & {*sys.argv})"
+    heavy = ["tensorflow", "keras"]
+    told = subprocess.run(
+        [sys.executable, "-c", command, *heavy], check=True, capture_output=True, text=True
+    )
+    assert told.stdout.strip() == "set()"

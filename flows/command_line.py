@@ -43,14 +43,7 @@ def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> No
     Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
     line. A user's mistake is one line on standard error and exit code 2; an interrupt is 130.
     """
-    app = App(
-        name=f"python -m flows.{flow.name}",
-        version_flags=(),
-        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
-        result_action="return_value",
-        suppress_keyboard_interrupt=False,
-    )
-    app.default(_with_json(flow, tell))
+    app = make_app(flow, tell)
     try:
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
     except CycloptsError as error:
@@ -59,6 +52,19 @@ def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> No
         sys.exit(_said(f"error: {error}", code=2))
     except KeyboardInterrupt:
         sys.exit(_said("interrupted; all finished shards are kept: call again to go on", code=130))
+
+
+def make_app(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> App:
+    """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
+    app = App(
+        name=f"python -m flows.{flow.name}",
+        version_flags=(),
+        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.default(_with_json(flow, tell))
+    return app
 
 
 def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Callable[..., None]:

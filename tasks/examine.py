@@ -7,7 +7,7 @@ from typing import Literal
 
 from stores.keys import ImageKey
 from tasks.errors import InputError
-from tasks.headers import announced_sizes, remark
+from tasks.headers import announced_size, gif_frames, remark
 
 # Twice Pillow's warning limit, where Pillow too refuses: 178,956,970 pixels of 3 bytes are half a
 # gigabyte. Refused by its header, before anything of that size is decoded.
@@ -45,13 +45,13 @@ def examine(path: Path) -> Examined:
 def _check_size(content: bytes) -> None:
     # Not by Pillow: it knows fewer files than the decoder, and one that it does not know would
     # pass unmeasured.
-    sizes = announced_sizes(content)
-    height, width = max(sizes, key=math.prod, default=(0, 0))
+    height, width = announced_size(content)
     if height * width > LARGEST_PIXELS:
         raise InputError(_too_large(f"{width}×{height} pixels"))
-    # A frame of a GIF is unpacked to one byte a pixel, and not to three.
-    if (together := sum(map(math.prod, sizes))) > 3 * LARGEST_PIXELS:
-        raise InputError(_too_large(f"{len(sizes)} frames, together {together} pixels"))
+    # All frames of a GIF are unpacked, though to one byte a pixel, and not to three.
+    frames = gif_frames(content)
+    if (together := sum(map(math.prod, frames))) > 3 * LARGEST_PIXELS:
+        raise InputError(_too_large(f"{len(frames)} frames, together {together} pixels"))
 
 
 def _too_large(size: str) -> str:

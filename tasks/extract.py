@@ -158,7 +158,7 @@ def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
 
 
 def _checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
-    """Return an engine's rows as stored; raises ExtractionError that names the images of bad ones."""
+    """Return an engine's rows as they are stored; raises ExtractionError that names bad images."""
     with np.errstate(over="ignore"):
         stored = rows.astype(recipe.dtype, copy=False)
     for values, what, way_out in (

@@ -15,30 +15,35 @@ _PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}  # TEM, RST0 to RST7
 _FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
 
 
-def announced_sizes(content: bytes) -> list[tuple[int, int]]:
-    """Return (height, width) in pixels of each picture that a decoder would make room for.
+def announced_size(content: bytes) -> tuple[int, int]:
+    """Return the (height, width) in pixels that a decoder makes room for; zeros if none is said.
 
-    It is one, but for a GIF: all of its frames are unpacked, though only the first is used, and
-    its canvas is not looked at.
+    Of a GIF it is not the canvas, but what holds each of the frames, though one alone is used.
     """
     if content.startswith(_GIF):
-        return list(_gif_frames(content))
+        frames = gif_frames(content)
+        return max((h for h, _ in frames), default=0), max((w for _, w in frames), default=0)
     if content.startswith(JPEG):
         frame = _jpeg_frame(content)
-        return [(_big(frame[1:3]), _big(frame[3:5]))]
+        return _big(frame[1:3]), _big(frame[3:5])
     if content.startswith(_PNG):
-        return [(_big(content[20:24]), _big(content[16:20]))]
+        return _big(content[20:24]), _big(content[16:20])
     if content.startswith(_BMP):
         height = int.from_bytes(content[22:26], "little", signed=True)  # below 0: from the top down
-        return [(abs(height), _little(content[18:22]))]
+        return abs(height), _little(content[18:22])
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        return [_webp_size(content)]
-    return []
+        return _webp_size(content)
+    return 0, 0
+
+
+def gif_frames(content: bytes) -> list[tuple[int, int]]:
+    """Return (height, width) of each frame of a GIF, and nothing of another format."""
+    return list(_gif_frames(content)) if content.startswith(_GIF) else []
 
 
 def remark(content: bytes) -> str:
     """Return what a user should know of a good image, or an empty text."""
-    if (frames := len(announced_sizes(content))) > 1:
+    if (frames := len(gif_frames(content))) > 1:
         return f"animated, {frames} frames: the first is used"
     if content.startswith(JPEG) and _jpeg_frame(content)[5:6] == b"\x04":
         return "CMYK: converted to RGB"

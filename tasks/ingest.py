@@ -11,6 +11,7 @@ from prefect import task
 
 from stores.errors import NotInStore
 from stores.manifest import Entry, Manifest, Status, dataset_lock
+from tasks.backend import check_backend
 from tasks.contradictions import leave_out_contradictions
 from tasks.errors import InputError
 from tasks.examine import Examined, examine
@@ -73,7 +74,8 @@ ingest_task = task(name="ingest", **RETRIED)(ingest)
 
 
 def _check_apart(folder: Path, store: Path) -> None:
-    if store.is_relative_to(folder):
+    below = store.relative_to(folder).parts if store.is_relative_to(folder) else (".elsewhere",)
+    if not below or not below[0].startswith("."):  # a folder with a dot in front is no class
         raise InputError(
             f"{store}: the store would lie in the folder of images {folder}, and be taken for a "
             "class of them; give --store another place"
@@ -128,6 +130,7 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
 
 def _ask_keras(listing: Listing) -> tuple[str, ...]:
     """Have Keras find classes and files; what it finds counts, and must be what was listed."""
+    check_backend()
     import keras
 
     found: set[str] = set()

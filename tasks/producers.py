@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from prefect import task
 
-from stores.errors import DisagreeingProducers
+from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features import FeatureStore
-from stores.keys import ImageKey
+from stores.keys import ImageKey, Keys, as_keys
 from stores.manifest import Manifest
+from stores.shards import Rows
 from tasks.agreement import Agreement, agreement
 from tasks.engines import Engine, Job, load_engine
 from tasks.retrying import RETRIED
@@ -48,24 +49,33 @@ def _check(
         ImageFile(ImageKey(key.tobytes()), path)
         for key, path in zip(images.keys, images.paths, strict=True)
         if key.tobytes() in stored
-    ][:CHECKED_ROWS]
-    batch = next(
-        pixel_batches(candidates, Path(manifest.folder), features.recipe, batch_size=CHECKED_ROWS),
-        None,
+    ]
+    batches = pixel_batches(
+        candidates, Path(manifest.folder), features.recipe, batch_size=CHECKED_ROWS
     )
-    if batch is None or not batch.images:
-        log.warning(
-            "recipe %s: other versions made its features, and no image of theirs is at hand to "
-            "check that these versions agree with them",
-            features.recipe,
-        )
-        return set()
-    keys = [image.key for image in batch.images]
-    computed = np.asarray(engine.compute(batch.pixels)[number], features.recipe.dtype)
-    result = agreement(features.read(keys), computed)
-    if not result.within_tolerance:
-        raise DisagreeingProducers(_disagreement(features, engine, result))
-    return set(keys)
+    for batch in batches:
+        if batch.images:  # not all of them have changed meanwhile
+            keys = as_keys(image.key for image in batch.images)
+            computed = np.asarray(engine.compute(batch.pixels)[number], features.recipe.dtype)
+            _compare(features, engine, keys, computed)
+            return {image.key for image in batch.images}
+    log.warning(
+        "recipe %s: other versions made its features, and no image of theirs is at hand to "
+        "check that these versions agree with them",
+        features.recipe,
+    )
+    return set()
+
+
+def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows) -> None:
+    while (there := ~features.missing(keys)).any():
+        try:
+            result = agreement(features.read(keys[there]), computed[there])
+        except MissingFeatures:
+            continue  # a damaged row was found and set aside just now: go by the others
+        if not result.within_tolerance:
+            raise DisagreeingProducers(_disagreement(features, engine, result))
+        return
 
 
 def _disagreement(features: FeatureStore, engine: Engine, result: Agreement) -> str:

@@ -9,12 +9,14 @@ from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import h5py
 import numpy as np
 
 from stores.memory import recall, remember
 from tasks.backbones import EFFICIENTNET_LITE0, Backbone
+from tasks.backend import check_backend
 from tasks.errors import InputError, WeightsError
 
 
@@ -106,6 +108,7 @@ def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Pat
     }
     if answer := recall(store, question):
         return answer
+    check_backend()
     answer = _values_digest(_build_with_imagenet(backbone, image_size))
     remember(store, question, answer)
     return answer
@@ -145,6 +148,10 @@ def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any
 
 
 def _load_keras_weights(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
+    if not h5py.is_hdf5(path):
+        raise _other_architecture(
+            path, backbone, "it is no Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
+        )
     try:
         with warnings.catch_warnings():
             # Keras warns of containers without weights; what was not set is found below.
@@ -152,7 +159,7 @@ def _load_keras_weights(model: Any, path: Path, backbone: Backbone) -> None:  # 
             model.load_weights(path)
         foreign = _stored_arrays(path) - Counter(_name(v.numpy()) for v in model.weights)
         unset = Counter(_name(v.numpy()) for v in model.weights) - _stored_arrays(path)
-    except (ValueError, KeyError, OSError, TypeError) as error:
+    except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, " ".join(str(error).split())[:160]) from error
     if foreign or unset:
         raise _other_architecture(

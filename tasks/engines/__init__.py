@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.recipe import Recipe
+from tasks.backend import check_backend
 from tasks.weights import Weights
 
 ENGINES = {"keras": "tasks.engines.keras_engine:KerasEngine"}
@@ -39,7 +40,11 @@ _building = threading.Lock()
 
 
 def load_engine(job: Job) -> Engine:
-    """Return the engine of a job, kept in this process from one shard to the next."""
+    """Return the engine of a job, kept in this process from one shard to the next.
+
+    Raises InputError where it cannot be built, WeightsError where the weights do not fit.
+    """
+    check_backend()
     with _building:
         return _build(job)
 

@@ -23,11 +23,9 @@ class KerasEngine:
     name = "keras"
 
     def __init__(self, job: Job) -> None:
-        if keras.config.backend() != "tensorflow":
-            raise InputError(
-                f"Keras runs on {keras.config.backend()!r}, expected 'tensorflow'; unset "
-                "KERAS_BACKEND, or set it to tensorflow"
-            )
+        _check_settings()
+        # On a GPU, TensorFlow would round the inputs of float32 products to 10 bits.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         first = job.recipes[0]
         backbone = find_backbone(first.backbone)
         base = build_backbone(backbone, job.weights, first.image_size)
@@ -52,6 +50,19 @@ class KerasEngine:
         return [np.asarray(row) for row in (rows if isinstance(rows, list | tuple) else [rows])]
 
 
+def _check_settings() -> None:
+    # Recipes say float32 and (height, width, channels); keras.json or a program may say otherwise.
+    for what, actual, expected in (
+        ("dtype policy", keras.config.dtype_policy().name, "float32"),
+        ("image_data_format", keras.config.image_data_format(), "channels_last"),
+    ):
+        if actual != expected:
+            raise InputError(
+                f"Keras's {what} is {actual!r}, expected {expected!r}; set it so in keras.json, or "
+                "where the program changes it"
+            )
+
+
 def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
     """Return the output of a layer by name, or the model's own; raises InputError."""
     if tap == DEFAULT_TAP:
@@ -63,7 +74,9 @@ def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
 
 
 def instruction_set() -> str:
-    """Return the machine and the widest of its instruction sets that NumPy found."""
+    """Return what computes: the GPU, or the machine and its widest set that NumPy found."""
+    if gpus := tf.config.get_visible_devices("GPU"):
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found") or ["baseline"]
     return f"{platform.machine()} {found[-1]}"
 

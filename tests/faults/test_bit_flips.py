@@ -23,6 +23,7 @@ from tests.faults.conftest import FULL
 from tests.stores.samples import RECIPE, flip, fragments, in_child, shards, some_keys, some_rows
 from tests.stores.test_manifest import PETS
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 KEYS, VIEWS, ROWS = some_keys(4), np.array([0, 1, 0, 7], np.uint16), some_rows(4, (5, 3))
 
 
@@ -67,14 +68,14 @@ def after_a_flip(original, path, offset, bit, examine, *, indexed=True):
     def child():
         logging.disable()
         os.fsync = lambda _: None  # durability is not what is tried here
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(shutil.copytree(original, Path(folder) / "store"))
-            flip(root / path, offset, bit)
-            if not indexed:
-                shutil.rmtree(next(root.glob("features/*/index")))
-            return examine(root)
+        root = Path(shutil.copytree(original, Path(folder) / "store"))
+        flip(root / path, offset, bit)
+        if not indexed:
+            shutil.rmtree(next(root.glob("features/*/index")))
+        return examine(root)
 
-    return in_child(child, seconds=30)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        return in_child(child, seconds=30)
 
 
 def outcome(verb):

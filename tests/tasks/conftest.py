@@ -1,5 +1,8 @@
 """What several tests of the tasks share."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 
@@ -13,3 +16,11 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(tiny, "diary", tmp_path / "diary")
     tiny.diary.touch()
     return tiny
+
+
+@pytest.fixture
+def public():
+    """A folder that everybody may read; below pytest's tmp_path only its owner may."""
+    with tempfile.TemporaryDirectory(prefix="gargalo-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

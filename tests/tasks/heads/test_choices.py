@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from tasks.errors import InputError
+from tasks.heads.choices import HeadSettings, make_heads, specification
+
+
+def make(*names, classes=2, feature_shape=(8,), **settings):
+    return make_heads(
+        list(names), HeadSettings(**settings), classes=classes, feature_shape=feature_shape
+    )
+
+
+def test_the_presets_carry_their_sources_settings():
+    tutorial = make("tutorial")["tutorial"]
+    assert (tutorial.hidden_units, tutorial.dropout, tutorial.output) == ((), 0.2, "logit")
+    assert (tutorial.optimizer, tutorial.learning_rate) == ("adam", 1e-4)
+    assert (tutorial.epochs, tutorial.batch_size) == (10, 32)
+    cabral = make("cabral", feature_shape=(4, 4, 512))["cabral"]
+    assert (cabral.hidden_units, cabral.activation, cabral.dropout) == ((256,), "relu", 0.5)
+    assert (cabral.output, cabral.optimizer, cabral.learning_rate) == ("sigmoid", "rmsprop", 1e-3)
+    assert (cabral.epochs, cabral.batch_size) == (100, 64)
+    assert make("resnet-softmax", classes=7)["resnet-softmax"].output == "softmax"
+
+
+@pytest.mark.parametrize("preset", ["tutorial", "cabral"])
+def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
+    with pytest.raises(
+        InputError, match=r"is for 2 classes, this data set has 3; .*resnet-softmax"
+    ):
+        make(preset, classes=3)
+
+
+def test_a_preset_for_maps_refuses_vectors_and_the_other_way_round():
+    with pytest.raises(InputError, match="--pooling none"):
+        make("cabral", feature_shape=(8,))
+    with pytest.raises(InputError, match="--pooling avg"):
+        make("tutorial", feature_shape=(4, 4, 8))
+
+
+def test_a_dense_head_has_one_logit_for_two_classes_and_softmax_otherwise():
+    assert make("dense")["dense"].output == "logit"
+    assert make("dense", classes=3)["dense"].output == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "flag"),
+    [
+        (("tutorial",), {"epochs": 3}, "--epochs"),
+        (("logistic",), {"hidden_units": [4]}, "--hidden-units"),
+        (("dense",), {"inverse_regularization": 1.0}, "--inverse-regularization"),
+    ],
+)
+def test_a_setting_that_no_head_takes_is_refused_not_ignored(names, settings, flag):
+    with pytest.raises(InputError, match=flag):
+        make(*names, **settings)
+
+
+def test_a_setting_needs_only_one_head_that_takes_it():
+    heads = make("dense", "svm", "tutorial", epochs=3, inverse_regularization=2.0)
+    assert heads["dense"].epochs == 3
+    assert heads["svm"].inverse_regularization == 2.0
+    assert heads["tutorial"].epochs == 10
+
+
+def test_a_specification_is_plain_json():
+    head = make("dense", hidden_units=[4, 2])["dense"]
+    assert json.loads(json.dumps(specification(head)))["hidden_units"] == [4, 2]

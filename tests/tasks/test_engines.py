@@ -1,0 +1,246 @@
+"""Features are what Keras itself gives for the same files; what an engine cannot do, it says."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stores import FeatureStore
+from tasks.agreement import agreement
+from tasks.efficientnet_lite import efficientnet_lite0, load_torch_weights, preprocess_input
+from tasks.engines import load_engine
+from tasks.errors import InputError
+from tasks.recipes import make_job
+from tasks.weights import packaged_weights
+from tests.tasks.extraction import REQUEST, extract
+from tests.tasks.images import pixels as photograph
+
+PHOTOGRAPHS = Path(__file__).parents[3] / "shared/data/cats_and_dogs/validation"
+SIZE = 160
+LITE = {"backbone": "efficientnet_lite0", "weights": "imagenet", "image_size": SIZE}
+
+
+@pytest.fixture(scope="module")
+def base():
+    """EfficientNet-Lite0 with the packaged weights, built and loaded without our extraction."""
+    model = efficientnet_lite0(input_shape=(SIZE, SIZE, 3))
+    load_torch_weights(model, packaged_weights())
+    return model
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """A folder of a few images like photographs, each of another size, in three formats."""
+    folder = tmp_path_factory.mktemp("generated")
+    for number, ending in enumerate(["png", "jpg", "bmp", "png", "jpg", "bmp"]):
+        image = photograph(number, height=190 + 31 * number, width=350 - 29 * number)
+        path = folder / "ab"[number % 2] / f"{number}.{ending}"
+        path.parent.mkdir(exist_ok=True)
+        keras.utils.save_img(path, image, scale=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of links to 64 photographs, 32 of cats and 32 of dogs."""
+    if not PHOTOGRAPHS.is_dir():
+        pytest.skip(f"no photographs at {PHOTOGRAPHS}")
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir()
+        for path in sorted((PHOTOGRAPHS / name).glob("*.jpg"))[::15][:32]:
+            (folder / name / path.name).symlink_to(path)
+    return folder
+
+
+def keras_gives(base, folder, tap=None, **options):
+    """Return `base(preprocess_input(batch))` of image_dataset_from_directory, by file."""
+    model = keras.Model(base.input, base.get_layer(tap).output) if tap else base
+    dataset = keras.utils.image_dataset_from_directory(
+        folder, image_size=(SIZE, SIZE), batch_size=10, shuffle=False, **options
+    )
+    maps = np.concatenate([np.asarray(model(preprocess_input(batch))) for batch, _ in dataset])
+    return {
+        os.path.relpath(path, folder): row
+        for path, row in zip(dataset.file_paths, maps, strict=True)
+    }
+
+
+def stored(done, store, number=0):
+    """Return the stored features by file."""
+    images = done.manifest.select()
+    rows = FeatureStore(store, done.job.recipes[number]).read(images.keys)
+    return dict(zip(images.paths, rows, strict=True))
+
+
+def pooled(maps, pooling):
+    change = {"avg": lambda m: m.mean((0, 1)), "max": lambda m: m.max((0, 1)), "none": lambda m: m}
+    return {path: change[pooling](row) for path, row in maps.items()}
+
+
+def assert_file_by_file(expected, actual):
+    """Check each file's feature, that no two are alike, and that swapped ones are noticed."""
+    assert expected.keys() == actual.keys()
+    paths = sorted(expected)
+    alike = {
+        (one, other): agreement(expected[one][None], actual[other][None]).within_tolerance
+        for one in paths
+        for other in paths
+    }
+    assert [pair for pair, agree in alike.items() if agree] == [(path, path) for path in paths]
+    assert max(np.abs(row).max() for row in actual.values()) > 0.5
+
+
+@pytest.mark.parametrize("mode", ["stretch", "crop", "pad"])
+def test_features_of_generated_images_are_those_of_keras(base, generated, tmp_path, mode):
+    done = extract(generated, tmp_path / "store", aspect_ratio=mode, batch_size=4, **LITE)
+    options = {} if mode == "stretch" else {f"{mode}_to_aspect_ratio": True}
+    expected = pooled(keras_gives(base, generated, **options), "avg")
+    assert_file_by_file(expected, stored(done, tmp_path / "store"))
+
+
+def test_features_of_photographs_are_those_of_keras(base, photographs, tmp_path):
+    taps = ("output", "block5c_add")
+    done = extract(photographs, tmp_path / "store", taps=taps, **LITE)
+    assert done.computed == 64
+    for number, tap in enumerate((None, "block5c_add")):
+        expected = pooled(keras_gives(base, photographs, tap), "avg")
+        assert_file_by_file(expected, stored(done, tmp_path / "store", number))
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "none"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_each_pooling_and_dtype_is_that_of_keras(base, generated, tmp_path, pooling, dtype):
+    done = extract(generated, tmp_path / "store", pooling=pooling, dtype=dtype, **LITE)
+    expected = pooled(keras_gives(base, generated), pooling)
+    expected = {path: row.astype(dtype) for path, row in expected.items()}
+    actual = stored(done, tmp_path / "store")
+    assert {row.dtype for row in actual.values()} == {np.dtype(dtype)}
+    assert_file_by_file(expected, actual)
+
+
+def test_several_taps_of_one_pass_are_those_of_single_passes(base, generated, tmp_path):
+    taps = ("block5c_add", "output", "top_activation", "block2b_add")
+    together = extract(generated, tmp_path / "together", taps=taps, pooling="none", **LITE)
+    for number, tap in enumerate(taps):
+        alone = extract(generated, tmp_path / "alone", taps=(tap,), pooling="none", **LITE)
+        one = stored(alone, tmp_path / "alone")
+        several = stored(together, tmp_path / "together", number)
+        assert one.keys() == several.keys()
+        for path, row in one.items():
+            assert agreement(row[None], several[path][None]).within_tolerance
+    assert {r.tap for r in together.job.recipes} == {*taps}
+
+
+# The tiny backbone is enough for what follows.
+
+
+def engine_of(**asked):
+    return load_engine(make_job(replace(REQUEST, **asked), store=None))
+
+
+def some_pixels(count, side=16):
+    return np.random.default_rng(0).uniform(0, 255, (count, side, side, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_row_does_not_depend_on_its_batch(tiny, count):
+    engine, pixels = engine_of(), some_pixels(7)
+    (all_at_once,) = engine.compute(pixels)
+    parts = [engine.compute(pixels[start : start + count])[0] for start in range(0, 7, count)]
+    assert agreement(all_at_once, np.concatenate(parts)).within_tolerance
+
+
+def test_the_order_of_the_taps_is_that_of_the_recipes(tiny):
+    engine = engine_of(taps=("gates", "first", "output"), pooling="none")
+    assert engine.feature_shapes == ((8,), (8, 8, 8), (8, 8, 8))
+    gates, first, output = engine.compute(some_pixels(2))
+    assert np.allclose(first * gates[:, None, None], output)
+
+
+def test_a_vector_is_kept_as_it_is(tiny):
+    (squeezed,) = engine_of(taps=("squeezed",), pooling="none").compute(some_pixels(3))
+    (pooled_map,) = engine_of(taps=("first",), pooling="avg").compute(some_pixels(3))
+    assert agreement(pooled_map, squeezed).within_tolerance
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+@pytest.mark.parametrize("tap", ["squeezed", "gates"])
+def test_a_vector_cannot_be_pooled(tiny, tap, pooling):
+    with pytest.raises(InputError, match=rf"tap '{tap}' has shape \(8,\).*use --pooling none"):
+        engine_of(taps=(tap,), pooling=pooling)
+
+
+def test_an_unknown_layer_gets_the_nearest_names(tiny):
+    with pytest.raises(InputError, match="unknown layer 'gate': did you mean gated? or gate[ds]?"):
+        engine_of(taps=("gate",))
+    with pytest.raises(InputError, match="'quite another'.*one of .*squeezed.*or 'output'"):
+        engine_of(taps=("quite another",))
+
+
+def test_the_engine_is_kept_from_one_shard_to_the_next(tiny):
+    assert engine_of() is engine_of()
+    assert engine_of() is not engine_of(pooling="max")
+
+
+def test_the_producer_says_who_computed(tiny):
+    producer = engine_of().producer
+    assert producer["engine"] == "keras"
+    assert producer["versions"]["keras"] == keras.__version__
+    assert producer["versions"]["tensorflow"] == tf.__version__
+    assert producer["instruction_set"]
+
+
+def test_float32_is_not_rounded_on_the_way(tiny):
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    engine_of(seed=99)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+@pytest.mark.parametrize(
+    ("set_to", "value", "usual"),
+    [("dtype_policy", "mixed_bfloat16", "float32"), ("image_data_format", "channels_first", None)],
+)
+def test_other_settings_of_keras_are_refused(tiny, set_to, value, usual):
+    change = getattr(keras.config, f"set_{set_to}")
+    change(value)
+    try:
+        with pytest.raises(InputError, match=rf"'{value}', expected '"):
+            engine_of(seed=98)
+    finally:
+        change(usual or "channels_last")
+
+
+BACKEND = """
+import sys
+from pathlib import Path
+from tasks.engines import load_engine
+from tasks.errors import InputError
+from tasks.recipes import make_job
+from tests.tasks.extraction import REQUEST
+import dataclasses
+try:
+    load_engine(make_job(dataclasses.replace(REQUEST, backbone="mobilenet"), store=Path("none")))
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("where", ["KERAS_BACKEND", "keras.json"])
+def test_another_backend_is_refused_before_it_is_imported(tmp_path, where):
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}' if where == "keras.json" else "{")
+    settings = {"KERAS_HOME": str(tmp_path)} | ({where: "jax"} if where != "keras.json" else {})
+    told = subprocess.run(
+        [sys.executable, "-c", BACKEND],
+        env=os.environ | settings,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.startswith("Keras is set to run on 'jax', expected 'tensorflow'")

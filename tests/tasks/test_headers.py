@@ -1,0 +1,62 @@
+"""What a header announces is what the decoder makes room for."""
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.headers import announced_size, gif_frames, remark
+from tests.tasks.images import damaged, encoded, every_kind, pixels
+
+KINDS = every_kind() | {
+    "lossy.webp": encoded(pixels(0), "WEBP"),
+    "lossless.webp": encoded(pixels(0), "WEBP", lossless=True),
+    "extended.webp": encoded(pixels(0), "WEBP", exif=b"Exif\0\0"),
+}
+
+
+def decoded_size(content):
+    image = tf.image.decode_image(content, channels=3, expand_animations=False)
+    return tuple(image.shape[:2])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_announced_size_is_the_decoded_one(name):
+    assert announced_size(KINDS[name]) == decoded_size(KINDS[name])
+
+
+@settings(max_examples=500, deadline=None)
+@given(damaged(".jpg", ".png", ".gif", ".bmp"))
+def test_a_damaged_header_announces_what_the_decoder_makes_of_it(content):
+    try:
+        decoded = decoded_size(content)
+    except tf.errors.OpError:
+        return
+    assert announced_size(content) == decoded
+
+
+@settings(max_examples=500)
+@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG", b"GIF89a", b"BM"]), st.binary())
+def test_no_header_is_too_odd_to_be_looked_at(start, rest):
+    assert min(announced_size(start + rest)) >= 0
+    assert isinstance(remark(start + rest), str)
+
+
+def test_room_is_made_for_every_frame_of_an_animation():
+    sizes = [(3, 4), (5, 2), (1, 9)]
+    files = [encoded(pixels(0, *size)[..., 0], "GIF", optimize=False) for size in sizes]
+    starts = [file.index(b"\x2c\0\0\0\0") for file in files]  # all share the palette before it
+    frames = [file[start:-1] for file, start in zip(files, starts, strict=True)]
+    content = files[0][: starts[0]] + b"".join(frames) + b";"
+    assert gif_frames(content) == sizes
+    assert remark(content) == "animated, 3 frames: the first is used"
+    assert announced_size(content) == decoded_size(content) == (5, 9)
+
+
+def test_a_cmyk_jpeg_is_remarked_on():
+    assert remark(KINDS["cmyk.jpg"]) == "CMYK: converted to RGB"
+
+
+@pytest.mark.parametrize("name", set(KINDS) - {"cmyk.jpg", "animated.gif"})
+def test_nothing_is_remarked_on_other_images(name):
+    assert remark(KINDS[name]) == ""

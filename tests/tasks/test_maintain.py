@@ -1,0 +1,69 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stores.errors import NotInStore
+from stores.features import FeatureStore
+from tasks.maintain import collect_garbage, list_store, reindex, stats, verify
+from tests.stores.samples import RECIPE
+
+KEYS = [bytes([n]) * 32 for n in range(4)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    features = FeatureStore(tmp_path, RECIPE)
+    features.write(KEYS[:2], np.ones((2, 3), "f4"))
+    features.write(KEYS[2:], np.ones((2, 3), "f4"))
+    return tmp_path
+
+
+def test_stats_count_what_is_there(store):
+    (row,) = stats(store)
+    assert (row["features"], row["shards"], row["feature_shape"]) == (4, 2, [3])
+
+
+def test_verify_sets_damage_aside(store):
+    shard = next(store.glob("features/*/shards/*.h5"))
+    shard.write_bytes(shard.read_bytes()[:-9])
+    (findings,) = verify(store).values()
+    assert shard.stem[:12] in findings[0]
+    assert not shard.exists()
+
+
+def test_reindex_brings_deleted_fragments_back(store):
+    for fragment in store.glob("features/*/index/*"):
+        fragment.unlink()
+    assert list(reindex(store).values()) == [2]
+    assert len(list(store.glob("features/*/index/*.parquet"))) == 2
+
+
+def test_garbage_is_listed_first_and_deleted_when_asked(store):
+    for place in (next(store.glob("features/*/tmp")), store / "runs" / "tmp"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "dead.draft").write_bytes(b"123")
+    found = collect_garbage(store, grace_seconds=-1)
+    assert [item["bytes"] for item in found] == [3, 3]
+    assert all(Path(item["path"]).exists() for item in found)
+    collect_garbage(store, grace_seconds=-1, delete=True)
+    assert not any(Path(item["path"]).exists() for item in found)
+    assert not FeatureStore(store, RECIPE).missing(KEYS).any()
+
+
+def test_young_drafts_are_left_alone(store):
+    draft = next(store.glob("features/*/tmp")) / "young.draft"
+    draft.write_bytes(b"123")
+    assert not collect_garbage(store, grace_seconds=time.time() - draft.stat().st_mtime + 60)
+
+
+def test_list_names_recipes(store):
+    listed = list_store(store)
+    assert listed["recipes"] == [str(RECIPE)]
+    assert listed["datasets"] == listed["runs"] == []
+
+
+def test_a_store_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(NotInStore, match="there is no store"):
+        stats(tmp_path / "nothing")

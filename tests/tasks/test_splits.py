@@ -1,0 +1,237 @@
+"""Splits that do not leak: near their quotas, decided by content, and sticky."""
+
+import logging
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stores.keys import ImageKey
+from tasks.splits import SplitRule, assign, majority_share, quotas
+from tests.tasks.entries import counts_of, entry, images, split, splits_of
+
+few = settings(max_examples=60, deadline=None)
+shares = st.floats(0, 0.99)
+
+
+@given(st.integers(0, 10_000), shares, shares)
+def test_quotas_are_the_shares_to_within_half_an_image(count, test, validation):
+    wanted = quotas(count, test_split=test, validation_split=validation)
+    rest = count - wanted["test"]
+    assert sum(wanted.values()) == count
+    assert min(wanted.values()) >= 0
+    assert abs(wanted["test"] - count * test) <= 0.5
+    assert abs(wanted["validation"] - rest * validation) <= 0.5
+
+
+@few
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(0, 80), min_size=1),
+    shares,
+    shares,
+    st.integers(0, 5),
+)
+def test_at_first_each_class_meets_its_quotas(counts, test, validation, seed):
+    labels = {
+        ImageKey.of(f"{label}{n}".encode()): label for label in counts for n in range(counts[label])
+    }
+    splits = assign(labels, {}, seed=seed, test_split=test, validation_split=validation)
+    found = Counter((labels[key], name) for key, name in splits.items())
+    for label, count in counts.items():
+        wanted = quotas(count, test_split=test, validation_split=validation)
+        assert {name: found[label, name] for name in wanted} == wanted
+
+
+def test_the_shares_are_those_asked_for():
+    assert counts_of(split(images(100))) == (64, 16, 20)
+    assert counts_of(split(images(100), test_split=0.5, validation_split=0.1)) == (45, 5, 50)
+    assert counts_of(split(images(3))) == (2, 0, 1)
+    assert counts_of(split(images(1))) == (1, 0, 0)
+
+
+@few
+@given(st.permutations(range(20)))
+def test_neither_names_nor_order_matter(order):
+    first = split(images(20))
+    by_key = {e.key: e.split for e in first.entries}
+    renamed = [replace(e, path=f"cat/{order[n]}") for n, e in enumerate(images(20))]
+    again = split([renamed[n] for n in order])
+    assert {e.key: e.split for e in again.entries} == by_key
+
+
+def test_another_seed_is_another_split():
+    drawn = [splits_of(split(images(50), seed=seed)) for seed in range(5)]
+    assert len({tuple(splits.values()) for splits in drawn}) == 5
+    assert splits_of(split(images(50), seed=3)) == drawn[3]
+
+
+@few
+@given(st.lists(st.integers(1, 120), min_size=2, max_size=6))
+def test_adding_images_moves_no_old_one(steps):
+    manifest, there = None, 0
+    for step in steps:
+        before = splits_of(manifest) if manifest else {}
+        manifest = split(images(there := there + step), manifest)
+        assert splits_of(manifest).items() >= before.items()
+
+
+@few
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8))
+def test_additions_fill_the_quotas(steps):
+    manifest, there = None, 0
+    for step in steps:
+        manifest = split(images(there := there + step), manifest)
+    wanted = quotas(there, test_split=0.2, validation_split=0.2)
+    assert counts_of(manifest) == tuple(wanted.values())
+
+
+def test_adding_images_one_at_a_time_moves_none_and_keeps_the_quotas():
+    manifest, before = None, {}
+    for count in range(1, 200):
+        manifest = split(images(count), manifest)
+        wanted = quotas(count, test_split=0.2, validation_split=0.2)
+        splits = splits_of(manifest)
+        assert splits.items() >= before.items()
+        assert counts_of(manifest) == tuple(wanted.values())
+        before = splits
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "edit", "delete", "bring back", "rename", "copy", "relabel"]),
+        st.integers(0, 10**6),
+    ),
+    max_size=15,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes)
+def test_whatever_happens_to_a_folder_no_image_changes_its_split(steps):
+    """Each image keeps its split for good, and an edited one that of its path."""
+    files, removed = {f"cat/{n}": f"content {n}" for n in range(12)}, []
+    manifest = split([entry(path, content) for path, content in sorted(files.items())])
+    once = {e.key: e.split for e in manifest.entries}
+    for number, (what, chosen) in enumerate(steps):
+        path = sorted(files)[chosen % len(files)] if files else "cat/first"
+        edited = what == "edit" and path in files
+        if what == "add" or edited:
+            files[f"cat/new {number}" if what == "add" else path] = f"changed {number}"
+        elif what == "bring back" and removed:
+            files[f"cat/back {number}"] = removed[chosen % len(removed)]
+        elif what in {"delete", "rename", "copy", "relabel"} and path in files:
+            content = files[path] if what == "copy" else files.pop(path)
+            if what == "delete":
+                removed.append(content)
+            else:
+                files[f"{'dog' if what == 'relabel' else 'cat'}/{what} {number}"] = content
+        before = splits_of(manifest)
+        manifest = split([entry(p, c) for p, c in sorted(files.items())], manifest)
+        now = {e.key: e.split for e in manifest.entries}
+        assert all(now[key] == name for key, name in once.items())
+        assert len({(e.key, e.split) for e in manifest.entries}) == len(now)
+        if edited:
+            assert splits_of(manifest)[path] == before[path]
+        once |= now
+
+
+def test_duplicates_share_a_split_and_count_once():
+    twins = [entry(f"cat/copy of {number}", f"cat/{number:05}") for number in range(100)]
+    manifest = split([*images(100), *twins])
+    assert counts_of(manifest) == (64, 16, 20)
+    assert len({(e.key, e.split) for e in manifest.entries}) == 100
+
+
+def test_an_edited_image_stays_where_it_was():
+    before = split(images(30))
+    edited = [replace(e, key=ImageKey.of(b"edited " + e.key)) for e in images(30)]
+    assert splits_of(split(edited, before)) == splits_of(before)
+    assert splits_of(split(edited)) != splits_of(before)
+
+
+def test_what_is_gone_is_marked_absent_and_comes_back_to_its_split():
+    everything = split(images(30))
+    without = split(images(10), everything)
+    absent = [e for e in without.entries if e.status == "absent"]
+    assert {e.path for e in absent} == {e.path for e in images(30)[10:]}
+    assert sum(counts_of(without)) == 10
+    back = [replace(e, path=f"cat/back as {e.path[4:]}") for e in images(30)]
+    splits = {e.key: e.split for e in split(back, without).entries}
+    assert splits == {e.key: e.split for e in everything.entries}
+
+
+def test_what_is_gone_is_remembered_once_however_often_it_goes():
+    manifest = split(images(5))
+    for _ in range(3):
+        manifest = split([], split(images(5), split([], manifest)))
+    assert [e.status for e in manifest.entries] == ["absent"] * 5
+
+
+def test_another_rule_draws_the_splits_anew_and_says_so(caplog):
+    before = split(images(50))
+    with caplog.at_level(logging.WARNING, logger="gargalo"):
+        again = split(images(50), before, seed=1)
+    assert splits_of(again) == splits_of(split(images(50), seed=1))
+    assert splits_of(again) != splits_of(before)
+    assert "anew" in caplog.text
+
+
+def test_the_same_rule_draws_nothing_anew(caplog):
+    before = split(images(50))
+    assert splits_of(split(images(50), before)) == splits_of(before)
+    assert caplog.text == ""
+
+
+def given_splits(train, validation, test=0):
+    names = ["train"] * train + ["validation"] * validation + ["test"] * test
+    return [replace(e, split=name) for e, name in zip(images(len(names)), names, strict=True)]
+
+
+def test_with_a_test_folder_the_given_splits_stand():
+    manifest = split(given_splits(50, 30, 3))
+    assert counts_of(manifest) == (50, 30, 3)
+    assert list(splits_of(manifest).values()) == [e.split for e in given_splits(50, 30, 3)]
+
+
+def test_without_a_test_folder_a_fifth_of_validation_becomes_test():
+    manifest = split(given_splits(50, 30))
+    assert counts_of(manifest) == (50, 24, 6)
+    assert {e.split for e in manifest.entries[:50]} == {"train"}
+
+
+def test_the_part_of_validation_that_became_test_stays_so():
+    before = split(given_splits(50, 30))
+    more = [*given_splits(50, 30), *[replace(e, split="validation") for e in images(40, start=80)]]
+    after = split(more, before)
+    assert splits_of(after).items() >= splits_of(before).items()
+    assert counts_of(after) == (50, 56, 14)
+
+
+def test_an_image_follows_the_folder_that_says_its_split():
+    before = split(given_splits(50, 30))
+    moved = [replace(e, split="train") for e in given_splits(50, 30)]
+    assert counts_of(split([*moved[:79], given_splits(50, 30)[79]], before))[0] == 79
+
+
+def test_what_is_not_accepted_has_no_quota():
+    rejected = [replace(e, status="rejected") for e in images(50, start=50)]
+    manifest = split([*images(50), *rejected, entry("cat/closed", key=None, status="rejected")])
+    assert counts_of(manifest) == counts_of(split(images(50)))
+
+
+@given(st.lists(st.integers(0, 100)))
+def test_the_majority_share_is_that_of_the_largest_class(counts):
+    expected = max(counts) / sum(counts) if any(counts) else 0
+    assert majority_share(counts) == pytest.approx(expected)
+
+
+def test_a_rule_says_only_what_is_asked():
+    manifest = split(images(3), seed=7, test_split=0.5)
+    assert SplitRule().resolved(None) == (0, 0.2, 0.2)
+    assert SplitRule().resolved(manifest) == (7, 0.5, 0.2)
+    assert SplitRule(seed=0).resolved(manifest) == (0, 0.5, 0.2)
+    assert SplitRule(test_split=0).resolved(None) == (0, 0.0, 0.2)
+    assert SplitRule(seed=7).agrees_with(manifest)
+    assert not SplitRule(seed=0).agrees_with(manifest)

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-# absl's: severity and date, time, thread, file. Errors of CUDA's where there is no GPU are E.
+# absl's: severity and date, time, thread, file. CUDA says E where there is no GPU, and the decoders
+# where a file is damaged, which is told by name elsewhere.
 _CHATTER = (
     r"^WARNING: All log messages before absl::InitializeLog|"
-    r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|^E[0-9]{4} .* cuda_[a-z]+\.cc:|"
+    r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|"
+    r"^E[0-9]{4} [0-9:.]+ +[0-9]+ (cuda_[a-z]+|jpeg_mem|png_io|gif_io)\.cc:|"
     r"^To enable the following instructions: "
 )
 

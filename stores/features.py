@@ -171,8 +171,7 @@ class FeatureStore:
     @property
     def feature_shape(self) -> tuple[int, ...] | None:
         """The shape of one feature, or None where none is stored."""
-        self._refresh()
-        return next((shard.shape for shard in self._index), None)
+        return self._shape()
 
     def producers(self) -> list[Producer]:
         """Return who made the stored features, each once, without the figures of agreement."""
@@ -187,9 +186,9 @@ class FeatureStore:
         return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *stored])
 
     def _shape(self) -> tuple[int, ...] | None:
-        if not list(self._index):
-            self._refresh()
-        return next((shard.shape for shard in self._index), None)
+        # A writer asks at each shard: it must not take in all the others for that.
+        shard = next(iter(self._index), None) or self._index.peek()
+        return shard.shape if shard else None
 
     def _refresh(self) -> None:
         for digest, reason in self._index.refresh().items():

@@ -37,9 +37,9 @@ def _reasons(group: list[Entry]) -> Iterable[tuple[str, str]]:
     if len({entry.label for entry in group}) > 1:
         for entry in group:
             other = next(twin for twin in group if twin.label != entry.label)
-            yield entry.path, f"the same bytes as {other.path}, under another label"
+            yield entry.path, f"the same bytes as {other.path!r}, under another label"
         return
     kept = min(group, key=lambda entry: _HELD_OUT_FIRST.index(entry.split))
     for entry in group:
         if entry.split != kept.split:
-            yield entry.path, f"the same bytes as {kept.path}: left out of {entry.split}"
+            yield entry.path, f"the same bytes as {kept.path!r}: left out of {entry.split}"

@@ -25,7 +25,7 @@ class KerasEngine:
     def __init__(self, job: Job) -> None:
         _check_settings()
         # On a GPU, TensorFlow would round the inputs of float32 products to 10 bits.
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+        tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
         first = job.recipes[0]
         backbone = find_backbone(first.backbone)
         base = build_backbone(backbone, job.weights, first.image_size)

@@ -18,8 +18,8 @@ def outcome(*entries):
 def test_the_same_bytes_under_two_labels_are_kept_out_both():
     told = outcome(entry("cat/1", "same"), entry("dog/2", "same"), entry("dog/3"))
     assert told == {
-        "cat/1": ("conflicting", "the same bytes as dog/2, under another label"),
-        "dog/2": ("conflicting", "the same bytes as cat/1, under another label"),
+        "cat/1": ("conflicting", "the same bytes as 'dog/2', under another label"),
+        "dog/2": ("conflicting", "the same bytes as 'cat/1', under another label"),
         "dog/3": ("accepted", ""),
     }
 
@@ -33,7 +33,7 @@ def test_on_both_sides_of_given_splits_the_copy_for_training_is_left_out():
     told = outcome(
         entry("cat/1", "same", split="train"), entry("cat/2", "same", split="validation")
     )
-    assert told["cat/1"] == ("conflicting", "the same bytes as cat/2: left out of train")
+    assert told["cat/1"] == ("conflicting", "the same bytes as 'cat/2': left out of train")
     assert told["cat/2"] == ("accepted", "")
 
 

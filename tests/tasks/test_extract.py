@@ -181,6 +181,13 @@ def test_images_that_lack_one_of_two_taps_are_seen_once(tiny, folder, store):
     assert extract(folder, store, taps=("first", "output")).computed == 0
 
 
+def test_a_duplicate_is_seen_once(tiny, folder, store):
+    copy_one(folder)
+    done = extract(folder, store)
+    assert tiny.read_diary() == Counter(set(rows_of_keras(tiny, folder).values()))
+    assert done.computed == 20
+
+
 def test_a_crop_does_not_forget_the_rest(tiny, folder, store):
     for aspect_ratio in ("stretch", "crop", "pad"):
         extract(folder, store, aspect_ratio=aspect_ratio)

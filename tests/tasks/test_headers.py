@@ -25,6 +25,15 @@ def test_the_announced_size_is_the_decoded_one(name):
     assert announced_size(KINDS[name]) == decoded_size(KINDS[name])
 
 
+def test_segments_and_markers_before_the_frame_are_passed_over():
+    content = KINDS["rgb.jpg"]
+    frame, tables = content.index(b"\xff\xc0"), content.index(b"\xff\xc4")
+    scan = content.index(b"\xff\xda")
+    odd = b"\xff\x01" + b"\xff\xd0" + b"\xff\xff\xff\xfe\0\x04\xff\xc0"  # a comment
+    moved = content[:frame] + odd + content[tables:scan] + content[frame:tables] + content[scan:]
+    assert announced_size(moved) == decoded_size(moved) == (37, 53)
+
+
 @settings(max_examples=500, deadline=None)
 @given(damaged(".jpg", ".png", ".gif", ".bmp"))
 def test_a_damaged_header_announces_what_the_decoder_makes_of_it(content):

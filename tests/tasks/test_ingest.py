@@ -351,11 +351,11 @@ def test_the_same_bytes_in_train_and_validation_are_left_out_of_train(tmp_path, 
     manifest = ingest(folder, store=store).manifest
     left_out = {e.path: e.reason for e in manifest.of_status("conflicting")}
     assert left_out == {
-        "train/cat/twin.png": "the same bytes as test/cat/twin.png: left out of train",
-        "validation/cat/twin.png": "the same bytes as test/cat/twin.png: left out of validation",
-        "validation/cat/003.png": "the same bytes as test/cat/twin.png: left out of validation",
-        "train/dog/twin.png": "the same bytes as test/dog/004.png: left out of train",
-        "validation/dog/twin.png": "the same bytes as test/dog/004.png: left out of validation",
+        "train/cat/twin.png": "the same bytes as 'test/cat/twin.png': left out of train",
+        "validation/cat/twin.png": "the same bytes as 'test/cat/twin.png': left out of validation",
+        "validation/cat/003.png": "the same bytes as 'test/cat/twin.png': left out of validation",
+        "train/dog/twin.png": "the same bytes as 'test/dog/004.png': left out of train",
+        "validation/dog/twin.png": "the same bytes as 'test/dog/004.png': left out of validation",
     }
 
 

@@ -151,6 +151,29 @@ def test_an_edited_image_stays_where_it_was():
     assert splits_of(split(edited)) != splits_of(before)
 
 
+def test_images_that_change_places_keep_their_splits():
+    before = split(images(30))
+    swapped = [replace(e, path=f"cat/{29 - n:05}") for n, e in enumerate(images(30))]
+    after = split(swapped, before)
+    assert {e.key: e.split for e in after.entries} == {e.key: e.split for e in before.entries}
+
+
+def test_another_image_under_the_name_of_one_that_went_is_a_new_image():
+    everything = split(images(50))
+    without = split(images(10), everything)
+    others = [replace(e, key=ImageKey.of(b"other " + e.key)) for e in images(40, start=10)]
+    splits = splits_of(split([*images(10), *others], without))
+    assert splits.items() >= splits_of(without).items()
+    assert splits != splits_of(everything)
+
+
+def test_new_images_are_first_held_out_for_testing():
+    labels = {e.key: "cat" for e in images(10)}
+    remembered = dict.fromkeys(list(labels)[:9], "train")
+    new = list(labels)[9]
+    assert assign(labels, remembered, seed=0, test_split=0.2, validation_split=0.2)[new] == "test"
+
+
 def test_what_is_gone_is_marked_absent_and_comes_back_to_its_split():
     everything = split(images(30))
     without = split(images(10), everything)

@@ -1,0 +1,202 @@
+"""The plain extraction in processes of its own, which may be killed at a chosen place.
+
+They are forked by a server that has imported TensorFlow but run nothing of it: so each starts in
+half a second, and computes with Keras as always.
+"""
+
+import io
+import multiprocessing
+import os
+import signal
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import stores.features
+from stores import FeatureStore, Manifest
+from stores.index import Index
+
+NAME = "images"
+BATCH_SIZE, SHARD_SIZE = 3, 4
+PLACES = (
+    "mid-write",
+    "before fsync",
+    "before rename",
+    "before the folder's fsync",
+    "before the fragment",
+)
+_PRELOADED = (__name__, "tasks.extract", "tasks.engines.keras_engine", "tests.tasks.tiny")
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where a process ends itself: at this place of the writing of its so-manieth shard."""
+
+    place: str
+    shard: int
+
+
+class Child:
+    """A process that extracts what a store's data set lacks, and tells what is acknowledged."""
+
+    def __init__(self, store, diary, death=None):
+        diary.touch()
+        self.pipe, self.process = _start(_extract, store, diary, death)
+
+    def messages(self, seconds=60):
+        """Yield what it says until it ends: an empty message for a start, then keys by shard."""
+        while self.pipe.poll(seconds):
+            try:
+                yield self.pipe.recv_bytes()
+            except EOFError:
+                self.process.join()
+                return
+        self.process.kill()
+        raise AssertionError("the child hangs")
+
+
+def in_child(task, *arguments):
+    """Return what `task` returns in a process with TensorFlow."""
+    pipe, process = _start(_send, task, arguments)
+    outcome = pipe.recv()
+    process.join()
+    return outcome
+
+
+def make_reference(folder, store, count):
+    """Write images, ingest and extract them undisturbed; return the recipe, and keys by hash."""
+    from stores.keys import ImageKey
+    from tasks.ingest import ingest
+    from tasks.pixels import load_pixels
+    from tests.tasks import tiny
+    from tests.tasks.extraction import write_folder
+
+    ingest(write_folder(folder, count), store=store, dataset=NAME)
+    recipe = _plan(store)[0].job.recipes[0]
+    _extract_all(store)
+    contents = [path.read_bytes() for path in folder.rglob("*.png")]
+    rows = [tiny.preprocess_input(load_pixels(content, recipe)) for content in contents]
+    keys = [bytes(ImageKey.of(content)) for content in contents]
+    return recipe, dict(zip(map(tiny.hash_of, rows), keys, strict=True))
+
+
+def _start(task, *arguments):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOADED))
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=task, args=(theirs, *arguments))
+    process.start()
+    theirs.close()
+    return ours, process
+
+
+def _send(pipe, task, arguments):
+    pipe.send(task(*arguments))
+
+
+def _plan(store):
+    from tasks.backbones import BACKBONES
+    from tasks.extract import find_missing, plan_shards
+    from tasks.recipes import make_job
+    from tests.tasks import tiny
+    from tests.tasks.extraction import REQUEST
+
+    BACKBONES["tiny"] = tiny.TINY
+    manifest = Manifest.read(store, NAME)
+    return [
+        work
+        for missing in find_missing(manifest, make_job(REQUEST, store=store), store=store)
+        for work in plan_shards(missing, manifest, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE)
+    ]
+
+
+def _extract_all(store):
+    from tasks.extract import extract_shard
+
+    for work in _plan(store):
+        assert not extract_shard(work, store=store).rejected
+
+
+def _extract(pipe, store, diary, death):
+    from tests.tasks import tiny
+
+    tiny.diary = diary
+    write = FeatureStore.write
+
+    def acknowledged(self, keys, rows, **options):
+        digest = write(self, keys, rows, **options)
+        pipe.send_bytes(b"".join(keys))
+        return digest
+
+    FeatureStore.write = acknowledged
+    if death:
+        _Doom(death)
+    pipe.send_bytes(b"")
+    _extract_all(store)
+
+
+class _Doom:
+    """Stands before every step of the writing of a shard, and ends the process at one of them."""
+
+    def __init__(self, death):
+        self.death, self.shard, self.digest, self.step = death, 0, "", ""
+        _before(stores.features, "publish_file", self.publish)
+        _before(os, "fsync", self.fsync)
+        _before(os, "rename", self.rename)
+        _before(Index, "write_fragment", self.fragment)
+        path_open = Path.open
+
+        def opened(path, mode="r", *arguments, **options):
+            if (self.step, mode) == ("draft", "xb"):
+                return _Torn(path, mode, self)
+            return path_open(path, mode, *arguments, **options)
+
+        Path.open = opened
+
+    def at(self, place):
+        if (place, self.shard) == (self.death.place, self.death.shard):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def publish(self, _, final, **__):
+        self.shard, self.digest, self.step = self.shard + 1, final.stem, "draft"
+
+    def fsync(self, descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        if self.step == "draft" and not is_folder:
+            self.at("before fsync")
+        elif self.step == "renamed" and is_folder:
+            self.at("before the folder's fsync")
+
+    def rename(self, *_):
+        if self.step == "draft":
+            self.at("before rename")
+            self.step = "renamed"
+
+    def fragment(self, _, shard):
+        if shard.digest == self.digest:
+            self.step = ""
+            self.at("before the fragment")
+
+
+class _Torn(io.FileIO):
+    """A new file; the process may end when half of it is written."""
+
+    def __init__(self, path, mode, doom):
+        super().__init__(path, mode)
+        self.doom = doom
+
+    def write(self, content):
+        half = len(content) // 2
+        super().write(content[:half])
+        self.doom.at("mid-write")
+        return half + super().write(content[half:])
+
+
+def _before(owner, name, act):
+    original = getattr(owner, name)
+
+    def call(*arguments, **options):
+        act(*arguments, **options)
+        return original(*arguments, **options)
+
+    setattr(owner, name, call)

@@ -1,0 +1,276 @@
+"""Mistakes that somebody could make in the code, and for each the test that must notice it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """In `file`, `old` (which stands there once) becomes `new`; then `test` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+_SEES = "tests/tasks/test_extract.py::test_the_backbone_sees_exactly_what_is_new"
+_KERAS = "tests/tasks/test_engines.py::test_features_of_generated_images_are_those_of_keras"
+
+# These two are quick and stand for all in a normal run.
+QUICK = (
+    Mutation(
+        "no checksum check",
+        "stores/quarantine.py",
+        "    if not len(wrong):\n        return",
+        "    if True:\n        return",
+        "tests/stores/test_quarantine.py::test_a_bad_row_costs_that_row_only",
+    ),
+    Mutation(
+        "labels shuffled against features",
+        "stores/manifest.py",
+        'labels = [numbers[entry.label or ""] for entry in chosen.values()]',
+        'labels = [numbers[entry.label or ""] for entry in chosen.values()][::-1]',
+        "tests/stores/test_manifest.py::test_images_are_distinct_with_their_label_and_first_path",
+    ),
+)
+MUTATIONS = (
+    *QUICK,
+    Mutation(
+        "no key check",
+        "stores/shards.py",
+        "xxhash.xxh3_64(prefix + names[start : start + IDENTITY_BYTES])",
+        "xxhash.xxh3_64(prefix + names[start : start])",
+        "tests/stores/test_index.py::test_a_fragment_that_lies_costs_nothing",
+    ),
+    Mutation(
+        "no recipe check",
+        "stores/shards.py",
+        "xxhash.xxh3_64(prefix + names[start : start + IDENTITY_BYTES])",
+        "xxhash.xxh3_64(names[start : start + IDENTITY_BYTES])",
+        "tests/stores/test_shards.py::test_row_checksums_cover_recipe_key_view_and_bytes",
+    ),
+    Mutation(
+        "no fsync of the file",
+        "stores/publish.py",
+        "                file.flush()\n                os.fsync(file.fileno())\n",
+        "                file.flush()\n",
+        "tests/faults/test_commit_order.py::test_a_shard_is_durable_before_write_returns",
+    ),
+    Mutation(
+        "no fsync of the folder",
+        "stores/publish.py",
+        "            sync_folder(final.parent)\n        except BaseException:\n            draft.",
+        "        except BaseException:\n            draft.",
+        "tests/faults/test_commit_order.py::test_a_shard_is_durable_before_write_returns",
+    ),
+    Mutation(
+        "written in place",
+        "stores/publish.py",
+        '            with draft.open("xb") as file:\n',
+        '            with (draft := final).open("xb") as file:\n',
+        "tests/faults/test_kills.py::test_kills_lose_nothing_that_was_acknowledged",
+    ),
+    Mutation(
+        "index rows swapped as they are written",
+        "stores/index.py",
+        '"key": as_arrow(shard.keys),',
+        '"key": as_arrow(shard.keys[::-1]),',
+        "tests/stores/test_index.py::test_a_fragment_says_what_its_shard_holds",
+    ),
+    Mutation(
+        "index rows swapped as they are read",
+        "stores/index.py",
+        "positions, places[positions] - self._starts[number]",
+        "positions, (places[positions] - self._starts[number])[::-1]",
+        "tests/stores/test_features.py::test_what_is_written_is_read_in_any_order_and_number",
+    ),
+    Mutation(
+        "rows returned in the order of the shards",
+        "stores/features.py",
+        "            ordered[positions] = rows\n",
+        "            ordered[np.sort(positions)[::-1]] = rows\n",
+        "tests/stores/test_features.py::test_what_is_written_is_read_in_any_order_and_number",
+    ),
+    Mutation(
+        "of two twins the newer is read",
+        "stores/index.py",
+        "for digest in sorted(self._shards)]",
+        "for digest in self._shards]",
+        "tests/stores/test_features.py::test_of_two_twins_the_smaller_digest_is_read",
+    ),
+    Mutation(
+        "the digest of a shard is not checked",
+        "stores/shards.py",
+        "    if digest != path.stem:\n",
+        "    if not digest:\n",
+        "tests/stores/test_shards.py::test_a_shard_whose_name_is_not_its_digest_is_corrupt",
+    ),
+    Mutation(
+        "crop mode left out of the fingerprint",
+        "stores/recipe.py",
+        "        return json.dumps(fields, sort_keys=True",
+        '        fields.pop("aspect_ratio")\n        return json.dumps(fields, sort_keys=True',
+        "tests/stores/test_recipe.py::test_every_field_changes_the_fingerprint",
+    ),
+    Mutation(
+        "crop mode left out of the recipe",
+        "tasks/recipes.py",
+        "aspect_ratio=request.aspect_ratio,",
+        'aspect_ratio="stretch",',
+        f"{_SEES}[crop-5]",
+    ),
+    Mutation(
+        "the weights' digest left out of the recipe",
+        "tasks/recipes.py",
+        "weights=weights.digest,",
+        'weights="",',
+        f"{_SEES}[other weights-5]",
+    ),
+    Mutation(
+        "the stamps of files not compared",
+        "tasks/ingest.py",
+        "    if entry.stamp != file.stamp:\n        return False\n",
+        "",
+        f"{_SEES}[edit one-5]",
+    ),
+    Mutation(
+        "young files trusted",
+        "tasks/ingest.py",
+        "    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS",
+        "    return True",
+        "tests/tasks/test_ingest.py::test_a_file_as_young_as_the_listing_is_read_again",
+    ),
+    Mutation(
+        "an image stored under the name of its path",
+        "tasks/extract.py",
+        "groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path))",
+        "groups[tuple(pattern)].append(ImageFile(ImageKey.of(path.encode()), path))",
+        f"{_SEES}[rename-5]",
+    ),
+    Mutation(
+        "duplicates counted twice",
+        "stores/manifest.py",
+        "Counter((e.label, e.split, e.key) for",
+        "Counter((e.label, e.split, e.path) for",
+        "tests/stores/test_manifest.py::test_counts_are_of_distinct_images",
+    ),
+    Mutation(
+        "a duplicate computed twice",
+        "tasks/extract.py",
+        "    images = manifest.select()\n",
+        "    images = manifest.select()\n"
+        "    more = [(e.key, e.path) for e in manifest.of_status('accepted')]\n"
+        "    images = images._replace(\n"
+        "        keys=np.array([list(key) for key, _ in more], np.uint8),\n"
+        "        paths=[path for _, path in more],\n"
+        "    )\n",
+        "tests/tasks/test_extract.py::test_a_duplicate_is_seen_once",
+    ),
+    Mutation(
+        "bytes decoded whatever their key",
+        "tasks/stream.py",
+        "    if ImageKey.of(content) != image.key:\n",
+        "    if not content:\n",
+        "tests/tasks/test_extract.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
+    ),
+    Mutation(
+        "all decoded ahead",
+        "tasks/stream.py",
+        "if len(ahead) > BATCHES_AHEAD:",
+        "if len(ahead) > 1000 * BATCHES_AHEAD:",
+        "tests/tasks/test_stream.py::test_memory_does_not_grow_with_the_number_of_images",
+    ),
+    Mutation(
+        "each batch written over the one before",
+        "tasks/extract.py",
+        "filled = slice(len(keys), len(keys) + len(batch.images))",
+        "filled = slice(0, len(batch.images))",
+        f"{_KERAS}[stretch]",
+    ),
+    Mutation(
+        "rows shifted against their images",
+        "tasks/extract.py",
+        "FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer",
+        "FeatureStore(store, recipe).write(keys, np.roll(kept[: len(keys)], 1, 0), producer",
+        f"{_KERAS}[stretch]",
+    ),
+    Mutation(
+        "no preprocessing",
+        "tasks/engines/keras_engine.py",
+        "model(backbone.preprocess(pixels), training=False)",
+        "model(pixels, training=False)",
+        f"{_KERAS}[stretch]",
+    ),
+    Mutation(
+        "the statistics of the batch instead of the trained ones",
+        "tasks/engines/keras_engine.py",
+        "training=False)",
+        "training=True)",
+        f"{_KERAS}[stretch]",
+    ),
+    Mutation(
+        "crop mode ignored",
+        "tasks/pixels.py",
+        '        if aspect_ratio == "crop":\n',
+        '        if aspect_ratio == "cropped":\n',
+        f"{_KERAS}[crop]",
+    ),
+    Mutation(
+        "layers numbered on",
+        "tasks/weights.py",
+        "    keras.backend.clear_session(free_memory=False)\n",
+        "",
+        "tests/tasks/test_weights.py::test_a_layer_has_the_same_name_whatever_was_built_before",
+    ),
+    Mutation(
+        "arrays of the weights file left unused",
+        "tasks/weights.py",
+        "    if foreign or unset:\n",
+        "    if unset:\n",
+        "tests/tasks/test_weights.py::test_weights_of_another_model_are_refused",
+    ),
+    Mutation(
+        "other producers not checked",
+        "tasks/producers.py",
+        "        if not result.within_tolerance:\n",
+        "        if not result.rows:\n",
+        "tests/tasks/test_producers.py::test_disagreeing_features_are_never_mixed",
+    ),
+    Mutation(
+        "the split drawn by the file's name",
+        "tasks/splits.py",
+        "        new = sorted((key for key in keys if key not in splits), key=lambda key: "
+        "_draw(seed, key))\n",
+        "        new = [key for key in keys if key not in splits]\n",
+        "tests/tasks/test_splits.py::test_neither_names_nor_order_matter",
+    ),
+    Mutation(
+        "the split of old images forgotten",
+        "tasks/splits.py",
+        "    return by_path_of_key | by_key",
+        "    return {}",
+        "tests/tasks/test_splits.py::test_adding_images_moves_no_old_one",
+    ),
+    Mutation(
+        "labels shuffled where a head is trained",
+        "tasks/train.py",
+        "split: Examples(features.read(chosen.keys), chosen.labels)\n",
+        "split: Examples(features.read(chosen.keys), chosen.labels[::-1])\n",
+        "tests/tasks/test_train.py::test_a_run_holds_metrics_predictions_and_a_model",
+    ),
+    Mutation(
+        "keys shuffled where predictions are kept",
+        "tasks/train.py",
+        '"key": as_arrow(images.keys),',
+        '"key": as_arrow(images.keys[::-1]),',
+        "tests/tasks/test_train.py::test_predictions_stand_beside_the_keys_that_they_are_of",
+    ),
+    Mutation(
+        "a living writer's draft taken for garbage",
+        "stores/garbage.py",
+        "if _age(path) > grace_seconds and not is_leased(path):",
+        "if _age(path) > grace_seconds:",
+        "tests/stores/test_garbage.py::test_a_living_writers_draft_is_not_taken",
+    ),
+)

@@ -30,7 +30,7 @@ def undecoded(monkeypatch):
     monkeypatch.setattr(pixels, "check_decodable", fail)
 
 
-@pytest.mark.parametrize("name", set(KINDS) - {"cmyk.jpg", "animated.gif"})
+@pytest.mark.parametrize("name", sorted(set(KINDS) - {"cmyk.jpg", "animated.gif"}))
 def test_a_good_image_is_accepted_under_the_hash_of_its_bytes(file, name):
     expected = hashlib.sha256(KINDS[name]).digest()
     assert examine(file(KINDS[name])) == Examined(expected, "accepted", "")

@@ -157,7 +157,9 @@ def test_an_unchanged_folder_gives_the_same_manifest(folder, store):
     assert ingest(folder, store=store, rule=SplitRule(seed=0, test_split=0.2)).manifest == first
 
 
-def test_an_edit_that_restores_size_and_mtime_is_noticed(folder, store):
+@pytest.mark.parametrize("tick", [ingest_module.CLOCK_TICK_NS, -(10**15)], ids=["young", "stamp"])
+def test_an_edit_that_restores_size_and_mtime_is_noticed(folder, store, monkeypatch, tick):
+    monkeypatch.setattr(ingest_module, "CLOCK_TICK_NS", tick)  # below 0, no file is too young
     before = ingest(folder, store=store).manifest
     path = folder / "cat" / "001.png"
     about, content = path.stat(), path.read_bytes()

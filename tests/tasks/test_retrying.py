@@ -61,7 +61,9 @@ def test_tries_are_few_and_come_later_and_later(options):
 
 
 @pytest.mark.parametrize(
-    "made", [ingest_task, find_missing_task, plan_shards_task, extract_shard_task], ids=str
+    "made",
+    [ingest_task, find_missing_task, plan_shards_task, extract_shard_task],
+    ids=lambda made: made.name,
 )
 def test_the_stores_alone_decide_what_is_computed(made):
     assert made.cache_policy == NO_CACHE

@@ -249,6 +249,7 @@ def test_a_tap_without_a_name_of_its_own_means_the_same_layer_always(tiny):
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """Return a function that sets what becomes of each download; nothing is on disk yet."""
+    (tmp_path / "keras").mkdir()  # where it is not there, Keras takes /tmp/.keras
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path / "keras"))
 
     def set_outcome(download):

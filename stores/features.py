@@ -207,6 +207,7 @@ class FeatureStore:
 
     def _gather(self, ids: NDArray[np.uint8], places: NDArray[np.int64]) -> Rows:
         # A damaged row may have a whole twin in another shard; each turn sets one shard aside.
+        tried: set[str] = set()
         while True:
             gathered: list[tuple[NDArray[np.int64], Rows]] = []
             for shard, positions, numbers in self._index.locate(places):
@@ -218,7 +219,13 @@ class FeatureStore:
                     break
                 except CorruptStore as error:
                     reason = str(error)
+                if shard.digest in tried and reason:
+                    raise CorruptStore(
+                        f"{reason}; the file was mended or found whole, and is read wrong again: "
+                        "check this machine's disk and memory"
+                    )
                 if reason:
+                    tried.add(shard.digest)
                     set_aside(self._index, shard.digest, reason, write=self.write)
                     break
                 gathered.append((positions, rows))

@@ -603,3 +603,10 @@ def test_nothing_is_logged_where_nothing_is_wrong(tmp_path, caplog):
         store.read(keys)
         store.reindex()
     assert not caplog.records
+
+
+def test_a_shard_that_is_read_wrong_whatever_is_done_is_an_error_not_a_loop(tmp_path, monkeypatch):
+    store, keys, _ = a_store(tmp_path, 3)
+    monkeypatch.setattr("stores.features.check_rows", lambda *_: "row 0 is wrong")
+    with pytest.raises(CorruptStore, match="check this machine's disk and memory"):
+        store.read(keys)

@@ -1,5 +1,6 @@
 """Small recipes, keys, rows and runs for the tests, and ways to look behind a store's back."""
 
+import mmap  # noqa: F401  np.memmap imports it late, when a child may not read root's Python
 import os
 import pickle
 import signal

@@ -83,7 +83,7 @@ MUTATIONS = (
         "stores/index.py",
         "positions, places[positions] - self._starts[number]",
         "positions, (places[positions] - self._starts[number])[::-1]",
-        "tests/stores/test_features.py::test_what_is_written_is_read_in_any_order_and_number",
+        "tests/stores/test_index.py::test_a_fragment_of_another_shard_is_made_again",
     ),
     Mutation(
         "rows returned in the order of the shards",
@@ -128,13 +128,6 @@ MUTATIONS = (
         f"{_SEES}[other weights-5]",
     ),
     Mutation(
-        "the stamps of files not compared",
-        "tasks/ingest.py",
-        "    if entry.stamp != file.stamp:\n        return False\n",
-        "",
-        f"{_SEES}[edit one-5]",
-    ),
-    Mutation(
         "young files trusted",
         "tasks/ingest.py",
         "    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS",
@@ -173,6 +166,20 @@ MUTATIONS = (
         "    if ImageKey.of(content) != image.key:\n",
         "    if not content:\n",
         "tests/tasks/test_extract.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
+    ),
+    Mutation(
+        "rejections that do not look at the key",
+        "tasks/extract.py",
+        "if entry.path in by_path and entry.key == keys.get(entry.path)",
+        "if entry.path in by_path",
+        "tests/tasks/test_extract.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
+    ),
+    Mutation(
+        "the split of an image that went during the extraction forgotten",
+        "tasks/extract.py",
+        "entries=(*entries, *gone(current, entries))",
+        "entries=entries",
+        "tests/tasks/test_extract.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
     ),
     Mutation(
         "all decoded ahead",

@@ -49,6 +49,7 @@ def run_tests(tree, *tests):
         check=False,
         capture_output=True,
         text=True,
+        timeout=300,
     )
     print(done.stdout[-5000:], done.stderr[-2000:])
     failed = re.findall(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", done.stdout, re.MULTILINE)

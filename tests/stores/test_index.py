@@ -28,10 +28,14 @@ def reader(tmp_path):
     return FeatureStore(tmp_path, RECIPE)
 
 
-def rewrite(path, *, kind="index fragment", version=FRAGMENT_VERSION, order=None, **changes):
+def rewrite(
+    path, *, kind="index fragment", version=FRAGMENT_VERSION, order=None, keys=None, **changes
+):
     """Change a fragment and give it a right digest again."""
     table, about = read_table(path, kind="index fragment", version=FRAGMENT_VERSION)
     table = table if order is None else table.take(order)
+    if keys is not None:  # they alone change places
+        table = table.set_column(0, "key", table["key"].take(keys))
     content = table_bytes(table, kind=kind, version=version, metadata=about | changes)
     path.write_bytes(content)
 
@@ -108,6 +112,7 @@ def test_a_fragment_of_another_shard_is_made_again(tmp_path, caplog):
     [
         {"order": [1, 0, 2, 3, 4, 5]},
         {"order": [1, 2, 3, 4, 5, 0]},
+        {"keys": [1, 0, 2, 3, 4, 5]},
         {"offset": 0},
         {"offset": 2**40},
         {"shape": [2, 4, 9]},

@@ -188,6 +188,11 @@ def test_an_unknown_layer_gets_the_nearest_names(tiny):
         engine_of(taps=("quite another",))
 
 
+def test_a_size_that_the_backbone_refuses_is_said(tiny):
+    with pytest.raises(InputError, match=r"tiny refuses images of 7×7 pixels: .*at least 8x8"):
+        engine_of(image_size=7)
+
+
 def test_the_engine_is_kept_from_one_shard_to_the_next(tiny):
     assert engine_of() is engine_of()
     assert engine_of() is not engine_of(pooling="max")

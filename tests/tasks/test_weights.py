@@ -197,15 +197,13 @@ def test_the_bytes_of_the_file_name_the_weights(saved, tmp_path):
 
 HASHES = """
 import hashlib, sys
-from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from tasks.engines import load_engine
-from tasks.recipes import make_job
-from tests.tasks.extraction import REQUEST
+from tasks.recipes import FeatureRequest, make_job
 pixels = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
 for seed in map(int, sys.argv[1:]):
-    asked = replace(REQUEST, backbone="mobilenet", image_size=32, seed=seed)
+    asked = FeatureRequest("mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", seed)
     (rows,) = load_engine(make_job(asked, store=Path("nowhere"))).compute(pixels)
     print(seed, hashlib.sha256(rows.tobytes()).hexdigest())
 """

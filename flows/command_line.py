@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
+from httpx import TransportError
 from prefect import Flow
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import (
@@ -36,12 +37,18 @@ _SETTINGS = {
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
 }
 
+_NO_SERVER = (
+    "(the Prefect server of PREFECT_API_URL does not answer: start it with `prefect server start`, "
+    "or unset PREFECT_API_URL, and a temporary one is used)"
+)
+
 
 def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> None:
     """Run a flow from the command line and end the process.
 
     Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
-    line. A user's mistake is one line on standard error and exit code 2; an interrupt is 130.
+    line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
+    that failed, again at each retry, is one line and exit code 1; an interrupt is 130.
     """
     app = make_app(flow, tell)
     try:
@@ -50,6 +57,12 @@ def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> No
         sys.exit(_said(_one_line(error), code=2))
     except (StoreError, InputError, ExtractionError) as error:
         sys.exit(_said(f"error: {error}", code=2))
+    except OSError as error:
+        sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
+    except (RuntimeError, TransportError) as error:
+        if isinstance(error, RuntimeError) and " API " not in str(error):
+            raise
+        sys.exit(_said(f"error: {error} {_NO_SERVER}", code=1))
     except KeyboardInterrupt:
         sys.exit(_said("interrupted; all finished shards are kept: call again to go on", code=130))
 

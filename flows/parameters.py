@@ -21,13 +21,22 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 
 
+def _no_file(store: Path) -> Path:
+    nearest = next((path for path in (store, *store.parents) if path.exists()), None)
+    if nearest and not nearest.is_dir():
+        raise ValueError(f"{nearest} is no folder")
+    return store
+
+
 @Parameter(name="*")
 class StoreParameters(BaseModel):
     """Where everything is kept."""
 
     model_config = ConfigDict(extra="forbid")
 
-    store: Path = Field(Path("feature-store"), description="Folder of the feature store.")
+    store: Annotated[Path, AfterValidator(_no_file)] = Field(
+        Path("feature-store"), description="Folder of the feature store."
+    )
 
 
 @Parameter(name="*")

@@ -17,7 +17,7 @@ class Run:
     """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
 
     dataset: str
-    dataset_digest: str  # of the (key, label, split) that it was trained and validated on
+    dataset_digest: str  # of all (key, label, split), those of the test split too
     fingerprint: str  # of the features' recipe
     classes: tuple[str, ...]
     head: dict[str, Any]  # the head's whole specification

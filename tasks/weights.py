@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -140,6 +141,9 @@ def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any
         elif type(error) is not Exception and not isinstance(error, OSError | HTTPException):
             raise
         reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
+        # What HDF5 cannot read has no error number, unlike what the system refuses.
+        if isinstance(error, OSError) and error.errno is None:
+            reason += "; delete the damaged file in ~/.keras/models (or $KERAS_HOME/models)"
         raise WeightsError(
             f"the ImageNet weights of {backbone.name} cannot be downloaded: {reason}; two ways "
             "out: bring the file from a machine with a network and give --weights PATH, or use "
@@ -160,7 +164,7 @@ def _load_keras_weights(model: Any, path: Path, backbone: Backbone) -> None:  # 
         foreign = _stored_arrays(path) - Counter(_name(v.numpy()) for v in model.weights)
         unset = Counter(_name(v.numpy()) for v in model.weights) - _stored_arrays(path)
     except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
-        raise _other_architecture(path, backbone, " ".join(str(error).split())[:160]) from error
+        raise _other_architecture(path, backbone, _first_sentence(error)) from error
     if foreign or unset:
         raise _other_architecture(
             path,
@@ -187,6 +191,10 @@ def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:
 def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
     values = np.ascontiguousarray(array, np.float32)
     return (*values.shape, hashlib.sha256(values.data).digest())
+
+
+def _first_sentence(error: Exception) -> str:
+    return re.split(r"(?<=[.:;]) ", " ".join(str(error).split()))[0].rstrip(".:;")
 
 
 def _other_architecture(path: Path, backbone: Backbone, what: str) -> WeightsError:

@@ -97,7 +97,7 @@ MUTATIONS = (
         "stores/index.py",
         "for digest in sorted(self._shards)]",
         "for digest in self._shards]",
-        "tests/stores/test_features.py::test_of_two_twins_the_smaller_digest_is_read",
+        "tests/stores/test_features_shards.py::test_of_two_twins_the_smaller_digest_is_read",
     ),
     Mutation(
         "the digest of a shard is not checked",
@@ -132,7 +132,7 @@ MUTATIONS = (
         "tasks/ingest.py",
         "    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS",
         "    return True",
-        "tests/tasks/test_ingest.py::test_a_file_as_young_as_the_listing_is_read_again",
+        "tests/tasks/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
     ),
     Mutation(
         "an image stored under the name of its path",
@@ -165,21 +165,21 @@ MUTATIONS = (
         "tasks/stream.py",
         "    if ImageKey.of(content) != image.key:\n",
         "    if not content:\n",
-        "tests/tasks/test_extract.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
+        "tests/tasks/test_extract_spoilt.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
     ),
     Mutation(
         "rejections that do not look at the key",
         "tasks/extract.py",
         "if entry.path in by_path and entry.key == keys.get(entry.path)",
         "if entry.path in by_path",
-        "tests/tasks/test_extract.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
+        "tests/tasks/test_extract_spoilt.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
     ),
     Mutation(
         "the split of an image that went during the extraction forgotten",
         "tasks/extract.py",
         "entries=(*entries, *gone(current, entries))",
         "entries=entries",
-        "tests/tasks/test_extract.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
+        "tests/tasks/test_extract_spoilt.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
     ),
     Mutation(
         "all decoded ahead",
@@ -228,7 +228,7 @@ MUTATIONS = (
         "tasks/weights.py",
         "    keras.backend.clear_session(free_memory=False)\n",
         "",
-        "tests/tasks/test_weights.py::test_a_layer_has_the_same_name_whatever_was_built_before",
+        "tests/tasks/test_weights_untrained.py::test_a_layer_has_the_same_name_whatever_was_built_before",
     ),
     Mutation(
         "arrays of the weights file left unused",

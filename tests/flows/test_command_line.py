@@ -1,7 +1,9 @@
+import socket
 import subprocess
 import sys
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 FLOWS = ("ingest", "extract", "train", "pipeline", "maintain")
 
@@ -57,6 +59,7 @@ def test_help_shows_the_common_flags(run, flow):
         (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),
         (("pipeline", "missing"), "does not exist"),
         (("maintain", "stats"), "there is no store"),
+        (("maintain", "stats", "--store", "/dev/null"), "--store: /dev/null is no folder"),
         (("maintain", "tidy"), "tidy"),
     ],
 )
@@ -66,6 +69,29 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, arguments, part):
     assert part in errors
     assert errors.count("\n") == 1
     assert not output
+
+
+def test_what_the_system_refuses_is_one_line_and_exit_code_1(run, tmp_path):
+    (tmp_path / "feature-store").mkdir()
+    (tmp_path / "feature-store/datasets").write_text("no folder")
+    code, output, errors = run("extract", "photos")
+    assert code == 1
+    assert "Not a directory: " in errors
+    assert "call again" in errors
+    assert errors.count("\n") == 1
+    assert not output
+
+
+def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run):
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: address}):
+            code, _, errors = run("maintain", "stats")
+    assert code == 1
+    assert f"Failed to reach API at {address}" in errors
+    assert "unset PREFECT_API_URL" in errors
+    assert errors.count("\n") == 1
 
 
 def test_json_is_the_last_line_and_has_the_promised_fields(run_json, photos):

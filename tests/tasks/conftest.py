@@ -24,3 +24,8 @@ def public():
     with tempfile.TemporaryDirectory(prefix="gargalo-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"

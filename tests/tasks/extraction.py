@@ -1,5 +1,7 @@
 """The plain extraction, without Prefect, and folders of images to extract from."""
 
+import os
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,6 +89,25 @@ def write_folder(folder, count=20, classes=("cats", "dogs")):
     for number in range(count):
         write_image(folder / classes[number % len(classes)] / f"{number:04}.png", number)
     return folder
+
+
+def write_old_folder(folder):
+    """Write 20 images, and wait until ingest may trust their stamps."""
+    write_folder(folder)
+    time.sleep(0.03)  # older than a tick of the file system's clock
+    return folder
+
+
+def rows_of_keras(tiny, folder, **options):
+    """Return what Keras itself makes of each file below a folder, as the diary has it."""
+    import keras
+
+    dataset = keras.utils.image_dataset_from_directory(
+        folder, labels=None, image_size=(tiny.SIZE, tiny.SIZE), shuffle=False, **options
+    )
+    rows = tiny.preprocess_input(np.concatenate(list(dataset.as_numpy_iterator())))
+    names = [os.path.relpath(path, folder) for path in dataset.file_paths]
+    return {name: tiny.hash_of(row) for name, row in zip(names, rows, strict=True)}
 
 
 def assert_same(expected, actual):

@@ -22,11 +22,6 @@ def folder(tmp_path):
     return write_folder(tmp_path / "pets", count=20)
 
 
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "store"
-
-
 def job_of(store, **asked):
     return make_job(replace(REQUEST, **asked), store=store)
 

@@ -1,11 +1,6 @@
-"""Weights: which ones are loaded, all of them, and what is said where they do not fit."""
+"""Weights of a file: all of them are loaded, and it is said where they do not fit."""
 
 import shutil
-import subprocess
-import sys
-import urllib.error
-from dataclasses import replace
-from http.client import IncompleteRead
 from pathlib import Path
 
 import h5py
@@ -13,14 +8,11 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
-from keras.src.utils import file_utils
 
 from tasks.backbones import find_backbone
-from tasks.engines import load_engine
-from tasks.errors import InputError, WeightsError
-from tasks.recipes import make_job
+from tasks.errors import WeightsError
 from tasks.weights import build_backbone, find_weights
-from tests.tasks.extraction import REQUEST, extract, write_folder
+from tests.tasks.extraction import extract, write_folder
 
 MOBILENET = find_backbone("mobilenet")
 SIZE = (32, 32)
@@ -191,184 +183,3 @@ def test_the_bytes_of_the_file_name_the_weights(saved, tmp_path):
         for path in (saved, other, changed)
     ]
     assert named[0] == named[1] != named[2]
-
-
-# Untrained weights.
-
-HASHES = """
-import hashlib, sys
-from pathlib import Path
-import numpy as np
-from tasks.engines import load_engine
-from tasks.recipes import FeatureRequest, make_job
-pixels = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-for seed in map(int, sys.argv[1:]):
-    asked = FeatureRequest("mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", seed)
-    (rows,) = load_engine(make_job(asked, store=Path("nowhere"))).compute(pixels)
-    print(seed, hashlib.sha256(rows.tobytes()).hexdigest())
-"""
-
-
-def test_a_seed_gives_the_same_features_in_any_process():
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", HASHES, *seeds], check=True, capture_output=True, text=True
-        ).stdout.splitlines()
-        for seeds in (["0", "1"], ["1", "0"])
-    ]
-    first, second = (dict(line.split() for line in lines) for lines in told)
-    assert first == second
-    assert first["0"] != first["1"]
-
-
-def test_a_layer_has_the_same_name_whatever_was_built_before(tiny):
-    weights = find_weights(tiny.TINY, "none", image_size=SIZE, seed=0, store=None)
-    keras.layers.Dense(1)
-    names = [
-        [layer.name for layer in build_backbone(tiny.TINY, weights, SIZE).layers] for _ in range(2)
-    ]
-    assert names[0] == names[1]
-    assert "witness" in names[0]
-
-
-def test_a_tap_without_a_name_of_its_own_means_the_same_layer_always(tiny):
-    pixels = np.random.default_rng(0).uniform(0, 255, (2, 71, 71, 3)).astype(np.float32)
-    asked = replace(REQUEST, backbone="xception", image_size=71, taps=("conv2d_1",))
-    rows = []
-    for seed in (0, 1, 0):  # other weights each time: it is built each time
-        (row,) = load_engine(make_job(replace(asked, seed=seed), store=None)).compute(pixels)
-        rows.append(row)
-    assert np.array_equal(rows[0], rows[2])
-
-
-# ImageNet's weights, for which Keras would ask the network.
-
-
-@pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """Return a function that sets what becomes of each download; nothing is on disk yet."""
-    (tmp_path / "keras").mkdir()  # where it is not there, Keras takes /tmp/.keras
-    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path / "keras"))
-
-    def set_outcome(download):
-        monkeypatch.setattr(file_utils, "urlretrieve", download)
-
-    return set_outcome
-
-
-def failing(error):
-    def download(*_):
-        raise error
-
-    return download
-
-
-def not_found(*_):
-    raise urllib.error.HTTPError("https://", 404, "Not Found", {}, None)
-
-
-def cut(_, path, *__):
-    Path(path).write_bytes(b"<html>Please log in</html>")
-
-
-@pytest.mark.parametrize(
-    ("download", "reason"),
-    [
-        (failing(urllib.error.URLError("Name or service not known")), "Name or service not known"),
-        (not_found, "404"),
-        (failing(TimeoutError()), "TimeoutError"),
-        (failing(ConnectionResetError(104, "Connection reset by peer")), "reset by peer"),
-        (failing(IncompleteRead(b"")), "IncompleteRead"),
-        (cut, "file signature not found"),
-    ],
-)
-def test_a_failed_download_names_the_two_ways_out(offline, tmp_path, download, reason):
-    offline(download)
-    with pytest.raises(WeightsError) as caught:
-        find_weights(MOBILENET, "imagenet", image_size=(128, 128), seed=0, store=tmp_path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert reason in message
-    assert "--weights PATH" in message
-    assert "--backbone efficientnet_lite0" in message
-    assert not (tmp_path / "remembered").exists()
-
-
-def test_a_download_that_keras_finds_damaged_names_them_too(offline, tmp_path):
-    offline(cut)  # of this one Keras knows the hash
-    with pytest.raises(WeightsError, match="vgg16 cannot be downloaded: Incomplete or corrupted"):
-        find_weights(
-            find_backbone("vgg16"), "imagenet", image_size=SIZE, seed=0, store=tmp_path / "store"
-        )
-
-
-def test_a_refused_size_is_no_failed_download(offline, tmp_path):
-    offline(failing(urllib.error.URLError("nobody there")))
-    with pytest.raises(InputError, match="refuses images of 7×7") as caught:
-        find_weights(MOBILENET, "imagenet", image_size=(7, 7), seed=0, store=tmp_path)
-    assert not isinstance(caught.value, WeightsError)
-
-
-@pytest.fixture
-def downloaded(monkeypatch):
-    """Have Keras bring weights of seed 5 as ImageNet's; return a list of what was built."""
-    builder, built = keras.applications.MobileNet, []
-
-    def mobilenet(*, weights, **arguments):
-        built.append(weights)
-        if weights == "imagenet":
-            keras.utils.set_random_seed(5)
-        return builder(weights=None, **arguments)
-
-    monkeypatch.setattr(keras.applications, "MobileNet", mobilenet)
-    return built
-
-
-RECALLED = """
-import sys
-from pathlib import Path
-from tasks.backbones import find_backbone
-from tasks.weights import find_weights
-backbone, store = find_backbone("mobilenet"), Path(sys.argv[1])
-print(find_weights(backbone, "imagenet", image_size=(32, 32), seed=0, store=store).digest)
-print({"tensorflow", "keras"} & {*sys.modules})
-"""
-
-
-def test_a_remembered_digest_costs_no_tensorflow(downloaded, tmp_path):
-    weights = find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
-    assert downloaded == ["imagenet"]
-    again = find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
-    assert again == weights
-    assert downloaded == ["imagenet"]
-    told = subprocess.run(
-        [sys.executable, "-c", RECALLED, tmp_path], check=True, capture_output=True, text=True
-    )
-    assert told.stdout.split() == [weights.digest, "set()"]
-
-
-@pytest.mark.parametrize("change", ["backbone", "size", "keras"])
-def test_a_digest_is_remembered_for_that_question_only(downloaded, tmp_path, monkeypatch, change):
-    find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
-    backbone, size = MOBILENET, SIZE
-    if change == "backbone":
-        backbone = replace(MOBILENET, arguments=(("include_top", False), ("alpha", 0.25)))
-    elif change == "size":
-        size = (64, 64)
-    else:
-        monkeypatch.setattr("tasks.weights.version", lambda _: "99")
-    find_weights(backbone, "imagenet", image_size=size, seed=0, store=tmp_path)
-    assert downloaded == ["imagenet", "imagenet"]
-
-
-def test_other_weights_than_those_remembered_are_noticed(downloaded, tmp_path, monkeypatch):
-    weights = find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
-    build_backbone(MOBILENET, weights, SIZE)
-    monkeypatch.setattr(keras.utils, "set_random_seed", lambda seed: None)
-    with pytest.raises(WeightsError, match="other ImageNet weights of mobilenet"):
-        build_backbone(MOBILENET, weights, SIZE)
-
-
-def test_a_backbone_without_imagenet_weights_says_so(tiny):
-    with pytest.raises(WeightsError, match="tiny has no ImageNet weights"):
-        find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store=None)

@@ -1,0 +1,60 @@
+"""Untrained weights: a seed and a name mean the same, whatever was built before."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from tasks.engines import load_engine
+from tasks.recipes import make_job
+from tasks.weights import build_backbone, find_weights
+from tests.tasks.extraction import REQUEST
+
+SIZE = (32, 32)
+
+HASHES = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from tasks.engines import load_engine
+from tasks.recipes import FeatureRequest, make_job
+pixels = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+for seed in map(int, sys.argv[1:]):
+    asked = FeatureRequest("mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", seed)
+    (rows,) = load_engine(make_job(asked, store=Path("nowhere"))).compute(pixels)
+    print(seed, hashlib.sha256(rows.tobytes()).hexdigest())
+"""
+
+
+def test_a_seed_gives_the_same_features_in_any_process():
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", HASHES, *seeds], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        for seeds in (["0", "1"], ["1", "0"])
+    ]
+    first, second = (dict(line.split() for line in lines) for lines in told)
+    assert first == second
+    assert first["0"] != first["1"]
+
+
+def test_a_layer_has_the_same_name_whatever_was_built_before(tiny):
+    weights = find_weights(tiny.TINY, "none", image_size=SIZE, seed=0, store=None)
+    keras.layers.Dense(1)
+    names = [
+        [layer.name for layer in build_backbone(tiny.TINY, weights, SIZE).layers] for _ in range(2)
+    ]
+    assert names[0] == names[1]
+    assert "witness" in names[0]
+
+
+def test_a_tap_without_a_name_of_its_own_means_the_same_layer_always(tiny):
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 71, 71, 3)).astype(np.float32)
+    asked = replace(REQUEST, backbone="xception", image_size=71, taps=("conv2d_1",))
+    rows = []
+    for seed in (0, 1, 0):  # other weights each time: it is built each time
+        (row,) = load_engine(make_job(replace(asked, seed=seed), store=None)).compute(pixels)
+        rows.append(row)
+    assert np.array_equal(rows[0], rows[2])

@@ -28,6 +28,8 @@ from tasks.extract import (
 from tasks.producers import check_producers_task
 from tasks.recipes import make_job
 
+_FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
+
 
 # One shard at a time: within it, decoding and the forward pass already keep all cores busy.
 @flow(name="extract", task_runner=ThreadPoolTaskRunner(max_workers=1))
@@ -49,6 +51,9 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         return ingest_stage(Path(source), parameters)[0]
     if "/" in source:
         raise InputError(f"{source}: there is no such folder; give a folder, or a data set's name")
+    if given := _FOLDERS_ONLY & parameters.model_fields_set:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
     return Manifest.read(parameters.store, source)
 
 

@@ -10,6 +10,7 @@ from flows.parameters import DatasetParameters, Folder, IngestParameters
 from flows.telling import tell_ingest
 from stores.manifest import Manifest
 from tasks.ingest import ingest_task
+from tasks.splits import majority
 
 
 @flow(name="ingest")
@@ -34,7 +35,14 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rule=quote(parameters.split_rule),
         rehash=parameters.rehash,
     )
-    return ingested.manifest, {**ingested.manifest.summary(), "read": ingested.read}
+    about = ingested.manifest.summary()
+    largest, share = majority(about["counts"])
+    return ingested.manifest, {
+        **about,
+        "largest_class": largest,
+        "largest_class_share": share,
+        "read": ingested.read,
+    }
 
 
 if __name__ == "__main__":

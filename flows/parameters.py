@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter, validators
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
 
 from stores.recipe import AspectRatio, Pooling, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
 from tasks.extract import BATCH_SIZE, SHARD_SIZE
-from tasks.heads.choices import HeadName, HeadSettings
+from tasks.heads.choices import Activation, HeadName, HeadSettings
 from tasks.recipes import DEFAULT_TAP, FeatureRequest
 from tasks.splits import SplitRule
 
@@ -75,7 +82,7 @@ class FeatureParameters(StoreParameters):
         EFFICIENTNET_LITE0, description="Any of keras.applications in snake case, or this."
     )
     image_size: int | None = Field(
-        None, gt=0, description="Height and width in pixels [default: the backbone's own]."
+        None, gt=0, le=4096, description="Height and width in pixels [default: the backbone's own]."
     )
     weights: str = Field("imagenet", description="imagenet, none (untrained), or a weights file.")
     tap: list[str] = Field(
@@ -131,17 +138,20 @@ class TrainParameters(FeatureParameters):
     """The parameters of `flows.train`."""
 
     seed: int | None = Field(
-        None, ge=0, lt=2**32, description="Seed of the head [default: the data set's own]."
+        None,
+        ge=0,
+        lt=2**32,
+        description="Seed of the head, and of untrained weights [default: the data set's own].",
     )
     head: list[HeadName] = Field(
         ["dense", "logistic", "svm"],
         min_length=1,
         description="Head or preset; of several, the best on validation is chosen.",
     )
-    hidden_units: list[int] | None = Field(
+    hidden_units: list[PositiveInt] | None = Field(
         None, description="Units of each hidden layer of the dense head [default: no hidden layer]."
     )
-    activation: str | None = Field(
+    activation: Activation | None = Field(
         None, description="Activation of the dense head's hidden layers [default: relu]."
     )
     dropout: Share | None = Field(
@@ -151,14 +161,14 @@ class TrainParameters(FeatureParameters):
         None, description="Optimizer of the dense head [default: adam]."
     )
     learning_rate: float | None = Field(
-        None, gt=0, description="Learning rate of the dense head [default: 0.001]."
+        None, gt=0, lt=1e6, description="Learning rate of the dense head [default: 0.001]."
     )
     epochs: int | None = Field(None, gt=0, description="Epochs of the dense head [default: 20].")
     head_batch_size: int | None = Field(
         None, gt=0, description="Batch size of the dense head [default: 32]."
     )
     inverse_regularization: float | None = Field(
-        None, gt=0, description="C of the linear heads [default: logistic 0.1, svm 0.01]."
+        None, gt=0, lt=1e9, description="C of the linear heads [default: logistic 0.1, svm 0.01]."
     )
 
     @model_validator(mode="after")

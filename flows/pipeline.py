@@ -12,8 +12,9 @@ from flows.ingest import ingest_stage
 from flows.parameters import Folder, PipelineParameters
 from flows.telling import tell_pipeline
 from flows.train import check_heads, train_stage
-from tasks.report import report_path, report_task
+from tasks.report import report_task
 from tasks.sample import write_sample
+from tasks.train import has_test_images
 
 # Seen at 96 pixels, the mean test accuracy of the svm head over 5 seeds: 0.978 at the output of the
 # eleventh block, 0.934 at that of the backbone.
@@ -43,9 +44,9 @@ def pipeline(
     manifest, ingested = ingest_stage(folder, parameters)
     check_heads(manifest, parameters)
     manifest, extracted = extract_stage(manifest, parameters)
-    trained = train_stage(manifest, parameters, tested_by="pipeline")
-    page = report_path(parameters.store, manifest, trained["run"])
-    report = report_task.with_options(refresh_cache=not page.exists())(
+    tested_by = "pipeline" if has_test_images(manifest) else None
+    trained = train_stage(manifest, parameters, tested_by=tested_by)
+    report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(extracted),

@@ -18,7 +18,12 @@ def tell_ingest(summary: dict[str, Any]) -> str:
         f"  {name[:20]:20} {row['train']:8} {row['validation']:10} {row['test']:8}"
         for name, row in summary["counts"].items()
     ]
-    if len(summary["classes"]) < 2:
+    if len(summary["classes"]) > 1:
+        lines.append(
+            f"  always saying {summary['largest_class']!r}, the largest class, is right for "
+            f"{summary['largest_class_share']:.1%}"
+        )
+    else:
         lines.append("  one class only: features can be extracted, but no head trained")
     if summary["duplicates"]:
         lines.append(f"  {summary['duplicates']} files repeat another's bytes; they count once")
@@ -57,7 +62,7 @@ def tell_train(summary: dict[str, Any]) -> str:
     if summary["test_accuracy"] is not None:
         lines.append(
             f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
-            f"(test split opened {summary['test_openings']} time(s) with this run)"
+            f"(test split opened {summary['test_openings']} time(s), over all runs)"
         )
     return "\n".join(lines)
 

@@ -13,7 +13,14 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import make_heads
 from tasks.recipes import make_job
-from tasks.train import PlannedRun, check_trainable, choose, open_test_task, train_task
+from tasks.train import (
+    PlannedRun,
+    check_trainable,
+    choose,
+    has_test_images,
+    open_test_task,
+    train_task,
+)
 
 
 @flow(name="train")
@@ -24,7 +31,12 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
         dataset: Name of a data set whose features were extracted.
         parameters: Which features, which heads, and where they are kept.
     """
-    manifest = Manifest.read(parameters.store, dataset)
+    manifest = Manifest.read(parameters.store, dataset.rstrip("/"))
+    if parameters.open_test and not has_test_images(manifest):
+        raise InputError(
+            f"--open-test: data set {manifest.name!r} has no test image; ingest it with another "
+            "--test-split"
+        )
     return train_stage(manifest, parameters, tested_by="train" if parameters.open_test else None)
 
 
@@ -53,7 +65,7 @@ def train_stage(
             store=parameters.store,
             asked_by=f"flows.{tested_by}",
         )
-    return _summary(runs, trained, chosen, known)
+    return _summary(runs, manifest, trained, chosen, known)
 
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
@@ -87,17 +99,21 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
 
 
 def _summary(
-    runs: RunStore, trained: dict[str, Run], chosen: Run, known: dict[str, bool]
+    runs: RunStore,
+    manifest: Manifest,
+    trained: dict[str, Run],
+    chosen: Run,
+    known: dict[str, bool],
 ) -> Summary:
     name = next(name for name, run in trained.items() if run.id == chosen.id)
     openings = runs.openings(chosen.id)
     return {
         "run": chosen.id,
         "head": name,
-        "dataset": chosen.dataset,
+        "dataset": manifest.name,
         "validation_accuracy": chosen.metrics["validation_accuracy"],
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
-        "test_openings": len(openings),
+        "test_openings": runs.times_opened(chosen.dataset_digest),
         "cached": all(known.values()),
         "runs": [
             {"run": run.id, "head": head, "cached": known[head], **run.metrics}

@@ -15,7 +15,7 @@ from stores.index import Index
 from stores.keys import KEY_BYTES, Keys, Views, as_keys, as_views, identities
 from stores.publish import publish_file
 from stores.quarantine import check_rows, set_aside
-from stores.recipe import Recipe, read_recipe, write_recipe
+from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
 from stores.shards import Producer, Rows, fit, pack, unpack
 
 
@@ -32,7 +32,7 @@ class FeatureStore:
         self.recipe = recipe
         self.folder = self.root / "features" / recipe.fingerprint[:16]
         if (self.folder / "recipe.json").exists():
-            self._check_folder()
+            check_recipe(recipe, self.folder)
         self._index = Index(self.folder, recipe)
 
     @classmethod
@@ -67,11 +67,11 @@ class FeatureStore:
         """Store one feature for each key, durably and all at once; return the shard's digest.
 
         When this returns, the rows are acknowledged: nothing short of losing the disk loses them.
-        Raises UnfitFeatures (wrong shape or count, not finite), StoreReadOnly or StoreFull, and
-        then nothing was stored.
+        Raises UnfitFeatures (wrong shape or count, not finite), StoreReadOnly or StoreFull: then
+        nothing was acknowledged.
         """
         ids = _identities(keys, views)
-        stored = fit(self.recipe, rows, count=len(ids), shape=self._shape())
+        stored = fit(self.recipe, rows, count=len(ids), shape=self.feature_shape)
         write_recipe(self.recipe, self.folder)
         numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
         shard, content = pack(self.recipe, ids[:, :KEY_BYTES], numbers, stored, producer or {})
@@ -171,24 +171,26 @@ class FeatureStore:
     @property
     def feature_shape(self) -> tuple[int, ...] | None:
         """The shape of one feature, or None where none is stored."""
-        return self._shape()
+        # A writer asks at each shard: it must not take in all the others for that.
+        shard = next(iter(self._index), None) or self._index.peek()
+        return shard.shape if shard else None
 
     def producers(self) -> list[Producer]:
         """Return who made the stored features, each once, without the figures of agreement."""
         self._refresh()
-        kept = [{**shard.producer, "agreement": None} for shard in self._index]
+        kept = [shard.maker for shard in self._index]
         return [json.loads(text) for text in sorted({json.dumps(p, sort_keys=True) for p in kept})]
 
-    def stored_keys(self) -> Keys:
-        """Return the keys of all stored features of view 0, (n, 32) bytes, some perhaps twice."""
+    def made_by(self, keys: Keys | Iterable[bytes]) -> list[tuple[Producer, Keys]]:
+        """Return by whom the features of `keys` (view 0) were made: each shard's maker and keys."""
         self._refresh()
-        stored = [shard.keys[shard.views == 0] for shard in self._index]
-        return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *stored])
-
-    def _shape(self) -> tuple[int, ...] | None:
-        # A writer asks at each shard: it must not take in all the others for that.
-        shard = next(iter(self._index), None) or self._index.peek()
-        return shard.shape if shard else None
+        array = as_keys(keys)
+        places = self._index.find(_identities(array, 0))
+        there = np.flatnonzero(places >= 0)
+        return [
+            (shard.maker, array[there[positions]])
+            for shard, positions, _ in self._index.locate(places[there])
+        ]
 
     def _refresh(self) -> None:
         for digest, reason in self._index.refresh().items():
@@ -237,23 +239,10 @@ class FeatureStore:
     def _ordered(self, count: int, gathered: list[tuple[NDArray[np.int64], Rows]]) -> Rows:
         if len(gathered) == 1 and len(gathered[0][0]) == count:
             return gathered[0][1]
-        ordered = np.empty((count, *(self._shape() or ())), self.recipe.dtype)
+        ordered = np.empty((count, *(self.feature_shape or ())), self.recipe.dtype)
         for positions, rows in gathered:
             ordered[positions] = rows
         return ordered
-
-    def _check_folder(self) -> None:
-        stored = read_recipe(self.folder)
-        if stored.fingerprint != self.recipe.fingerprint:
-            raise CorruptStore(
-                f"{self.folder}: expected recipe {self.recipe.fingerprint}, found "
-                f"{stored.fingerprint}; only 16 of its digits name the folder: move it away"
-            )
-
-
-def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
-    """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
-    return [read_recipe(path.parent) for path in sorted(Path(root).glob("features/*/recipe.json"))]
 
 
 def _identities(keys: Keys | Iterable[bytes], views: int | Views) -> NDArray[np.uint8]:

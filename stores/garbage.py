@@ -32,8 +32,9 @@ class Garbage:
 def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find what writers who died left in a `tmp/` folder."""
     for path in sorted(tmp.glob("*.draft")):
-        if _age(path) > grace_seconds and not is_leased(path):
-            yield Garbage(path, _size(path), "left by a writer that died")
+        with suppress(FileNotFoundError):  # its writer was done with it just now
+            if _age(path) > grace_seconds and not is_leased(path):
+                yield Garbage(path, _size(path), "left by a writer that died")
 
 
 def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
@@ -41,7 +42,8 @@ def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterat
     yield from drafts(index.folder / "tmp", grace_seconds)
     for path in sorted((index.folder / "quarantine").glob("*.h5")):
         if _age(path) > grace_seconds:
-            yield Garbage(path, _size(path), "quarantined: damaged, and computed again elsewhere")
+            kept = "its whole rows were kept where it had an index"
+            yield Garbage(path, _size(path), f"quarantined as damaged; {kept}")
     for path in sorted((index.folder / "index").glob("*.parquet")):
         if not index.shard_path(path.stem).exists() and _age(path) > grace_seconds:
             yield Garbage(path, _size(path), "an index fragment without its shard")

@@ -1,7 +1,7 @@
 """Durable publication: a file or folder appears whole under its name, or not at all.
 
-The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. When `publish_file` or
-`publish_folder` has returned, a power cut cannot take it back; when it has not, nothing is seen.
+The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. Before the rename nothing is
+seen; when `publish_file` or `publish_folder` has returned, a power cut cannot take it back.
 """
 
 import errno
@@ -20,7 +20,8 @@ from stores.errors import explained
 def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None:
     """Make `content` the file `final`; `tmp` is a folder of the same file system.
 
-    Raises StoreReadOnly, StoreFull, or another OSError; then `final` is as it was before.
+    Raises StoreReadOnly, StoreFull, or another OSError. Then `final` is as it was before; or, where
+    only its folder could not be synced, it is the new file, and not durable: call again.
     """
     with explained(final):
         make_folder(tmp)
@@ -43,24 +44,24 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
 def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; at the end of the block it becomes the folder `final`.
 
-    If `final` is there already (somebody published the same thing first), theirs is kept.
+    If `final` is there already (somebody published the same thing first), theirs is kept. An error
+    means what it means for `publish_file`.
     """
     with explained(final):
         make_folder(tmp)
         make_folder(final.parent)
         draft = tmp / f"{uuid.uuid4().hex}.draft"
         draft.mkdir()
-        try:
-            with (draft / ".lease").open("xb") as lease:
-                _lease(lease)
+        with _opened(draft) as descriptor:
+            try:
+                _lease(descriptor)
                 yield draft
-                (draft / ".lease").unlink()
                 _sync_tree(draft)
                 _rename_unless_there(draft, final)
-            sync_folder(final.parent)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+                sync_folder(final.parent)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
 
 
 def make_folder(path: Path) -> None:
@@ -74,19 +75,15 @@ def make_folder(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with _opened(path) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_leased(draft: Path) -> bool:
     """Tell whether a living writer still works on a draft; the kernel ends a dead one's lease."""
-    file = draft / ".lease" if draft.is_dir() else draft
     try:
-        with file.open("rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _opened(draft) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except FileNotFoundError:
@@ -105,9 +102,19 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _lease(file: IO[bytes]) -> None:
-    """Lock an open file until it is closed, or until this process dies."""
-    fcntl.flock(file, fcntl.LOCK_EX)
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file or a folder for reading, as a descriptor."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lease(opened: IO[bytes] | int) -> None:
+    """Lock an open file or folder until it is closed, or until this process dies."""
+    fcntl.flock(opened, fcntl.LOCK_EX)
 
 
 def _rename_unless_there(draft: Path, final: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +108,21 @@ def read_recipe(folder: Path) -> Recipe:
     if recipe.fingerprint != sha256:
         raise _damaged(path)
     return recipe
+
+
+def check_recipe(recipe: Recipe, folder: Path) -> None:
+    """Raise CorruptStore where a recipe's folder is another's, whose first 16 digits are alike."""
+    stored = read_recipe(folder)
+    if stored.fingerprint != recipe.fingerprint:
+        raise CorruptStore(
+            f"{folder}: expected recipe {recipe.fingerprint}, found {stored.fingerprint}; only "
+            "16 of its digits name the folder: move it away"
+        )
+
+
+def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
+    """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
+    return [read_recipe(path.parent) for path in sorted(Path(root).glob("features/*/recipe.json"))]
 
 
 def _damaged(path: Path) -> CorruptStore:

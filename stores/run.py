@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +26,8 @@ class Run:
     parameters: dict[str, Any]  # what the user asked for, to repeat it
     versions: dict[str, str]
     created: str  # ISO 8601, UTC
+    # SHA-256 of each file of the model, by its name there; there are none before it is published.
+    model_digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -45,7 +47,7 @@ class Run:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
-        body = _checked(path)
+        body = _checked(path, cls)
         return cls(**body | {"classes": tuple(body["classes"])})
 
 
@@ -56,6 +58,7 @@ class TestOpening:
     __test__ = False  # it is no test case, whatever pytest thinks of its name
 
     asked_by: str
+    dataset_digest: str  # the run's: it tells whose test split was looked at
     metrics: dict[str, float]
     opened: str  # ISO 8601, UTC
 
@@ -66,7 +69,7 @@ class TestOpening:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        return cls(**_checked(path))
+        return cls(**_checked(path, cls))
 
 
 def run_id(
@@ -98,12 +101,13 @@ def _stamped(body: dict[str, Any]) -> str:
     return json.dumps({"format": RUN_VERSION, "sha256": _digest(body), "run": body}, indent=2)
 
 
-def _checked(path: Path) -> dict[str, Any]:
+def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
         version, body = stored["format"], stored["run"]
         newer = version > RUN_VERSION
-        whole = stored["sha256"] == _digest(body)
+        named = set(body) == {field.name for field in fields(kind)}
+        whole = named and stored["sha256"] == _digest(body)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"{path}: the file is damaged; delete its folder, train again"

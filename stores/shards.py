@@ -43,6 +43,11 @@ class Shard:
         """The identity of each row, (n, 34) bytes."""
         return identities(self.keys, self.views)
 
+    @property
+    def maker(self) -> Producer:
+        """Who made it, without the figures of how well that agreed with another."""
+        return {**self.producer, "agreement": None}
+
     def map(self, path: Path) -> Rows:
         """Return the features in the shard's file as a read-only memory map, (n, *shape).
 

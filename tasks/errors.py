@@ -12,6 +12,10 @@ class WeightsError(InputError):
     """Weights are missing, damaged, or those of another architecture."""
 
 
+class UndecodableImage(InputError):
+    """The bytes of an image file cannot be decoded; that costs this image only."""
+
+
 class ExtractionError(RuntimeError):
     """An engine failed, or gave features that cannot be trusted; nothing of it was stored."""
 

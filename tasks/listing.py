@@ -50,11 +50,6 @@ class Listing:
     files: tuple[ListedFile, ...]
     classes: dict[Split | None, tuple[str, ...]]
 
-    @property
-    def gives_splits(self) -> bool:
-        """Whether the folder itself says which image is for training."""
-        return None not in self.classes
-
 
 def list_folder(folder: Path) -> Listing:
     """List a folder of class folders, or of `train/` + `validation/` [+ `test/`] with those.

@@ -7,9 +7,10 @@ from typing import Any
 from prefect import task
 
 from stores.errors import NotInStore
-from stores.features import FeatureStore, stored_recipes
+from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, collect, drafts
 from stores.manifest import Manifest, datasets
+from stores.recipe import stored_recipes
 from stores.runs import RunStore
 from tasks.retrying import RETRIED
 
@@ -33,13 +34,15 @@ def collect_garbage(
     store: Path, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
 ) -> list[dict[str, Any]]:
     """Return what nobody will read again, with its size in bytes and the reason; or delete it."""
+    recipes = _all_features(store)
     found = list(
         chain.from_iterable(
             features.collect_garbage(grace_seconds=grace_seconds, delete=delete)
-            for features in _all_features(store)
+            for features in recipes
         )
     )
-    folders = [path for path in store.glob("**/tmp") if "features" not in path.parts]
+    seen = {features.folder / "tmp" for features in recipes}
+    folders = [path for path in store.glob("**/tmp") if path not in seen]
     found += collect(
         chain.from_iterable(drafts(path, grace_seconds) for path in folders), delete=delete
     )

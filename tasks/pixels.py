@@ -15,12 +15,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.recipe import AspectRatio, Recipe
-from tasks.errors import InputError
+from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.headers import JPEG
 
 
 def check_decodable(content: bytes) -> None:
-    """Raise InputError with the decoder's reason where an image's bytes cannot be decoded.
+    """Raise UndecodableImage with the decoder's reason where an image's bytes are damaged.
 
     A JPEG is decoded at an eighth of its size: all of its coded data is read, and fails alike,
     but most of the arithmetic is left out.
@@ -30,14 +30,17 @@ def check_decodable(content: bytes) -> None:
             tf.io.decode_jpeg(content, channels=3, ratio=8)
         else:
             _decode(content)
+    except tf.errors.ResourceExhaustedError as error:
+        raise ExtractionError("there is not enough memory to decode an image") from error
     except tf.errors.OpError as error:
-        raise InputError(_reason(error)) from error
+        raise UndecodableImage(_reason(error)) from error
 
 
 def load_pixels(content: bytes, recipe: Recipe) -> NDArray[np.float32]:
     """Return an image file's pixels as a recipe wants them: (height, width, 3), from 0 to 255.
 
-    Raises InputError where it cannot be decoded, or is too thin to be padded to that size.
+    Raises UndecodableImage where it is damaged, InputError where it is whole and does not fit the
+    recipe: what is wrong then is asked for, and other recipes may have the image.
     """
     load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)
     try:
@@ -45,8 +48,11 @@ def load_pixels(content: bytes, recipe: Recipe) -> NDArray[np.float32]:
     except tf.errors.OpError as error:
         check_decodable(content)
         height, width = recipe.image_size
-        what = f"cannot be resized to {height}×{width} ({recipe.aspect_ratio})"
-        raise InputError(_reason(error, what)) from error
+        raise InputError(
+            f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): too thin, a side "
+            "would have no pixel left, or there is not enough memory; use another --image-size, "
+            "without --pad-to-aspect-ratio, or remove the file"
+        ) from error
 
 
 @cache
@@ -77,6 +83,6 @@ def _decode(content: bytes) -> tf.Tensor:
     return tf.image.decode_image(content, channels=3, expand_animations=False)
 
 
-def _reason(error: tf.errors.OpError, what: str = "cannot be decoded") -> str:
+def _reason(error: tf.errors.OpError) -> str:
     first = str(error.message).split("\n", 1)[0]
-    return f"{what}: {first.split('}} ', 1)[-1][:160]}"
+    return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

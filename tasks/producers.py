@@ -24,16 +24,25 @@ CHECKED_ROWS = 16
 def check_producers(job: Job, manifest: Manifest, *, store: Path) -> int:
     """Compute some stored rows again where other versions made them; return how many images.
 
-    Raises DisagreeingProducers where the features are not the same within the tolerance, so that
-    they are never mixed.
+    It is the data set's own rows that count: where all of those stored are by others, some of
+    them are compared. Raises DisagreeingProducers where the features are not the same within the
+    tolerance, so that a data set never mixes them.
     """
     engine = load_engine(job)
+    images = manifest.select()
+    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
     checked: set[ImageKey] = set()
     for number, recipe in enumerate(job.recipes):
         features = FeatureStore(store, recipe)
-        known = features.producers()
-        if known and {**engine.producer, "agreement": None} not in known:
-            checked |= _check(features, engine, number, manifest)
+        made = features.made_by(images.keys)
+        ours = {**engine.producer, "agreement": None}
+        if made and all(producer != ours for producer, _ in made):
+            theirs = [
+                ImageFile(ImageKey(bytes(key)), paths[bytes(key)])
+                for _, keys in made
+                for key in keys
+            ]
+            checked |= _check(features, engine, number, theirs, Path(manifest.folder))
     return len(checked)
 
 
@@ -41,18 +50,9 @@ check_producers_task = task(name="check producers", **RETRIED)(check_producers)
 
 
 def _check(
-    features: FeatureStore, engine: Engine, number: int, manifest: Manifest
+    features: FeatureStore, engine: Engine, number: int, images: list[ImageFile], folder: Path
 ) -> set[ImageKey]:
-    stored = {key.tobytes() for key in features.stored_keys()}
-    images = manifest.select()
-    candidates = [
-        ImageFile(ImageKey(key.tobytes()), path)
-        for key, path in zip(images.keys, images.paths, strict=True)
-        if key.tobytes() in stored
-    ]
-    batches = pixel_batches(
-        candidates, Path(manifest.folder), features.recipe, batch_size=CHECKED_ROWS
-    )
+    batches = pixel_batches(images, folder, features.recipe, batch_size=CHECKED_ROWS)
     for batch in batches:
         if batch.images:  # not all of them have changed meanwhile
             keys = as_keys(image.key for image in batch.images)
@@ -60,8 +60,8 @@ def _check(
             _compare(features, engine, keys, computed)
             return {image.key for image in batch.images}
     log.warning(
-        "recipe %s: other versions made its features, and no image of theirs is at hand to "
-        "check that these versions agree with them",
+        "recipe %s: other versions made its features, and none of their images can be read now "
+        "to check that these versions agree with them",
         features.recipe,
     )
     return set()

@@ -1,7 +1,5 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
-import hashlib
-import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +17,7 @@ from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.page import render
-from tasks.retrying import CACHED
+from tasks.retrying import RETRIED
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
@@ -51,7 +49,8 @@ def write_report(
         manifest=manifest,
         extraction=extraction,
         recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
-        command=command_line(run, manifest, store),
+        times_opened=stored.times_opened(run.dataset_digest),
+        command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
         **_left_out(manifest, extraction),
         **_results(run, manifest, stored.predictions(run.id), stored.openings(run.id)),
         **_choice(run, _candidates(stored, [*runs, run.id])),
@@ -61,26 +60,8 @@ def write_report(
     return path
 
 
-def report_cache_key(_context: object, arguments: dict[str, Any]) -> str:
-    """Return the key under which Prefect remembers a report: all it shows but how long it took."""
-    extraction = {
-        name: value
-        for name, value in arguments["extraction"].items()
-        if name not in {"seconds", "images_per_second"}
-    }
-    openings = RunStore(arguments["store"]).openings(arguments["chosen"])
-    shown = {
-        "extraction": extraction,
-        "dataset": arguments["manifest"].summary(),
-        "digest": arguments["manifest"].digest,
-        "runs": [*arguments["runs"], arguments["chosen"]],
-        "openings": [opening.opened for opening in openings],
-    }
-    digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
-    return f"gargalo-report-1-{digest}"
-
-
-report_task = task(name="report", cache_key_fn=report_cache_key, **CACHED)(write_report)
+# Made anew each time: what it shows of files and of other runs changes without its inputs.
+report_task = task(name="report", **RETRIED)(write_report)
 
 
 def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
@@ -90,7 +71,7 @@ def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
     return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
 
 
-def command_line(run: Run, manifest: Manifest, store: Path) -> list[str]:
+def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> list[str]:
     """Return what to type to get this run again, quoted for a shell: one option a line.
 
     A run of `flows.train`, which alone can leave the test split closed, begins at the features;
@@ -98,7 +79,8 @@ def command_line(run: Run, manifest: Manifest, store: Path) -> list[str]:
     """
     given = {"seed": run.seed, **run.parameters, "store": str(store)}
     if "open_test" in given:
-        return [f"python -m flows.train {shlex.quote(run.dataset)}", *_options(given)]
+        given["open_test"] = opened
+        return [f"python -m flows.train {shlex.quote(manifest.name)}", *_options(given)]
     split = {
         "dataset": manifest.name,
         "test_split": manifest.test_split,

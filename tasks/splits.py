@@ -4,7 +4,7 @@ import hashlib
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stores.keys import ImageKey
@@ -118,10 +118,11 @@ def assign(
     return splits
 
 
-def majority_share(counts: Iterable[int]) -> float:
-    """Return the accuracy of always saying the largest class."""
-    numbers = list(counts)
-    return max(numbers) / sum(numbers) if sum(numbers) else 0.0
+def majority(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
+    """Return the largest class, and the accuracy of always saying it: its share of all images."""
+    sizes = {name: sum(row.values()) for name, row in counts.items()}
+    largest = max(sizes, key=lambda name: sizes[name])
+    return largest, sizes[largest] / max(1, sum(sizes.values()))
 
 
 def _remembered(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stores.keys import ImageKey
 from stores.recipe import Recipe
-from tasks.errors import InputError
+from tasks.errors import InputError, UndecodableImage
 
 # Decoded ahead of the engine; two keep it busy, and bound the memory.
 BATCHES_AHEAD = 2
@@ -57,9 +57,10 @@ class PixelBatch:
 def pixel_batches(
     images: Sequence[ImageFile], folder: Path, recipe: Recipe, *, batch_size: int
 ) -> Iterator[PixelBatch]:
-    """Yield the pixels of images in batches; a file that cannot be used costs itself only.
+    """Yield the pixels of images in batches; a file that is gone or damaged costs itself only.
 
-    Raises OSError where a disk fails: the same files may be readable at a second try.
+    Raises OSError where a disk fails: the same files may be readable at a second try. Raises
+    InputError where the whole folder is gone, or an image does not fit the recipe.
     """
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
@@ -97,10 +98,23 @@ def _load(image: ImageFile, folder: Path, recipe: Recipe) -> NDArray[np.float32]
     except OSError as error:
         if error.errno not in _FILES_FAULT:
             raise  # the disk's fault
+        _check_folder(folder, image.path)
         return Rejection(image.path, f"cannot be read: {error.strerror}", changed=True)
     if ImageKey.of(content) != image.key:
         return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)
     try:
         return load_pixels(content, recipe)
-    except InputError as error:
+    except UndecodableImage as error:
         return Rejection(image.path, str(error), changed=False)
+    except InputError as error:
+        raise InputError(f"image {image.path!r} {error}") from error
+
+
+def _check_folder(folder: Path, path: str) -> None:
+    # Of a disk that is not mounted all files are gone: nothing is to be learnt of them by that.
+    class_folder = folder / Path(path).parts[0]
+    if not class_folder.exists():
+        raise InputError(
+            f"{class_folder}: the folder is gone; mount it, or ingest the data set again from "
+            "where it is now"
+        )

@@ -146,6 +146,11 @@ def check_trainable(manifest: Manifest) -> None:
         )
 
 
+def has_test_images(manifest: Manifest) -> bool:
+    """Tell whether there is anything to test a classifier on."""
+    return any(row["test"] for row in manifest.counts().values())
+
+
 def predictions(
     split: Split, images: Images, scores: NDArray[np.float64], classes: tuple[str, ...]
 ) -> pa.Table:

@@ -142,7 +142,7 @@ def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any
             raise
         reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
         # What HDF5 cannot read has no error number, unlike what the system refuses.
-        if isinstance(error, OSError) and error.errno is None:
+        if type(error) is OSError and error.errno is None:
             reason += "; delete the damaged file in ~/.keras/models (or $KERAS_HOME/models)"
         raise WeightsError(
             f"the ImageNet weights of {backbone.name} cannot be downloaded: {reason}; two ways "
@@ -161,8 +161,8 @@ def _load_keras_weights(model: Any, path: Path, backbone: Backbone) -> None:  # 
             # Keras warns of containers without weights; what was not set is found below.
             warnings.simplefilter("ignore")
             model.load_weights(path)
-        foreign = _stored_arrays(path) - Counter(_name(v.numpy()) for v in model.weights)
-        unset = Counter(_name(v.numpy()) for v in model.weights) - _stored_arrays(path)
+        stored, own = _stored_arrays(path), Counter(_name(v.numpy()) for v in model.weights)
+        foreign, unset = stored - own, own - stored
     except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, _first_sentence(error)) from error
     if foreign or unset:

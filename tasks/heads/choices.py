@@ -9,6 +9,20 @@ HeadKind = Literal["dense", "logistic", "svm"]
 Preset = Literal["tutorial", "cabral", "resnet-softmax"]
 HeadName = Literal["dense", "logistic", "svm", "tutorial", "cabral", "resnet-softmax"]
 Output = Literal["logit", "sigmoid", "softmax"]
+# Those of keras.activations that work on each value by itself.
+Activation = Literal[
+    "relu",
+    "leaky_relu",
+    "relu6",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "tanh",
+    "sigmoid",
+]
 
 
 @dataclass(frozen=True)
@@ -16,7 +30,7 @@ class DenseHead:
     """Dropout and one output layer, after hidden layers if there are any; a map is flattened."""
 
     hidden_units: tuple[int, ...]
-    activation: str
+    activation: Activation
     dropout: float  # before the output, and between hidden layers
     output: Output  # logit or sigmoid: one unit for two classes; softmax: one unit a class
     optimizer: str
@@ -42,7 +56,7 @@ class HeadSettings:
     """What a person may ask of heads beyond a name; None leaves the default."""
 
     hidden_units: list[int] | None = None
-    activation: str | None = None
+    activation: Activation | None = None
     dropout: float | None = None
     optimizer: str | None = None
     learning_rate: float | None = None

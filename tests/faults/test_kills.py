@@ -49,8 +49,7 @@ def reference(tmp_path_factory):
     root = tmp_path_factory.mktemp("reference")
     recipe, names = in_child(make_reference, root / "images", root / "store", IMAGES)
     features = FeatureStore(root / "store", recipe)
-    keys = features.stored_keys()
-    rows = dict(zip(map(bytes, keys), features.read(keys), strict=True))
+    rows = dict(zip(names.values(), features.read(names.values()), strict=True))
     assert len(rows) == len(names) == IMAGES
     assert len(np.unique(list(rows.values()), axis=0)) == IMAGES
     return Reference(root / "store", recipe, names, rows)

@@ -1,4 +1,8 @@
+import html
 import json
+import re
+import shlex
+import shutil
 import time
 import urllib.request
 
@@ -48,11 +52,50 @@ def test_a_second_run_computes_nothing_and_a_changed_file_one_row(run_json, phot
 
 def test_the_server_shows_what_was_reused_as_cached(run_json, photos, prefect_environment):
     for _ in range(3):
-        summary = run_json("pipeline", photos, *SMALL)
+        run_json("pipeline", photos, *SMALL)
     eventually(lambda: "Cached" in task_states(prefect_environment)["train"])
-    eventually(lambda: "Cached" in task_states(prefect_environment)["report"])
     assert set(task_states(prefect_environment)["ingest"]) == {"Completed"}
-    assert (photos.parent / summary["report"]).exists()
+
+
+def test_the_report_is_about_this_run_and_its_command_gets_it_again(run_json, photos):
+    first = run_json("pipeline", photos, *SMALL)
+    (photos / "reddish/3.png").rename(photos / "reddish/renamed.png")
+    second = run_json("pipeline", photos, *SMALL, "--rehash", "--batch-size", "7")
+    assert first["train"]["run"] == second["train"]["run"]
+    page = (photos.parent / second["report"]).read_text()
+    assert "file is gone" not in page
+    command = html.unescape(re.findall("<pre>(.*?)</pre>", page, re.DOTALL)[0])
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[:4] == ["python", "-m", "flows.pipeline", str(photos)]
+    again = run_json("pipeline", *words[3:])
+    assert again["train"]["run"] == second["train"]["run"]
+    assert (again["extract"]["computed"], again["train"]["cached"]) == (0, True)
+
+
+def test_without_a_test_split_the_report_is_about_validation(run_json, photos):
+    summary = run_json("pipeline", photos, *SMALL, "--test-split", "0")
+    assert summary["train"]["test_accuracy"] is None
+    assert "The test split has not been opened" in (photos.parent / summary["report"]).read_text()
+
+
+def test_every_image_is_accounted_for_once(run_json, photos):
+    shutil.copy(photos / "reddish/1.png", photos / "reddish/twin.png")
+    (photos / "bluish/cut.png").write_bytes((photos / "bluish/1.png").read_bytes()[:60])
+    run_json("ingest", photos, "--dataset", "pets")
+    (photos / "bluish/2.png").unlink()
+
+    def extract():
+        summary = run_json(
+            "extract", "pets", "--image-size", "32", "--tap", "output", "--tap", "block5c_add"
+        )
+        names = ("images", "cached", "computed", "duplicates")
+        return summary, [summary[name] for name in names]
+
+    summary, counted = extract()
+    assert counted == [30, 0, 29, 1]
+    assert {file["path"] for file in summary["rejected"]} == {"bluish/cut.png", "bluish/2.png"}
+    assert len({recipe["fingerprint"] for recipe in summary["recipes"]}) == 2
+    assert extract()[1] == [30, 29, 0, 1]
 
 
 def test_deleting_the_features_recomputes_them_but_not_the_split(run_json, photos):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stores import FeatureStore, MissingFeatures, NotInStore
-from stores.features import stored_recipes
+from stores.recipe import stored_recipes
 from tests.stores.samples import FLOAT16, RECIPE, a_store, few, shards, some_keys, some_rows
 
 _shapes = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
@@ -105,7 +105,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path):
     assert store.verify() == []
     assert store.reindex() == 0
     assert store.collect_garbage(delete=True) == []
-    assert store.stats()["features"] == len(store.stored_keys()) == 0
+    assert store.stats()["features"] == len(store.made_by([bytes(32)])) == 0
     assert stored_recipes(tmp_path / "store") == []
     with pytest.raises(MissingFeatures):
         store.read([bytes(32)])
@@ -145,10 +145,18 @@ def test_stats_count(tmp_path):
     assert [producer["engine"] for producer in stats["producers"]] == ["keras", "openvino"]
 
 
-def test_keys_are_those_of_view_0(tmp_path):
-    store, keys, rows = a_store(tmp_path)
-    store.write(some_keys(2, seed=1), rows[:2], views=1)
-    assert np.array_equal(FeatureStore.open(tmp_path).stored_keys(), keys)
+def test_who_made_which_features_is_told(tmp_path):
+    store, rows = FeatureStore(tmp_path, RECIPE), some_rows(5, (3,))
+    old, new = some_keys(2, seed=1), some_keys(3, seed=2)
+    store.write(old, rows[:2], producer={"engine": "abacus", "agreement": {"rows": 16}})
+    store.write(new, rows[2:], producer={"engine": "keras"})
+    store.write(some_keys(2, seed=3), rows[:2], producer={"engine": "slide rule"}, views=1)
+    asked = np.concatenate([new[1:], some_keys(2, seed=3), old[:1]])
+    told = {producer["engine"]: keys for producer, keys in store.made_by(asked)}
+    assert told.keys() == {"abacus", "keras"}
+    assert np.array_equal(told["abacus"], old[:1])
+    assert np.array_equal(told["keras"], new[1:])
+    assert all(producer["agreement"] is None for producer, _ in store.made_by(asked))
 
 
 def test_nothing_is_logged_where_nothing_is_wrong(tmp_path, caplog):

@@ -96,10 +96,15 @@ def test_a_dead_writers_folder_is_garbage_with_all_in_it(tmp_path):
     draft = tmp_path / "dead.draft"
     (draft / "model").mkdir(parents=True)
     (draft / "model" / "weights").write_bytes(bytes(1000))
-    (draft / ".lease").touch()
     (garbage,) = collect(drafts(tmp_path, grace_seconds=-1), delete=True)
     assert garbage.size == 1000
     assert not draft.exists()
+
+
+def test_a_draft_that_is_published_meanwhile_is_no_garbage(tmp_path, monkeypatch):
+    (tmp_path / "done.draft").touch()
+    monkeypatch.setattr("stores.garbage.is_leased", lambda draft: draft.unlink())
+    assert list(drafts(tmp_path, grace_seconds=-1)) == []
 
 
 def test_what_is_no_draft_is_not_taken(tmp_path):
@@ -166,6 +171,15 @@ def test_quarantined_files_go_at_last(tmp_path):
     assert "quarantined" in garbage.reason
     assert not quarantined(store)
     assert np.array_equal(store.read(keys[1:]), rows[1:])
+
+
+def test_a_quarantined_shard_is_not_said_to_be_elsewhere(tmp_path):
+    store, _, _ = a_store(tmp_path)
+    fragments(store)[0].unlink()
+    flip_row(store, 0)
+    assert FeatureStore(tmp_path, RECIPE).missing(some_keys(6)).all()  # without an index, all goes
+    (garbage,) = store.collect_garbage(grace_seconds=-1)
+    assert garbage.reason.endswith("its whole rows were kept where it had an index")
 
 
 def test_listing_changes_nothing(tmp_path):

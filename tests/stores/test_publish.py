@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -64,6 +65,15 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch
         publish_file(b"new", tmp_path / "final", tmp=tmp_path / "tmp")
     assert snapshot(tmp_path).keys() == before.keys()
     assert (tmp_path / "final").read_bytes() == b"old"
+
+
+def test_after_the_rename_a_failure_leaves_the_new_file(tmp_path, monkeypatch):
+    publish_file(b"old", tmp_path / "final", tmp=tmp_path / "tmp")
+    monkeypatch.setattr("stores.publish.sync_folder", raising(OSError(errno.EIO, "I/O")))
+    with pytest.raises(OSError, match="I/O"):
+        publish_file(b"new", tmp_path / "final", tmp=tmp_path / "tmp")
+    assert (tmp_path / "final").read_bytes() == b"new"
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -167,6 +177,30 @@ def test_a_file_is_leased_while_it_is_written(tmp_path, monkeypatch):
     publish_file(b"x", tmp_path / "final", tmp=tmp_path / "tmp")
     assert leased == [True]
     assert not is_leased(tmp_path / "final")
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_folder_is_leased_until_it_has_its_name(tmp_path, monkeypatch, call):
+    leased, original = [], getattr(os, call)
+
+    def watched(*arguments):
+        leased.append(is_leased(draft))
+        original(*arguments)
+
+    with publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
+        (draft / "text").write_text("slow to sync")
+        monkeypatch.setattr(os, call, watched)
+    monkeypatch.undo()
+    assert leased[0]
+    assert all(leased[:-1])  # the last fsync is that of the parent, when no draft is left
+    assert not is_leased(tmp_path / "final")
+
+
+def test_two_who_ask_for_a_lease_do_not_see_each_other(tmp_path):
+    (tmp_path / "dead.draft").touch()
+    with (tmp_path / "dead.draft").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not is_leased(tmp_path / "dead.draft")
 
 
 def test_a_draft_that_is_gone_is_not_leased(tmp_path):

@@ -21,6 +21,7 @@ RUN = Run(
     parameters={"dataset": "pets", "epochs": None},
     versions={"keras": "3.12.0"},
     created="2026-01-01T00:00:00+00:00",
+    model_digests={"model.txt": hashlib.sha256(b"the model").hexdigest()},
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
@@ -83,6 +84,7 @@ def test_what_decides_the_outcome_changes_the_id(change):
         {"parameters": {}},
         {"versions": {}},
         {"created": ""},
+        {"model_digests": {}},
         {"head": dict(reversed(RUN.head.items()))},
     ],
 )
@@ -117,6 +119,14 @@ def test_what_is_no_run_is_corrupt(path, text):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(CorruptStore, match="the file is damaged; delete its folder, train again"):
         Run.read(path)
+
+
+def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
+    opening = TestOpening("me", "d" * 64, {"test_accuracy": 0.5}, "2026-01-01T00:00:00+00:00")
+    for text, kind in ((opening.to_json(), Run), (RUN.to_json(), TestOpening)):
+        path.write_text(text)
+        with pytest.raises(CorruptStore, match="the file is damaged"):
+            kind.read(path)
 
 
 def test_a_newer_run_is_refused(path):

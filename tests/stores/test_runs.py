@@ -1,13 +1,17 @@
 import json
+import os
+import shutil
 from dataclasses import replace
+from multiprocessing.pool import ThreadPool
 
 import pyarrow as pa
 import pytest
 
 from stores import CorruptStore, NewerFormat, NotInStore, RunStore, StoreFull, StoreReadOnly
+from stores.publish import publish_file
 from stores.run import RUN_VERSION
 from stores.tables import read_table, table_bytes
-from tests.stores.samples import in_child, snapshot
+from tests.stores.samples import flip, in_child, snapshot
 from tests.stores.test_run import RUN
 
 OTHER = replace(RUN, seed=8, created="2026-01-02T00:00:00+00:00")
@@ -44,6 +48,13 @@ def runs(tmp_path):
 
 
 @pytest.fixture
+def table_of(runs):
+    """Return a function that reads `runs.parquet` as it is now."""
+    path = runs.folder / "runs.parquet"
+    return lambda: read_table(path, kind="runs", version=RUN_VERSION)[0]
+
+
+@pytest.fixture
 def run_json(runs):
     return runs.folder / RUN.id[:16] / "run.json"
 
@@ -67,6 +78,36 @@ def test_a_run_is_kept_with_all_that_belongs_to_it(runs):
     ]
     assert runs.predictions(RUN.id).equals(predictions())
     assert not list((runs.folder / "tmp").iterdir())
+
+
+def test_a_run_knows_the_digests_of_its_model(tmp_path):
+    told = publish(RunStore(tmp_path), replace(RUN, model_digests={}))
+    assert told == RunStore(tmp_path).read(RUN.id) == RUN
+
+
+def test_a_model_may_have_folders(tmp_path):
+    def save(folder):
+        (folder / "variables").mkdir()
+        (folder / "variables" / "one").touch()
+
+    assert list(publish(RunStore(tmp_path), save=save).model_digests) == ["variables/one"]
+    assert RunStore(tmp_path).model_folder(RUN.id).is_dir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda model: flip(model, 3),
+        lambda model: os.truncate(model, 3),
+        lambda model: model.unlink(),
+        lambda model: model.with_name("foreign").touch(),
+    ],
+)
+def test_a_damaged_model_is_not_given_out(runs, damage):
+    damage(runs.model_folder(RUN.id) / "model.txt")
+    way_out = rf"model is damaged .*; delete {runs.folder / RUN.id[:16]}, train again"
+    with pytest.raises(CorruptStore, match=way_out):
+        runs.model_folder(RUN.id)
 
 
 def test_a_head_without_epochs_has_an_empty_history(tmp_path):
@@ -149,7 +190,24 @@ def test_openings_are_counted(runs):
 def test_an_opening_by_the_beginning_of_an_id_is_counted_too(runs):
     look(runs, RUN.id[:8])
     assert len(runs.openings(RUN.id)) == 1
-    assert sorted(path.name for path in runs.folder.iterdir()) == [RUN.id[:16], "tmp"]
+    folders = sorted(path.name for path in runs.folder.iterdir() if path.is_dir())
+    assert folders == [RUN.id[:16], "tmp"]
+
+
+def test_openings_of_a_data_set_are_counted_over_all_its_runs(runs):
+    foreign = replace(RUN, dataset_digest="e" * 64)
+    for run in publish(runs), publish(runs, OTHER), publish(runs, foreign):
+        look(runs, run.id)
+    look(runs, OTHER.id)
+    assert runs.times_opened(RUN.dataset_digest) == 3
+    assert runs.times_opened(foreign.dataset_digest) == 1
+    assert runs.times_opened("f" * 64) == 0
+
+
+def test_openings_with_a_damaged_run_are_counted(runs, run_json):
+    look(runs)
+    run_json.write_text("damaged")
+    assert runs.times_opened(RUN.dataset_digest) == 1
 
 
 def test_an_unknown_runs_test_is_not_opened(runs):
@@ -206,6 +264,47 @@ def test_a_stale_table_is_made_again(runs):
     path = runs.folder / "runs.parquet"
     stored = read_table(path, kind="runs", version=RUN_VERSION)[0]
     assert stored["test_openings"].to_pylist() == [1, 0]
+
+
+def test_the_table_is_made_when_a_run_is_published_and_when_its_test_is_opened(runs, table_of):
+    assert table_of()["run"].to_pylist() == [RUN.id]
+    publish(runs, OTHER)
+    assert table_of()["test_openings"].to_pylist() == [0, 0]
+    look(runs, OTHER.id)
+    assert table_of()["test_openings"].to_pylist() == [0, 1]
+
+
+def test_the_table_holds_a_run_that_was_trained_again_as_it_is_now(runs, table_of):
+    shutil.rmtree(runs.folder / RUN.id[:16])
+    publish(runs, replace(RUN, metrics={"validation_accuracy": 0.8}))
+    assert table_of()["validation_accuracy"].to_pylist() == [0.8]
+
+
+def test_an_older_table_does_not_replace_a_newer_one(runs, table_of, monkeypatch):
+    def overtaken(content, final, *, tmp):
+        if final.name == "runs.parquet":
+            monkeypatch.undo()
+            others.append(pool.apply_async(publish, (runs, OTHER)))
+            others[0].wait(0.5)
+        publish_file(content, final, tmp=tmp)
+
+    others = []
+    with ThreadPool(1) as pool:
+        monkeypatch.setattr("stores.runs.publish_file", overtaken)
+        publish(runs, replace(RUN, seed=9))
+        others[0].get()
+    assert table_of().num_rows == 3
+
+
+@pytest.mark.parametrize("damaged", ["run.json", "runs.parquet"])
+def test_what_is_wrong_with_others_keeps_no_run_from_being_stored(runs, run_json, damaged, caplog):
+    if damaged == "run.json":
+        run_json.write_text("damaged")
+    else:
+        newer = table_bytes(pa.table({"new": [1]}), kind="runs", version=RUN_VERSION + 1)
+        (runs.folder / "runs.parquet").write_bytes(newer)
+    assert publish(runs, OTHER) == OTHER
+    assert "runs.parquet is not brought up to date: " in caplog.text
 
 
 def test_a_newer_table_is_left_alone(runs):
@@ -273,4 +372,5 @@ def test_a_read_only_run_store_is_read_and_refuses_writes(public, sealed):
     for write in (lambda: publish(runs, OTHER), lambda: look(runs)):
         with pytest.raises(StoreReadOnly):
             in_child(write, nobody=True)
-    assert sorted(path.name for path in (public / "runs").iterdir()) == [RUN.id[:16], "tmp"]
+    there = sorted(path.name for path in (public / "runs").iterdir())
+    assert there == sorted([RUN.id[:16], "lock", "runs.parquet", "tmp"])

@@ -7,6 +7,7 @@ import pytest
 
 from stores import FeatureStore, MissingFeatures
 from stores.manifest import Manifest
+from tasks.errors import InputError
 from tasks.extract import extract_shard, find_missing, plan_shards, record_rejections
 from tasks.ingest import ingest
 from tasks.recipes import make_job
@@ -82,6 +83,26 @@ def test_a_folder_that_becomes_a_file_costs_its_images_only(tiny, folder, store)
     done = extract_from(manifest, store)
     assert [r.path for r in done.rejected] == ["cats/below/one.png"]
     assert done.computed == 20
+
+
+@pytest.mark.parametrize("gone", [".", "cats"])
+def test_a_folder_that_is_not_mounted_rejects_nothing(tiny, folder, store, gone):
+    manifest = ingest(folder, store=store).manifest
+    shutil.rmtree(folder / gone)
+    with pytest.raises(InputError, match=r"the folder is gone; mount it"):
+        extract_from(manifest, store)
+    assert Manifest.read(store, "pets") == manifest
+
+
+def test_an_image_that_does_not_fit_a_recipe_is_named_and_stays_in_the_data_set(
+    tiny, folder, store
+):
+    write_image(folder / "cats/thin.png", seed=3000, size=(1, 2000))
+    manifest = ingest(folder, store=store).manifest
+    with pytest.raises(InputError, match=r"image 'cats/thin.png' cannot be resized to .*too thin"):
+        extract_from(manifest, store, aspect_ratio="pad")
+    assert Manifest.read(store, "pets") == manifest
+    assert extract_from(manifest, store).computed == 21
 
 
 def test_the_next_ingest_reads_a_changed_file_again(tiny, folder, store, tmp_path):

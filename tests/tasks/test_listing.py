@@ -123,7 +123,6 @@ def test_folders_of_splits_are_told_from_classes(tmp_path):
     classes = ("cat", "dog")
     touch(tmp_path, *[f"{split}/{c}/1.png" for split in ("train", "validation") for c in classes])
     listing = list_folder(tmp_path)
-    assert listing.gives_splits
     assert listing.classes == {"train": classes, "validation": classes}
     touch(tmp_path, "test/cat/1.png", "test/dog/1.png", "train/loose.png", ".git/x", "notes.txt")
     listing = list_folder(tmp_path)

@@ -52,6 +52,15 @@ def test_garbage_is_listed_first_and_deleted_when_asked(store):
     assert not FeatureStore(store, RECIPE).missing(KEYS).any()
 
 
+@pytest.mark.parametrize("place", ["datasets/features/tmp", "runs/tmp", "features/ab/tmp"])
+def test_drafts_are_found_in_every_folder_of_a_store_called_features(tmp_path, place):
+    tmp = tmp_path / "features" / "s" / place
+    tmp.mkdir(parents=True)
+    (tmp / "dead.draft").touch()
+    (found,) = collect_garbage(tmp_path / "features" / "s", grace_seconds=-1)
+    assert found["path"] == str(tmp / "dead.draft")
+
+
 def test_young_drafts_are_left_alone(store):
     draft = next(store.glob("features/*/tmp")) / "young.draft"
     draft.write_bytes(b"123")

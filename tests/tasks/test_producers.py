@@ -152,15 +152,26 @@ def test_each_tap_is_checked(tiny, folder, store):
         extract(folder, other, taps=taps)
 
 
-def test_without_any_of_their_images_a_warning_is_given(tiny, tmp_path, store, monkeypatch, caplog):
-    extract_as(monkeypatch, OLD, write_folder(tmp_path / "gone"), store)
-    folder = tmp_path / "pets"
+def test_each_data_set_is_checked_by_its_own_rows(tiny, tmp_path, store, monkeypatch):
+    extract_as(monkeypatch, OLD, write_folder(tmp_path / "pets"), store)
     for number in range(4):
-        write_image(folder / "ab"[number % 2] / f"{number}.png", seed=700 + number)
-    with caplog.at_level(logging.WARNING, "gargalo.extract"):
-        done = extract(folder, store)
+        write_image(tmp_path / "others" / "ab"[number % 2] / f"{number}.png", seed=700 + number)
+    done = extract(tmp_path / "others", store)
     assert (done.checked, done.computed) == (0, 4)
-    assert "no image of theirs is at hand" in caplog.text
+    add_one(tmp_path / "pets")
+    assert extract(tmp_path / "pets", store).checked == CHECKED_ROWS
+
+
+def test_where_none_of_their_images_can_be_read_a_warning_is_given(
+    tiny, folder, store, monkeypatch, caplog
+):
+    extract_as(monkeypatch, OLD, folder, store)
+    manifest = ingest(folder, store=store).manifest
+    for path in manifest.select().paths:
+        (folder / path).unlink()
+    with caplog.at_level(logging.WARNING, "gargalo.extract"):
+        assert check_producers(job_of(store), manifest, store=store) == 0
+    assert "none of their images can be read" in caplog.text
 
 
 def test_images_that_have_changed_are_passed_over(tiny, folder, store, monkeypatch):

@@ -207,11 +207,14 @@ def test_the_command_line_survives_a_shell(store, manifest):
     assert not {word for word in words if word.startswith(("--rehash", "--x"))}
 
 
-def test_a_run_of_flows_train_is_repeated_by_it(store, manifest, run):
-    asked = replace(run, parameters={"open_test": True})
-    words = shlex.split(" ".join(command_line(asked, manifest, store)))
+@pytest.mark.parametrize("opened", [True, False])  # the pipeline may have opened it since
+def test_a_run_of_flows_train_is_repeated_by_it(store, manifest, run, opened):
+    asked = replace(run, parameters={"open_test": not opened})
+    words = shlex.split(" ".join(command_line(asked, manifest, store, opened=opened)))
     expected = ["python", "-m", "flows.train", "pets", "--seed=0", "--open-test"]
-    assert words == [*expected, f"--store={store}"]
+    assert words == [word for word in expected if opened or word != "--open-test"] + [
+        f"--store={store}"
+    ]
 
 
 def test_a_data_set_of_the_longest_name_has_a_report(store, tmp_path):

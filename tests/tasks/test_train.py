@@ -1,9 +1,10 @@
+import errno
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stores.errors import MissingFeatures
+from stores.errors import CorruptStore, MissingFeatures
 from stores.features import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest
@@ -11,7 +12,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import HeadSettings, make_heads
 from tasks.train import PlannedRun, check_trainable, choose, load_head, open_test, train
-from tests.stores.samples import RECIPE
+from tests.stores.samples import RECIPE, flip
 
 SPLITS = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
 
@@ -110,6 +111,29 @@ def test_the_test_split_is_opened_once_and_recorded(manifest, store):
     assert opening.metrics == {"test_accuracy": 1.0}
     assert len(RunStore(store).openings(run)) == 1
     assert RunStore(store).predictions(run).num_rows == 20
+
+
+def test_an_opening_that_was_recorded_before_an_error_is_not_repeated(manifest, store, monkeypatch):
+    def fail(folder):
+        if folder.name == "test" and list(folder.glob("*.json")):
+            raise OSError(errno.EIO, "I/O")
+
+    run = train(planned(manifest), store=store)
+    monkeypatch.setattr("stores.publish.sync_folder", fail)
+    with pytest.raises(OSError, match="I/O"):
+        open_test(run, manifest, RECIPE, store=store, asked_by="test")
+    assert open_test(run, manifest, RECIPE, store=store, asked_by="again").asked_by == "test"
+    assert RunStore(store).times_opened(manifest.digest) == 1
+
+
+@pytest.mark.parametrize("name", ["logistic", "dense"])
+def test_a_damaged_model_is_an_error_with_a_way_out(manifest, store, name):
+    run = train(planned(manifest, name), store=store)
+    (model,) = store.glob("runs/*/model/*")
+    flip(model, model.stat().st_size // 2)
+    with pytest.raises(CorruptStore, match=rf"{model.name}: .*damaged.*train again"):
+        open_test(run, manifest, RECIPE, store=store, asked_by="test")
+    assert not RunStore(store).openings(run)
 
 
 def test_the_test_split_of_a_changed_data_set_stays_closed(manifest, store):

@@ -36,11 +36,11 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, share = majority(about["counts"])
+    largest, accuracy = majority(about["counts"])
     return ingested.manifest, {
         **about,
         "largest_class": largest,
-        "largest_class_share": share,
+        "largest_class_accuracy": accuracy,
         "read": ingested.read,
     }
 

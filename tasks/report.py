@@ -18,6 +18,7 @@ from stores.runs import RunStore
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.page import render
 from tasks.retrying import RETRIED
+from tasks.splits import majority
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
@@ -108,7 +109,7 @@ def _results(
     """Judge the run's predictions, on test where that was opened, else on validation."""
     judged = judge(predictions, split="test" if openings else "validation", classes=run.classes)
     sizes = manifest.counts()
-    largest = max(sizes, key=lambda name: sizes[name]["train"])
+    largest, _ = majority(sizes)
     images = manifest.select()
     paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
     shot = partial(_shot, judged, Path(manifest.folder), paths)

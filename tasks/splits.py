@@ -119,10 +119,15 @@ def assign(
 
 
 def majority(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
-    """Return the largest class, and the accuracy of always saying it: its share of all images."""
-    sizes = {name: sum(row.values()) for name, row in counts.items()}
-    largest = max(sizes, key=lambda name: sizes[name])
-    return largest, sizes[largest] / max(1, sum(sizes.values()))
+    """Return the largest class of train, and the accuracy on test of always saying it.
+
+    Where no image is for testing, that on all images. `counts` are images by class and split.
+    """
+    largest = max(counts, key=lambda name: counts[name]["train"])
+    tested = {name: row["test"] for name, row in counts.items()}
+    if not any(tested.values()):
+        tested = {name: sum(row.values()) for name, row in counts.items()}
+    return largest, tested[largest] / max(1, sum(tested.values()))
 
 
 def _remembered(

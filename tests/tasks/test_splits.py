@@ -243,10 +243,13 @@ def test_what_is_not_accepted_has_no_quota():
     assert counts_of(manifest) == counts_of(split(images(50)))
 
 
-def test_the_majority_is_the_largest_class_with_its_share():
-    counts = {"cat": {"train": 6, "validation": 1, "test": 1}, "dog": {"train": 10, "test": 2}}
-    assert majority(counts) == ("dog", 0.6)
-    assert majority({"cat": {"train": 0}}) == ("cat", 0.0)
+def test_the_majority_is_the_largest_class_of_train_and_right_on_its_share_of_test():
+    counts = {
+        "cat": {"train": 60, "validation": 1, "test": 3},
+        "dog": {"train": 61, "validation": 1, "test": 1},
+    }
+    assert majority(counts) == ("dog", 0.25)
+    assert majority({name: row | {"test": 0} for name, row in counts.items()}) == ("dog", 62 / 123)
 
 
 def test_a_rule_says_only_what_is_asked():

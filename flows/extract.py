@@ -24,6 +24,7 @@ from tasks.extract import (
     find_missing_task,
     plan_shards_task,
     record_rejections_task,
+    with_engine,
 )
 from tasks.producers import check_producers_task
 from tasks.recipes import make_job
@@ -31,8 +32,8 @@ from tasks.recipes import make_job
 _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
 
 
-# One shard at a time: within it, decoding and the forward pass already keep all cores busy.
-@flow(name="extract", task_runner=ThreadPoolTaskRunner(max_workers=1))
+# Two shards at a time, of which one computes: the other is being written, or read ahead.
+@flow(name="extract", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> Summary:
     """Compute the features that the store does not have, once for each image.
 
@@ -62,24 +63,27 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
     began = time.perf_counter()
     store = parameters.store
     seed = manifest.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=store)
-    computed = checked = 0
+    job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
+    done: list[ShardDone] = []
+    checked = 0
     while missing := find_missing_task(quote(manifest), quote(job), store=store):
         announce(sum(len(group.images) for group in missing))
-        for group in missing:
+        groups = [with_engine(group) for group in missing]
+        for group in groups:
             checked += check_producers_task(quote(group.job), quote(manifest), store=store)
-        done = [shard for group in missing for shard in _compute(group, manifest, parameters)]
-        computed += sum(shard.computed for shard in done)
-        rejected = [rejection for shard in done for rejection in shard.rejected]
+        shards = [shard for group in groups for shard in _compute(group, manifest, parameters)]
+        done += shards
+        rejected = [rejection for shard in shards for rejection in shard.rejected]
         if not rejected:
             break
         # A rejected file may have a whole duplicate elsewhere: look again.
         manifest = record_rejections_task(quote(manifest), quote(rejected), store=store)
-    summary = _account(manifest, job, parameters, computed=computed, checked=checked)
+    summary = _account(manifest, job, done, store=store)
     seconds = time.perf_counter() - began
     return manifest, summary | {
+        "checked": checked + summary["checked"],
         "seconds": round(seconds, 3),
-        "images_per_second": round(computed / seconds, 1),
+        "images_per_second": round(summary["computed"] / seconds, 1),
     }
 
 
@@ -94,16 +98,16 @@ def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) 
     return [future.result() for future in futures]
 
 
-def _account(
-    manifest: Manifest, job: Job, parameters: ExtractParameters, *, computed: int, checked: int
-) -> Summary:
+def _account(manifest: Manifest, job: Job, done: list[ShardDone], *, store: Path) -> Summary:
     """Return the exact accounting: images = cached + computed + duplicates."""
     about = manifest.summary()
+    computed = sum(shard.computed for shard in done)
+    producer = done[-1].producer if done else {}
     recipes = [
         {
             "tap": recipe.tap,
             "fingerprint": recipe.fingerprint,
-            "feature_shape": FeatureStore(parameters.store, recipe).feature_shape,
+            "feature_shape": FeatureStore(store, recipe).feature_shape,
             "recipe": json.loads(recipe.to_json()),
         }
         for recipe in job.recipes
@@ -113,13 +117,14 @@ def _account(
         "images": about["images"],
         "cached": about["images"] - about["duplicates"] - computed,
         "computed": computed,
-        "checked": checked,
+        "checked": sum(shard.checked for shard in done),
         "duplicates": about["duplicates"],
         "rejected": about["rejected"],
         "fingerprint": recipes[0]["fingerprint"],
         "feature_shape": recipes[0]["feature_shape"],
         "recipes": recipes,
-        "engine": job.engine,
+        "engine": producer.get("engine", "none"),
+        "agreement": producer.get("agreement"),
     }
 
 

@@ -17,13 +17,14 @@ from pydantic import (
     model_validator,
 )
 
-from stores.recipe import AspectRatio, Pooling, StoredDtype
+from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
 from tasks.extract import BATCH_SIZE, SHARD_SIZE
 from tasks.heads.choices import Activation, HeadName, HeadSettings
 from tasks.recipes import DEFAULT_TAP, FeatureRequest
 from tasks.splits import SplitRule
 
+Engine = Literal["auto", "keras", "openvino"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 
@@ -97,6 +98,14 @@ class FeatureParameters(StoreParameters):
         default=False, description="Pad images to the backbone's shape instead of distorting them."
     )
 
+    decode: Decode = Field(
+        "exact",
+        description="How JPEGs are read; fast: at a reduced scale, which gives other pixels.",
+    )
+    precision: Precision = Field(
+        "float32", description="Of the backbone's arithmetic; bfloat16 where the CPU has it."
+    )
+
     @model_validator(mode="after")
     def _crop_or_pad(self) -> Self:
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
@@ -117,6 +126,8 @@ class FeatureParameters(StoreParameters):
             dtype=self.dtype,
             aspect_ratio=aspect_ratio,
             seed=seed,
+            decode=self.decode,
+            precision=self.precision,
         )
 
 
@@ -129,6 +140,10 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
+    engine: Engine = Field(
+        "auto",
+        description="What runs the backbone: auto, keras or openvino; features are the same.",
+    )
     batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
     shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
 

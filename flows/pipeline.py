@@ -26,7 +26,7 @@ ABOUT_SAMPLE = (
 )
 
 
-@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=1))
+@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def pipeline(
     folder: Folder | None = None, *, parameters: PipelineParameters = PipelineParameters()
 ) -> Summary:

@@ -42,7 +42,15 @@ def tell_extract(summary: dict[str, Any]) -> str:
     if summary["computed"]:
         lines[0] += f" ({summary['images_per_second']:.0f} images/s by {summary['engine']})"
     if summary["checked"]:
-        lines.append(f"  {summary['checked']} stored features computed again, and they agree")
+        lines.append(
+            f"  {summary['checked']} features computed a second time to check, and they agree"
+        )
+    if figures := summary["agreement"]:
+        lines.append(
+            f"  {summary['engine']} agrees with Keras: largest difference "
+            f"{figures['largest_difference']:.1e} of the largest feature, expected at most "
+            f"{figures['tolerance']:g}"
+        )
     for recipe in summary["recipes"]:
         shape = "×".join(map(str, recipe["feature_shape"] or ()))
         lines.append(f"  tap {recipe['tap']}: shape {shape}, recipe {recipe['fingerprint'][:16]}")

@@ -18,6 +18,8 @@ FORMAT_VERSION = 1
 AspectRatio = Literal["stretch", "crop", "pad"]
 Pooling = Literal["avg", "max", "none"]
 StoredDtype = Literal["float32", "float16"]
+Decode = Literal["exact", "fast"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class Recipe:
     color_mode: str
     interpolation: str
     aspect_ratio: AspectRatio
-    decode: str
+    decode: Decode
     preprocessing: str
     tap: str
     pooling: Pooling
-    compute_precision: str
+    compute_precision: Precision
     dtype: StoredDtype
     augmentation: str
 

@@ -1,5 +1,6 @@
 """Extract: the backbone runs once for each image whose features the store does not have."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +14,20 @@ from stores.features import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest, dataset_lock
 from stores.recipe import Recipe
-from stores.shards import Rows
+from stores.shards import Producer, Rows
 from tasks.engines import Job, load_engine
+from tasks.engines.choice import choose_engine
 from tasks.errors import ExtractionError
 from tasks.progress import advance
 from tasks.retrying import RETRIED
 from tasks.splits import gone
-from tasks.stream import ImageFile, Rejection, pixel_batches
+from tasks.stream import ImageFile, Rejection, feature_batches, pixel_batches
 
 BATCH_SIZE = 32
 SHARD_SIZE = 512
+# Shards take turns to compute. While one is written, the next has its turn, and the first batches
+# of it have been decoded meanwhile: a crash costs the work of the one, and what waits is bounded.
+_turn = threading.Lock()
 # Rows are held in memory until their shard is written: this many bytes of them at the most.
 SHARD_BYTES = 64 * 2**20
 
@@ -50,7 +55,9 @@ class ShardDone:
     """What came of a shard's work."""
 
     computed: int
+    checked: int  # rows that were computed only to be compared
     rejected: tuple[Rejection, ...]
+    producer: Producer
 
 
 def find_missing(manifest: Manifest, job: Job, *, store: Path) -> list[Missing]:
@@ -70,6 +77,11 @@ def find_missing(manifest: Manifest, job: Job, *, store: Path) -> list[Missing]:
         Missing(replace(job, recipes=_chosen(job, pattern)), tuple(group))
         for pattern, group in sorted(groups.items(), reverse=True)
     ]
+
+
+def with_engine(missing: Missing) -> Missing:
+    """Return the same with the engine chosen where the job leaves that open."""
+    return replace(missing, job=choose_engine(missing.job, len(missing.images)))
 
 
 def plan_shards(
@@ -107,22 +119,23 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
         np.empty((len(work.images), *shape), recipe.dtype)
         for shape, recipe in zip(engine.feature_shapes, recipes, strict=True)
     ]
-    for batch in pixel_batches(
-        work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
+    with (
+        pixel_batches(
+            work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
+        ) as batches,
+        _turn,
     ):
-        rejected += batch.rejected
-        if batch.images:
+        for batch, computed in feature_batches(batches, engine):
+            rejected += batch.rejected
             filled = slice(len(keys), len(keys) + len(batch.images))
-            for recipe, kept, computed in zip(
-                recipes, rows, engine.compute(batch.pixels), strict=True
-            ):
-                kept[filled] = _checked(computed, recipe, batch.images)
+            for recipe, kept, new in zip(recipes, rows, computed, strict=True):
+                kept[filled] = _checked(new, recipe, batch.images)
             keys += [image.key for image in batch.images]
-        advance(len(batch.images) + len(batch.rejected))
+            advance(len(batch.images) + len(batch.rejected))
     if keys:
         for recipe, kept in zip(recipes, rows, strict=True):
             FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer=engine.producer)
-    return ShardDone(len(keys), tuple(rejected))
+    return ShardDone(len(keys), engine.take_checked(), tuple(rejected), engine.producer)
 
 
 def record_rejections(

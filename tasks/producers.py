@@ -52,13 +52,13 @@ check_producers_task = task(name="check producers", **RETRIED)(check_producers)
 def _check(
     features: FeatureStore, engine: Engine, number: int, images: list[ImageFile], folder: Path
 ) -> set[ImageKey]:
-    batches = pixel_batches(images, folder, features.recipe, batch_size=CHECKED_ROWS)
-    for batch in batches:
-        if batch.images:  # not all of them have changed meanwhile
-            keys = as_keys(image.key for image in batch.images)
-            computed = np.asarray(engine.compute(batch.pixels)[number], features.recipe.dtype)
-            _compare(features, engine, keys, computed)
-            return {image.key for image in batch.images}
+    with pixel_batches(images, folder, features.recipe, batch_size=CHECKED_ROWS) as batches:
+        for batch in batches:
+            if batch.images:  # not all of them have changed meanwhile
+                keys = as_keys(image.key for image in batch.images)
+                computed = np.asarray(engine.compute(batch.pixels)[number], features.recipe.dtype)
+                _compare(features, engine, keys, computed)
+                return {image.key for image in batch.images}
     log.warning(
         "recipe %s: other versions made its features, and none of their images can be read now "
         "to check that these versions agree with them",
@@ -70,7 +70,11 @@ def _check(
 def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows) -> None:
     while (there := ~features.missing(keys)).any():
         try:
-            result = agreement(features.read(keys[there]), computed[there])
+            result = agreement(
+                features.read(keys[there]),
+                computed[there],
+                precision=features.recipe.compute_precision,
+            )
         except MissingFeatures:
             continue  # a damaged row was found and set aside just now: go by the others
         if not result.within_tolerance:

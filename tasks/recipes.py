@@ -2,10 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from stores.recipe import RECIPE_VERSION, AspectRatio, Pooling, Recipe, StoredDtype
+from stores.recipe import (
+    RECIPE_VERSION,
+    AspectRatio,
+    Decode,
+    Pooling,
+    Precision,
+    Recipe,
+    StoredDtype,
+)
 from tasks.backbones import find_backbone
-from tasks.engines import Job
+from tasks.engines import EngineName, Job
 from tasks.errors import InputError
 from tasks.weights import find_weights
 
@@ -25,10 +34,12 @@ class FeatureRequest:
     dtype: StoredDtype
     aspect_ratio: AspectRatio
     seed: int
+    decode: Decode
+    precision: Precision
 
 
-def make_job(request: FeatureRequest, *, store: Path) -> Job:
-    """Return the job that computes a request: a recipe for each tap, and the weights.
+def make_job(request: FeatureRequest, *, store: Path, engine: EngineName | Literal["auto"]) -> Job:
+    """Return the job that computes a request: a recipe for each tap, the weights, the engine.
 
     Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that
     are not there.
@@ -50,14 +61,14 @@ def make_job(request: FeatureRequest, *, store: Path) -> Job:
             color_mode="rgb",
             interpolation="bilinear",
             aspect_ratio=request.aspect_ratio,
-            decode="exact",
+            decode=request.decode,
             preprocessing=backbone.preprocessing,
             tap=tap,
             pooling=request.pooling,
-            compute_precision="float32",
+            compute_precision=request.precision,
             dtype=request.dtype,
             augmentation="none",
         )
         for tap in request.taps
     )
-    return Job(recipes=recipes, weights=weights)
+    return Job(recipes=recipes, weights=weights, store=store, engine=engine)

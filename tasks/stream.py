@@ -1,11 +1,12 @@
-"""The stream of pixels: files are read, checked and decoded in parallel, a few batches ahead."""
+"""The stream: batches of files are read, checked and decoded ahead of the engine, and computed."""
 
 import errno
-import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from stores.keys import ImageKey
 from stores.recipe import Recipe
-from tasks.errors import InputError, UndecodableImage
+from tasks.engines import Engine
+from tasks.errors import ExtractionError, InputError, UndecodableImage
 
 # Decoded ahead of the engine; two keep it busy, and bound the memory.
 BATCHES_AHEAD = 2
@@ -54,45 +56,96 @@ class PixelBatch:
     rejected: list[Rejection]
 
 
+@contextmanager
 def pixel_batches(
     images: Sequence[ImageFile], folder: Path, recipe: Recipe, *, batch_size: int
-) -> Iterator[PixelBatch]:
-    """Yield the pixels of images in batches; a file that is gone or damaged costs itself only.
+) -> Iterator[Iterator[PixelBatch]]:
+    """Give the pixels of images in batches, in order; decoding begins at once.
 
-    Raises OSError where a disk fails: the same files may be readable at a second try. Raises
-    InputError where the whole folder is gone, or an image does not fit the recipe.
+    A file that is gone or damaged costs itself only. The iterator raises OSError where a disk
+    fails: the same files may be readable at a second try. It raises InputError where the whole
+    folder is gone, or an image does not fit the recipe.
     """
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        ahead: deque[list[tuple[ImageFile, Future[NDArray[np.float32] | Rejection]]]] = deque()
-        try:
-            for start in range(0, len(images), batch_size):
-                batch = images[start : start + batch_size]
-                loads = [pool.submit(_load, image, folder, recipe) for image in batch]
-                ahead.append(list(zip(batch, loads, strict=True)))
-                if len(ahead) > BATCHES_AHEAD:
-                    yield _collected(ahead.popleft())
+    with ThreadPoolExecutor(BATCHES_AHEAD, thread_name_prefix="decode") as pool:
+        starts = iter(range(0, len(images), batch_size))
+        ahead: deque[Future[PixelBatch]] = deque()
+
+        def decode_another() -> None:
+            for start in islice(starts, 1):
+                ahead.append(pool.submit(_load, images[start : start + batch_size], folder, recipe))
+
+        def batches() -> Iterator[PixelBatch]:
             while ahead:
-                yield _collected(ahead.popleft())
+                batch = ahead.popleft().result()
+                decode_another()
+                yield batch
+
+        try:
+            for _ in range(BATCHES_AHEAD):
+                decode_another()
+            yield batches()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _collected(
-    loads: list[tuple[ImageFile, Future[NDArray[np.float32] | Rejection]]],
-) -> PixelBatch:
-    results = [(image, load.result()) for image, load in loads]
-    good = [(image, pixels) for image, pixels in results if not isinstance(pixels, Rejection)]
-    return PixelBatch(
-        images=[image for image, _ in good],
-        pixels=np.stack([pixels for _, pixels in good]) if good else np.empty((0,), np.float32),
-        rejected=[rejection for _, rejection in results if isinstance(rejection, Rejection)],
-    )
+def feature_batches(
+    batches: Iterable[PixelBatch], engine: Engine
+) -> Iterator[tuple[PixelBatch, list[NDArray[np.float32]]]]:
+    """Yield each batch with the engine's rows for each recipe, in order.
+
+    As many batches are computed at once as the engine can use, and one more waits for its turn.
+    """
+    with ThreadPoolExecutor(engine.parallel, thread_name_prefix="compute") as pool:
+        ahead: deque[tuple[PixelBatch, Future[list[NDArray[np.float32]]]]] = deque()
+        try:
+            for batch in batches:
+                ahead.append((batch, pool.submit(_compute, engine, batch)))
+                if len(ahead) > engine.parallel:
+                    yield _computed(*ahead.popleft())
+            while ahead:
+                yield _computed(*ahead.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _load(image: ImageFile, folder: Path, recipe: Recipe) -> NDArray[np.float32] | Rejection:
-    from tasks.pixels import load_pixels
+def _compute(engine: Engine, batch: PixelBatch) -> list[NDArray[np.float32]]:
+    if not batch.images:  # all of its files were rejected
+        return [np.empty((0, *shape), np.float32) for shape in engine.feature_shapes]
+    return engine.compute(batch.pixels)
 
+
+def _computed(
+    batch: PixelBatch, rows: Future[list[NDArray[np.float32]]]
+) -> tuple[PixelBatch, list[NDArray[np.float32]]]:
+    try:
+        return batch, rows.result()
+    except (InputError, ExtractionError):
+        raise
+    except Exception as error:  # whatever a library throws
+        names = ", ".join(repr(image.path) for image in batch.images[:3])
+        raise ExtractionError(
+            f"the engine failed at a batch of {len(batch.images)} images ({names}): "
+            f"{' '.join(str(error).split())[:300]}; nothing of the shard was stored"
+        ) from error
+
+
+def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
+    read = [(image, _read(image, folder)) for image in images]
+    whole = [(image, content) for image, content in read if isinstance(content, bytes)]
+    rejected = [content for _, content in read if isinstance(content, Rejection)]
+    try:
+        pixels = _pixels([content for _, content in whole], recipe)
+    except InputError:  # now find out of whom
+        alone = [(image, _load_one(image, content, recipe)) for image, content in whole]
+        good = [(image, row) for image, row in alone if not isinstance(row, Rejection)]
+        rejected += [row for _, row in alone if isinstance(row, Rejection)]
+        shape = (0, *recipe.image_size, 3)
+        pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
+        return PixelBatch([image for image, _ in good], pixels, rejected)
+    return PixelBatch([image for image, _ in whole], pixels, rejected)
+
+
+def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
     try:
         content = (folder / image.path).read_bytes()
     except OSError as error:
@@ -102,12 +155,22 @@ def _load(image: ImageFile, folder: Path, recipe: Recipe) -> NDArray[np.float32]
         return Rejection(image.path, f"cannot be read: {error.strerror}", changed=True)
     if ImageKey.of(content) != image.key:
         return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)
+    return content
+
+
+def _load_one(image: ImageFile, content: bytes, recipe: Recipe) -> NDArray[np.float32] | Rejection:
     try:
-        return load_pixels(content, recipe)
+        return _pixels([content], recipe)
     except UndecodableImage as error:
         return Rejection(image.path, str(error), changed=False)
     except InputError as error:
         raise InputError(f"image {image.path!r} {error}") from error
+
+
+def _pixels(contents: list[bytes], recipe: Recipe) -> NDArray[np.float32]:
+    from tasks.pixels import load_pixels
+
+    return load_pixels(contents, recipe) if contents else np.empty((0, *recipe.image_size, 3), "f4")
 
 
 def _check_folder(folder: Path, path: str) -> None:

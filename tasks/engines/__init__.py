@@ -3,8 +3,9 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,11 @@ from stores.recipe import Recipe
 from tasks.backend import check_backend
 from tasks.weights import Weights
 
-ENGINES = {"keras": "tasks.engines.keras_engine:KerasEngine"}
+EngineName = Literal["keras", "openvino"]
+ENGINES: dict[EngineName, str] = {
+    "keras": "tasks.engines.keras_engine:KerasEngine",
+    "openvino": "tasks.engines.trusted:TrustedEngine",
+}
 
 
 @dataclass(frozen=True)
@@ -22,18 +27,34 @@ class Job:
 
     recipes: tuple[Recipe, ...]
     weights: Weights
-    engine: str = "keras"
+    store: Path  # where converted models are kept
+    engine: EngineName | Literal["auto"]
 
 
 class Engine(Protocol):
-    """Pixels in, one array of features a recipe out."""
+    """Pixels in, one array of features a recipe out; threads may share one."""
 
-    name: str
-    producer: dict[str, Any]  # what the shard says of who computed it
-    feature_shapes: tuple[tuple[int, ...], ...]  # of one row, for each recipe
+    @property
+    def name(self) -> EngineName:
+        """What it is called in shards and summaries."""
+
+    @property
+    def producer(self) -> dict[str, Any]:
+        """What the shard says of who computed it."""
+
+    @property
+    def feature_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of one row, for each recipe."""
+
+    @property
+    def parallel(self) -> int:
+        """How many batches it computes at once."""
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
+
+    def take_checked(self) -> int:
+        """Return how many rows were computed only to be compared since this was last asked."""
 
 
 _building = threading.Lock()
@@ -51,5 +72,7 @@ def load_engine(job: Job) -> Engine:
 
 @lru_cache(maxsize=1)
 def _build(job: Job) -> Engine:
+    if job.engine == "auto":
+        raise ValueError("an engine has to be chosen first")
     engine: Engine = resolve_name(ENGINES[job.engine])(job)
     return engine

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stores.recipe import Pooling
 from tasks.backbones import find_backbone
-from tasks.engines import Job
+from tasks.engines import EngineName, Job
 from tasks.errors import InputError, unknown
 from tasks.recipes import DEFAULT_TAP
 from tasks.weights import build_backbone
@@ -20,7 +20,8 @@ from tasks.weights import build_backbone
 class KerasEngine:
     """A backbone with one output for each recipe's tap, pooled as the recipe says."""
 
-    name = "keras"
+    name: EngineName = "keras"
+    parallel = 1  # TensorFlow spreads one batch over all cores
 
     def __init__(self, job: Job) -> None:
         _check_settings()
@@ -43,6 +44,15 @@ class KerasEngine:
             input_signature=[tf.TensorSpec([None, *first.image_size, 3], tf.float32)],
             autograph=False,
         )
+
+    @property
+    def graph(self) -> Any:  # noqa: ANN401
+        """The concrete TensorFlow function of it all, from pixels to the list of outputs."""
+        return self._forward.get_concrete_function()
+
+    def take_checked(self) -> int:
+        """Return 0: the reference is compared with nothing."""
+        return 0
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""

@@ -75,7 +75,7 @@ def make_reference(folder, store, count):
     recipe = _plan(store)[0].job.recipes[0]
     _extract_all(store)
     contents = [path.read_bytes() for path in folder.rglob("*.png")]
-    rows = [tiny.preprocess_input(load_pixels(content, recipe)) for content in contents]
+    rows = tiny.preprocess_input(load_pixels(contents, recipe))
     keys = [bytes(ImageKey.of(content)) for content in contents]
     return recipe, dict(zip(map(tiny.hash_of, rows), keys, strict=True))
 
@@ -105,7 +105,9 @@ def _plan(store):
     manifest = Manifest.read(store, NAME)
     return [
         work
-        for missing in find_missing(manifest, make_job(REQUEST, store=store), store=store)
+        for missing in find_missing(
+            manifest, make_job(REQUEST, store=store, engine="keras"), store=store
+        )
         for work in plan_shards(missing, manifest, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE)
     ]
 

@@ -17,6 +17,7 @@ from tasks.extract import (
     find_missing,
     plan_shards,
     record_rejections,
+    with_engine,
 )
 from tasks.ingest import ingest
 from tasks.producers import check_producers
@@ -32,6 +33,8 @@ REQUEST = FeatureRequest(
     dtype="float32",
     aspect_ratio="stretch",
     seed=0,
+    decode="exact",
+    precision="float32",
 )
 
 
@@ -56,18 +59,22 @@ def extract(folder, store, **options):
     return extract_from(ingest(folder, store=store).manifest, store, **options)
 
 
-def extract_from(manifest, store, *, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE, **request):
+def extract_from(
+    manifest, store, *, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE, engine="keras", **request
+):
     """Extract what is missing, in the steps of `flows.extract`."""
-    job = make_job(replace(REQUEST, **request), store=store)
+    job = make_job(replace(REQUEST, **request), store=store, engine=engine)
     computed, checked, rejected = 0, 0, []
     while missing := find_missing(manifest, job, store=store):
-        checked += sum(check_producers(group.job, manifest, store=store) for group in missing)
+        groups = [with_engine(group) for group in missing]
+        checked += sum(check_producers(group.job, manifest, store=store) for group in groups)
         done = [
             extract_shard(work, store=store)
-            for group in missing
+            for group in groups
             for work in plan_shards(group, manifest, batch_size=batch_size, shard_size=shard_size)
         ]
         computed += sum(shard.computed for shard in done)
+        checked += sum(shard.checked for shard in done)
         again = [rejection for shard in done for rejection in shard.rejected]
         if not again:
             break

@@ -146,7 +146,7 @@ def test_several_taps_of_one_pass_are_those_of_single_passes(base, generated, tm
 
 
 def engine_of(**asked):
-    return load_engine(make_job(replace(REQUEST, **asked), store=None))
+    return load_engine(make_job(replace(REQUEST, **asked), store=None, engine="keras"))
 
 
 def some_pixels(count, side=16):
@@ -232,9 +232,11 @@ from pathlib import Path
 from tasks.engines import load_engine
 from tasks.errors import InputError
 from tasks.recipes import FeatureRequest, make_job
-asked = FeatureRequest("mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", 0)
+asked = FeatureRequest(
+    "mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", 0, "exact", "float32"
+)
 try:
-    load_engine(make_job(asked, store=Path("none")))
+    load_engine(make_job(asked, store=Path("none"), engine="keras"))
 except InputError as error:
     print(error)
 """

@@ -186,6 +186,6 @@ def test_the_same_images_in_another_data_set_are_not_seen_again(tiny, folder, st
 def test_finding_what_is_missing_writes_nothing(tiny, folder, store):
     manifest = ingest(folder, store=store).manifest
     before = snapshot(store)
-    (missing,) = find_missing(manifest, make_job(REQUEST, store=store), store=store)
+    (missing,) = find_missing(manifest, make_job(REQUEST, store=store, engine="keras"), store=store)
     assert len(missing.images) == 20
     assert snapshot(store) == before

@@ -42,7 +42,7 @@ def test_shards_have_at_most_so_many_rows(tiny, folder, store, shard_size):
 def test_shards_have_at_most_so_many_bytes(tiny, folder, store, monkeypatch):
     manifest = ingest(folder, store=store).manifest
     taps = replace(REQUEST, taps=("output", "first"), pooling="none")
-    (missing,) = find_missing(manifest, make_job(taps, store=store), store=store)
+    (missing,) = find_missing(manifest, make_job(taps, store=store, engine="keras"), store=store)
     row = 2 * 8 * 8 * 8 * 4
     for limit, sizes in ((row * 8 + 1, [8, 8, 4]), (row - 1, [1] * 20)):
         monkeypatch.setattr(extract_module, "SHARD_BYTES", limit)
@@ -68,7 +68,7 @@ def spoil_row(rows, *, number, value):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_an_engine_that_gives_no_number_stores_nothing(tiny, folder, store, monkeypatch, value):
-    job = make_job(REQUEST, store=store)
+    job = make_job(REQUEST, store=store, engine="keras")
     with_engine(monkeypatch, job, partial(spoil_row, number=1, value=value))
     manifest = ingest(folder, store=store).manifest
     message = rf"{job.recipes[0].fingerprint[:16]}.*1 of 8 images.*'cats/0002\.png'"
@@ -79,7 +79,7 @@ def test_an_engine_that_gives_no_number_stores_nothing(tiny, folder, store, monk
 
 
 def test_features_too_large_for_float16_say_the_way_out(tiny, folder, store, monkeypatch):
-    job = make_job(replace(REQUEST, dtype="float16"), store=store)
+    job = make_job(replace(REQUEST, dtype="float16"), store=store, engine="keras")
     with_engine(monkeypatch, job, partial(spoil_row, number=1, value=1e5))
     with pytest.raises(ExtractionError, match=r"more than float16 .*'cats/0002.*--dtype float32"):
         extract(folder, store, dtype="float16")
@@ -87,7 +87,7 @@ def test_features_too_large_for_float16_say_the_way_out(tiny, folder, store, mon
 
 
 def test_an_engine_that_fails_midway_keeps_the_finished_shards(tiny, folder, store, monkeypatch):
-    job = make_job(REQUEST, store=store)
+    job = make_job(REQUEST, store=store, engine="keras")
     turns = iter([False, False, True])
     with monkeypatch.context() as patched:
         with_engine(

@@ -128,8 +128,8 @@ def test_a_file_that_cannot_be_decoded_costs_itself_only(tiny, folder, store, mo
     bad = (folder / "cats/0004.png").read_bytes()
     load = pixels.load_pixels
 
-    def picky(content, recipe):
-        return load(b"\x89PNG" if content == bad else content, recipe)
+    def picky(contents, recipe):
+        return load([b"\x89PNG" if content == bad else content for content in contents], recipe)
 
     monkeypatch.setattr(pixels, "load_pixels", picky)
     done = extract(folder, store)
@@ -168,7 +168,8 @@ def test_rejections_do_not_touch_what_was_ingested_meanwhile(tiny, folder, store
     manifest = ingest(folder, store=store).manifest
     overwrite(folder / "cats/0004.png")
     (work,) = plan_shards(
-        find_missing(manifest, make_job(REQUEST, store=store), store=store)[0], manifest
+        find_missing(manifest, make_job(REQUEST, store=store, engine="keras"), store=store)[0],
+        manifest,
     )
     rejected = extract_shard(work, store=store).rejected
     newer = ingest(folder, store=store).manifest

@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 def can_be_decoded(content):
     try:
-        load_pixels(content, SMALL)
+        load_pixels([content], SMALL)
     except InputError:
         return False
     return True
@@ -66,8 +66,8 @@ def assert_as_keras(folder, recipe):
         **OPTIONS[recipe.aspect_ratio],
     )
     expected = np.concatenate(list(dataset.as_numpy_iterator()))
-    actual = [load_pixels(Path(path).read_bytes(), recipe) for path in dataset.file_paths]
-    different = (expected != np.stack(actual)).any(axis=(1, 2, 3))
+    actual = load_pixels([Path(path).read_bytes() for path in dataset.file_paths], recipe)
+    different = (expected != actual).any(axis=(1, 2, 3))
     assert [Path(dataset.file_paths[n]).name for n in np.flatnonzero(different)] == []
 
 
@@ -89,7 +89,7 @@ def test_pixels_of_many_sizes_are_those_of_keras(sizes, aspect_ratio, image_size
 def test_an_image_too_thin_to_be_padded_is_refused_as_by_keras(tmp_path):
     write(tmp_path / "class" / "thin.png", KINDS["2x301.png"])
     with pytest.raises(InputError, match=r"cannot be resized to 32×32 \(pad\)"):
-        load_pixels(KINDS["2x301.png"], replace(RECIPE, aspect_ratio="pad", image_size=(32, 32)))
+        load_pixels([KINDS["2x301.png"]], replace(RECIPE, aspect_ratio="pad", image_size=(32, 32)))
     dataset = keras.utils.image_dataset_from_directory(
         tmp_path, labels=None, image_size=(32, 32), pad_to_aspect_ratio=True
     )
@@ -98,7 +98,7 @@ def test_an_image_too_thin_to_be_padded_is_refused_as_by_keras(tmp_path):
 
 
 def test_pixels_are_from_0_to_255(folder):
-    values = load_pixels(KINDS["rgb-16.png"], RECIPE)
+    (values,) = load_pixels([KINDS["rgb-16.png"]], RECIPE)
     assert values.shape == (*RECIPE.image_size, 3)
     assert values.dtype == np.float32
     assert 0 <= values.min() < 20
@@ -108,7 +108,7 @@ def test_pixels_are_from_0_to_255(folder):
 def test_an_animation_gives_its_first_frame():
     first = encoded(pixels(0), "GIF")
     np.testing.assert_array_equal(
-        load_pixels(KINDS["animated.gif"], RECIPE), load_pixels(first, RECIPE)
+        load_pixels([KINDS["animated.gif"]], RECIPE), load_pixels([first], RECIPE)
     )
 
 
@@ -122,7 +122,7 @@ def test_the_reason_is_one_line(content):
     with pytest.raises(InputError, match=r"^cannot be decoded: .+") as error:
         check_decodable(content)
     with pytest.raises(InputError) as again:
-        load_pixels(content, RECIPE)
+        load_pixels([content], RECIPE)
     assert "\n" not in str(error.value) + str(again.value)
     assert len(str(error.value)) < 200
 

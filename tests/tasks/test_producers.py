@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def job_of(store, **asked):
-    return make_job(replace(REQUEST, **asked), store=store)
+    return make_job(replace(REQUEST, **asked), store=store, engine="keras")
 
 
 def extract_as(monkeypatch, producer, folder, store, **asked):

@@ -11,7 +11,7 @@ from tests.tasks.extraction import REQUEST
 
 
 def recipe(**asked):
-    (made,) = make_job(replace(REQUEST, **asked), store=None).recipes
+    (made,) = make_job(replace(REQUEST, **asked), store=None, engine="keras").recipes
     return made
 
 
@@ -28,6 +28,8 @@ def recipe(**asked):
         {"aspect_ratio": "crop"},
         {"aspect_ratio": "pad"},
         {"seed": 1},
+        {"decode": "fast"},
+        {"precision": "bfloat16"},
     ],
     ids=str,
 )
@@ -71,13 +73,18 @@ def tiny_backbones():
 
 
 def test_several_taps_are_recipes_that_differ_in_nothing_else(tiny):
-    job = make_job(replace(REQUEST, taps=("first", "output")), store=None)
+    job = make_job(replace(REQUEST, taps=("first", "output")), store=None, engine="keras")
     assert job.recipes == (recipe(taps=("first",)), recipe(taps=("output",)))
 
 
 def test_a_tap_named_twice_is_refused(tiny):
     with pytest.raises(InputError, match=r"--tap first, output, first: a tap is named twice"):
-        make_job(replace(REQUEST, taps=("first", "output", "first")), store=None)
+        make_job(replace(REQUEST, taps=("first", "output", "first")), store=None, engine="keras")
+
+
+def test_the_engine_changes_no_recipe(tiny):
+    made = {make_job(REQUEST, store=None, engine=name).recipes for name in ("auto", "openvino")}
+    assert made == {(recipe(),)}
 
 
 def test_a_recipe_is_one_line_of_json(tiny):

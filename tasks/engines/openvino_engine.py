@@ -1,0 +1,173 @@
+"""The engine for CPUs: the Keras model converted to OpenVINO, and kept on disk once it agrees."""
+
+import hashlib
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from stores.publish import publish_folder
+from tasks.engines import EngineName, Job
+from tasks.engines.keras_engine import KerasEngine
+from tasks.errors import InputError
+
+log = logging.getLogger("gargalo.extract")
+
+_DEVICE = "CPU"
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class OpenVinoEngine:
+    """A backbone as OpenVINO computes it, several batches at once.
+
+    `agreement` holds the figures of its agreement with Keras, where that was found before;
+    else `reference` is the Keras engine that it was converted from.
+    """
+
+    name: EngineName = "openvino"
+
+    def __init__(self, job: Job) -> None:
+        core = ov.Core()
+        _check_precision(core, job)
+        self._identity = _identity(core, job)
+        self._folder = _folder(job, self._identity)
+        self.agreement = kept_agreement(self._folder, self._identity)
+        self.reference = None if self.agreement else KerasEngine(job)
+        self._model = _converted(self.reference) if self.reference else None
+        self._compiled = core.compile_model(
+            self._model or core.read_model(self._folder / "model.xml"),
+            _DEVICE,
+            {
+                "INFERENCE_PRECISION_HINT": _PRECISIONS[job.recipes[0].compute_precision],
+                "PERFORMANCE_HINT": "THROUGHPUT",
+            },
+        )
+        self.parallel = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
+        for _ in range(self.parallel):
+            self._requests.put(self._compiled.create_infer_request())
+        self.feature_shapes = tuple(
+            tuple(int(side.get_length()) for side in list(output.partial_shape)[1:])
+            for output in self._compiled.outputs
+        )
+        self.producer = {
+            "engine": self.name,
+            "instruction_set": self._identity["instruction_set"],
+            "versions": self._identity["versions"],
+            "agreement": self.agreement,
+        }
+
+    def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
+        request = self._requests.get()
+        try:
+            request.infer({0: pixels}, share_inputs=True)
+            return [np.array(tensor.data) for tensor in request.output_tensors]
+        finally:
+            self._requests.put(request)
+
+    def take_checked(self) -> int:
+        """Return 0: it is compared by who trusts it."""
+        return 0
+
+    def keep(self, agreement: dict[str, Any]) -> None:
+        """Keep the converted model for other processes, with the figures of its agreement."""
+        with publish_folder(self._folder, tmp=self._folder.parent / "tmp") as draft:
+            ov.save_model(self._model, draft / "model.xml", compress_to_fp16=False)
+            about = {
+                "identity": self._identity,
+                "agreement": agreement,
+                "sha256": {name: _digest(draft / name) for name in ("model.xml", "model.bin")},
+            }
+            (draft / "agreement.json").write_text(json.dumps(about, indent=2))
+        self.agreement, self.reference, self._model = agreement, None, None
+        self.producer = {**self.producer, "agreement": agreement}
+
+
+def is_kept(job: Job) -> bool:
+    """Tell whether a job's model was converted, found to agree, and kept."""
+    identity = _identity(ov.Core(), job)
+    return (_folder(job, identity) / "agreement.json").exists()
+
+
+def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the figures of a kept model's agreement with Keras; a damaged one is removed."""
+    try:
+        about = json.loads((folder / "agreement.json").read_text())
+        whole = about["identity"] == identity and all(
+            _digest(folder / name) == digest for name, digest in about["sha256"].items()
+        )
+        if whole and isinstance(about["agreement"], dict):
+            return dict(about["agreement"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    log.warning("%s: the converted model is damaged; it is converted again", folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
+    """Return everything that decides what a converted model computes, as plain JSON values."""
+    first = job.recipes[0]
+    return {
+        "backbone": first.backbone,
+        "backbone_arguments": dict(first.backbone_arguments),
+        "weights": first.weights,
+        "image_size": list(first.image_size),
+        "preprocessing": first.preprocessing,
+        "outputs": [[recipe.tap, recipe.pooling] for recipe in job.recipes],
+        "precision": first.compute_precision,
+        "instruction_set": str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
+        "versions": {n: version(n) for n in ("gargalo", "keras", "openvino", "tensorflow")},
+    }
+
+
+def _folder(job: Job, identity: dict[str, Any]) -> Path:
+    text = json.dumps(identity, sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Path(job.store) / "engines" / "openvino" / name
+
+
+def _check_precision(core: ov.Core, job: Job) -> None:
+    known = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
+        raise InputError(
+            f"--precision bfloat16: this CPU ({core.get_property(_DEVICE, 'FULL_DEVICE_NAME')}) "
+            f"has no bfloat16, only {', '.join(known)}; use --precision float32"
+        )
+
+
+def _converted(reference: KerasEngine) -> ov.Model:
+    with _no_telemetry():
+        return ov.convert_model(reference.graph)
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    # Its converter would tell Google Analytics of each conversion, and wait for the network.
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment] # its import fails: it has a stub then
+    try:
+        yield
+    finally:
+        sys.modules.pop(name)
+        if before is not None:
+            sys.modules[name] = before
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -28,6 +28,7 @@ from tasks.extract import (
 )
 from tasks.producers import check_producers_task
 from tasks.recipes import make_job
+from tasks.stopping import stopped_with_this
 
 _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
 
@@ -94,8 +95,9 @@ def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) 
         batch_size=parameters.batch_size,
         shard_size=parameters.shard_size,
     )
-    futures = [extract_shard_task.submit(quote(work), store=parameters.store) for work in shards]
-    return [future.result() for future in futures]
+    with stopped_with_this():
+        futures = [extract_shard_task.submit(quote(w), store=parameters.store) for w in shards]
+        return [future.result() for future in futures]
 
 
 def _account(manifest: Manifest, job: Job, done: list[ShardDone], *, store: Path) -> Summary:

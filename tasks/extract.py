@@ -21,6 +21,7 @@ from tasks.errors import ExtractionError
 from tasks.progress import advance
 from tasks.retrying import RETRIED
 from tasks.splits import gone
+from tasks.stopping import stop_if_asked
 from tasks.stream import ImageFile, Rejection, feature_batches, pixel_batches
 
 BATCH_SIZE = 32
@@ -132,6 +133,7 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
                 kept[filled] = _checked(new, recipe, batch.images)
             keys += [image.key for image in batch.images]
             advance(len(batch.images) + len(batch.rejected))
+            stop_if_asked()
     if keys:
         for recipe, kept in zip(recipes, rows, strict=True):
             FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer=engine.producer)

@@ -77,7 +77,7 @@ def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, PlannedRun]:
     """Return the run that each named head will be, by the head's name; nothing is trained."""
     seed = manifest.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=parameters.store)
+    job = make_job(parameters.request(seed=seed), store=parameters.store, engine="auto")
     (recipe,) = job.recipes
     shape = FeatureStore(parameters.store, recipe).feature_shape
     if shape is None:

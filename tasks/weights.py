@@ -79,14 +79,32 @@ def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, 
                 f"{weights.digest[:24]}…; delete `remembered` in the store, and call again"
             )
         return model
-    keras.utils.set_random_seed(weights.seed)
     model = backbone.build(image_size)
+    if weights.source == "none":
+        _draw_weights(model, weights.seed)
     if weights.source == "file":
         path = Path(weights.path)
         _load(model, path, backbone)
         if _file_digest(path) != weights.digest:
             raise WeightsError(f"{path}: the file changed while it was used; call again")
     return model
+
+
+def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
+    """Draw kernels from a normal distribution of variance 2 / fan-in (He et al. 2015, eq. 10).
+
+    Keras's own initialisers take their seeds from Python's global generator, of which any thread
+    may draw: the same seed would now and then give other weights.
+    """
+    draw = np.random.default_rng(seed)
+    for variable in model.trainable_weights:
+        shape = tuple(variable.shape)
+        if len(shape) < 2:
+            continue  # biases and scales begin as constants
+        depthwise = len(shape) == 4 and shape[-1] == 1
+        fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
+        values = draw.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
+        variable.assign(values)
 
 
 def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401

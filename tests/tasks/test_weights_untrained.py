@@ -1,12 +1,16 @@
 """Untrained weights: a seed and a name mean the same, whatever was built before."""
 
+import random
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import keras
 import numpy as np
+import pytest
 
+from tasks.backbones import find_backbone
 from tasks.engines import load_engine
 from tasks.recipes import make_job
 from tasks.weights import build_backbone, find_weights
@@ -40,6 +44,36 @@ def test_a_seed_gives_the_same_features_in_any_process():
     first, second = (dict(line.split() for line in lines) for lines in told)
     assert first == second
     assert first["0"] != first["1"]
+
+
+def test_a_seed_gives_the_same_weights_whatever_other_threads_draw():
+    backbone = find_backbone("mobilenet")
+    weights = find_weights(backbone, "none", image_size=SIZE, seed=3, store=None)
+    over = threading.Event()
+
+    def draw():
+        while not over.is_set():
+            random.random()
+
+    expected = build_backbone(backbone, weights, SIZE).get_weights()
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        actual = build_backbone(backbone, weights, SIZE).get_weights()
+    finally:
+        over.set()
+        thread.join()
+    assert all(np.array_equal(one, other) for one, other in zip(expected, actual, strict=True))
+
+
+def test_kernels_keep_the_size_of_what_passes_them():
+    backbone = find_backbone("mobilenet")
+    weights = find_weights(backbone, "none", image_size=SIZE, seed=0, store=None)
+    model = build_backbone(backbone, weights, SIZE)
+    for name, fan_in in (("conv1", 27), ("conv_dw_3", 9), ("conv_pw_3", 128)):
+        (kernel,) = model.get_layer(name).get_weights()
+        assert kernel.std() == pytest.approx((2 / fan_in) ** 0.5, rel=0.1)
+        assert abs(kernel.mean()) < 0.1 * kernel.std()
 
 
 def test_a_layer_has_the_same_name_whatever_was_built_before(tiny):

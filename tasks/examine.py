@@ -7,7 +7,7 @@ from typing import Literal
 
 from stores.keys import ImageKey
 from tasks.errors import InputError
-from tasks.headers import announced_size, gif_frames, remark
+from tasks.headers import announced_size, gif_frames, is_misread, remark
 
 # Twice Pillow's warning limit, where Pillow too refuses: 178,956,970 pixels of 3 bytes are half a
 # gigabyte. Refused by its header, before anything of that size is decoded.
@@ -36,6 +36,7 @@ def examine(path: Path) -> Examined:
 
     try:
         _check_size(content)
+        _check_palette(content)
         check_decodable(content)
     except InputError as error:
         return Examined(key, "rejected", str(error))
@@ -52,6 +53,14 @@ def _check_size(content: bytes) -> None:
     frames = gif_frames(content)
     if (together := sum(map(math.prod, frames))) > 3 * LARGEST_PIXELS:
         raise InputError(_too_large(f"{len(frames)} frames, together {together} pixels"))
+
+
+def _check_palette(content: bytes) -> None:
+    if is_misread(content):
+        raise InputError(
+            "a BMP with a palette: TensorFlow takes its colour numbers for grey values; save it as "
+            "PNG"
+        )
 
 
 def _too_large(size: str) -> str:

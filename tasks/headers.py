@@ -41,6 +41,19 @@ def gif_frames(content: bytes) -> list[tuple[int, int]]:
     return list(_gif_frames(content)) if content.startswith(_GIF) else []
 
 
+def is_misread(content: bytes) -> bool:
+    """Tell whether it is a BMP with a palette of colours, whose numbers TensorFlow takes for grey.
+
+    A grey one has the palette 0, 1, 2, …, and is read rightly.
+    """
+    if not content.startswith(_BMP) or _little(content[28:30]) != 8:
+        return False
+    start = 14 + _little(content[14:18])
+    palette = content[start : start + 4 * (_little(content[46:50]) or 256)]
+    colours = [palette[place : place + 3] for place in range(0, len(palette), 4)]
+    return any(colour != bytes([n % 256] * 3) for n, colour in enumerate(colours))
+
+
 def remark(content: bytes) -> str:
     """Return what a user should know of a good image, or an empty text."""
     if (frames := len(gif_frames(content))) > 1:

@@ -5,11 +5,13 @@ import struct
 import time
 
 import pytest
+from PIL import Image
 
 from tasks import pixels
 from tasks.examine import LARGEST_PIXELS, Examined, examine
 from tests.stores.samples import in_child
 from tests.tasks.images import bomb, every_kind, small_png, write
+from tests.tasks.images import pixels as photograph
 
 KINDS = every_kind()
 
@@ -121,3 +123,12 @@ def test_an_unreadable_file_is_rejected_without_a_key(public):
 def test_a_file_that_is_gone_is_rejected_without_a_key(tmp_path):
     examined = examine(tmp_path / "gone.png")
     assert examined == Examined(None, "rejected", "cannot be read: No such file or directory")
+
+
+@pytest.mark.parametrize(("mode", "status"), [("P", "rejected"), ("L", "accepted")])
+def test_colours_that_tensorflow_takes_for_grey_values_are_refused(tmp_path, mode, status):
+    image = Image.fromarray(photograph(0)).convert(mode)
+    image.save(tmp_path / "image.bmp")
+    examined = examine(tmp_path / "image.bmp")
+    assert examined.status == status
+    assert ("save it as PNG" in examined.reason) == (status == "rejected")

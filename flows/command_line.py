@@ -3,6 +3,8 @@
 import inspect
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -11,17 +13,12 @@ from cyclopts import App, CycloptsError, Parameter
 from httpx import TransportError
 from prefect import Flow
 from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.settings import (
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    temporary_settings,
-)
 from pydantic import ValidationError
 
 from flows.noise import quiet_tensorflow
 from flows.progress import shown_progress
-from stores.errors import StoreError
+from flows.server import prefect_server
+from stores.errors import StoreError, StoreFull
 from tasks.errors import ExtractionError, InputError
 
 Summary = dict[str, Any]
@@ -29,34 +26,43 @@ JsonFlag = Annotated[
     bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
 ]
 
-# Where the user has said nothing else. A temporary server takes up to 22 s to start here, and its
-# own limit of 20 s is too close; without the heartbeat a flow ends a second sooner.
-_SETTINGS = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
-    PREFECT_SERVER_ANALYTICS_ENABLED: False,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-}
-
+_NO_PERMISSION = "ask for permission to use it, or give another place"
 _NO_SERVER = (
     "(the Prefect server of PREFECT_API_URL does not answer: start it with `prefect server start`, "
     "or unset PREFECT_API_URL, and a temporary one is used)"
 )
 
 
-def command_line(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> None:
+def command_line(
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    *,
+    failed: Callable[[Summary], bool] = lambda _: False,
+) -> None:
     """Run a flow from the command line and end the process.
 
     Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
     line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
-    that failed, again at each retry, is one line and exit code 1; an interrupt is 130.
+    that failed, again at each retry, is one line and exit code 1, as is a summary that `failed`
+    says is no success; an interrupt is 130.
     """
     app = make_app(flow, tell)
     try:
-        app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+        sys.stdout.flush()
+        sys.exit(1 if summary and failed(summary) else 0)
     except CycloptsError as error:
         sys.exit(_said(_one_line(error), code=2))
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except StoreFull as error:
+        sys.exit(_said(f"error: {error}", code=1))
     except (StoreError, InputError, ExtractionError) as error:
         sys.exit(_said(f"error: {error}", code=2))
+    except PermissionError as error:
+        sys.exit(_said(f"error: {error}; {_NO_PERMISSION}", code=2))
     except OSError as error:
         sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
     except (RuntimeError, TransportError) as error:
@@ -80,18 +86,19 @@ def make_app(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> App:
     return app
 
 
-def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Callable[..., None]:
+def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Callable[..., Summary]:
     """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
 
-    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> None:  # noqa: ANN401
+    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> Summary:  # noqa: ANN401
         _quieten_prefect()
         with (
             quiet_tensorflow() as terminal,
             shown_progress(terminal),
-            temporary_settings(set_defaults=_SETTINGS),
+            prefect_server(),
         ):
             summary = flow(*arguments, **parameters)
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
+        return summary
 
     signature = inspect.signature(flow.fn)
     as_json = inspect.signature(run).parameters["as_json"]
@@ -104,9 +111,10 @@ def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Call
 
 def _quieten_prefect() -> None:
     """Keep Prefect's console to its retries; its server is told everything all the same."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, PrefectConsoleHandler):
-            handler.addFilter(_worth_showing)
+    logging.raiseExceptions = False  # a server that died is told once, by the error it leads to
+    root = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
+    for handler in (*root, *logging.getLogger("prefect._internal").handlers):
+        handler.addFilter(_worth_showing)
 
 
 def _worth_showing(record: logging.LogRecord) -> bool:

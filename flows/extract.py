@@ -49,10 +49,12 @@ def extract(source: str, *, parameters: ExtractParameters = ExtractParameters())
 
 def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
-    if Path(source).is_dir():
+    if source and Path(source).is_dir():
         return ingest_stage(Path(source), parameters)[0]
-    if "/" in source:
-        raise InputError(f"{source}: there is no such folder; give a folder, or a data set's name")
+    if not source or "/" in source:
+        raise InputError(
+            f"{source!r}: there is no such folder; give a folder, or a data set's name"
+        )
     if given := _FOLDERS_ONLY & parameters.model_fields_set:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")

@@ -18,9 +18,9 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
     """Look after a store.
 
     Args:
-        action: stats: sizes of all features; verify: read every byte, set aside what is damaged;
-            reindex: make the index again from the shards; gc: list what nobody needs, with
-            --delete remove it; list: data sets, recipes and runs.
+        action: stats: sizes of all features; verify: read every byte of features, data sets and
+            runs, set damaged features aside; reindex: make the index again from the shards; gc:
+            list what nobody needs, with --delete remove it; list: data sets, recipes and runs.
         parameters: Which store.
     """
     store: Path = parameters.store
@@ -33,5 +33,10 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
     return {"action": action, action: tasks[action](store)}
 
 
+def found_damage(summary: Summary) -> bool:
+    """Tell whether `verify` found something wrong, which is exit code 1."""
+    return any(summary.get("verify", {}).values())
+
+
 if __name__ == "__main__":
-    command_line(maintain, tell_maintain)
+    command_line(maintain, tell_maintain, failed=found_damage)

@@ -17,21 +17,22 @@ from pydantic import (
     model_validator,
 )
 
+from stores.publish import nearest_there
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
+from tasks.engines import EngineChoice
 from tasks.extract import BATCH_SIZE, SHARD_SIZE
 from tasks.heads.choices import Activation, HeadName, HeadSettings
 from tasks.recipes import DEFAULT_TAP, FeatureRequest
 from tasks.splits import SplitRule
 
-Engine = Literal["auto", "keras", "openvino"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 
 
 def _no_file(store: Path) -> Path:
-    nearest = next((path for path in (store, *store.parents) if path.exists()), None)
-    if nearest and not nearest.is_dir():
+    nearest = nearest_there(store)
+    if not nearest.is_dir():
         raise ValueError(f"{nearest} is no folder")
     return store
 
@@ -140,7 +141,7 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
-    engine: Engine = Field(
+    engine: EngineChoice = Field(
         "auto",
         description="What runs the backbone: auto, keras or openvino; features are the same.",
     )
@@ -163,7 +164,7 @@ class TrainParameters(FeatureParameters):
         min_length=1,
         description="Head or preset; of several, the best on validation is chosen.",
     )
-    hidden_units: list[PositiveInt] | None = Field(
+    hidden_units: list[Annotated[PositiveInt, Field(le=65_536)]] | None = Field(
         None, description="Units of each hidden layer of the dense head [default: no hidden layer]."
     )
     activation: Activation | None = Field(

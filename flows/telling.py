@@ -1,7 +1,7 @@
 """What the command line says at the end of a flow, for people."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST_FILES = 10
@@ -10,8 +10,9 @@ MOST_FILES = 10
 def tell_ingest(summary: dict[str, Any]) -> str:
     """Say how a data set is made up, and what was left out."""
     lines = [
-        f"data set {summary['dataset']}: {summary['images']} images of "
-        f"{len(summary['classes'])} classes in {summary['folder']} ({summary['read']} files read)",
+        f"data set {summary['dataset']}: {_many(summary['images'], 'image')} of "
+        f"{_many(len(summary['classes']), 'class')} in {summary['folder']} "
+        f"({_many(summary['read'], 'file')} read)",
         f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}",
     ]
     lines += [
@@ -25,8 +26,11 @@ def tell_ingest(summary: dict[str, Any]) -> str:
         )
     else:
         lines.append("  one class only: features can be extracted, but no head trained")
+    lines += _lacking(summary)
     if summary["duplicates"]:
-        lines.append(f"  {summary['duplicates']} files repeat another's bytes; they count once")
+        lines.append(
+            f"  repeats of another file's bytes, which count once: {summary['duplicates']}"
+        )
     lines += _files("rejected", summary["rejected"])
     lines += _files("ignored", summary["ignored"])
     lines += _files("remark", summary["remarks"])
@@ -70,21 +74,36 @@ def tell_train(summary: dict[str, Any]) -> str:
     if summary["test_accuracy"] is not None:
         lines.append(
             f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
-            f"(test split opened {summary['test_openings']} time(s), over all runs)"
+            f"(test split opened {_many(summary['test_openings'], 'time')}, over all runs)"
         )
     return "\n".join(lines)
 
 
 def tell_pipeline(summary: dict[str, Any]) -> str:
     """Say what each stage did, and where the report is."""
+    known = summary["ingest"]["rejected"]
+    new = [file for file in summary["extract"]["rejected"] if file not in known]
     parts = [
         *textwrap.wrap(summary["about"], 100),
         tell_ingest(summary["ingest"]),
-        tell_extract(summary["extract"]),
+        tell_extract(summary["extract"] | {"rejected": new}),
         tell_train(summary["train"]),
         f"report: {summary['report']}",
     ]
     return "\n".join(parts)
+
+
+def _lacking(summary: dict[str, Any]) -> Iterator[str]:
+    effects = {
+        "train": "no head can be trained",
+        "validation": "no head is chosen by it",
+        "test": "no head is tested on it",
+    }
+    for split, effect in effects.items():
+        without = [name for name, row in summary["counts"].items() if not row[split]]
+        if without:
+            named = ", ".join(map(repr, without[:5])) + (", …" if len(without) > 5 else "")
+            yield f"  no {split} image of {named}: {effect}"
 
 
 def _files(what: str, files: list[dict[str, str]]) -> list[str]:
@@ -131,8 +150,8 @@ def _tell_garbage(summary: dict[str, Any]) -> str:
 def _tell_list(summary: dict[str, Any]) -> str:
     listed = summary["list"]
     lines = [
-        f"data set {about['dataset']}: {about['images']} images of {len(about['classes'])} "
-        f"classes in {about['folder']}"
+        f"data set {about['dataset']}: {_many(about['images'], 'image')} of "
+        f"{_many(len(about['classes']), 'class')} in {about['folder']}"
         for about in listed["datasets"]
     ]
     lines += [f"recipe {recipe}" for recipe in listed["recipes"]]
@@ -143,6 +162,11 @@ def _tell_list(summary: dict[str, Any]) -> str:
             f"{run['validation_accuracy']:.4f}{test}"
         )
     return _lines(lines)
+
+
+def _many(count: int, noun: str) -> str:
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count} {noun}{ending}"
 
 
 def _lines(lines: Iterable[str]) -> str:

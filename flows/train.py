@@ -1,5 +1,7 @@
 """Train: `python -m flows.train DATASET`."""
 
+from pathlib import Path
+
 from prefect import flow
 from prefect.utilities.annotations import quote
 
@@ -31,7 +33,10 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
         dataset: Name of a data set whose features were extracted.
         parameters: Which features, which heads, and where they are kept.
     """
-    manifest = Manifest.read(parameters.store, dataset.rstrip("/"))
+    name = dataset.rstrip("/")
+    if "/" in name:
+        raise InputError(f"{dataset}: give the name of a data set, not a folder: {Path(name).name}")
+    manifest = Manifest.read(parameters.store, name)
     if parameters.open_test and not has_test_images(manifest):
         raise InputError(
             f"--open-test: data set {manifest.name!r} has no test image; ingest it with another "
@@ -113,7 +118,7 @@ def _summary(
         "dataset": manifest.name,
         "validation_accuracy": chosen.metrics["validation_accuracy"],
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
-        "test_openings": runs.times_opened(chosen.dataset_digest),
+        "test_openings": runs.times_opened(manifest.select("test").keys),
         "cached": all(known.values()),
         "runs": [
             {"run": run.id, "head": head, "cached": known[head], **run.metrics}

@@ -129,6 +129,6 @@ def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
 
 def _damaged(path: Path) -> CorruptStore:
     return CorruptStore(
-        f"{path}: the file is damaged; delete it: the next extract writes it again, and each "
-        "shard holds the recipe too"
+        f"{path}: the file is damaged; delete it: the next extract with the same flags writes it "
+        "again, and so does `python -m flows.maintain reindex`, from a shard"
     )

@@ -72,6 +72,16 @@ class TestOpening:
         return cls(**_checked(path, cls))
 
 
+def record_paths(folder: Path) -> list[Path]:
+    """Return the `run.json` of each run below the folder of all runs."""
+    return sorted(folder.glob("*/run.json"))
+
+
+def opening_paths(folder: Path) -> list[Path]:
+    """Return the files of the looks at the test split in one run's folder, oldest first."""
+    return sorted((folder / "test").glob("*.json"))
+
+
 def run_id(
     *,
     dataset_digest: str,
@@ -109,14 +119,17 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
         named = set(body) == {field.name for field in fields(kind)}
         whole = named and stored["sha256"] == _digest(body)
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptStore(
-            f"{path}: the file is damaged; delete its folder, train again"
-        ) from error
+        raise CorruptStore(_damaged(path)) from error
     if newer:
         raise NewerFormat(
             f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
             "update gargalo to read it"
         )
     if not whole:
-        raise CorruptStore(f"{path}: the file is damaged; delete its folder, train again")
+        raise CorruptStore(_damaged(path))
     return dict(body)
+
+
+def _damaged(path: Path) -> str:
+    way_out = "train again" if path.name == "run.json" else "open the test split again"
+    return f"{path}: the file is damaged; delete it, {way_out}"

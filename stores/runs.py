@@ -1,45 +1,26 @@
 """The run store: trained heads with their metrics, history, predictions and models."""
 
 import hashlib
-import json
-import logging
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from stores.errors import CorruptStore, NotInStore, StoreError, StoreFull, StoreReadOnly
-from stores.publish import locked, publish_file, publish_folder
-from stores.run import RUN_VERSION, Run, TestOpening
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.keys import Keys
+from stores.publish import publish_file, publish_folder
+from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
+from stores.run_table import bring_up_to_date, current_table
 from stores.tables import read_table, table_bytes
 
-log = logging.getLogger("gargalo.store")
-
-_SCHEMA = pa.schema(
-    [
-        ("run", pa.string()),
-        ("dataset", pa.string()),
-        ("dataset_digest", pa.string()),
-        ("fingerprint", pa.string()),
-        ("classes", pa.list_(pa.string())),
-        ("head", pa.string()),
-        ("head_specification", pa.string()),
-        ("seed", pa.int64()),
-        ("train_accuracy", pa.float64()),
-        ("validation_accuracy", pa.float64()),
-        ("test_accuracy", pa.float64()),
-        ("test_openings", pa.int64()),
-        ("created", pa.string()),
-    ]
-)
-_COPIED = [field.name for field in fields(Run) if field.name in _SCHEMA.names]
+_RUN_FOLDER = re.compile("[0-9a-f]{16}$")
 
 
 class RunStore:
@@ -47,7 +28,6 @@ class RunStore:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.folder = Path(root) / "runs"
-        self._table_path = self.folder / "runs.parquet"
 
     def __contains__(self, run: object) -> bool:
         return isinstance(run, str) and (self._path(run) / "run.json").exists()
@@ -65,7 +45,7 @@ class RunStore:
                 raise CorruptStore(
                     f"{folder / name}: the model is damaged (SHA-256: expected "
                     f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')}); "
-                    f"delete {folder.parent}, train again"
+                    f"delete {folder.parent / 'run.json'}, train again"
                 )
         return folder
 
@@ -81,8 +61,9 @@ class RunStore:
 
         `history` has one row an epoch. `predictions` has the columns key, split, label, predicted
         (both names of classes) and scores (one number a class). `save_model` writes into the
-        empty folder that it is given. Where the same run was stored before, that one is kept.
-        Raises StoreReadOnly or StoreFull.
+        empty folder that it is given. Where the same run was stored before, that one is kept; of
+        one that has lost its `run.json`, the looks at the test split are. Raises StoreReadOnly or
+        StoreFull.
         """
         with publish_folder(self._path(run.id), tmp=self.folder / "tmp") as draft:
             (draft / "model").mkdir()
@@ -95,7 +76,8 @@ class RunStore:
                 table_bytes(predictions, kind="predictions", version=RUN_VERSION)
             )
             (draft / "run.json").write_text(stored.to_json())
-        self._bring_table_up_to_date()
+            _make_room(self._path(run.id), draft)
+        bring_up_to_date(self.folder)
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
@@ -108,22 +90,17 @@ class RunStore:
                 raise CorruptStore(f"{paths[0]}: found run {stored.id}; move it away, train again")
             if stored.id.startswith(run):
                 return stored
-        there = ", ".join(path.parent.name for path in self._records()) or "none"
+        there = ", ".join(path.parent.name for path in record_paths(self.folder)) or "none"
         raise NotInStore(f"{self.folder}: no run, or more than one, {run!r}; there: {there}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
-        path = self._found(run) / "history.parquet"
-        return read_table(path, kind="history", version=RUN_VERSION)[0]
+        return _read_part(self._found(run), "history")
 
     def predictions(self, run: str) -> pa.Table:
         """Return a run's predictions on its train and validation images, and test if opened."""
-        folder = self._found(run)
-        tables = [folder / "predictions.parquet"]
-        tables += [path.with_suffix(".parquet") for path in _openings(folder)[-1:]]
-        return pa.concat_tables(
-            read_table(path, kind="predictions", version=RUN_VERSION)[0] for path in tables
-        )
+        tested = [_looked_at(path) for path in opening_paths(self._found(run))[-1:]]
+        return pa.concat_tables([self._own_predictions(run), *tested])
 
     def open_test(
         self, run: str, *, asked_by: str, metrics: dict[str, float], predictions: pa.Table
@@ -136,71 +113,51 @@ class RunStore:
         table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
         publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
         publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
-        self._bring_table_up_to_date()
+        bring_up_to_date(self.folder)
         return opening
 
     def openings(self, run: str) -> list[TestOpening]:
         """Return each look that was taken at the test split with this run, oldest first."""
-        return [TestOpening.read(path) for path in _openings(self._found(run))]
+        return [TestOpening.read(path) for path in opening_paths(self._found(run))]
 
-    def times_opened(self, dataset_digest: str) -> int:
-        """Count the looks that were taken at a data set's test split, with whatever run."""
-        openings = map(TestOpening.read, self.folder.glob("*/test/*.json"))
-        return sum(opening.dataset_digest == dataset_digest for opening in openings)
+    def times_opened(self, keys: Keys) -> int:
+        """Count the looks, with whatever run, at a test split that has any of these images.
+
+        So a data set that has grown, was split anew or has another name keeps its count.
+        """
+        wanted = set(map(bytes, keys))
+        looks = self.folder.glob("*/test/*.json")
+        return sum(_may_have_seen(path, wanted) for path in looks)
 
     def table(self) -> pa.Table:
         """Return all runs, one row each, newest last; kept as `runs/runs.parquet` too.
 
-        The file is derived: it is made again whenever it does not hold the runs that there are.
+        A run whose record is damaged, or newer than this software, is left out and said.
         """
-        if not self._table_path.exists() and not self._records():
-            return _SCHEMA.empty_table()  # a store without runs is only looked at
+        return current_table(self.folder)
+
+    def verify(self) -> dict[str, list[str]]:
+        """Read every file of every run; return what is wrong with each, by its folder's name."""
+        folders = [path for path in sorted(self.folder.glob("*")) if _RUN_FOLDER.match(path.name)]
+        return {f"run {path.name}": list(self._findings(path)) for path in folders}
+
+    def _findings(self, folder: Path) -> Iterator[str]:
+        parts = (self.model_folder, self.history, self._own_predictions, self.openings)
         try:
-            with locked(self.folder / "lock"):  # an older list must not replace a newer one
-                return self._kept_table()
-        except (StoreReadOnly, StoreFull) as error:
-            log.debug("the table of runs is not kept: %s", error)
-            return self._listed()
+            if not (folder / "run.json").exists():
+                raise NotInStore(f"{folder}: run.json is gone; train again")
+            self.read(folder.name)
+        except (StoreError, OSError) as error:
+            yield str(error)
+            return
+        for part in parts:
+            try:
+                part(folder.name)
+            except (StoreError, OSError) as error:
+                yield str(error)
 
-    def _bring_table_up_to_date(self) -> None:
-        try:
-            self.table()
-        except StoreError as error:  # of another run, or of the table: this run is stored
-            log.warning("%s is not brought up to date: %s", self._table_path, error)
-
-    def _kept_table(self) -> pa.Table:
-        table = self._listed()
-        with suppress(FileNotFoundError, CorruptStore):  # it is derived, and made again
-            if read_table(self._table_path, kind="runs", version=RUN_VERSION)[0].equals(table):
-                return table
-        content = table_bytes(table, kind="runs", version=RUN_VERSION)
-        publish_file(content, self._table_path, tmp=self.folder / "tmp")
-        return table
-
-    def _listed(self) -> pa.Table:
-        rows = []
-        for record in self._records():
-            with suppress(FileNotFoundError):  # somebody deletes that run just now
-                rows.append(self._row(record))
-        return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["created"])), _SCHEMA)
-
-    def _row(self, record: Path) -> dict[str, Any]:
-        run = Run.read(record)
-        openings = [TestOpening.read(path) for path in _openings(record.parent)]
-        chosen = {name: getattr(run, name) for name in _COPIED}
-        return chosen | {
-            "run": run.id,
-            "head": run.head["kind"],
-            "head_specification": json.dumps(run.head, sort_keys=True),
-            "classes": list(run.classes),
-            "train_accuracy": run.metrics.get("train_accuracy"),
-            "validation_accuracy": run.metrics.get("validation_accuracy"),
-            "test_accuracy": openings[-1].metrics.get("test_accuracy") if openings else None,
-            "test_openings": len(openings),
-        }
-
-    def _records(self) -> list[Path]:
-        return sorted(self.folder.glob("*/run.json"))
+    def _own_predictions(self, run: str) -> pa.Table:
+        return _read_part(self._found(run), "predictions")
 
     def _found(self, run: str) -> Path:
         return self._path(self.read(run).id)
@@ -209,8 +166,38 @@ class RunStore:
         return self.folder / run[:16]
 
 
-def _openings(folder: Path) -> list[Path]:
-    return sorted((folder / "test").glob("*.json"))
+def _make_room(final: Path, draft: Path) -> None:
+    """Where a run has lost its `run.json`, keep its looks and move the rest to the drafts."""
+    if final.exists() and not (final / "run.json").exists():
+        with suppress(FileNotFoundError):
+            shutil.copytree(final / "test", draft / "test")
+        final.rename(draft.with_name(f"{uuid.uuid4().hex}.draft"))
+
+
+def _read_part(folder: Path, kind: str) -> pa.Table:
+    try:
+        return read_table(folder / f"{kind}.parquet", kind=kind, version=RUN_VERSION)[0]
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; delete {folder / 'run.json'}, train again") from error
+
+
+def _looked_at(opening: Path) -> pa.Table:
+    """Return the predictions of one look at the test split."""
+    path = opening.with_suffix(".parquet")
+    try:
+        return read_table(path, kind="predictions", version=RUN_VERSION)[0]
+    except (CorruptStore, FileNotFoundError) as error:
+        raise CorruptStore(
+            f"{path}: damaged or gone; delete {opening} too, open the test split again"
+        ) from error
+
+
+def _may_have_seen(opening: Path, wanted: set[bytes]) -> bool:
+    try:
+        seen = _looked_at(opening)["key"].to_pylist()
+    except (CorruptStore, NewerFormat):
+        return True  # nobody can tell any more
+    return not wanted.isdisjoint(seen)
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NewerFormat, UnfitFeatures
+from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
 from stores.keys import IDENTITY_BYTES, Keys, Views, identities
 from stores.recipe import Recipe
 
@@ -151,37 +153,47 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
     HDF5 sees the bytes only after their digest was found right, so that no damage can crash it.
     Raises CorruptStore, NewerFormat, or OSError.
     """
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with _opened(path) as file:
+        if file.attrs["recipe"] != recipe.to_json():
+            raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
+        features = file["features"]
+        return Shard(
+            digest=path.stem,
+            size=path.stat().st_size,
+            offset=features.id.get_offset(),
+            dtype=features.dtype.str,
+            shape=features.shape[1:],
+            producer=json.loads(file.attrs["producer"]),
+            keys=file["key"][:],
+            views=file["view"][:],
+            checksums=file["row_checksum"][:],
+        )
+
+
+def recipe_in(path: Path) -> Recipe:
+    """Return the recipe that a shard says it is of; raises what `unpack` does."""
+    with _opened(path) as file:
+        return Recipe.from_json(file.attrs["recipe"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != path.stem:
         raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return _read(file, path, recipe)
+            version = int(file.attrs["format_version"])
+            if version > SHARD_VERSION:
+                raise NewerFormat(
+                    f"{path}: shard of format version {version}, this software knows up to "
+                    f"{SHARD_VERSION}; update gargalo to read it"
+                )
+            yield file
+    except StoreError:
+        raise
     except (KeyError, OSError) as error:
         if getattr(error, "errno", None):
             raise  # the system's fault, not the file's
         raise CorruptStore(f"{path}: not a shard, though its digest is right: {error}") from error
-
-
-def _read(file: h5py.File, path: Path, recipe: Recipe) -> Shard:
-    version = int(file.attrs["format_version"])
-    if version > SHARD_VERSION:
-        raise NewerFormat(
-            f"{path}: shard of format version {version}, this software knows up to "
-            f"{SHARD_VERSION}; update gargalo to read it"
-        )
-    if file.attrs["recipe"] != recipe.to_json():
-        raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
-    features = file["features"]
-    return Shard(
-        digest=path.stem,
-        size=path.stat().st_size,
-        offset=features.id.get_offset(),
-        dtype=features.dtype.str,
-        shape=features.shape[1:],
-        producer=json.loads(file.attrs["producer"]),
-        keys=file["key"][:],
-        views=file["view"][:],
-        checksums=file["row_checksum"][:],
-    )

@@ -15,6 +15,8 @@ FLOAT16_TOLERANCE = 1e-3
 # bfloat16 keeps 8 bits in each of some fifty layers: this finds gross mistakes only.
 BFLOAT16_TOLERANCE = 0.1
 BFLOAT16_SMALLEST_COSINE = 0.99
+# Rows computed a second time to compare: enough for a gross mistake, and done in a moment.
+COMPARED_ROWS = 16
 
 
 @dataclass(frozen=True)

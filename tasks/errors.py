@@ -24,5 +24,6 @@ def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") ->
     """Return the error for a name that does not exist, with the names nearest to it."""
     names = sorted(known)
     nearest = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"one of {', '.join(names)}"
+    shown = ", ".join(names[:50]) + (", …" if len(names) > 50 else "")
+    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"one of {shown}"
     return InputError(f"unknown {kind} {name!r}: {hint}{f' ({way_out})' if way_out else ''}")

@@ -13,6 +13,7 @@ from prefect import task
 from stores.features import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest, dataset_lock
+from stores.publish import check_writable
 from stores.recipe import Recipe
 from stores.shards import Producer, Rows
 from tasks.engines import Job, load_engine
@@ -94,8 +95,11 @@ def plan_shards(
 ) -> list[ShardWork]:
     """Cut missing images into shards of at most `shard_size` rows and SHARD_BYTES bytes.
 
-    Builds the engine, which says how large a row is; raises InputError where it cannot be built.
+    Builds the engine, which says how large a row is; raises InputError where it cannot be built,
+    and StoreReadOnly, before anything is computed, where the shards could not be written.
     """
+    for recipe in missing.job.recipes:
+        check_writable(FeatureStore(missing.job.store, recipe).folder)
     shapes = load_engine(missing.job).feature_shapes
     row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
     size = max(1, min(shard_size, SHARD_BYTES // row_bytes))

@@ -11,6 +11,7 @@ from tasks.errors import InputError
 
 # keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+NOT_UTF8 = "the name is not UTF-8, and Keras reads no other; rename it"
 _SPLIT_LIKE = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 
 
@@ -50,6 +51,11 @@ class Listing:
     files: tuple[ListedFile, ...]
     classes: dict[Split | None, tuple[str, ...]]
 
+    @property
+    def is_utf8(self) -> bool:
+        """Whether Keras can read all names; one that is not UTF-8 stops it."""
+        return not any(file.trouble == NOT_UTF8 for file in self.files)
+
 
 def list_folder(folder: Path) -> Listing:
     """List a folder of class folders, or of `train/` + `validation/` [+ `test/`] with those.
@@ -78,8 +84,8 @@ def list_folder(folder: Path) -> Listing:
     files = sorted(_files(folder, classes), key=lambda file: file.path)
     if not any(file.is_image for file in files):
         raise InputError(
-            f"{folder}: no image in it: expected one folder a class with files ending in "
-            f"{', '.join(KERAS_ENDINGS)}; found {len(files)} other files"
+            f"{folder}: no image in a class folder: expected one folder a class with files ending "
+            f"in {', '.join(KERAS_ENDINGS)}; found {len(names)} folders and {len(files)} files"
         )
     return Listing(folder, tuple(files), classes)
 
@@ -100,9 +106,7 @@ def _refuse_unless_utf8(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"{os.fsencode(name)!r}: the name is not UTF-8, and Keras reads no other; rename it"
-        ) from error
+        raise InputError(f"{os.fsencode(name)!r}: {NOT_UTF8}") from error
 
 
 def _check_same_classes(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> None:
@@ -142,13 +146,13 @@ def _listed(
 ) -> ListedFile:
     """Return what is listed of a file, or of a folder that is closed to us, for that reason."""
     relative = os.path.relpath(path, folder) + ("/" if closed else "")
-    if label and relative.lower().endswith(KERAS_ENDINGS):
-        _refuse_unless_utf8(relative)
-    relative = os.fsencode(relative).decode(errors="backslashreplace")
-    trouble = closed
+    spelled = os.fsencode(relative).decode(errors="backslashreplace")
+    read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
+    trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
+    relative = spelled
     try:
         about = os.stat(path)  # noqa: PTH116  a million of them: Path objects cost
-        if not closed and not stat.S_ISREG(about.st_mode):
+        if not trouble and not stat.S_ISREG(about.st_mode):
             trouble = "not a regular file"
     except OSError as error:
         about = os.lstat(path)

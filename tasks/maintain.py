@@ -1,18 +1,22 @@
 """Looking after a store: what is in it, whether it is whole, and what may go."""
 
+import logging
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from prefect import task
 
-from stores.errors import NotInStore
+from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, collect, drafts
 from stores.manifest import Manifest, datasets
-from stores.recipe import stored_recipes
+from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
+from stores.shards import recipe_in
 from tasks.retrying import RETRIED
+
+log = logging.getLogger("gargalo.store")
 
 
 def stats(store: Path) -> list[dict[str, Any]]:
@@ -21,12 +25,37 @@ def stats(store: Path) -> list[dict[str, Any]]:
 
 
 def verify(store: Path) -> dict[str, list[str]]:
-    """Read every byte of every shard; return by recipe what was damaged and is now set aside."""
-    return {str(features.recipe): features.verify() for features in _all_features(store)}
+    """Read every byte of what is stored; return what is wrong with each part, by its name.
+
+    Damaged features are set aside; anything else is left as it is, and the way out is said.
+    """
+    _check_exists(store)
+    found: dict[str, list[str]] = {}
+    for folder in _recipe_folders(store):
+        try:
+            features = FeatureStore(store, read_recipe(folder))
+            found[f"features {features.recipe}"] = features.verify()
+        except FileNotFoundError:
+            found[f"features {folder.name}"] = [
+                "recipe.json is gone; `python -m flows.maintain reindex` brings it back"
+            ]
+        except StoreError as error:
+            found[f"features {folder.name}"] = [str(error)]
+    for name in datasets(store):
+        found[f"data set {name}"] = []
+        try:
+            Manifest.read(store, name)
+        except StoreError as error:
+            found[f"data set {name}"].append(str(error))
+    return found | RunStore(store).verify()
 
 
 def reindex(store: Path) -> dict[str, int]:
-    """Make all index fragments again; return by recipe how many."""
+    """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
+    _check_exists(store)
+    for folder in _recipe_folders(store):
+        if not (folder / "recipe.json").exists():
+            _restore_recipe(folder)
     return {str(features.recipe): features.reindex() for features in _all_features(store)}
 
 
@@ -54,12 +83,16 @@ def list_store(store: Path) -> dict[str, Any]:
     _check_exists(store)
     sets = []
     for name in datasets(store):
-        about = Manifest.read(store, name).summary()
+        try:
+            about = Manifest.read(store, name).summary()
+        except StoreError as error:
+            log.warning("%s; left out", error)
+            continue
         kept = ("dataset", "folder", "classes", "images", "train", "validation", "test")
         sets.append({key: about[key] for key in kept})
     return {
         "datasets": sets,
-        "recipes": [str(recipe) for recipe in stored_recipes(store)],
+        "recipes": [str(features.recipe) for features in _all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
     }
 
@@ -73,9 +106,31 @@ list_task = task(name="list", **RETRIED)(list_store)
 
 def _all_features(store: Path) -> list[FeatureStore]:
     _check_exists(store)
-    return [FeatureStore(store, recipe) for recipe in stored_recipes(store)]
+    found = []
+    for folder in _recipe_folders(store):
+        try:
+            found.append(FeatureStore(store, read_recipe(folder)))
+        except (StoreError, FileNotFoundError) as error:
+            log.warning("%s; left out", error)
+    return found
+
+
+def _recipe_folders(store: Path) -> list[Path]:
+    return sorted(path for path in store.glob("features/*") if path.is_dir())
+
+
+def _restore_recipe(folder: Path) -> None:
+    for shard in sorted((folder / "shards").glob("*.h5")):
+        try:
+            recipe = recipe_in(shard)
+        except StoreError as error:
+            log.warning("%s; looking at the next shard", error)
+            continue
+        if recipe.fingerprint.startswith(folder.name):
+            write_recipe(recipe, folder)
+            return
 
 
 def _check_exists(store: Path) -> None:
-    if not store.is_dir():
+    if not any((store / part).is_dir() for part in ("datasets", "features", "runs")):
         raise NotInStore(f"{store}: there is no store; give its folder with --store")

@@ -11,14 +11,12 @@ from stores.features import FeatureStore
 from stores.keys import ImageKey, Keys, as_keys
 from stores.manifest import Manifest
 from stores.shards import Rows
-from tasks.agreement import Agreement, agreement
+from tasks.agreement import COMPARED_ROWS, Agreement, agreement
 from tasks.engines import Engine, Job, load_engine
 from tasks.retrying import RETRIED
 from tasks.stream import ImageFile, pixel_batches
 
 log = logging.getLogger("gargalo.extract")
-
-CHECKED_ROWS = 16
 
 
 def check_producers(job: Job, manifest: Manifest, *, store: Path) -> int:
@@ -52,7 +50,7 @@ check_producers_task = task(name="check producers", **RETRIED)(check_producers)
 def _check(
     features: FeatureStore, engine: Engine, number: int, images: list[ImageFile], folder: Path
 ) -> set[ImageKey]:
-    with pixel_batches(images, folder, features.recipe, batch_size=CHECKED_ROWS) as batches:
+    with pixel_batches(images, folder, features.recipe, batch_size=COMPARED_ROWS) as batches:
         for batch in batches:
             if batch.images:  # not all of them have changed meanwhile
                 keys = as_keys(image.key for image in batch.images)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from stores.recipe import (
     RECIPE_VERSION,
@@ -14,7 +13,7 @@ from stores.recipe import (
     StoredDtype,
 )
 from tasks.backbones import find_backbone
-from tasks.engines import EngineName, Job
+from tasks.engines import EngineChoice, Job
 from tasks.errors import InputError
 from tasks.weights import find_weights
 
@@ -38,7 +37,7 @@ class FeatureRequest:
     precision: Precision
 
 
-def make_job(request: FeatureRequest, *, store: Path, engine: EngineName | Literal["auto"]) -> Job:
+def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> Job:
     """Return the job that computes a request: a recipe for each tap, the weights, the engine.
 
     Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that

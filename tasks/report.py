@@ -44,13 +44,15 @@ def write_report(
     """
     stored = RunStore(store)
     run = stored.read(chosen)
+    test_keys = manifest.select("test").keys
     content = render(
         "report.html.jinja",
         run=run,
         manifest=manifest,
         extraction=extraction,
         recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
-        times_opened=stored.times_opened(run.dataset_digest),
+        testable=bool(len(test_keys)),
+        times_opened=stored.times_opened(test_keys),
         command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
         **_left_out(manifest, extraction),
         **_results(run, manifest, stored.predictions(run.id), stored.openings(run.id)),

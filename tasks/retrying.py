@@ -14,7 +14,8 @@ from tasks.errors import InputError
 def is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Tell whether a second try can succeed: after a failure of input or output, and no other."""
     error: object = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) and not isinstance(error, StoreError | InputError)
+    hopeless = StoreError | InputError | PermissionError
+    return isinstance(error, OSError) and not isinstance(error, hopeless)
 
 
 _TRIED_AGAIN: dict[str, Any] = {

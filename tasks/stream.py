@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.errors import StoreError
 from stores.keys import ImageKey
 from stores.recipe import Recipe
 from tasks.engines import Engine
@@ -119,7 +120,7 @@ def _computed(
 ) -> tuple[PixelBatch, list[NDArray[np.float32]]]:
     try:
         return batch, rows.result()
-    except (InputError, ExtractionError):
+    except (InputError, ExtractionError, StoreError, OSError):
         raise
     except Exception as error:  # whatever a library throws
         names = ", ".join(repr(image.path) for image in batch.images[:3])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal
 from zipfile import BadZipFile
 
@@ -47,9 +48,10 @@ def find_weights(
         raise WeightsError(f"backbone {backbone.name} has no ImageNet weights of its own")
     path = packaged_weights() if asked == "imagenet" else Path(os.path.expanduser(asked))  # noqa: PTH111  it leaves an unknown ~user as it is
     if not path.is_file():
+        what = "a folder" if path.is_dir() else "no such file"
         raise WeightsError(
-            f"--weights {asked}: no such file; expected imagenet, none, or the path of a "
-            f"Keras weights file (.h5, .weights.h5) of {backbone.name} without its classifier"
+            f"--weights {asked}: {what}; expected imagenet, none, or the path of a Keras weights "
+            f"file (.h5, .weights.h5) of {backbone.name} without its classifier"
         )
     return Weights("file", str(path.resolve()), seed, _file_digest(path))
 
@@ -158,7 +160,7 @@ def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any
             backbone.build(image_size)  # where it is the size that is refused, it raises again
         elif type(error) is not Exception and not isinstance(error, OSError | HTTPException):
             raise
-        reason = " ".join(str(error.__cause__ or error).split())[:200] or type(error).__name__
+        reason = shorten(str(error.__cause__ or error), 400) or type(error).__name__
         # What HDF5 cannot read has no error number, unlike what the system refuses.
         if type(error) is OSError and error.errno is None:
             reason += "; delete the damaged file in ~/.keras/models (or $KERAS_HOME/models)"

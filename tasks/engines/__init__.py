@@ -15,6 +15,7 @@ from tasks.backend import check_backend
 from tasks.weights import Weights
 
 EngineName = Literal["keras", "openvino"]
+EngineChoice = EngineName | Literal["auto"]
 ENGINES: dict[EngineName, str] = {
     "keras": "tasks.engines.keras_engine:KerasEngine",
     "openvino": "tasks.engines.trusted:TrustedEngine",
@@ -28,7 +29,7 @@ class Job:
     recipes: tuple[Recipe, ...]
     weights: Weights
     store: Path  # where converted models are kept
-    engine: EngineName | Literal["auto"]
+    engine: EngineChoice
 
 
 class Engine(Protocol):

@@ -150,7 +150,7 @@ def _check_precision(core: ov.Core, job: Job) -> None:
 
 
 def _converted(reference: KerasEngine) -> ov.Model:
-    with _no_telemetry():
+    with _no_telemetry(), _logging_as_it_was():
         return ov.convert_model(reference.graph)
 
 
@@ -166,6 +166,18 @@ def _no_telemetry() -> Iterator[None]:
         sys.modules.pop(name)
         if before is not None:
             sys.modules[name] = before
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    # The converter sets the root logger to errors only, and leaves it so where it fails.
+    root = logging.getLogger()
+    before = root.level, root.filters[:], root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(before[0])
+        root.filters, root.handlers = before[1:]
 
 
 def _digest(path: Path) -> str:

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.agreement import Agreement, agreement
+from stores.errors import StoreError
+from tasks.agreement import COMPARED_ROWS, Agreement, agreement
 from tasks.engines import Engine, EngineName, Job
 from tasks.engines.keras_engine import KerasEngine
 from tasks.engines.openvino_engine import OpenVinoEngine
 from tasks.errors import ExtractionError, InputError
 
 log = logging.getLogger("gargalo.extract")
-
-COMPARED_ROWS = 16
 
 
 class TrustedEngine:
@@ -74,7 +73,7 @@ class TrustedEngine:
         self._compared += len(pixels)
         worst = max(results, key=lambda result: result.largest_difference / result.tolerance)
         if all(result.within_tolerance for result in results):
-            candidate.keep(asdict(worst))
+            _keep(candidate, asdict(worst))
         elif precision == "float32":
             log.warning("%s; Keras takes over", _disagreement(self._job, worst))
             self._engine = reference
@@ -96,6 +95,13 @@ def _converted_or_keras(job: Job) -> tuple[Engine, OpenVinoEngine | None]:
         log.warning("OpenVINO cannot compute %s: %s; Keras takes over", job.recipes[0], reason)
         return KerasEngine(job), None
     return engine, None if engine.agreement else engine
+
+
+def _keep(candidate: OpenVinoEngine, figures: dict[str, Any]) -> None:
+    try:
+        candidate.keep(figures)
+    except (StoreError, OSError) as error:  # it saves the next process a conversion, no more
+        log.warning("the converted model is not kept: %s", error)
 
 
 def _disagreement(job: Job, result: Agreement) -> str:

@@ -33,7 +33,8 @@ class TrainedDense:
         if outputs.shape[1] > 1:
             return outputs
         if self.model.layers[-1].activation is keras.activations.linear:
-            outputs = 1.0 / (1.0 + np.exp(-outputs))
+            with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
+                outputs = 1.0 / (1.0 + np.exp(-outputs))
         return np.hstack([1.0 - outputs, outputs])
 
     def save(self, folder: Path) -> None:

@@ -59,6 +59,9 @@ def test_help_shows_the_common_flags(run, flow):
         (("extract", "x", "--image-size", "100000"), "less than or equal to 4096"),
         (("train", "missing/"), "no data set 'missing'"),
         (("train", "x", "--hidden-units", "0"), "greater than 0"),
+        (("train", "x", "--hidden-units", "100000000"), "less than or equal to 65536"),
+        (("train", "some/photos"), "give the name of a data set, not a folder: photos"),
+        (("extract", ""), "'': there is no such folder"),
         (("train", "x", "--activation", "rellu"), "'relu'"),
         (("train", "x", "--learning-rate", "inf"), "less than 1000000"),
         (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),
@@ -85,6 +88,32 @@ def test_what_the_system_refuses_is_one_line_and_exit_code_1(run, tmp_path):
     assert "call again" in errors
     assert errors.count("\n") == 1
     assert not output
+
+
+def test_verify_ends_with_1_where_something_is_damaged(run, run_json, photos):
+    run_json("ingest", photos)
+    assert run("maintain", "verify") == (0, "data set photos: whole\n", "")
+    (photos.parent / "feature-store/datasets/photos/manifest.parquet").write_text("damaged")
+    code, output, errors = run("maintain", "verify")
+    assert code == 1
+    assert "data set photos: " in output
+    assert "ingest again" in output
+    assert not errors
+
+
+def test_who_reads_no_further_is_no_error(photos, prefect_environment):
+    command = [sys.executable, "-m", "flows.ingest", photos]
+    process = subprocess.Popen(
+        command,
+        cwd=photos.parent,
+        env=prefect_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
 
 
 def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run):

@@ -75,7 +75,7 @@ def test_the_report_is_about_this_run_and_its_command_gets_it_again(run_json, ph
 def test_without_a_test_split_the_report_is_about_validation(run_json, photos):
     summary = run_json("pipeline", photos, *SMALL, "--test-split", "0")
     assert summary["train"]["test_accuracy"] is None
-    assert "The test split has not been opened" in (photos.parent / summary["report"]).read_text()
+    assert "The data set has no test image" in (photos.parent / summary["report"]).read_text()
 
 
 def test_every_image_is_accounted_for_once(run_json, photos):

@@ -1,4 +1,4 @@
-"""Folders that need more than tmp_path gives: a read-only one, and a full disk."""
+"""Folders that need more than tmp_path gives, a read-only one and a full disk; a run store."""
 
 import os
 import shutil
@@ -7,6 +7,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
+from stores import RunStore
+from tests.stores.runs import publish
+from tests.stores.test_run import RUN
 
 
 @pytest.fixture
@@ -41,3 +45,15 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small disk is not permitted here")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    store = RunStore(tmp_path)
+    publish(store)
+    return store
+
+
+@pytest.fixture
+def run_json(runs):
+    return runs.folder / RUN.id[:16] / "run.json"

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from stores import StoreFull, StoreReadOnly
-from stores.publish import is_leased, locked, publish_file, publish_folder
+from stores.publish import check_writable, is_leased, locked, publish_file, publish_folder
 from tests.stores.samples import in_child, snapshot
 
 HOLD_A_FOLDER = """
@@ -106,6 +107,23 @@ def test_a_really_read_only_folder_refuses(public):
     public.chmod(0o555)
     with pytest.raises(StoreReadOnly, match="final"):
         in_child(write, nobody=True)
+
+
+@pytest.mark.parametrize("place", ["", "store", "store/features/deep"])
+def test_a_place_that_cannot_be_written_is_found_before_it_is(public, place):
+    (public / "store").mkdir()
+    check_writable(public / place)
+    assert [path.name for path in public.rglob("*")] == ["store"]
+    for folder in (public / "store", public):
+        folder.chmod(0o555)
+    with pytest.raises(StoreReadOnly, match="give another --store"):
+        in_child(lambda: check_writable(public / place), nobody=True)
+
+
+def test_a_place_on_a_read_only_disk_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(StoreReadOnly, match="Read-only file system"):
+        check_writable(tmp_path)
 
 
 def test_a_folder_appears_whole(tmp_path):

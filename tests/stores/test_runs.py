@@ -1,62 +1,15 @@
 import json
 import os
-import shutil
+import re
 from dataclasses import replace
-from multiprocessing.pool import ThreadPool
 
-import pyarrow as pa
 import pytest
 
 from stores import CorruptStore, NewerFormat, NotInStore, RunStore, StoreFull, StoreReadOnly
-from stores.publish import publish_file
 from stores.run import RUN_VERSION
-from stores.tables import read_table, table_bytes
+from tests.stores.runs import OTHER, look, predictions, publish, save_model
 from tests.stores.samples import flip, in_child, snapshot
 from tests.stores.test_run import RUN
-
-OTHER = replace(RUN, seed=8, created="2026-01-02T00:00:00+00:00")
-HISTORY = [{"loss": 1.0, "accuracy": 0.5}, {"loss": 0.5, "accuracy": 0.75}]
-
-
-def predictions(split="validation"):
-    columns = {"key": [b"k" * 32], "split": [split], "label": ["cat"], "predicted": ["ação"]}
-    return pa.table(columns | {"scores": [[0.25, 0.75]]})
-
-
-def save_model(folder):
-    (folder / "model.txt").write_text("the model")
-
-
-def publish(store, run=RUN, *, history=HISTORY, save=save_model):
-    return store.publish(run, history=history, predictions=predictions(), save_model=save)
-
-
-def look(store, run=RUN.id, accuracy=0.5):
-    return store.open_test(
-        run,
-        asked_by="report",
-        metrics={"test_accuracy": accuracy},
-        predictions=predictions("test"),
-    )
-
-
-@pytest.fixture
-def runs(tmp_path):
-    store = RunStore(tmp_path)
-    publish(store)
-    return store
-
-
-@pytest.fixture
-def table_of(runs):
-    """Return a function that reads `runs.parquet` as it is now."""
-    path = runs.folder / "runs.parquet"
-    return lambda: read_table(path, kind="runs", version=RUN_VERSION)[0]
-
-
-@pytest.fixture
-def run_json(runs):
-    return runs.folder / RUN.id[:16] / "run.json"
 
 
 def test_nothing_is_created_before_the_first_run(tmp_path):
@@ -105,7 +58,7 @@ def test_a_model_may_have_folders(tmp_path):
 )
 def test_a_damaged_model_is_not_given_out(runs, damage):
     damage(runs.model_folder(RUN.id) / "model.txt")
-    way_out = rf"model is damaged .*; delete {runs.folder / RUN.id[:16]}, train again"
+    way_out = rf"model is damaged .*; delete {runs.folder / RUN.id[:16]}/run.json, train again"
     with pytest.raises(CorruptStore, match=way_out):
         runs.model_folder(RUN.id)
 
@@ -194,20 +147,27 @@ def test_an_opening_by_the_beginning_of_an_id_is_counted_too(runs):
     assert folders == [RUN.id[:16], "tmp"]
 
 
-def test_openings_of_a_data_set_are_counted_over_all_its_runs(runs):
-    foreign = replace(RUN, dataset_digest="e" * 64)
-    for run in publish(runs), publish(runs, OTHER), publish(runs, foreign):
-        look(runs, run.id)
-    look(runs, OTHER.id)
-    assert runs.times_opened(RUN.dataset_digest) == 3
-    assert runs.times_opened(foreign.dataset_digest) == 1
-    assert runs.times_opened("f" * 64) == 0
-
-
-def test_openings_with_a_damaged_run_are_counted(runs, run_json):
+def test_looks_at_an_image_are_counted_over_all_runs_and_data_sets(runs):
+    grown = publish(runs, replace(RUN, dataset="grown", dataset_digest="e" * 64))
+    other = publish(runs, OTHER)
     look(runs)
-    run_json.write_text("damaged")
-    assert runs.times_opened(RUN.dataset_digest) == 1
+    look(runs, grown.id, keys=[b"l" * 32, b"k" * 32])
+    look(runs, other.id, keys=[b"m" * 32])
+    assert runs.times_opened([b"k" * 32]) == 2
+    assert runs.times_opened([b"k" * 32, b"l" * 32, b"m" * 32]) == 3
+    assert runs.times_opened([b"n" * 32]) == runs.times_opened([]) == 0
+
+
+@pytest.mark.parametrize("damage", ["run.json", "test/*.json", "test/*.parquet"])
+def test_damaged_looks_are_counted(runs, damage):
+    look(runs)
+    (path,) = (runs.folder / RUN.id[:16]).glob(damage)
+    path.write_text("damaged")
+    assert runs.times_opened([b"k" * 32]) == 1
+    if "parquet" in damage:
+        assert runs.times_opened([b"n" * 32]) == 1  # it may have been this one
+        with pytest.raises(CorruptStore, match=r"delete .*\.json too, open the test split again"):
+            runs.predictions(RUN.id)
 
 
 def test_an_unknown_runs_test_is_not_opened(runs):
@@ -224,113 +184,38 @@ def test_predictions_on_test_are_those_of_the_last_look(runs):
     assert runs.predictions(RUN.id)["split"].to_pylist() == ["validation", "test"]
 
 
-def test_the_table_has_a_row_for_each_run_newest_last(runs):
-    publish(runs, OTHER)
-    look(runs, accuracy=0.5)
-    look(runs, accuracy=0.25)
-    first, last = runs.table().to_pylist()
-    assert (first["run"], last["run"]) == (RUN.id, OTHER.id)
-    assert first["validation_accuracy"] == 0.9
-    assert (first["test_accuracy"], first["test_openings"]) == (0.25, 2)
-    assert (last["test_accuracy"], last["test_openings"]) == (None, 0)
-    assert json.loads(first["head_specification"]) == RUN.head
-    assert first["classes"] == ["cat", "ação"]
-
-
-def test_the_table_is_kept_while_it_is_right(runs):
-    table = runs.table()
-    path = runs.folder / "runs.parquet"
-    before = path.stat()
-    assert read_table(path, kind="runs", version=RUN_VERSION)[0].equals(table)
-    assert runs.table().equals(table)
-    assert path.stat().st_ino == before.st_ino
-
-
-@pytest.mark.parametrize("damage", [b"", b"damaged", None])
-def test_a_damaged_table_is_made_again(runs, damage):
-    whole = runs.table()
-    path = runs.folder / "runs.parquet"
-    content = path.read_bytes()
-    path.write_bytes(content[:-1] if damage is None else damage)
-    assert runs.table().equals(whole)
-    assert path.read_bytes() == content
-
-
-def test_a_stale_table_is_made_again(runs):
-    runs.table()
-    publish(runs, OTHER)
+def test_a_damaged_run_is_corrupt_and_its_way_out_keeps_its_looks(runs, run_json):
     look(runs)
-    assert runs.table().num_rows == 2
-    path = runs.folder / "runs.parquet"
-    stored = read_table(path, kind="runs", version=RUN_VERSION)[0]
-    assert stored["test_openings"].to_pylist() == [1, 0]
-
-
-def test_the_table_is_made_when_a_run_is_published_and_when_its_test_is_opened(runs, table_of):
-    assert table_of()["run"].to_pylist() == [RUN.id]
-    publish(runs, OTHER)
-    assert table_of()["test_openings"].to_pylist() == [0, 0]
-    look(runs, OTHER.id)
-    assert table_of()["test_openings"].to_pylist() == [0, 1]
-
-
-def test_the_table_holds_a_run_that_was_trained_again_as_it_is_now(runs, table_of):
-    shutil.rmtree(runs.folder / RUN.id[:16])
-    publish(runs, replace(RUN, metrics={"validation_accuracy": 0.8}))
-    assert table_of()["validation_accuracy"].to_pylist() == [0.8]
-
-
-def test_an_older_table_does_not_replace_a_newer_one(runs, table_of, monkeypatch):
-    def overtaken(content, final, *, tmp):
-        if final.name == "runs.parquet":
-            monkeypatch.undo()
-            others.append(pool.apply_async(publish, (runs, OTHER)))
-            others[0].wait(0.5)
-        publish_file(content, final, tmp=tmp)
-
-    others = []
-    with ThreadPool(1) as pool:
-        monkeypatch.setattr("stores.runs.publish_file", overtaken)
-        publish(runs, replace(RUN, seed=9))
-        others[0].get()
-    assert table_of().num_rows == 3
-
-
-@pytest.mark.parametrize("damaged", ["run.json", "runs.parquet"])
-def test_what_is_wrong_with_others_keeps_no_run_from_being_stored(runs, run_json, damaged, caplog):
-    if damaged == "run.json":
-        run_json.write_text("damaged")
-    else:
-        newer = table_bytes(pa.table({"new": [1]}), kind="runs", version=RUN_VERSION + 1)
-        (runs.folder / "runs.parquet").write_bytes(newer)
-    assert publish(runs, OTHER) == OTHER
-    assert "runs.parquet is not brought up to date: " in caplog.text
-
-
-def test_a_newer_table_is_left_alone(runs):
-    path = runs.folder / "runs.parquet"
-    path.write_bytes(table_bytes(pa.table({"new": [1]}), kind="runs", version=RUN_VERSION + 1))
-    content = path.read_bytes()
-    with pytest.raises(NewerFormat, match="update gargalo"):
-        runs.table()
-    assert path.read_bytes() == content
-
-
-def test_a_damaged_run_is_corrupt(runs, run_json):
     run_json.write_text(run_json.read_text().replace("0.9", "0.99"))
-    for call in (lambda: runs.read(RUN.id), runs.table):
-        with pytest.raises(CorruptStore, match=r"run.json: .*delete its folder, train again"):
-            call()
-
-
-def test_the_way_out_of_a_damaged_run_works(runs, run_json):
-    run_json.write_text("damaged")
-    with pytest.raises(CorruptStore):
+    with pytest.raises(CorruptStore, match=r"run.json: .*delete it, train again"):
         runs.read(RUN.id)
-    for path in sorted(run_json.parent.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    run_json.parent.rmdir()
+    run_json.unlink()
+    assert RUN.id not in runs
     assert publish(runs) == RUN
+    assert len(runs.openings(RUN.id)) == 1
+    assert runs.verify() == {f"run {RUN.id[:16]}": []}
+
+
+@pytest.mark.parametrize(
+    ("part", "finding"),
+    [
+        ("run.json", "run.json: the file is damaged"),
+        ("history.parquet", "history.parquet: the file is damaged.*delete .*run.json, train again"),
+        ("predictions.parquet", "predictions.parquet: the file is damaged"),
+        ("model/model.txt", "the model is damaged"),
+        ("test/*.json", "the file is damaged; delete it, open the test split again"),
+    ],
+)
+def test_verify_finds_what_is_wrong_with_a_run(runs, part, finding):
+    look(runs)
+    assert not any(runs.verify().values())
+    (path,) = (runs.folder / RUN.id[:16]).glob(part)
+    path.write_text("damaged")
+    (findings,) = runs.verify().values()
+    assert re.search(finding, findings[0])
+    path.unlink()
+    if part != "test/*.json":
+        assert any(runs.verify().values())
 
 
 def test_a_run_in_anothers_folder_is_corrupt(runs, run_json):

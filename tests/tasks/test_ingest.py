@@ -86,6 +86,17 @@ def test_odd_names_are_kept_as_they_are(folder, store):
     assert {entries[f"cat/{name}"].status for name in names} == {"accepted"}
 
 
+def test_a_name_that_is_not_utf8_costs_that_file_only(folder, store):
+    write(folder / "cat" / os.fsdecode(b"\xe9t\xe9.png"), small_png(70))
+    done = ingest(folder, store=store)
+    (odd,) = done.manifest.of_status("rejected")
+    assert odd.path == "cat/\\xe9t\\xe9.png"
+    assert "the name is not UTF-8" in odd.reason
+    assert done.manifest.classes == ("cat", "dog")
+    assert done.manifest.summary()["images"] == 10
+    assert ingest(folder, store=store).read == 0
+
+
 def test_an_odd_class_is_kept_as_it_is(folder, store):
     (folder / "cat").rename(folder / "Kätz\nchen ")
     assert ingest(folder, store=store).manifest.classes == ("Kätz\nchen ", "dog")

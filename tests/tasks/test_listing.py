@@ -164,9 +164,9 @@ def test_a_folder_must_be_there_and_a_folder_and_have_images(tmp_path):
     assert "there is no such folder" in refusal(tmp_path / "missing")
     assert "is a file, not a folder" in refusal(write(tmp_path / "file.png", b""))
     (tmp_path / "folder").mkdir()
-    assert "no image in it" in refusal(tmp_path / "folder")
+    assert "no image in a class folder" in refusal(tmp_path / "folder")
     touch(tmp_path / "folder", "loose.png", "cat/1.txt", ".hidden/1.png")
-    assert "no image in it" in refusal(tmp_path / "folder")
+    assert "no image in a class folder" in refusal(tmp_path / "folder")
 
 
 def test_what_is_no_regular_file_is_listed_with_its_trouble(tmp_path):
@@ -185,10 +185,18 @@ def test_what_is_no_regular_file_is_listed_with_its_trouble(tmp_path):
     }
 
 
-@pytest.mark.parametrize("place", [b"cat/\xff.jpg", b"cat/\xff/1.jpg", b"\xff/1.txt"])
-def test_a_name_that_keras_cannot_read_is_refused(tmp_path, place):
+@pytest.mark.parametrize("place", [b"cat/\xff.jpg", b"cat/\xff/1.jpg"])
+def test_a_name_that_keras_cannot_read_costs_that_file(tmp_path, place):
     touch(tmp_path, "cat/1.png", Path(os.fsdecode(place)))
-    assert "\\xff" in refusal(tmp_path)
+    listing = list_folder(tmp_path)
+    (odd,) = [file for file in listing.files if file.trouble]
+    assert "\\xff" in odd.path
+    assert "the name is not UTF-8" in odd.trouble
+    assert not listing.is_utf8
+
+
+def test_a_class_whose_name_keras_cannot_read_is_refused(tmp_path):
+    touch(tmp_path, "cat/1.png", Path(os.fsdecode(b"\xff/1.txt")))
     assert "the name is not UTF-8" in refusal(tmp_path)
 
 
@@ -199,7 +207,9 @@ def test_a_folder_whose_name_keras_cannot_read_is_refused(tmp_path):
 
 def test_any_name_will_do_for_a_file_that_is_ignored(tmp_path):
     touch(tmp_path, "cat/1.png", os.fsdecode(b"\xff.txt"), os.fsdecode(b"cat/\xfe.txt"))
-    paths = [file.path for file in list_folder(tmp_path).files]
+    listing = list_folder(tmp_path)
+    assert listing.is_utf8
+    paths = [file.path for file in listing.files]
     assert paths == ["\\xff.txt", "cat/1.png", "cat/\\xfe.txt"]
 
 

@@ -40,6 +40,40 @@ def test_reindex_brings_deleted_fragments_back(store):
     assert len(list(store.glob("features/*/index/*.parquet"))) == 2
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("x")])
+def test_a_recipe_that_was_lost_is_found_and_brought_back_from_a_shard(store, damage, caplog):
+    whole = verify(store)
+    (recipe,) = store.glob("features/*/recipe.json")
+    content = recipe.read_bytes()
+    damage(recipe)
+    (findings,) = verify(store).values()
+    assert "flows.maintain reindex" in findings[0]
+    assert stats(store) == list_store(store)["recipes"] == []
+    assert "recipe.json" in caplog.text
+    recipe.unlink(missing_ok=True)  # what is said of a damaged one
+    assert list(reindex(store).values()) == [2]
+    assert recipe.read_bytes() == content
+    assert verify(store) == whole
+
+
+def test_verify_reads_data_sets_and_runs_too(store):
+    (store / "datasets" / "pets").mkdir(parents=True)
+    (store / "datasets" / "pets" / "manifest.parquet").write_bytes(b"damaged")
+    (store / "runs" / ("0" * 16)).mkdir(parents=True)
+    found = verify(store)
+    assert found.pop(f"features {RECIPE}") == []
+    assert found.keys() == {"data set pets", f"run {'0' * 16}"}
+    assert "ingest again" in found["data set pets"][0]
+    assert "train again" in found[f"run {'0' * 16}"][0]
+
+
+def test_a_damaged_data_set_hides_no_other_part(store, caplog):
+    (store / "datasets" / "pets").mkdir(parents=True)
+    (store / "datasets" / "pets" / "manifest.parquet").write_bytes(b"damaged")
+    assert list_store(store)["recipes"] == [str(RECIPE)]
+    assert "left out" in caplog.text
+
+
 def test_garbage_is_listed_first_and_deleted_when_asked(store):
     for place in (next(store.glob("features/*/tmp")), store / "runs" / "tmp"):
         place.mkdir(parents=True, exist_ok=True)
@@ -74,5 +108,7 @@ def test_list_names_recipes(store):
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(NotInStore, match="there is no store"):
-        stats(tmp_path / "nothing")
+    (tmp_path / "photos").mkdir()
+    for folder in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(NotInStore, match="there is no store"):
+            stats(folder)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from stores import DisagreeingProducers, FeatureStore, MissingFeatures
+from tasks.agreement import COMPARED_ROWS
 from tasks.engines import load_engine
 from tasks.ingest import ingest
-from tasks.producers import CHECKED_ROWS, check_producers
+from tasks.producers import check_producers
 from tasks.recipes import make_job
 from tests.stores.samples import flip_row, snapshot
 from tests.tasks.extraction import REQUEST, extract, write_folder, write_image
@@ -65,7 +66,7 @@ def test_features_of_others_are_checked_and_counted_apart(
     add_one(folder)
     tiny.read_diary()
     done = extract(folder, store)
-    assert (done.checked, done.computed) == (min(count, CHECKED_ROWS), 1)
+    assert (done.checked, done.computed) == (min(count, COMPARED_ROWS), 1)
     assert sum(tiny.read_diary().values()) == done.checked + 1
     assert len(FeatureStore(store, done.job.recipes[0]).producers()) == 2
 
@@ -73,7 +74,7 @@ def test_features_of_others_are_checked_and_counted_apart(
 def test_it_is_checked_once_only(tiny, folder, store, monkeypatch):
     extract_as(monkeypatch, OLD, folder, store)
     add_one(folder)
-    assert extract(folder, store).checked == CHECKED_ROWS
+    assert extract(folder, store).checked == COMPARED_ROWS
     write_image(folder / "cats/newer.png", seed=501)
     assert extract(folder, store).checked == 0
 
@@ -83,7 +84,7 @@ def test_any_other_producer_is_checked(tiny, folder, store, monkeypatch, where):
     own = load_engine(job_of(store)).producer
     extract_as(monkeypatch, own | {where: OLD[where] if where != "engine" else "b"}, folder, store)
     add_one(folder)
-    assert extract(folder, store).checked == CHECKED_ROWS
+    assert extract(folder, store).checked == COMPARED_ROWS
 
 
 def test_with_nothing_to_compute_nothing_is_checked(tiny, folder, store, monkeypatch):
@@ -128,14 +129,14 @@ def test_disagreeing_features_are_never_mixed(tiny, folder, store, change):
 def test_last_bits_may_differ(tiny, folder, store):
     other = store_again(extract(folder, store), store, lambda rows: rows * (1 + 5e-6))
     add_one(folder)
-    assert extract(folder, other).checked == CHECKED_ROWS
+    assert extract(folder, other).checked == COMPARED_ROWS
 
 
 def test_float16_is_compared_as_such(tiny, folder, store):
     done = extract(folder, store, dtype="float16")
     nudged = store_again(done, store, lambda rows: np.nextafter(rows, np.float16(0)))
     add_one(folder)
-    assert extract(folder, nudged, dtype="float16").checked == CHECKED_ROWS
+    assert extract(folder, nudged, dtype="float16").checked == COMPARED_ROWS
 
 
 def test_each_tap_is_checked(tiny, folder, store):
@@ -159,7 +160,7 @@ def test_each_data_set_is_checked_by_its_own_rows(tiny, tmp_path, store, monkeyp
     done = extract(tmp_path / "others", store)
     assert (done.checked, done.computed) == (0, 4)
     add_one(tmp_path / "pets")
-    assert extract(tmp_path / "pets", store).checked == CHECKED_ROWS
+    assert extract(tmp_path / "pets", store).checked == COMPARED_ROWS
 
 
 def test_where_none_of_their_images_can_be_read_a_warning_is_given(
@@ -179,9 +180,9 @@ def test_images_that_have_changed_are_passed_over(tiny, folder, store, monkeypat
     add_one(folder)
     manifest = ingest(folder, store=store).manifest
     paths = manifest.select().paths
-    for path in [p for p in paths if p != "cats/new.png"][:CHECKED_ROWS]:
+    for path in [p for p in paths if p != "cats/new.png"][:COMPARED_ROWS]:
         (folder / path).unlink()
-    assert check_producers(job_of(store), manifest, store=store) == 20 - CHECKED_ROWS
+    assert check_producers(job_of(store), manifest, store=store) == 20 - COMPARED_ROWS
 
 
 def test_a_damaged_stored_row_is_no_disagreement(tiny, folder, store, monkeypatch):
@@ -189,7 +190,7 @@ def test_a_damaged_stored_row_is_no_disagreement(tiny, folder, store, monkeypatc
     flip_row(FeatureStore(store, done.job.recipes[0]), 2)
     add_one(folder)
     manifest = ingest(folder, store=store).manifest
-    assert check_producers(job_of(store), manifest, store=store) == CHECKED_ROWS
+    assert check_producers(job_of(store), manifest, store=store) == COMPARED_ROWS
     with pytest.raises(MissingFeatures):
         done.features(store)
     assert extract(folder, store).computed == 2

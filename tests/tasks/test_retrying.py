@@ -41,6 +41,7 @@ def test_input_and_output_are_tried_again(error):
         ExtractionError("NaN"),
         StoreFull("no space"),
         StoreReadOnly("no right"),
+        PermissionError(errno.EACCES, "Permission denied"),
         CorruptStore("a byte"),
         ValueError("a mistake of ours"),
         MemoryError(),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stores import StoreFull
 from stores.keys import ImageKey
 from tasks import pixels, stream
 from tasks.errors import ExtractionError
@@ -216,6 +217,18 @@ def test_a_batch_without_images_has_no_rows(folder):
         (folder / image.path).unlink()
     found = features_of(folder, images, Sums(), batch_size=4)
     assert [rows.shape for _, (rows,) in found] == [(0, 1), (4, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("error", [StoreFull("no space"), OSError(errno.EIO, "I/O")], ids=repr)
+def test_what_the_store_or_the_system_refuses_is_no_crash_of_the_engine(folder, error):
+    def refuse(_):
+        raise error
+
+    engine = Sums()
+    engine.compute = refuse
+    with pytest.raises(type(error)) as caught:
+        features_of(folder, images_of(folder), engine, batch_size=4)
+    assert caught.value is error
 
 
 def test_an_engine_that_crashes_names_the_images(folder):

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stores import FeatureStore
-from tasks.agreement import agreement
+from stores import FeatureStore, StoreFull
+from tasks.agreement import COMPARED_ROWS, agreement
 from tasks.engines import load_engine, trusted
 from tasks.engines.choice import WORTH_CONVERTING, choose_engine
 from tasks.engines.openvino_engine import OpenVinoEngine, is_kept
@@ -33,13 +33,26 @@ def engine_of(store, **asked):
     return trusted.TrustedEngine(job_of(store, **asked))
 
 
+def test_a_model_that_cannot_be_kept_computes_all_the_same(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise StoreFull("no space")
+
+    monkeypatch.setattr(OpenVinoEngine, "keep", refuse)
+    engine = engine_of(tmp_path)
+    with caplog.at_level(logging.WARNING, "gargalo.extract"):
+        (rows,) = engine.compute(some_pixels(5))
+    assert engine.name == "openvino"
+    assert len(rows) == 5
+    assert "the converted model is not kept: no space" in caplog.text
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """A store with a converted model that was found to agree."""
     store = tmp_path_factory.mktemp("kept")
     engine = engine_of(store)
     engine.compute(some_pixels(20))
-    assert engine.take_checked() == trusted.COMPARED_ROWS
+    assert engine.take_checked() == COMPARED_ROWS
     return store
 
 
@@ -73,7 +86,7 @@ def test_the_shard_says_how_well_it_agreed(kept):
     figures = engine_of(kept).producer["agreement"]
     assert 0 <= figures["largest_difference"] <= figures["tolerance"] == 2e-5
     assert figures["smallest_cosine"] >= 0.99999
-    assert figures["rows"] == trusted.COMPARED_ROWS
+    assert figures["rows"] == COMPARED_ROWS
 
 
 def test_what_disagrees_is_dropped_and_keras_takes_over(tmp_path, monkeypatch, caplog):
@@ -96,6 +109,7 @@ def test_what_cannot_be_converted_is_computed_by_keras(tiny, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "gargalo.extract"):
         done = extract(folder, store, engine="openvino")  # the diary is a Python function
     assert "OpenVINO cannot compute" in caplog.text
+    assert logging.getLogger().isEnabledFor(logging.WARNING)  # its converter would say errors only
     assert done.computed == 20
     assert FeatureStore(store, done.job.recipes[0]).producers()[0]["engine"] == "keras"
 

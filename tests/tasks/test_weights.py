@@ -149,11 +149,12 @@ def test_what_is_no_weights_file_is_refused(saved, tmp_path, name, content):
     refused(path)
 
 
-@pytest.mark.parametrize("asked", ["nowhere.h5", "~nobody-of-that-name/x.h5", "imagenett", "."])
+@pytest.mark.parametrize("asked", ["nowhere.h5", "~nobody-of-that-name/x.h5", "imagenett"])
 def test_a_file_that_is_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     message = refused(asked)
     assert "no such file; expected imagenet, none, or the path" in message
+    assert ".: a folder; expected imagenet" in refused(".")
 
 
 def test_an_unreadable_file_is_said(saved, monkeypatch):

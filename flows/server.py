@@ -1,0 +1,78 @@
+"""The Prefect server that a command line talks to: the user's, or a temporary one of its own."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_HOME,
+    PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+
+from stores.publish import nearest_there
+from tasks.errors import InputError
+
+# Where the user has said nothing else. A temporary server takes up to 22 s to start here, and its
+# own limit of 20 s is too close; without the heartbeat a flow ends a second sooner.
+_SETTINGS = {
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+    PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+}
+
+
+@contextmanager
+def prefect_server() -> Iterator[None]:
+    """Have a server in the block: the one of PREFECT_API_URL, else a temporary one.
+
+    Raises:
+        InputError: Prefect's folder cannot be written to.
+    """
+    _check_home()
+    with temporary_settings(set_defaults=_SETTINGS):
+        if not PREFECT_API_URL.value():
+            _start_temporary_server()
+        yield
+
+
+def _check_home() -> None:
+    # Both Prefect and its server would say so at great length, and try for minutes.
+    nearest = nearest_there(PREFECT_HOME.value())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(
+            f"cannot write {nearest}, where Prefect keeps its state: "
+            "set PREFECT_HOME to a folder with write permission"
+        )
+
+
+def _start_temporary_server() -> None:
+    """Start Prefect's temporary server so that Ctrl-C on a terminal does not end it.
+
+    The terminal sends SIGINT to all processes in the foreground; a server that dies first leaves
+    the flow retrying its last words for two minutes. A blocked signal stays blocked in a child, and
+    only in the thread that blocks it; Prefect ends the server at exit, by SIGTERM.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    failures: list[Exception] = []
+
+    def start() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            SubprocessASGIServer().start()
+        except Exception as error:  # noqa: BLE001  raised in the thread that waits
+            failures.append(error)
+
+    context = copy_context()  # which holds Prefect's settings
+    starting = threading.Thread(target=context.run, args=(start,), daemon=True)
+    starting.start()
+    starting.join()
+    for failure in failures:
+        raise failure

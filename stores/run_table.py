@@ -1,0 +1,102 @@
+"""The table of all runs: made from their records, kept as Parquet, and deciding nothing."""
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stores.errors import CorruptStore, NewerFormat, StoreError, StoreFull, StoreReadOnly
+from stores.publish import locked, publish_file
+from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
+from stores.tables import read_table, table_bytes
+
+log = logging.getLogger("gargalo.store")
+
+_SCHEMA = pa.schema(
+    [
+        ("run", pa.string()),
+        ("dataset", pa.string()),
+        ("dataset_digest", pa.string()),
+        ("fingerprint", pa.string()),
+        ("classes", pa.list_(pa.string())),
+        ("head", pa.string()),
+        ("head_specification", pa.string()),
+        ("seed", pa.int64()),
+        ("train_accuracy", pa.float64()),
+        ("validation_accuracy", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("test_openings", pa.int64()),
+        ("created", pa.string()),
+    ]
+)
+_COPIED = [field.name for field in fields(Run) if field.name in _SCHEMA.names]
+
+
+def current_table(folder: Path) -> pa.Table:
+    """Return all runs of a folder, one row each, newest last; kept there as `runs.parquet`.
+
+    The file is made again whenever it does not hold the runs that there are. A run whose record is
+    damaged or newer is left out, and said. Raises NewerFormat where the file itself is newer.
+    """
+    if not _path(folder).exists() and not record_paths(folder):
+        return _SCHEMA.empty_table()  # a store without runs is only looked at
+    try:
+        with locked(folder / "lock"):  # an older list must not replace a newer one
+            return _kept_table(folder)
+    except (StoreReadOnly, StoreFull) as error:
+        log.debug("the table of runs is not kept: %s", error)
+        return _listed(folder)
+
+
+def bring_up_to_date(folder: Path) -> None:
+    """Make `runs.parquet` again after a change; a failure is said and is none of the run's."""
+    try:
+        current_table(folder)
+    except StoreError as error:
+        log.warning("%s is not brought up to date: %s", _path(folder), error)
+
+
+def _kept_table(folder: Path) -> pa.Table:
+    table = _listed(folder)
+    with suppress(FileNotFoundError, CorruptStore):  # it is derived, and made again
+        if read_table(_path(folder), kind="runs", version=RUN_VERSION)[0].equals(table):
+            return table
+    content = table_bytes(table, kind="runs", version=RUN_VERSION)
+    publish_file(content, _path(folder), tmp=folder / "tmp")
+    return table
+
+
+def _listed(folder: Path) -> pa.Table:
+    rows = []
+    for record in record_paths(folder):
+        try:
+            rows.append(_row(record))
+        except FileNotFoundError:
+            continue  # somebody deletes that run just now
+        except (CorruptStore, NewerFormat) as error:
+            log.warning("%s; left out of the table of runs", error)
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["created"])), _SCHEMA)
+
+
+def _row(record: Path) -> dict[str, Any]:
+    run = Run.read(record)
+    openings = [TestOpening.read(path) for path in opening_paths(record.parent)]
+    chosen = {name: getattr(run, name) for name in _COPIED}
+    return chosen | {
+        "run": run.id,
+        "head": run.head["kind"],
+        "head_specification": json.dumps(run.head, sort_keys=True),
+        "classes": list(run.classes),
+        "train_accuracy": run.metrics.get("train_accuracy"),
+        "validation_accuracy": run.metrics.get("validation_accuracy"),
+        "test_accuracy": openings[-1].metrics.get("test_accuracy") if openings else None,
+        "test_openings": len(openings),
+    }
+
+
+def _path(folder: Path) -> Path:
+    return folder / "runs.parquet"

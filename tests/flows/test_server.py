@@ -1,0 +1,48 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from prefect.settings import PREFECT_HOME, temporary_settings
+
+
+def test_a_home_that_cannot_be_written_is_one_line_and_exit_code_2(run, tmp_path):
+    (tmp_path / "file").touch()
+    with temporary_settings({PREFECT_HOME: tmp_path / "file" / "home"}):
+        code, _, errors = run("maintain", "list")
+    assert code == 2
+    assert f"cannot write {tmp_path / 'file'}, where Prefect keeps its state" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.fixture
+def extracting(photos, prefect_environment):
+    """An extraction that takes a while, with a temporary server, in a process group of its own."""
+    environment = {n: v for n, v in prefect_environment.items() if n != "PREFECT_API_URL"}
+    flags = ["--engine", "keras", "--batch-size", "1", "--image-size", "1024"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.extract", str(photos), *flags],
+        cwd=photos.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_an_interrupt_from_the_terminal_ends_the_flow_before_its_server(extracting, photos):
+    manifest = photos.parent / "feature-store/datasets/photos/manifest.parquet"
+    deadline = time.monotonic() + 120
+    while not manifest.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(extracting.pid, signal.SIGINT)  # as a terminal: the server gets it too
+    _, errors = extracting.communicate(timeout=60)
+    assert extracting.returncode == 130
+    assert errors == "interrupted; all finished shards are kept: call again to go on\n"

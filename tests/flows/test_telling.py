@@ -1,0 +1,47 @@
+from flows.telling import tell_ingest, tell_pipeline
+
+INGESTED = {
+    "dataset": "pets",
+    "folder": "/pets",
+    "images": 8,
+    "classes": ["cat", "dog"],
+    "read": 1,
+    "counts": {
+        "cat": {"train": 4, "validation": 1, "test": 1},
+        "dog": {"train": 1, "validation": 0, "test": 0},
+    },
+    "largest_class": "cat",
+    "largest_class_accuracy": 0.75,
+    "duplicates": 1,
+    "rejected": [{"path": "cat/1.jpg", "reason": "the file is empty"}],
+    "ignored": [],
+    "remarks": [],
+}
+
+
+def test_a_class_that_a_split_lacks_is_told():
+    lines = tell_ingest(INGESTED).splitlines()
+    assert lines[0] == "data set pets: 8 images of 2 classes in /pets (1 file read)"
+    assert "  no validation image of 'dog': no head is chosen by it" in lines
+    assert "  no test image of 'dog': no head is tested on it" in lines
+    assert not any("no train image" in line for line in lines)
+
+
+def test_a_pipeline_tells_a_rejected_file_once():
+    extracted = {
+        "dataset": "pets",
+        "computed": 0,
+        "cached": 7,
+        "duplicates": 1,
+        "seconds": 1.0,
+        "checked": 0,
+        "agreement": None,
+        "recipes": [],
+        "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
+    }
+    trained = {"dataset": "pets", "runs": [], "test_accuracy": None}
+    told = tell_pipeline(
+        {"about": "", "ingest": INGESTED, "extract": extracted, "train": trained, "report": "r"}
+    )
+    assert told.count("cat/1.jpg") == 1
+    assert told.count("cat/2.jpg") == 1

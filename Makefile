@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check faults clean
+.PHONY: demo test check faults bench server clean
 
 demo: $(READY)  ## the whole pipeline on the embedded sample
 	$(BIN)/python -m flows.pipeline
@@ -20,11 +20,18 @@ check: $(READY)  ## lint, format, types
 faults: $(READY)  ## all of the fault injection; half an hour
 	GARGALO_FAULTS=full $(BIN)/python -m pytest tests/faults
 
+bench: $(READY)  ## every figure of benchmarks/RESULTS.md again; an hour, on a machine left alone
+	$(BIN)/python -m benchmarks
+
+server: $(READY)  ## a Prefect server that makes every run start in a third of the time
+	@echo 'in other terminals: export PREFECT_API_URL=http://127.0.0.1:4200/api'
+	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
+
 clean:  ## the environment; never a feature store
 	rm -rf $(VENV)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "gargalo needs Python 3.11 to 3.13: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench,test,check]'
 	touch $(READY)

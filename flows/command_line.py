@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -37,6 +38,7 @@ def command_line(
     flow: Flow[..., Summary],
     tell: Callable[[Summary], str],
     *,
+    warm_up: Callable[..., None] = lambda *_, **__: None,
     failed: Callable[[Summary], bool] = lambda _: False,
 ) -> None:
     """Run a flow from the command line and end the process.
@@ -44,9 +46,10 @@ def command_line(
     Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
     line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
     that failed, again at each retry, is one line and exit code 1, as is a summary that `failed`
-    says is no success; an interrupt is 130.
+    says is no success; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what
+    the flow is going to need while a temporary server starts.
     """
-    app = make_app(flow, tell)
+    app = make_app(flow, tell, warm_up)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -73,7 +76,11 @@ def command_line(
         sys.exit(_said("interrupted; all finished shards are kept: call again to go on", code=130))
 
 
-def make_app(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> App:
+def make_app(
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    warm_up: Callable[..., None] = lambda *_, **__: None,
+) -> App:
     """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
     app = App(
         name=f"python -m flows.{flow.name}",
@@ -82,19 +89,28 @@ def make_app(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.default(_with_json(flow, tell))
+    app.default(_with_json(flow, tell, warm_up))
     return app
 
 
-def _with_json(flow: Flow[..., Summary], tell: Callable[[Summary], str]) -> Callable[..., Summary]:
+def _with_json(
+    flow: Flow[..., Summary], tell: Callable[[Summary], str], warm_up: Callable[..., None]
+) -> Callable[..., Summary]:
     """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
 
     def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> Summary:  # noqa: ANN401
         _quieten_prefect()
+        given = signature.bind(*arguments, **parameters)
+        given.apply_defaults()
+
+        def meanwhile() -> None:
+            with suppress(Exception):  # the flow comes to it again, and tells it
+                warm_up(*given.args, **given.kwargs)
+
         with (
             quiet_tensorflow() as terminal,
             shown_progress(terminal),
-            prefect_server(),
+            prefect_server(meanwhile),
         ):
             summary = flow(*arguments, **parameters)
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for

@@ -13,6 +13,7 @@ from flows.ingest import ingest_stage
 from flows.parameters import ExtractParameters
 from flows.progress import announce
 from flows.telling import tell_extract
+from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from tasks.engines import Job
@@ -133,4 +134,4 @@ def _account(manifest: Manifest, job: Job, done: list[ShardDone], *, store: Path
 
 
 if __name__ == "__main__":
-    command_line(extract, tell_extract)
+    command_line(extract, tell_extract, warm_up=warm_up_extract)

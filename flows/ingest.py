@@ -8,6 +8,7 @@ from prefect.utilities.annotations import quote
 from flows.command_line import Summary, command_line
 from flows.parameters import DatasetParameters, Folder, IngestParameters
 from flows.telling import tell_ingest
+from flows.warm_up import warm_up_ingest
 from stores.manifest import Manifest
 from tasks.ingest import ingest_task
 from tasks.splits import majority
@@ -46,4 +47,4 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
 
 
 if __name__ == "__main__":
-    command_line(ingest, tell_ingest)
+    command_line(ingest, tell_ingest, warm_up=warm_up_ingest)

@@ -12,6 +12,7 @@ from flows.ingest import ingest_stage
 from flows.parameters import Folder, PipelineParameters
 from flows.telling import tell_pipeline
 from flows.train import check_heads, train_stage
+from flows.warm_up import warm_up_extract
 from tasks.report import report_task
 from tasks.sample import write_sample
 from tasks.train import has_test_images
@@ -73,5 +74,11 @@ def folder_or_sample(
     return write_sample(parameters.store / "sample"), PipelineParameters(**defaults | said)
 
 
+def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> None:
+    """Load the engine where there is something to compute."""
+    folder, parameters = folder_or_sample(folder, parameters)
+    warm_up_extract(folder, parameters=parameters)
+
+
 if __name__ == "__main__":
-    command_line(pipeline, tell_pipeline)
+    command_line(pipeline, tell_pipeline, warm_up=warm_up_pipeline)

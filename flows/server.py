@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 
@@ -29,8 +29,10 @@ _SETTINGS = {
 
 
 @contextmanager
-def prefect_server() -> Iterator[None]:
+def prefect_server(meanwhile: Callable[[], None]) -> Iterator[None]:
     """Have a server in the block: the one of PREFECT_API_URL, else a temporary one.
+
+    A temporary server takes some ten seconds to start; `meanwhile` is called in that time.
 
     Raises:
         InputError: Prefect's folder cannot be written to.
@@ -38,7 +40,7 @@ def prefect_server() -> Iterator[None]:
     _check_home()
     with temporary_settings(set_defaults=_SETTINGS):
         if not PREFECT_API_URL.value():
-            _start_temporary_server()
+            _start_temporary_server(meanwhile)
         yield
 
 
@@ -52,7 +54,7 @@ def _check_home() -> None:
         )
 
 
-def _start_temporary_server() -> None:
+def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
     """Start Prefect's temporary server so that Ctrl-C on a terminal does not end it.
 
     The terminal sends SIGINT to all processes in the foreground; a server that dies first leaves
@@ -73,6 +75,7 @@ def _start_temporary_server() -> None:
     context = copy_context()  # which holds Prefect's settings
     starting = threading.Thread(target=context.run, args=(start,), daemon=True)
     starting.start()
+    meanwhile()
     starting.join()
     for failure in failures:
         raise failure

@@ -1,5 +1,6 @@
 """Garbage: what no reader will ask for again. It is listed before it is deleted."""
 
+import math
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -41,16 +42,20 @@ def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterat
     """Find the garbage in one recipe's folder: drafts, quarantined files, shadowed shards."""
     yield from drafts(index.folder / "tmp", grace_seconds)
     for path in sorted((index.folder / "quarantine").glob("*.h5")):
-        if _age(path) > grace_seconds:
-            kept = "its whole rows were kept where it had an index"
-            yield Garbage(path, _size(path), f"quarantined as damaged; {kept}")
+        kept = "its whole rows were kept where it had an index"
+        yield from aged(path, f"quarantined as damaged; {kept}", grace_seconds)
     for path in sorted((index.folder / "index").glob("*.parquet")):
-        if not index.shard_path(path.stem).exists() and _age(path) > grace_seconds:
-            yield Garbage(path, _size(path), "an index fragment without its shard")
+        if not index.shard_path(path.stem).exists():
+            yield from aged(path, "an index fragment without its shard", grace_seconds)
     for digest in _shadowed(index):
-        path = index.shard_path(digest)
-        if path.exists() and _age(path) > grace_seconds:
-            yield Garbage(path, _size(path), "each of its features is read from another shard")
+        reason = "each of its features is read from another shard"
+        yield from aged(index.shard_path(digest), reason, grace_seconds)
+
+
+def aged(path: Path, reason: str, grace_seconds: float) -> Iterator[Garbage]:
+    """Give a file or folder as garbage where it is there, and older than the grace time."""
+    if _age(path) > grace_seconds:
+        yield Garbage(path, _size(path), reason)
 
 
 def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
@@ -89,7 +94,7 @@ def _age(path: Path) -> float:
     try:
         about = path.stat()
     except FileNotFoundError:
-        return -np.inf
+        return -math.inf
     return time.time() - max(about.st_mtime, about.st_ctime)
 
 

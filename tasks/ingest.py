@@ -73,6 +73,18 @@ def ingest(
 ingest_task = task(name="ingest", **RETRIED)(ingest)
 
 
+def count_unread(
+    folder: Path, *, store: Path, dataset: str | None = None, rehash: bool = False
+) -> int:
+    """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
+    listing = list_folder(folder.resolve())
+    previous = None
+    if not rehash:
+        name = dataset or listing.folder.name
+        previous = _previous(store, name, listing.folder, chosen=dataset is not None)
+    return len(_unread(listing, _still_known(previous, listing) if previous else {}))
+
+
 def _check_apart(folder: Path, store: Path) -> None:
     below = store.relative_to(folder).parts if store.is_relative_to(folder) else (".elsewhere",)
     if not below or not below[0].startswith("."):  # a folder with a dot in front is no class
@@ -155,10 +167,14 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
 
 
 def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
-    to_read = [f for f in listing.files if f.is_image and not f.trouble and f.path not in known]
+    to_read = _unread(listing, known)
     with ThreadPoolExecutor() as pool:
         results = pool.map(lambda file: examine(listing.folder / file.path), to_read)
         return {file.path: result for file, result in zip(to_read, results, strict=True)}
+
+
+def _unread(listing: Listing, known: Mapping[str, Entry]) -> list[ListedFile]:
+    return [f for f in listing.files if f.is_image and not f.trouble and f.path not in known]
 
 
 def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, Examined]) -> Entry:

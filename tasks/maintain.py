@@ -1,6 +1,9 @@
 """Looking after a store: what is in it, whether it is whole, and what may go."""
 
+import json
 import logging
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from prefect import task
 
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
-from stores.garbage import GRACE_SECONDS, collect, drafts
+from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
 from stores.manifest import Manifest, datasets
 from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
@@ -75,6 +78,7 @@ def collect_garbage(
     found += collect(
         chain.from_iterable(drafts(path, grace_seconds) for path in folders), delete=delete
     )
+    found += collect(_outdated_models(store, grace_seconds), delete=delete)
     return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
 
 
@@ -129,6 +133,17 @@ def _restore_recipe(folder: Path) -> None:
         if recipe.fingerprint.startswith(folder.name):
             write_recipe(recipe, folder)
             return
+
+
+def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
+    for path in sorted(store.glob("engines/*/*/agreement.json")):
+        try:
+            made_by = json.loads(path.read_text())["identity"]["versions"]
+            outdated = made_by != {name: version(name) for name in made_by}
+        except (ValueError, KeyError, TypeError, AttributeError, PackageNotFoundError):
+            outdated = True
+        if outdated:
+            yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
 
 
 def _check_exists(store: Path) -> None:

@@ -1,4 +1,6 @@
+import json
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,18 @@ def test_garbage_is_listed_first_and_deleted_when_asked(store):
     collect_garbage(store, grace_seconds=-1, delete=True)
     assert not any(Path(item["path"]).exists() for item in found)
     assert not FeatureStore(store, RECIPE).missing(KEYS).any()
+
+
+def test_backbones_converted_by_other_versions_are_garbage(store):
+    reasons = {}
+    for name, versions in {"now": version("keras"), "old": "0.1"}.items():
+        folder = store / "engines" / "openvino" / name
+        folder.mkdir(parents=True)
+        about = {"identity": {"versions": {"keras": versions}}}
+        (folder / "agreement.json").write_text(json.dumps(about))
+        reasons[str(folder)] = "a backbone converted by other versions"
+    found = {item["path"]: item["reason"] for item in collect_garbage(store, grace_seconds=-1)}
+    assert found == {path: reason for path, reason in reasons.items() if path.endswith("old")}
 
 
 @pytest.mark.parametrize("place", ["datasets/features/tmp", "runs/tmp", "features/ab/tmp"])

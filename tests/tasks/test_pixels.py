@@ -97,6 +97,25 @@ def test_an_image_too_thin_to_be_padded_is_refused_as_by_keras(tmp_path):
         next(iter(dataset))
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "ratio"),
+    [(79, 200, 1), (80, 80, 2), (159, 400, 2), (160, 161, 4), (321, 900, 8)],
+)
+def test_a_fast_jpeg_is_read_at_the_smallest_scale_that_is_large_enough(height, width, ratio):
+    content = encoded(pixels(0, height, width), "JPEG")
+    recipe = replace(RECIPE, image_size=(40, 40), decode="fast")
+    reduced = tf.io.decode_jpeg(content, channels=3, ratio=ratio)
+    assert min(reduced.shape[:2]) >= 40 or ratio == 1
+    expected = tf.image.resize(reduced, (40, 40))
+    assert np.array_equal(load_pixels([content], recipe)[0], expected)
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if not name.endswith((".jpg", ".jpeg"))])
+def test_fast_changes_nothing_of_other_formats(name):
+    fast = load_pixels([KINDS[name]], replace(SMALL, decode="fast"))
+    assert np.array_equal(fast, load_pixels([KINDS[name]], SMALL))
+
+
 def test_pixels_are_from_0_to_255(folder):
     (values,) = load_pixels([KINDS["rgb-16.png"]], RECIPE)
     assert values.shape == (*RECIPE.image_size, 3)

@@ -1,0 +1,136 @@
+"""The benchmarks: `make bench`, or `python -m benchmarks [--quick] [--only GROUP]`."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import App
+
+from benchmarks.changes import again
+from benchmarks.extraction import cold, whole
+from benchmarks.memory import growth
+from benchmarks.orchestration import nothing_to_do, overhead, server
+from benchmarks.ours import REQUEST, Setting
+from benchmarks.photos import write_photos
+from benchmarks.results import told, write_results
+from benchmarks.rivals import RIVALS
+from benchmarks.storage import reading
+from benchmarks.timing import Finding
+from benchmarks.variants import variants
+
+Group = Literal["cold", "again", "reading", "prefect", "memory", "variants"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    rounds: int
+    images: int  # of a cold extraction
+    changing: int  # of one that is called again
+    many: int  # beside `images`, for the growth of memory
+    rows: int  # read from a store
+    keys: int  # looked up
+    side: int  # of the images, in pixels, at most
+
+
+FULL = Scale(5, 3000, 1000, 30_000, 51_200, 1_000_000, side=224)
+# That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
+QUICK = Scale(1, 40, 20, 80, 6_400, 10_000, side=96)
+
+
+class Benchmarks:
+    """All groups of benchmarks at one scale, in a folder of their own."""
+
+    def __init__(self, work: Path, scale: Scale) -> None:
+        self.work, self.scale = work, scale
+        self.about = write_photos(work / "photos", scale.images)
+        self.rounds = scale.rounds
+
+    def setting(self, store: str, backbone: str = "mobilenet_v2", side: int = 160) -> Setting:
+        """Return what is measured with, in a store of that name."""
+        side = min(side, self.scale.side)
+        weights = "imagenet" if backbone == "efficientnet_lite0" else "none"
+        request = replace(REQUEST, backbone=backbone, weights=weights, image_size=side)
+        return Setting(self.work / "photos", self.work / store, request)
+
+    def cold(self) -> Iterator[Finding]:
+        """A whole extraction."""
+        all_rivals = dict.fromkeys(RIVALS, "") | {"a: predict and np.save": "≥ 2.3"}
+        setting = self.setting("cold")
+        yield from cold(setting, all_rivals, limit="≥ 0.95", rounds=self.rounds, remark="")
+        yield from whole(setting, rounds=self.rounds)
+        yield from cold(
+            self.setting("cold", "efficientnet_lite0", 224),
+            {"a: predict and np.save": "≥ 2"},
+            limit="",
+            rounds=self.rounds,
+            remark="",
+        )
+
+    def again(self) -> Iterator[Finding]:
+        """A second one."""
+        folder = self.work / "few"
+        write_photos(folder, self.scale.changing)
+        yield from again(replace(self.setting("again"), folder=folder), rounds=self.rounds)
+
+    def reading(self) -> Iterator[Finding]:
+        """What the store gives back."""
+        rows, keys = self.scale.rows, self.scale.keys
+        yield from reading(self.work / "read", rows=rows, keys=keys, rounds=self.rounds)
+
+    def prefect(self) -> Iterator[Finding]:
+        """The orchestrator's cost."""
+        with server(self.work / "prefect") as environment:
+            setting = self.setting("prefect")
+            yield overhead(setting, environment, rounds=self.rounds)
+            yield from nothing_to_do(setting, environment, rounds=self.rounds)
+
+    def memory(self) -> Iterator[Finding]:
+        """Few images and many."""
+        write_photos(self.work / "many", self.scale.many)
+        side = self.setting("memory").request.image_size or 0
+        yield from growth(
+            self.work / "photos", self.work / "many", self.work / "memory", side=side, rounds=1
+        )
+
+    def variants(self) -> Iterator[Finding]:
+        """Recipes that are quicker."""
+        setting = self.setting("variants", "efficientnet_lite0", 160)
+        yield from variants(setting, rounds=self.rounds)
+
+
+def bench(
+    *, quick: bool = False, only: list[Group] | None = None, results: Path | None = None
+) -> None:
+    """Measure, print each figure as it comes, and write RESULTS.md and results.json.
+
+    Args:
+        quick: A few tiny images and one round: only to see that the benchmarks run.
+        only: Some of the groups; without, all of them.
+        results: Folder for the results [default: benchmarks/, with --quick or --only nowhere].
+    """
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="gargalo-bench-") as work:
+        benchmarks = Benchmarks(Path(work), QUICK if quick else FULL)
+        groups: dict[Group, Callable[[], Iterator[Finding]]] = {
+            "cold": benchmarks.cold,
+            "again": benchmarks.again,
+            "reading": benchmarks.reading,
+            "prefect": benchmarks.prefect,
+            "memory": benchmarks.memory,
+            "variants": benchmarks.variants,
+        }
+        for name in only or groups:
+            for finding in groups[name]():
+                print(told(finding), flush=True)  # noqa: T201  what it is for
+                findings.append(finding)
+        folder = results or (None if quick or only else Path(__file__).parent)
+        if folder:
+            print(write_results(findings, folder, images=benchmarks.about))  # noqa: T201
+
+
+if __name__ == "__main__":
+    App(name="python -m benchmarks", default_command=bench)()

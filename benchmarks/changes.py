@@ -1,0 +1,121 @@
+"""What a second run costs: nothing changed, one image changed, some added, after a crash."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import tasks.extract
+from benchmarks.ours import Setting, counted_rows, extract
+from benchmarks.photos import add, change, copied, image_paths
+from benchmarks.rivals import RIVALS, Rival
+from benchmarks.timing import Contender, Finding, in_turn, ratios
+from tasks.engines import load_engine
+
+GROUP = "Again"
+
+
+class Crash(Exception):
+    """What ends a computation half-way."""
+
+
+def again(setting: Setting, *, rounds: int) -> Iterator[Finding]:
+    """Measure each way's second run in turn; ingest and listing are timed with it."""
+    folder, images = setting.folder, len(list(image_paths(setting.folder)))
+    ours = replace(setting, folder=setting.store.parent / "changing", shard_size=64)
+    rivals = {
+        name: kind(ours.job.recipes[0], ours.job.weights, setting.store.parent / "rival")
+        for name, kind in RIVALS.items()
+    }
+    added = max(1, images // 20)
+    cases: dict[str, tuple[Callable[[], list[Path]], int]] = {
+        "nothing changed": (list, 0),
+        "one image changed": (lambda: [change(ours.folder, images // 2)], 1),
+        "5% added": (lambda: add(ours.folder, images, added), added),
+    }
+    for case, (alter, new) in cases.items():
+        contenders = {
+            "gargalo": Contender(partial(_ours, ours), partial(_done, ours, folder, alter))
+        }
+        for name, rival in rivals.items():
+            contenders[name] = Contender(
+                partial(rival.run, ours.folder),
+                partial(_rival_done, rival, ours.folder, folder, alter),
+            )
+        seconds = in_turn(contenders, rounds=rounds)
+        for name in rivals:
+            speed = ratios(seconds[name], seconds["gargalo"])
+            yield Finding(GROUP, f"{case}: against {name}", speed, "×")
+        yield _rows(f"{case}: images computed", ours, folder, alter, f"= {new}", rounds)
+    yield _crash(ours, folder, images, rounds)
+
+
+def _ours(setting: Setting) -> int:
+    return extract(setting, setting.ingest())
+
+
+def _done(setting: Setting, folder: Path, alter: Callable[[], list[Path]]) -> None:
+    """Extract all of a fresh copy of the folder, then change the copy."""
+    copied(folder, setting.folder)
+    setting.forget()
+    _ours(setting)
+    alter()
+
+
+def _rival_done(rival: Rival, place: Path, folder: Path, alter: Callable[[], list[Path]]) -> None:
+    copied(folder, place)
+    rival.forget()
+    rival.run(place)
+    for path in alter():
+        rival.forget_one(path)
+
+
+def _rows(
+    what: str,
+    setting: Setting,
+    folder: Path,
+    alter: Callable[[], list[Path]],
+    expected: str,
+    rounds: int,
+) -> Finding:
+    """Count the rows of the engine's own requests, those that are only compared apart."""
+    counts = []
+    for _ in range(rounds):
+        _done(setting, folder, alter)
+        engine = load_engine(setting.chosen(1))
+        engine.take_checked()
+        with counted_rows(setting.chosen(1)) as requests:
+            _ours(setting)
+        counts.append(float(sum(requests) - engine.take_checked()))
+    return Finding(GROUP, what, tuple(counts), "rows", expected, "counted at the engine's requests")
+
+
+def _crash(setting: Setting, folder: Path, images: int, rounds: int) -> Finding:
+    """Count what is computed twice where an extraction dies half-way and is called again."""
+    repeated = []
+    for _ in range(rounds):
+        copied(folder, setting.folder)
+        setting.forget()
+        manifest = setting.ingest()
+        with counted_rows(setting.chosen(images)) as requests:
+            crashing = patch.object(tasks.extract, "advance", _crashing(images // 2))
+            with crashing, suppress(Crash):
+                extract(setting, manifest)
+            extract(setting, manifest)
+        repeated.append((sum(requests) - images) / setting.shard_size)
+    what = "a crash half-way: shards' work repeated"
+    return Finding(GROUP, what, tuple(repeated), "shards", "≤ 1")
+
+
+def _crashing(after: int) -> Callable[[int], None]:
+    done = 0
+
+    def advance(images: int) -> None:
+        nonlocal done
+        done += images
+        if done >= after:
+            raise Crash
+
+    return advance

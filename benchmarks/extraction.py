@@ -1,0 +1,104 @@
+"""Cold extraction, against other ways, and against decoding and computing by themselves."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ours import Setting, extract
+from benchmarks.rivals import RIVALS
+from benchmarks.timing import Contender, Finding, in_turn, ratios
+from stores.keys import ImageKey
+from stores.manifest import Manifest
+from tasks.engines import load_engine
+from tasks.extract import BATCH_SIZE
+from tasks.stream import ImageFile, PixelBatch, feature_batches, pixel_batches
+
+KEPT_BATCHES = 16  # decoded batches in memory, over and over, for the forward pass alone
+OURS = "gargalo"
+
+
+def cold(
+    setting: Setting, rivals: dict[str, str], *, limit: str, rounds: int, remark: str
+) -> Iterator[Finding]:
+    """Measure a whole extraction, the engine being ready, against rivals and its own limit.
+
+    `rivals` has what is expected of each, by its name in RIVALS.
+    """
+    manifest = setting.ingest()
+    images = len(manifest.select().keys)
+    job = setting.chosen(images)
+    engine = load_engine(job)
+    kept = _decoded(setting, manifest, KEPT_BATCHES)
+    engine.compute(kept[0].pixels)
+    contenders = {
+        OURS: Contender(lambda: extract(setting, manifest), setting.forget_features),
+        "decode": Contender(lambda: _decode_all(setting, manifest)),
+        "forward": Contender(lambda: _compute_all(engine, kept, images)),
+    }
+    for name in rivals:
+        rival = RIVALS[name](job.recipes[0], job.weights, setting.store.parent / "rival")
+        contenders[name] = Contender(partial(rival.run, setting.folder), rival.forget)
+        rival.forget()
+        rival.run(setting.folder)  # TensorFlow traces, and reads the files a first time
+    seconds = in_turn(contenders, rounds=rounds)
+    group = f"Cold, {job.recipes[0].backbone} at {job.recipes[0].image_size[0]}"
+    for name, expected in rivals.items():
+        yield Finding(group, f"against {name}", ratios(seconds[name], seconds[OURS]), "×", expected)
+    both = [sum(pair) for pair in zip(seconds["decode"], seconds["forward"], strict=True)]
+    yield Finding(
+        group,
+        "of the limit, 1 / (1/decode + 1/forward)",
+        ratios(both, seconds[OURS]),
+        "×",
+        limit,
+        remark,
+    )
+    for name, taken in seconds.items():
+        yield Finding(group, f"{name} alone", tuple(images / s for s in taken), "images/s")
+
+
+def whole(setting: Setting, *, rounds: int) -> Iterator[Finding]:
+    """Measure what ingest and conversion add to a first extraction."""
+    manifest = setting.ingest()
+    images = len(manifest.select().keys)
+    seconds = in_turn(
+        {
+            "ingest": Contender(setting.ingest, setting.forget),
+            OURS: Contender(lambda: extract(setting, manifest), setting.forget_features),
+        },
+        rounds=rounds,
+    )
+    yield Finding(
+        "Cold, the other stages",
+        f"ingest of {images} images, in units of their extraction",
+        ratios(seconds["ingest"], seconds[OURS]),
+        "×",
+    )
+
+
+def _batches(setting: Setting, manifest: Manifest) -> Any:  # noqa: ANN401
+    images = manifest.select()
+    keys = [ImageKey(key.tobytes()) for key in images.keys]
+    files = [ImageFile(key, path) for key, path in zip(keys, images.paths, strict=True)]
+    recipe = setting.job.recipes[0]
+    return pixel_batches(files, Path(manifest.folder), recipe, batch_size=BATCH_SIZE)
+
+
+def _decode_all(setting: Setting, manifest: Manifest) -> None:
+    with _batches(setting, manifest) as batches:
+        for _ in batches:
+            pass
+
+
+def _decoded(setting: Setting, manifest: Manifest, count: int) -> list[PixelBatch]:
+    with _batches(setting, manifest) as batches:
+        return [batch for batch, _ in zip(batches, range(count), strict=False)]
+
+
+def _compute_all(engine: Any, kept: list[PixelBatch], images: int) -> None:  # noqa: ANN401
+    """Compute so many rows of batches that are in memory, as many at once as the engine takes."""
+    turns = max(1, round(images / BATCH_SIZE))
+    batches = (kept[number % len(kept)] for number in range(turns))
+    for _ in feature_batches(batches, engine):
+        pass

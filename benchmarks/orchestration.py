@@ -1,0 +1,154 @@
+"""What Prefect costs: a run that has nothing to do, and the flow around a whole extraction."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from benchmarks.ours import Setting, extract
+from benchmarks.timing import Contender, Finding, in_turn
+from flows.extract import extract_stage
+from flows.parameters import ExtractParameters
+
+ROOT = Path(__file__).parents[1]
+GROUP = "Prefect"
+# The least that a flow with one task takes, by the same command line.
+ONE_TASK = """
+from prefect import flow, task
+from flows.command_line import command_line
+@task
+def one() -> int: return 1
+@flow(name="one-task")
+def one_task() -> dict: return {"one": one()}
+command_line(one_task, str)
+"""
+# A flow's module, and then a look at what was imported.
+WATCHED = """
+import runpy, sys
+sys.argv = ["extract", *sys.argv[1:]]
+try: runpy.run_module("flows.extract", run_name="__main__")
+finally: print({"tensorflow", "keras"} & set(sys.modules) or "neither")
+"""
+
+
+def nothing_to_do(
+    setting: Setting, environment: dict[str, str], *, rounds: int
+) -> Iterator[Finding]:
+    """Measure a run in which all features are there, beside a flow of one empty task."""
+    extract(setting, setting.ingest())
+    request = setting.request
+    flags = ["--backbone", request.backbone, "--weights", request.weights]
+    flags += ["--image-size", str(request.image_size), "--store", str(setting.store)]
+    source = [str(setting.folder), "--dataset", "photos", *flags]
+    alone = {name: value for name, value in environment.items() if name != "PREFECT_API_URL"}
+    for mode, variables in (("a running server", environment), ("a temporary server", alone)):
+        for engine in ("auto", "keras"):
+            ours = [*source, "--engine", engine]
+            seconds = in_turn(
+                {
+                    "ours": Contender(lambda: _python(variables, WATCHED, *ours)),  # noqa: B023
+                    "one task": Contender(lambda: _python(variables, ONE_TASK)),  # noqa: B023
+                },
+                rounds=rounds if mode == "a running server" else 1,
+            )
+            more = zip(seconds["ours"], seconds["one task"], strict=True)
+            yield Finding(
+                GROUP,
+                f"nothing changed, {mode}, --engine {engine}: beyond a flow of one task",
+                tuple(a - b for a, b in more),
+                "s",
+                "≤ 1.0",
+                f"imported: {_python(variables, WATCHED, *ours).splitlines()[-1]}",
+            )
+
+
+def overhead(setting: Setting, environment: dict[str, str], *, rounds: int) -> Finding:
+    """Measure the flow's stage, with its tasks and a running server, beside the plain functions."""
+    manifest = setting.ingest()
+    request = setting.request
+    parameters = ExtractParameters(
+        store=setting.store,
+        backbone=request.backbone,
+        weights=request.weights,
+        image_size=request.image_size,
+    )
+    from prefect import flow
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    @flow(
+        name="benchmark", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=False
+    )
+    def staged() -> int:
+        return int(extract_stage(manifest, parameters)[1]["computed"])
+
+    settings = {
+        PREFECT_API_URL: environment["PREFECT_API_URL"],
+        PREFECT_HOME: environment["PREFECT_HOME"],
+    }
+    with temporary_settings(settings):
+        staged()
+        seconds = in_turn(
+            {
+                "flow": Contender(staged, setting.forget_features),
+                "plain": Contender(lambda: extract(setting, manifest), setting.forget_features),
+            },
+            rounds=rounds,
+        )
+    more = zip(seconds["flow"], seconds["plain"], strict=True)
+    images = len(manifest.select().keys)
+    what = f"the extract flow over the plain functions, {images} images"
+    return Finding(GROUP, what, tuple(100 * (a / b - 1) for a, b in more), "%", "≤ 3")
+
+
+@contextmanager
+def server(home: Path) -> Iterator[dict[str, str]]:
+    """Run a Prefect server on a free port; yield the environment that leads to it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    own = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "--port", port],
+        env=os.environ | own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(own["PREFECT_API_URL"] + "/health")
+        yield {**os.environ, **own}
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(address: str) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("the Prefect server did not start")
+
+
+def _python(environment: dict[str, str], code: str, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout

@@ -1,0 +1,97 @@
+"""This project's own way, by its plain functions, so that nothing but the work is measured."""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from stores.manifest import Manifest
+from tasks.engines import EngineChoice, Job, load_engine
+from tasks.engines.choice import choose_engine
+from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.ingest import ingest
+from tasks.producers import check_producers
+from tasks.recipes import FeatureRequest, make_job
+
+REQUEST = FeatureRequest(
+    backbone="mobilenet_v2",
+    weights="none",
+    image_size=160,
+    taps=("output",),
+    pooling="avg",
+    dtype="float32",
+    aspect_ratio="stretch",
+    seed=0,
+    decode="exact",
+    precision="float32",
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured with: images, a store of its own, and what features are asked for."""
+
+    folder: Path
+    store: Path
+    request: FeatureRequest
+    engine: EngineChoice = "auto"
+    shard_size: int = 512
+
+    @property
+    def job(self) -> Job:
+        """The job that computes it, with its engine yet to be chosen."""
+        return make_job(self.request, store=self.store, engine=self.engine)
+
+    def chosen(self, images: int) -> Job:
+        """Return the job with the engine that so many images get."""
+        return choose_engine(self.job, images)
+
+    def ingest(self) -> Manifest:
+        """Bring the data set up to date."""
+        return ingest(self.folder, store=self.store, dataset="photos").manifest
+
+    def asked(self, **changes: Any) -> "Setting":  # noqa: ANN401
+        """Return the same with other features asked for."""
+        return replace(self, request=replace(self.request, **changes))
+
+    def forget_features(self) -> None:
+        """Remove all features, and nothing else."""
+        shutil.rmtree(self.store / "features", ignore_errors=True)
+
+    def forget(self) -> None:
+        """Remove the whole store but the converted models, which are timed apart."""
+        for name in ("features", "datasets"):
+            shutil.rmtree(self.store / name, ignore_errors=True)
+
+
+def extract(setting: Setting, manifest: Manifest) -> int:
+    """Do what the extract flow does, without Prefect; return how many images were computed."""
+    computed = 0
+    for missing in find_missing(manifest, setting.job, store=setting.store):
+        group = with_engine(missing)
+        check_producers(group.job, manifest, store=setting.store)
+        shards = plan_shards(group, manifest, shard_size=setting.shard_size)
+        with ThreadPoolExecutor(2) as pool:
+            done = pool.map(lambda work: extract_shard(work, store=setting.store), shards)
+            computed += sum(shard.computed for shard in done)
+    return computed
+
+
+@contextmanager
+def counted_rows(job: Job) -> Iterator[list[int]]:
+    """Give, in the block, the number of rows of each request that an engine gets."""
+    engine = load_engine(job)
+    requests: list[int] = []
+
+    def compute(pixels: np.ndarray[Any, Any]) -> Any:  # noqa: ANN401
+        requests.append(len(pixels))
+        return type(engine).compute(engine, pixels)
+
+    with patch.object(engine, "compute", compute):
+        yield requests

@@ -1,0 +1,72 @@
+"""The pictures that are measured with: real photographs where there are some, else generated."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+# Beside the project, where somebody put them: 3,000 photographs of the Kaggle "Dogs vs. Cats" set.
+PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs"
+CLASSES = ("cats", "dogs")
+SIZE = (500, 374)  # the median of those photographs: width, height in pixels
+
+
+def write_photos(folder: Path, count: int) -> str:
+    """Fill a folder with two classes of JPEGs, together `count`; return what they are.
+
+    There are 3,000 photographs; from there on they repeat, each time as other bytes.
+    """
+    sources = sorted(PHOTOGRAPHS.rglob("*.jpg"))
+    for name in CLASSES:
+        (folder / name).mkdir(parents=True)
+    if not sources:
+        for number in range(count):
+            _generated(number).save(_place(folder, number), quality=80)
+        return f"{count} generated JPEGs of {SIZE[0]}×{SIZE[1]}"
+    by_class = [[path for path in sources if path.parent.name == name] for name in CLASSES]
+    for number in range(count):
+        paths = by_class[number % 2]
+        turn, which = divmod(number // 2, len(paths))
+        _copy(paths[which], _place(folder, number), turn)
+    return f"{count} photographs of cats and dogs"
+
+
+def change(folder: Path, number: int) -> Path:
+    """Give one image other bytes, and other pixels; return its path."""
+    path = _place(folder, number)
+    _generated(number + 10**6).save(path, quality=80)
+    return path
+
+
+def add(folder: Path, first: int, count: int) -> list[Path]:
+    """Add new images; return their paths."""
+    return [change(folder, number) for number in range(first, first + count)]
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """Return a copy of a folder of images that may be changed."""
+    shutil.rmtree(to, ignore_errors=True)
+    return Path(shutil.copytree(folder, to))
+
+
+def image_paths(folder: Path) -> Iterator[Path]:
+    """Yield all images of a folder, in the order of their paths."""
+    yield from sorted(folder.glob("*/*.jpg"))
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / CLASSES[number % 2] / f"{number:06}.jpg"
+
+
+def _copy(source: Path, target: Path, turn: int) -> None:
+    content = source.read_bytes()
+    target.write_bytes(content + b"\0" * turn)  # what follows a JPEG's end is no pixel of it
+
+
+def _generated(number: int) -> Image.Image:
+    # Blurred noise: it compresses, and so decodes, about as photographs do.
+    noise = np.random.default_rng(number).integers(0, 256, (SIZE[1] // 4, SIZE[0] // 4, 3), "u1")
+    large = Image.fromarray(noise).resize(SIZE, Image.Resampling.BICUBIC)
+    return large.filter(ImageFilter.GaussianBlur(1.5))

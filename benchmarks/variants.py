@@ -1,0 +1,72 @@
+"""What the recipes that trade exactness for speed gain, and what they cost in accuracy."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import openvino as ov
+
+from benchmarks.ours import Setting, extract
+from benchmarks.timing import Contender, Finding, in_turn, ratios
+from stores.features import FeatureStore
+from stores.manifest import Manifest
+from tasks.engines import load_engine
+from tasks.heads import Examples, trainer_of
+from tasks.heads.choices import HeadSettings, make_heads
+from tasks.train import accuracy
+
+GROUP = "Quicker, other features"
+
+
+def variants(setting: Setting, *, rounds: int) -> Iterator[Finding]:
+    """Measure `--decode fast` and, where the CPU has it, `--precision bfloat16`."""
+    settings = {"exact": setting, "--decode fast": setting.asked(decode="fast")}
+    if "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        settings["--precision bfloat16"] = setting.asked(precision="bfloat16")
+        settings["both"] = setting.asked(decode="fast", precision="bfloat16")
+    manifest = setting.ingest()
+    images = len(manifest.select().keys)
+    for chosen in settings.values():
+        extract(chosen, manifest)  # converts the model, and keeps it
+    contenders = {
+        name: Contender(partial(extract, chosen, manifest), partial(_ready, chosen, images))
+        for name, chosen in settings.items()
+    }
+    seconds = in_turn(contenders, rounds=rounds)
+    exact = _accuracy(setting, manifest)
+    for name, chosen in settings.items():
+        if name == "exact":
+            continue
+        size = chosen.job.recipes[0].image_size[0]
+        about = f"{name}, {chosen.request.backbone} at {size}"
+        yield Finding(GROUP, f"{about}: speed", ratios(seconds["exact"], seconds[name]), "×")
+        lost = 100 * (_accuracy(chosen, manifest) - exact)
+        remark = f"logistic head on validation, beside {100 * exact:.2f}%"
+        yield Finding(GROUP, f"{about}: accuracy", (lost,), "points", remark=remark)
+
+
+def _ready(setting: Setting, images: int) -> None:
+    """Have the engine built before the time is taken."""
+    setting.forget_features()
+    load_engine(setting.chosen(images))
+
+
+def _accuracy(setting: Setting, manifest: Manifest) -> float:
+    extract(setting, manifest)
+    features = FeatureStore(setting.store, setting.job.recipes[0])
+    (head,) = make_heads(
+        ["logistic"],
+        HeadSettings(),
+        classes=len(manifest.classes),
+        feature_shape=features.feature_shape,
+    ).values()
+    train, validation = (_examples(features, manifest, s) for s in ("train", "validation"))
+    trained = trainer_of(head.kind).train(
+        head, train, validation, classes=len(manifest.classes), seed=0
+    )
+    return accuracy(trained.scores(validation.features), validation.labels)
+
+
+def _examples(features: FeatureStore, manifest: Manifest, split: Any) -> Examples:  # noqa: ANN401
+    images = manifest.select(split)
+    return Examples(features.read(images.keys), images.labels)

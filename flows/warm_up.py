@@ -1,0 +1,45 @@
+"""What takes long to load and needs no Prefect: done while a temporary server starts.
+
+Whatever goes wrong here goes wrong in the flow as well, which then tells it.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from flows.parameters import DatasetParameters, ExtractParameters
+from stores.errors import NotInStore
+from stores.manifest import Manifest
+from tasks.engines import load_engine
+from tasks.engines.choice import choose_engine
+from tasks.extract import find_missing
+from tasks.ingest import count_unread
+from tasks.recipes import make_job
+
+
+def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
+    """Import TensorFlow where there is a file to look at."""
+    if _unread(folder, parameters):
+        import tasks.pixels  # noqa: F401
+
+
+def warm_up_extract(source: str | Path, *, parameters: ExtractParameters) -> None:
+    """Load the engine where there is something to compute."""
+    folder = Path(source) if Path(source).is_dir() else None
+    name = parameters.dataset or (folder.resolve().name if folder else str(source))
+    manifest = None
+    with suppress(NotInStore):
+        manifest = Manifest.read(parameters.store, name)
+    own_seed = manifest.seed if manifest else 0
+    seed = own_seed if parameters.seed is None else parameters.seed
+    job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)
+    images = _unread(folder, parameters) if folder else 0
+    if manifest:
+        images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
+    if images:
+        load_engine(choose_engine(job, images))
+
+
+def _unread(folder: Path, parameters: DatasetParameters) -> int:
+    return count_unread(
+        folder, store=parameters.store, dataset=parameters.dataset, rehash=parameters.rehash
+    )

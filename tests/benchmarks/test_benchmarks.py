@@ -1,0 +1,59 @@
+"""The benchmarks run, at a scale at which their figures mean nothing."""
+
+import json
+
+import pytest
+
+pytest.importorskip("datasets", reason="the extra [bench] is not installed")
+
+from benchmarks.__main__ import bench
+from benchmarks.results import told
+from benchmarks.timing import Contender, Finding, in_turn, ratios
+
+
+@pytest.mark.filterwarnings("default")  # of the rivals
+@pytest.mark.parametrize(
+    ("group", "parts"),
+    [
+        ("cold", ["against a: predict", "against d: Hugging Face", "of the limit"]),
+        ("again", ["one image changed: images computed: 1 rows", "5% added", "a crash half-way"]),
+        ("reading", ["speed of np.memmap's", "10,000 keys looked up in 100 shards"]),
+        ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
+    ],
+)
+def test_each_group_of_benchmarks_runs(group, parts, tmp_path, capfd):
+    bench(quick=True, only=[group], results=tmp_path)
+    output = capfd.readouterr().out
+    for part in parts:
+        assert part in output
+    findings = json.loads((tmp_path / "results.json").read_text())["findings"]
+    assert all(finding["values"] for finding in findings)
+    assert (tmp_path / "RESULTS.md").read_text().count("\n| ") >= len(findings)
+
+
+def test_contenders_take_turns_and_each_goes_first_once():
+    calls = []
+    contenders = {
+        name: Contender(lambda n=name: calls.append(n), lambda n=name: calls.append(f"prepare {n}"))
+        for name in "ab"
+    }
+    seconds = in_turn(contenders, rounds=2)
+    assert calls == ["prepare a", "a", "prepare b", "b", "prepare b", "b", "prepare a", "a"]
+    assert [len(taken) for taken in seconds.values()] == [2, 2]
+
+
+def test_a_ratio_is_taken_round_by_round():
+    assert ratios([2.0, 9.0], [1.0, 3.0]) == (2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "holds"), [("≥ 2", True), ("≥ 2.1", False), ("≤ 1,000", True), ("= 2", True)]
+)
+def test_a_finding_is_judged_by_its_median(expected, holds):
+    finding = Finding("group", "what", (1.0, 2.0, 9.0), "×", expected)
+    assert finding.holds is holds
+    assert told(finding).startswith("group: what: 2 × (1 to 9)")
+
+
+def test_of_nothing_expected_nothing_is_said():
+    assert told(Finding("group", "what", (2.0,), "×")) == "group: what: 2 ×"

@@ -1,0 +1,51 @@
+"""What is loaded while a temporary server starts is what the flow needs, and nothing else."""
+
+import pytest
+from PIL import Image
+
+from flows.parameters import ExtractParameters, IngestParameters
+from flows.pipeline import PipelineParameters, warm_up_pipeline
+from flows.warm_up import warm_up_extract, warm_up_ingest
+from tasks.ingest import count_unread
+
+SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
+FLAGS = ("--image-size", 32, "--backbone", "mobilenet", "--weights", "none")
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The jobs whose engine was loaded."""
+    jobs = []
+    monkeypatch.setattr("flows.warm_up.load_engine", jobs.append)
+    return jobs
+
+
+def test_the_engine_is_loaded_that_the_flow_takes(run_json, photos, loaded, tmp_path):
+    parameters = ExtractParameters(store=tmp_path / "feature-store", **SMALL)
+    warm_up_extract(str(photos), parameters=parameters)
+    (job,) = loaded
+    extracted = run_json("extract", photos, *FLAGS)
+    assert job.engine == extracted["engine"]
+    assert [recipe.fingerprint for recipe in job.recipes] == [extracted["fingerprint"]]
+
+
+def test_nothing_is_loaded_where_nothing_is_to_be_computed(run_json, photos, loaded, tmp_path):
+    run_json("extract", photos, *FLAGS)
+    parameters = ExtractParameters(store=tmp_path / "feature-store", **SMALL)
+    for source in (str(photos), "photos", "unknown"):
+        warm_up_extract(source, parameters=parameters)
+    warm_up_pipeline(photos, parameters=PipelineParameters(**dict(parameters)))
+    assert not loaded
+    Image.new("RGB", (9, 9)).save(photos / "bluish" / "new.png")
+    warm_up_extract(str(photos), parameters=parameters)
+    warm_up_extract("photos", parameters=parameters.model_copy(update={"pooling": "max"}))
+    assert [job.recipes[0].pooling for job in loaded] == ["avg", "max"]
+
+
+def test_files_that_ingest_will_read_are_counted(run_json, photos, tmp_path):
+    store = tmp_path / "feature-store"
+    assert count_unread(photos, store=store) == 30
+    assert run_json("ingest", photos)["read"] == 30
+    assert count_unread(photos, store=store) in {0, 30}  # 30 while they are as young as the list
+    warm_up_ingest(photos, parameters=IngestParameters(store=store))
+    assert count_unread(photos, store=store, rehash=True) == 30

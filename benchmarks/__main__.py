@@ -36,7 +36,7 @@ class Scale:
     side: int  # of the images, in pixels, at most
 
 
-FULL = Scale(5, 3000, 1000, 30_000, 51_200, 1_000_000, side=224)
+FULL = Scale(3, 3000, 500, 30_000, 51_200, 1_000_000, side=224)
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
 QUICK = Scale(1, 40, 20, 80, 6_400, 10_000, side=96)
 

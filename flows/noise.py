@@ -18,7 +18,9 @@ _CHATTER = (
     r"^WARNING: All log messages before absl::InitializeLog|"
     r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|"
     r"^E[0-9]{4} [0-9:.]+ +[0-9]+ (cuda_[a-z]+|jpeg_mem|png_io|gif_io)\.cc:|"
-    r"^To enable the following instructions: "
+    r"^To enable the following instructions: |"
+    # libjpeg's last words on a damaged file, which has no name for it.
+    r"^(Input file read error|Not a JPEG file|Corrupt JPEG data|Premature end of JPEG)"
 )
 
 

@@ -131,5 +131,5 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> str:
-    way_out = "train again" if path.name == "run.json" else "open the test split again"
-    return f"{path}: the file is damaged; delete it, {way_out}"
+    ways_out = {True: "train again", False: "delete it, open the test split again"}
+    return f"{path}: the file is damaged; {ways_out[path.name == 'run.json']}"

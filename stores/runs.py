@@ -30,7 +30,13 @@ class RunStore:
         self.folder = Path(root) / "runs"
 
     def __contains__(self, run: object) -> bool:
-        return isinstance(run, str) and (self._path(run) / "run.json").exists()
+        """Tell whether a run is stored, and whole; raises NewerFormat."""
+        try:
+            for part in (self.model_folder, self.history, self._own_predictions):
+                part(str(run))
+        except (NotInStore, CorruptStore):
+            return False
+        return True
 
     def model_folder(self, run: str) -> Path:
         """Return where a run's model lies; writing and reading it is the trainer's business.
@@ -45,7 +51,7 @@ class RunStore:
                 raise CorruptStore(
                     f"{folder / name}: the model is damaged (SHA-256: expected "
                     f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')}); "
-                    f"delete {folder.parent / 'run.json'}, train again"
+                    "train again"
                 )
         return folder
 
@@ -62,7 +68,7 @@ class RunStore:
         `history` has one row an epoch. `predictions` has the columns key, split, label, predicted
         (both names of classes) and scores (one number a class). `save_model` writes into the
         empty folder that it is given. Where the same run was stored before, that one is kept; of
-        one that has lost its `run.json`, the looks at the test split are. Raises StoreReadOnly or
+        one that is damaged, only the looks at the test split are. Raises StoreReadOnly or
         StoreFull.
         """
         with publish_folder(self._path(run.id), tmp=self.folder / "tmp") as draft:
@@ -76,7 +82,8 @@ class RunStore:
                 table_bytes(predictions, kind="predictions", version=RUN_VERSION)
             )
             (draft / "run.json").write_text(stored.to_json())
-            _make_room(self._path(run.id), draft)
+            if run.id not in self:
+                _make_room(self._path(run.id), draft)
         bring_up_to_date(self.folder)
         return self.read(run.id)
 
@@ -126,7 +133,8 @@ class RunStore:
         So a data set that has grown, was split anew or has another name keeps its count.
         """
         wanted = set(map(bytes, keys))
-        looks = self.folder.glob("*/test/*.json")
+        # By their stems: a look of which one file was deleted was a look all the same.
+        looks = {path.with_suffix(".json") for path in self.folder.glob("*/test/*.*")}
         return sum(_may_have_seen(path, wanted) for path in looks)
 
     def table(self) -> pa.Table:
@@ -167,8 +175,8 @@ class RunStore:
 
 
 def _make_room(final: Path, draft: Path) -> None:
-    """Where a run has lost its `run.json`, keep its looks and move the rest to the drafts."""
-    if final.exists() and not (final / "run.json").exists():
+    """Move what is left of a damaged run to the drafts, but for its looks at the test split."""
+    if final.exists():
         with suppress(FileNotFoundError):
             shutil.copytree(final / "test", draft / "test")
         final.rename(draft.with_name(f"{uuid.uuid4().hex}.draft"))
@@ -177,8 +185,10 @@ def _make_room(final: Path, draft: Path) -> None:
 def _read_part(folder: Path, kind: str) -> pa.Table:
     try:
         return read_table(folder / f"{kind}.parquet", kind=kind, version=RUN_VERSION)[0]
+    except FileNotFoundError as error:
+        raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
     except CorruptStore as error:
-        raise CorruptStore(f"{error}; delete {folder / 'run.json'}, train again") from error
+        raise CorruptStore(f"{error}; train again") from error
 
 
 def _looked_at(opening: Path) -> pa.Table:
@@ -188,7 +198,7 @@ def _looked_at(opening: Path) -> pa.Table:
         return read_table(path, kind="predictions", version=RUN_VERSION)[0]
     except (CorruptStore, FileNotFoundError) as error:
         raise CorruptStore(
-            f"{path}: damaged or gone; delete {opening} too, open the test split again"
+            f"{path}: damaged or gone; delete {opening}, open the test split again"
         ) from error
 
 

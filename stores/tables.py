@@ -51,7 +51,8 @@ def read_table(path: Path, *, kind: str, version: int) -> tuple[pa.Table, dict[s
     actual = xxhash.xxh3_128_hexdigest(_with_digest(content, _BLANK)).encode()
     if place < len(_MARK) or digest != actual:
         raise CorruptStore(
-            f"{path}: the file is damaged: digest {actual.decode()}, stored {digest!r}"
+            f"{path}: the file is damaged: digest {actual.decode()}, stored "
+            f"{digest.decode(errors='replace')}"
         )
     with pq.ParquetFile(pa.BufferReader(content)) as file:
         table, stamps = file.read(use_threads=False), file.metadata.metadata

@@ -2,7 +2,8 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +24,13 @@ from tasks.progress import advance
 from tasks.retrying import RETRIED
 from tasks.splits import gone
 from tasks.stopping import stop_if_asked
-from tasks.stream import ImageFile, Rejection, feature_batches, pixel_batches
+from tasks.stream import ImageFile, PixelBatch, Rejection, feature_batches, pixel_batches
 
 BATCH_SIZE = 32
 SHARD_SIZE = 512
 # Shards take turns to compute. While one is written, the next has its turn, and the first batches
-# of it have been decoded meanwhile: a crash costs the work of the one, and what waits is bounded.
+# of it have been decoded meanwhile: a crash costs one shard's work and little of the next, and what
+# waits is bounded.
 _turn = threading.Lock()
 # Rows are held in memory until their shard is written: this many bytes of them at the most.
 SHARD_BYTES = 64 * 2**20
@@ -127,8 +129,8 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
     with (
         pixel_batches(
             work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
-        ) as batches,
-        _turn,
+        ) as decoded,
+        closing(_in_turn(decoded)) as batches,
     ):
         for batch, computed in feature_batches(batches, engine):
             rejected += batch.rejected
@@ -164,6 +166,12 @@ def record_rejections(
         updated = replace(current, entries=(*entries, *gone(current, entries)))
         updated.write(store)
     return updated
+
+
+def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:
+    """Yield batches while no other shard has its turn; it ends before the last were computed."""
+    with _turn:
+        yield from batches
 
 
 find_missing_task = task(name="find missing", **RETRIED)(find_missing)

@@ -32,6 +32,7 @@ class KerasEngine:
         base = build_backbone(backbone, job.weights, first.image_size)
         outputs = [_pooled(tap_output(base, r.tap), r.pooling, r.tap) for r in job.recipes]
         model = keras.Model(base.input, outputs)
+        self.image_size = first.image_size
         self.feature_shapes = tuple(tuple(output.shape[1:]) for output in outputs)
         self.producer = {
             "engine": self.name,

@@ -24,6 +24,9 @@ from tasks.errors import InputError
 log = logging.getLogger("gargalo.extract")
 
 _DEVICE = "CPU"
+# The model is compiled for this number alone, so that activations stay in the caches. On two cores,
+# MobileNetV2 at 160: 519 images/s at 2, 502 at 1, 352 at 32, and 314 where any number may come.
+ROWS_AT_ONCE = 2
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -69,10 +72,15 @@ class OpenVinoEngine:
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
+        rows = [np.empty((len(pixels), *shape), np.float32) for shape in self.feature_shapes]
         request = self._requests.get()
         try:
-            request.infer({0: pixels}, share_inputs=True)
-            return [np.array(tensor.data) for tensor in request.output_tensors]
+            for start in range(0, len(pixels), ROWS_AT_ONCE):
+                some = pixels[start : start + ROWS_AT_ONCE]
+                request.infer({0: _filled_up(some)}, share_inputs=True)
+                for array, tensor in zip(rows, request.output_tensors, strict=True):
+                    array[start : start + len(some)] = tensor.data[: len(some)]
+            return rows
         finally:
             self._requests.put(request)
 
@@ -129,6 +137,7 @@ def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
         "preprocessing": first.preprocessing,
         "outputs": [[recipe.tap, recipe.pooling] for recipe in job.recipes],
         "precision": first.compute_precision,
+        "rows_at_once": ROWS_AT_ONCE,
         "instruction_set": str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
         "versions": {n: version(n) for n in ("gargalo", "keras", "openvino", "tensorflow")},
     }
@@ -151,7 +160,15 @@ def _check_precision(core: ov.Core, job: Job) -> None:
 
 def _converted(reference: KerasEngine) -> ov.Model:
     with _no_telemetry(), _logging_as_it_was():
-        return ov.convert_model(reference.graph)
+        model = ov.convert_model(reference.graph)
+    model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
+    return model
+
+
+def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return pixels with the last image repeated until there are as many as the model takes."""
+    lacking = ROWS_AT_ONCE - len(pixels)
+    return np.concatenate([pixels, *[pixels[-1:]] * lacking]) if lacking else pixels
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_no_damage_to_a_value_is_unnoticed(path):
 )
 def test_what_is_no_run_is_corrupt(path, text):
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(CorruptStore, match="the file is damaged; delete it, train again"):
+    with pytest.raises(CorruptStore, match="the file is damaged; train again"):
         Run.read(path)
 
 

@@ -72,7 +72,7 @@ class Benchmarks:
 
     def again(self) -> Iterator[Finding]:
         """A second one."""
-        folder = self.work / "few"
+        folder = self.work / "changing photos"
         write_photos(folder, self.scale.changing)
         yield from again(replace(self.setting("again"), folder=folder), rounds=self.rounds)
 

@@ -25,6 +25,7 @@ class Rival:
         inputs = keras.Input((*recipe.image_size, 3))
         features = base(backbone.preprocess(inputs), training=False)
         self.model: Any = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(features))
+        self.forward = tf.function(lambda pixels: self.model(pixels, training=False))
         self.size = recipe.image_size
         self.state = state
 
@@ -67,7 +68,7 @@ class DatasetCache(Rival):
 
     def run(self, folder: Path) -> object:
         """Compute all, or read all: the file is the cache's key, and nothing else is."""
-        features = self.images(folder).map(lambda pixels, _: self.model(pixels, training=False))
+        features = self.images(folder).map(lambda pixels, _: self.forward(pixels))
         return [batch.shape for batch in features.cache(str(self.state / "cache"))]
 
 
@@ -86,7 +87,7 @@ class TextFiles(Rival):
             if not place.exists():
                 image = tf.image.decode_jpeg(path.read_bytes(), channels=3)
                 pixels = tf.image.resize(image, self.size)[None]
-                row = np.asarray(self.model(pixels, training=False))[0]
+                row = np.asarray(self.forward(pixels))[0]
                 place.write_text(",".join(map(str, row)))
             rows.append(np.array(place.read_text().split(","), np.float32))
         return np.stack(rows)
@@ -112,7 +113,7 @@ class HuggingFace(Rival):
                 tf.image.resize(np.asarray(image.convert("RGB")), self.size)
                 for image in batch["image"]
             ]
-            return {"feature": np.asarray(self.model(tf.stack(resized), training=False))}
+            return {"feature": np.asarray(self.forward(tf.stack(resized)))}
 
         mapped = images.map(
             forward,

@@ -26,6 +26,14 @@ class CorruptStore(StoreError, ValueError):
     """Bytes on disk are not the ones that were written."""
 
 
+class CorruptShard(CorruptStore):
+    """A shard, by its digest, whose file is not the one that was written."""
+
+    def __init__(self, message: str, *, digest: str) -> None:
+        super().__init__(message)
+        self.digest = digest
+
+
 class NewerFormat(StoreError, ValueError):
     """A file was written by a newer version of this software."""
 

@@ -9,12 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, MissingFeatures, NotInStore, explained
+from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.index import Index
 from stores.keys import KEY_BYTES, Keys, Views, as_keys, as_views, identities
 from stores.publish import publish_file
-from stores.quarantine import check_rows, set_aside
+from stores.quarantine import refresh, set_aside
+from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
 from stores.shards import Producer, Rows, fit, pack, unpack
 
@@ -54,7 +55,7 @@ class FeatureStore:
     def missing(self, keys: Keys | Iterable[bytes], *, views: int | Views = 0) -> NDArray[np.bool_]:
         """Tell for each key whether its feature has yet to be computed, (n,) booleans."""
         self._refresh()
-        return self._index.find(_identities(keys, views)) < 0
+        return self._index.joined.find(_identities(keys, views)) < 0
 
     def write(
         self,
@@ -86,9 +87,7 @@ class FeatureStore:
         A row whose checksum is wrong is set aside, said so, and never returned. Raises
         MissingFeatures where a feature is not stored or was damaged.
         """
-        ids = _identities(keys, views)
-        self._refresh()
-        return self._gather(ids, self._places(ids))
+        return self._reading(keys, views).rows(slice(None))
 
     def batches(
         self,
@@ -105,17 +104,13 @@ class FeatureStore:
         """
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}")
-        ids = _identities(keys, views)
-        self._refresh()
-        places, generation = self._places(ids), self._index.generation
-        order = np.arange(len(ids), dtype=np.int64)
+        reading = self._reading(keys, views)
+        order = np.arange(len(reading), dtype=np.int64)
         if shuffle_seed is not None:
             np.random.default_rng(shuffle_seed).shuffle(order)
-        for start in range(0, len(ids), batch_size):
-            if generation != self._index.generation:
-                places, generation = self._places(ids), self._index.generation
+        for start in range(0, len(order), batch_size):
             positions = order[start : start + batch_size]
-            yield positions, self._gather(ids[positions], places[positions])
+            yield positions, reading.rows(positions)
 
     def verify(self) -> list[str]:
         """Read every byte of every shard, set aside what is damaged, and return what was found."""
@@ -161,7 +156,7 @@ class FeatureStore:
             "fingerprint": self.recipe.fingerprint,
             "recipe": str(self.recipe),
             "feature_shape": list(shards[0].shape) if shards else None,
-            "features": len(self._index),
+            "features": self._index.joined.distinct,
             "shards": len(shards),
             "bytes": sum(shard.size for shard in shards),
             "producers": self.producers(),
@@ -185,64 +180,19 @@ class FeatureStore:
         """Return by whom the features of `keys` (view 0) were made: each shard's maker and keys."""
         self._refresh()
         array = as_keys(keys)
-        places = self._index.find(_identities(array, 0))
+        joined = self._index.joined
+        places = joined.find(_identities(array, 0))
         there = np.flatnonzero(places >= 0)
         return [
             (shard.maker, array[there[positions]])
-            for shard, positions, _ in self._index.locate(places[there])
+            for shard, positions, _ in joined.locate(places[there])
         ]
 
+    def _reading(self, keys: Keys | Iterable[bytes], views: int | Views) -> Reading:
+        return Reading(self._index, _identities(keys, views), write=self.write)
+
     def _refresh(self) -> None:
-        for digest, reason in self._index.refresh().items():
-            set_aside(self._index, digest, reason, write=self.write)
-
-    def _places(self, ids: NDArray[np.uint8]) -> NDArray[np.int64]:
-        places = self._index.find(ids)
-        absent = int((places < 0).sum())
-        if absent:
-            first = ids[int(np.argmax(places < 0)), :KEY_BYTES].tobytes().hex()
-            raise MissingFeatures(
-                f"{absent} of {len(ids)} features are not stored under recipe {self.recipe} "
-                f"(the first: image {first[:12]}…); extract them first"
-            )
-        return places
-
-    def _gather(self, ids: NDArray[np.uint8], places: NDArray[np.int64]) -> Rows:
-        # A damaged row may have a whole twin in another shard; each turn sets one shard aside.
-        tried: set[str] = set()
-        while True:
-            gathered: list[tuple[NDArray[np.int64], Rows]] = []
-            for shard, positions, numbers in self._index.locate(places):
-                try:
-                    rows = self._index.rows(shard)[numbers]
-                    reason = check_rows(self.recipe, shard, numbers, ids[positions], rows)
-                except FileNotFoundError:
-                    self._index.discard(shard.digest)  # collected by another process just now
-                    break
-                except CorruptStore as error:
-                    reason = str(error)
-                if shard.digest in tried and reason:
-                    raise CorruptStore(
-                        f"{reason}; the file was mended or found whole, and is read wrong again: "
-                        "check this machine's disk and memory"
-                    )
-                if reason:
-                    tried.add(shard.digest)
-                    set_aside(self._index, shard.digest, reason, write=self.write)
-                    break
-                gathered.append((positions, rows))
-            else:
-                return self._ordered(len(ids), gathered)
-            self._refresh()  # what another process set aside, it wrote again elsewhere
-            places = self._places(ids)
-
-    def _ordered(self, count: int, gathered: list[tuple[NDArray[np.int64], Rows]]) -> Rows:
-        if len(gathered) == 1 and len(gathered[0][0]) == count:
-            return gathered[0][1]
-        ordered = np.empty((count, *(self.feature_shape or ())), self.recipe.dtype)
-        for positions, rows in gathered:
-            ordered[positions] = rows
-        return ordered
+        refresh(self._index, write=self.write)
 
 
 def _identities(keys: Keys | Iterable[bytes], views: int | Views) -> NDArray[np.uint8]:

@@ -74,7 +74,8 @@ def _shadowed(index: Index) -> Iterator[str]:
     """Find shards of which no row is read, because whole twins of all rows are read instead."""
     for shard in list(index):
         ids = shard.identities
-        twins = index.locate(index.find(ids))
+        joined = index.joined
+        twins = joined.locate(joined.find(ids))
         if all(
             twin.digest != shard.digest and _whole(index, twin, numbers, ids[positions])
             for twin, positions, numbers in twins
@@ -84,7 +85,7 @@ def _shadowed(index: Index) -> Iterator[str]:
 
 def _whole(index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8]) -> bool:
     try:
-        rows = index.rows(shard)[numbers]
+        rows = shard.map(index.shard_path(shard.digest))[numbers]
     except (FileNotFoundError, CorruptStore):
         return False
     return not check_rows(index.recipe, shard, numbers, ids, rows)

@@ -5,39 +5,29 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly
+from stores.joined import JoinedShards
 from stores.keys import as_arrow, from_arrow
 from stores.publish import publish_file
 from stores.recipe import Recipe
-from stores.shards import Rows, Shard, unpack
+from stores.shards import Shard, unpack
 from stores.tables import read_table, table_bytes
 
-FRAGMENT_VERSION = 1
-# Each of Python's memory maps keeps a file open, and a process may often have 1024.
-MOST_MAPS = 256
+FRAGMENT_VERSION = 2
 log = logging.getLogger("gargalo.store")
 
 
 class Index:
-    """The shards of one recipe's folder, and the lookup from identities to rows.
-
-    Where several shards hold one feature, the one with the smallest digest is read: a rule that
-    every reader follows alike, whatever the order in which the shards came.
-    """
+    """The shards of one recipe's folder, kept up with what other processes do there."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.folder = folder
         self.recipe = recipe
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
-        self.generation = 0  # places found in one generation mean nothing in the next
         self._shards: dict[str, Shard] = {}
-        self._maps: dict[str, Rows] = {}
-        self._identities: pa.Array | None = None
+        self._joined: JoinedShards | None = None
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(self._shards.values())
@@ -89,20 +79,17 @@ class Index:
     def discard(self, digest: str) -> None:
         """Forget a shard."""
         self._shards.pop(digest, None)
-        self._maps.pop(digest, None)
-        self._identities = None
-        self.generation += 1
+        self._joined = None
 
-    def rows(self, shard: Shard) -> Rows:
-        """Return a shard's features as a memory map.
-
-        Raises FileNotFoundError where it is gone, CorruptStore where it is too short.
-        """
-        if shard.digest not in self._maps:
-            if len(self._maps) >= MOST_MAPS:
-                self._maps.pop(next(iter(self._maps)))
-            self._maps[shard.digest] = shard.map(self.shard_path(shard.digest))
-        return self._maps[shard.digest]
+    @property
+    def joined(self) -> JoinedShards:
+        """All shards joined; the same object until one comes or goes, and places hold in it."""
+        if self._joined is None:
+            if len({(shard.shape, shard.dtype) for shard in self}) > 1:
+                # Rows of one recipe are alike: a fragment is wrong, and the shards know better.
+                self._shards = {d: unpack(self.shard_path(d), self.recipe) for d in self._shards}
+            self._joined = JoinedShards(self, self.shard_path)
+        return self._joined
 
     def write_fragment(self, shard: Shard) -> None:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""
@@ -120,6 +107,7 @@ class Index:
             "offset": shard.offset,
             "dtype": shard.dtype,
             "shape": shard.shape,
+            "checksum": shard.checksum,
             "producer": shard.producer,
         }
         content = table_bytes(
@@ -129,34 +117,6 @@ class Index:
             publish_file(content, self.fragment_path(shard.digest), tmp=self.folder / "tmp")
         except (StoreReadOnly, StoreFull) as error:
             log.debug("an index fragment is kept in memory only: %s", error)
-
-    def find(self, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return for each of (n, 34) identities its row in the joined shards, or -1."""
-        if self._identities is None:
-            self._join()
-        found = pc.index_in(as_arrow(wanted), value_set=self._identities)
-        return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
-
-    def locate(
-        self, places: NDArray[np.int64]
-    ) -> Iterator[tuple[Shard, NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield (shard, positions in `places`, rows in the shard), for places that `find` found."""
-        numbers = np.searchsorted(self._starts, places, side="right") - 1
-        for number in np.unique(numbers):
-            positions = np.flatnonzero(numbers == number)
-            yield self._ordered[number], positions, places[positions] - self._starts[number]
-
-    def __len__(self) -> int:
-        """The number of different features."""
-        if self._identities is None:
-            self._join()
-        return int(pc.count_distinct(self._identities).as_py())
-
-    def _join(self) -> None:
-        self._ordered = [self._shards[digest] for digest in sorted(self._shards)]
-        self._starts = np.cumsum([0, *(len(shard.keys) for shard in self._ordered)])
-        ids = [shard.identities for shard in self._ordered]
-        self._identities = as_arrow(np.concatenate(ids) if ids else np.empty((0, 34), np.uint8))
 
     def _load(self, digest: str) -> Shard:
         try:
@@ -172,6 +132,8 @@ class Index:
     def _read_fragment(self, digest: str) -> Shard:
         path = self.fragment_path(digest)
         table, about = read_table(path, kind="index fragment", version=FRAGMENT_VERSION)
+        if "checksum" not in about:
+            raise FileNotFoundError(path)  # of format 1: as good as none, the shard gives another
         if (about["digest"], about["recipe"]) != (digest, self.recipe.fingerprint):
             raise CorruptStore(f"{path}: the fragment belongs to another shard")
         return Shard(
@@ -180,6 +142,7 @@ class Index:
             offset=about["offset"],
             dtype=about["dtype"],
             shape=tuple(about["shape"]),
+            checksum=about["checksum"],
             producer=about["producer"],
             keys=from_arrow(table["key"]),
             views=table["view"].to_numpy(),

@@ -1,35 +1,88 @@
 """What is damaged becomes no answer: it is found by checksums, set aside, and its rest kept."""
 
 import logging
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.checksums import Words, identity_words, row_checksums, shard_checksum
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
+from stores.joined import JoinedShards, Places
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
-from stores.shards import Rows, Shard, row_checksums, unpack
+from stores.shards import Rows, Shard, unpack
 
 log = logging.getLogger("gargalo.store")
+
+# Fewer rows than these are checked one by one without looking whether they are a shard's all.
+_WORTH_CHECKING_WHOLE = 256
+
+
+def find_damage(
+    joined: JoinedShards, places: Places, words: Words, rows: Rows
+) -> tuple[str, str] | None:
+    """Return the digest of a shard that gave a row that is wrong, and what is wrong; or None.
+
+    `words` stand for the features that were asked for, and not for those found at the places. Each
+    row is checked: alone, or where all rows of a shard were read in their order, these at once.
+    """
+    if whole := _whole_shards(joined, places, words, rows):
+        alone = np.ones(len(places), np.bool_)
+        for part in whole:
+            alone[part] = False
+        places, words, rows = places[alone], words[alone], rows[alone]
+    actual = row_checksums(words, rows)
+    wrong = (actual != joined.checksums[places]).nonzero()[0]
+    if not len(wrong):
+        return None
+    shard, positions, numbers = next(joined.locate(places[wrong]))
+    return shard.digest, _damage(shard, numbers, actual[wrong[positions]])
+
+
+def _whole_shards(joined: JoinedShards, places: Places, words: Words, rows: Rows) -> list[slice]:
+    """Return the parts that are all rows of a shard, in their order, and right."""
+    if len(places) < _WORTH_CHECKING_WHOLE:
+        return []
+    first = np.flatnonzero(places == joined.starts[joined.shard_of[places]])
+    numbers = joined.shard_of[places[first]]
+    parts = [
+        (slice(start, start + count), joined.shards[number].checksum)
+        for start, number, count in zip(first, numbers, joined.counts[numbers], strict=True)
+        if count >= _WORTH_CHECKING_WHOLE
+        and np.array_equal(places[start : start + count], places[start] + np.arange(count))
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        actual = pool.map(lambda part: shard_checksum(words[part[0]], rows[part[0]]), parts)
+        return [
+            part for (part, stored), found in zip(parts, actual, strict=True) if found == stored
+        ]
 
 
 def check_rows(
     recipe: Recipe, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8], rows: Rows
 ) -> str:
     """Return what is wrong with the rows read from a shard for `ids`, or an empty text."""
-    actual = row_checksums(recipe.fingerprint, ids, rows)
-    stored = shard.checksums[numbers]
-    wrong = np.flatnonzero(actual != stored)
-    if not len(wrong):
-        return ""
-    first = int(wrong[0])
-    others = f" (and {len(wrong) - 1} more rows)" if len(wrong) > 1 else ""
+    actual = row_checksums(identity_words(recipe.fingerprint, ids), rows)
+    wrong = np.flatnonzero(actual != shard.checksums[numbers])
+    return _damage(shard, numbers[wrong], actual[wrong]) if len(wrong) else ""
+
+
+def _damage(shard: Shard, numbers: NDArray[np.int64], actual: NDArray[np.uint64]) -> str:
+    others = f" (and {len(numbers) - 1} more rows)" if len(numbers) > 1 else ""
     return (
-        f"shard {shard.digest[:12]}…: row {int(numbers[first])} has checksum "
-        f"{int(actual[first]):016x}, stored {int(stored[first]):016x}{others}"
+        f"shard {shard.digest[:12]}…: row {int(numbers[0])} has checksum {int(actual[0]):016x}, "
+        f"stored {int(shard.checksums[numbers[0]]):016x}{others}"
     )
+
+
+def refresh(index: Index, *, write: Callable[..., str]) -> None:
+    """Take in what other writers published, and set aside what is found damaged there."""
+    for digest, reason in index.refresh().items():
+        set_aside(index, digest, reason, write=write)
 
 
 def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., str]) -> None:
@@ -78,7 +131,8 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
         rows = shard.map(index.shard_path(shard.digest))
     except (FileNotFoundError, CorruptStore):
         return None  # another process was quicker, or the file is too short
-    sums = row_checksums(index.recipe.fingerprint, shard.identities, rows)
+    words = identity_words(index.recipe.fingerprint, shard.identities)
+    sums = row_checksums(words, rows)
     whole = np.flatnonzero(sums == shard.checksums)
     if not len(whole):
         return None

@@ -11,14 +11,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
+from stores.checksums import identity_words, row_checksums, shard_checksum
 from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
-from stores.keys import IDENTITY_BYTES, Keys, Views, identities
+from stores.keys import Keys, Views, identities
 from stores.recipe import Recipe
 
-SHARD_VERSION = 1
+SHARD_VERSION = 2
 # A page: a memory map begins at one, and so does direct I/O.
 ALIGNMENT = 4096
 
@@ -35,6 +35,7 @@ class Shard:
     offset: int  # of `/features`, in bytes
     dtype: str
     shape: tuple[int, ...]  # of one row
+    checksum: int  # of all rows at once
     producer: Producer
     keys: Keys
     views: Views
@@ -60,19 +61,6 @@ class Shard:
             return np.memmap(path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
         except ValueError as error:
             raise CorruptStore(f"shard {self.digest[:12]}…: cannot be mapped: {error}") from error
-
-
-def row_checksums(fingerprint: str, ids: NDArray[np.uint8], rows: Rows) -> NDArray[np.uint64]:
-    """Return xxh3(fingerprint ‖ key ‖ view ‖ row bytes) of each row, as (n,) u8."""
-    prefix = bytes.fromhex(fingerprint)
-    names = ids.tobytes()
-    sums = np.empty(len(ids), np.uint64)
-    for number, row in enumerate(rows):
-        start = number * IDENTITY_BYTES
-        state = xxhash.xxh3_64(prefix + names[start : start + IDENTITY_BYTES])
-        state.update(row.data)
-        sums[number] = state.intdigest()
-    return sums
 
 
 def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None) -> Rows:
@@ -106,8 +94,8 @@ def pack(
     recipe: Recipe, keys: Keys, views: Views, rows: Rows, producer: Producer
 ) -> tuple[Shard, memoryview]:
     """Return a shard and the bytes of its file; the same input gives the same bytes."""
-    ids = identities(keys, views)
-    sums = row_checksums(recipe.fingerprint, ids, rows)
+    words = identity_words(recipe.fingerprint, identities(keys, views))
+    sums = row_checksums(words, rows)
     buffer = io.BytesIO()
     with _new_file(buffer, threshold=min(64, rows.nbytes)) as file:
         file.attrs["format_version"] = SHARD_VERSION
@@ -125,6 +113,7 @@ def pack(
         offset=offset,
         dtype=rows.dtype.str,
         shape=rows.shape[1:],
+        checksum=shard_checksum(words, rows),
         producer=producer,
         keys=keys,
         views=views,
@@ -156,17 +145,22 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
     with _opened(path) as file:
         if file.attrs["recipe"] != recipe.to_json():
             raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
-        features = file["features"]
+        features, keys, views = file["features"], file["key"][:], file["view"][:]
+        rows = features[:]
+        words = identity_words(recipe.fingerprint, identities(keys, views))
+        # Format 1 had checksums of another kind. The file's digest was right, and so are its rows.
+        older = int(file.attrs["format_version"]) == 1
         return Shard(
             digest=path.stem,
             size=path.stat().st_size,
             offset=features.id.get_offset(),
             dtype=features.dtype.str,
             shape=features.shape[1:],
+            checksum=shard_checksum(words, rows),
             producer=json.loads(file.attrs["producer"]),
-            keys=file["key"][:],
-            views=file["view"][:],
-            checksums=file["row_checksum"][:],
+            keys=keys,
+            views=views,
+            checksums=row_checksums(words, rows) if older else file["row_checksum"][:],
         )
 
 

@@ -129,6 +129,8 @@ def test_errors_are_also_the_builtins_they_resemble(tmp_path):
 
 def test_a_shard_that_is_read_wrong_whatever_is_done_is_an_error_not_a_loop(tmp_path, monkeypatch):
     store, keys, _ = a_store(tmp_path, 3)
-    monkeypatch.setattr("stores.features.check_rows", lambda *_: "row 0 is wrong")
+    monkeypatch.setattr(
+        "stores.reading.find_damage", lambda *_: (shards(store)[0].stem, "row 0 is wrong")
+    )
     with pytest.raises(CorruptStore, match="check this machine's disk and memory"):
         store.read(keys)

@@ -123,13 +123,12 @@ def test_a_shard_that_goes_while_it_is_listed_is_no_feature(tmp_path, monkeypatc
     assert np.array_equal(FeatureStore(tmp_path, RECIPE).read(keys), rows)
 
 
-def test_more_shards_than_open_files_are_read(tmp_path, monkeypatch):
+def test_more_shards_than_open_files_are_read(tmp_path):
     store, keys, rows = FeatureStore(tmp_path, RECIPE), some_keys(80), some_rows(80)
     for number in range(80):
         store.write(keys[number : number + 1], rows[number : number + 1])
 
     def read():
-        monkeypatch.setattr("stores.index.MOST_MAPS", 8)
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         return store.read(keys)
 

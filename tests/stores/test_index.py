@@ -42,7 +42,7 @@ def rewrite(
 
 def test_a_fragment_says_what_its_shard_holds(tmp_path):
     store, keys, _ = a_store(tmp_path)
-    table, about = read_table(fragments(store)[0], kind="index fragment", version=1)
+    table, about = read_table(fragments(store)[0], kind="index fragment", version=2)
     with h5py.File(shards(store)[0]) as file:
         assert about["offset"] == file["features"].id.get_offset()
         assert table["row_checksum"].to_pylist() == file["row_checksum"][:].tolist()
@@ -144,7 +144,7 @@ def test_a_newer_fragment_is_refused(tmp_path):
     store, keys, _ = a_store(tmp_path)
     rewrite(fragments(store)[0], version=FRAGMENT_VERSION + 1)
     before = snapshot(store.folder)
-    with pytest.raises(NewerFormat, match=r"index fragment of format version 2.*update gargalo"):
+    with pytest.raises(NewerFormat, match=r"index fragment of format version 3.*update gargalo"):
         reader(tmp_path).read(keys)
     assert snapshot(store.folder) == before
 

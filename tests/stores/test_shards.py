@@ -1,20 +1,31 @@
 import hashlib
 import io
 import json
+import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stores import CorruptStore, NewerFormat, UnfitFeatures
+from stores import CorruptStore, FeatureStore, NewerFormat, UnfitFeatures
 from stores.shards import SHARD_VERSION, fit, pack, unpack
-from tests.stores.samples import FLOAT16, RECIPE, few, some_keys, some_rows
+from tests.stores.samples import (
+    FLOAT16,
+    RECIPE,
+    few,
+    flip_row,
+    quarantined,
+    some_keys,
+    some_rows,
+)
+
+ARCHIVED = Path(__file__).parent / "archived" / "format-1"
 
 _shapes = st.lists(st.integers(1, 5), max_size=3).map(tuple)
 _stored = st.sampled_from(["<f4", "<f2"]).flatmap(
@@ -72,24 +83,6 @@ def test_a_memory_map_at_the_offset_gives_the_rows(tmp_path_factory, rows):
         offset = file["features"].id.get_offset()
     mapped = np.memmap(path, rows.dtype, "r", offset, rows.shape)
     assert np.array_equal(mapped, rows)
-
-
-@few
-@given(_stored, st.data())
-def test_row_checksums_cover_recipe_key_view_and_bytes(rows, data):
-    views = data.draw(hnp.arrays(np.uint16, len(rows)))
-    _, content, keys = packed(rows, views=views)
-    with h5py.File(io.BytesIO(content)) as file:
-        stored = file["row_checksum"][:].tolist()
-    assert stored == [
-        xxhash.xxh3_64_intdigest(
-            bytes.fromhex(RECIPE.fingerprint)
-            + key.tobytes()
-            + int(view).to_bytes(2, "little")
-            + row.tobytes()
-        )
-        for key, view, row in zip(keys, views, rows, strict=True)
-    ]
 
 
 def test_the_name_is_the_sha256_of_the_bytes():
@@ -224,3 +217,16 @@ def test_rows_of_the_wrong_shape_or_count_are_unfit(rows, shape):
 def test_no_rows_at_all_are_unfit():
     with pytest.raises(UnfitFeatures, match="expected 0 rows"):
         fit(RECIPE, np.zeros((0, 8)), count=0, shape=None)
+
+
+def test_shards_of_format_1_are_read_and_their_index_made_anew(tmp_path):
+    # Two shards, of 6 rows and of 2 (view 3), as version 0.1.0 wrote them.
+    shutil.copytree(ARCHIVED, tmp_path, dirs_exist_ok=True)
+    store = FeatureStore(tmp_path, RECIPE)
+    assert np.array_equal(store.read(some_keys(6)), some_rows(6))
+    assert np.array_equal(store.read(some_keys(2, seed=1), views=3), some_rows(2, seed=1))
+    assert store.verify() == []
+    assert not quarantined(store)
+    flip_row(store, 1)  # from now on, a row of these too is lost alone
+    assert len(store.verify()) == 1
+    assert store.missing(some_keys(6)).sum() + store.missing(some_keys(2, 1), views=3).sum() == 1

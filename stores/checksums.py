@@ -1,0 +1,44 @@
+"""Checksums by which a row that is damaged, or read for another image or recipe, is found out."""
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from stores.keys import KEY_BYTES
+
+Words = NDArray[np.uint64]  # (n,): each stands for a recipe, a key and a view
+Checksums = NDArray[np.uint64]  # (n,): xxh3 of a row's bytes ⊕ its word
+Rows = NDArray[np.floating]  # (n, *shape)
+
+_WORD = 8  # bytes
+
+
+def identity_words(fingerprint: str, ids: NDArray[np.uint8]) -> Words:
+    """Return the first 8 bytes of the fingerprint ⊕ those of the key ⊕ the view, of n identities.
+
+    Fingerprint and key are SHA-256 themselves: some of their bytes are as good as a hash of all.
+    """
+    keys = np.ascontiguousarray(ids[:, :_WORD]).view("<u8").ravel()
+    views = np.ascontiguousarray(ids[:, KEY_BYTES:]).view("<u2").ravel()
+    recipe = np.frombuffer(bytes.fromhex(fingerprint)[:_WORD], "<u8")
+    return np.asarray(keys ^ views ^ recipe, np.uint64)
+
+
+def row_checksums(words: Words, rows: Rows) -> Checksums:
+    """Return the checksum of each row: what is stored, if the rows are those of these words."""
+    content, checksum = _bytes_of(rows), xxhash.xxh3_64_intdigest
+    width = len(content) // max(1, len(rows))
+    starts = range(0, len(content), max(1, width))
+    sums = np.array([checksum(content[start : start + width]) for start in starts], np.uint64)
+    return np.bitwise_xor(sums, words, out=sums)
+
+
+def shard_checksum(words: Words, rows: Rows) -> int:
+    """Return one checksum of all rows of a shard, and of what they are of: xxh3(words ‖ rows)."""
+    state = xxhash.xxh3_64(_bytes_of(words))
+    state.update(_bytes_of(rows))
+    return state.intdigest()
+
+
+def _bytes_of(array: NDArray[np.generic]) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -1,0 +1,185 @@
+"""The shards of one recipe joined as if they were one: identities to places, places to rows.
+
+Their files are mapped one after the other into a single range of addresses. So rows of a hundred
+shards are gathered by one call of NumPy's, where a call a shard made a shuffled batch of 64 take
+thirty times as long; and no file has to stay open, as it has for each of Python's own maps.
+"""
+
+import ctypes
+import math
+import mmap
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.errors import CorruptShard
+from stores.keys import IDENTITY_BYTES, as_arrow
+from stores.shards import ALIGNMENT, Rows, Shard
+
+Places = NDArray[np.int64]  # (n,): a place is the number of a row, counted over all shards
+
+# So many bytes of rows are copied by all cores, fewer by one.
+_WORTH_SHARING = 8 * 2**20
+_PAGE = mmap.ALLOCATIONGRANULARITY
+_MAP_FIXED = 0x10  # on Linux as on macOS; Python's mmap does not know it, and cannot say where
+_libc = ctypes.CDLL(None, use_errno=True)
+_c_mmap = ctypes.CFUNCTYPE(
+    ctypes.c_void_p,
+    *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64),
+    use_errno=True,
+)(("mmap", _libc))
+
+
+class JoinedShards:
+    """Shards as they were at one moment; when one has come or gone, these are joined anew.
+
+    Where several shards hold one feature, the one with the smallest digest is read: a rule that
+    every reader follows alike, whatever the order in which the shards came.
+    """
+
+    def __init__(self, shards: Iterable[Shard], path: Callable[[str], Path]) -> None:
+        self.shards = sorted(shards, key=lambda shard: shard.digest)
+        self.counts = np.array([len(shard.keys) for shard in self.shards], np.int64)
+        self.starts = np.cumsum([0, *self.counts])
+        self.shard_of = np.repeat(np.arange(len(self.shards)), self.counts)  # each place's
+        self._path = path
+        self._is_mapped = np.zeros(len(self.shards), np.bool_)
+        self._all_mapped = False
+        self._found = np.empty((0, IDENTITY_BYTES), np.uint8), np.empty(0, np.int64)
+
+    @cached_property
+    def identities(self) -> pa.Array:
+        """The identity of each place."""
+        joined = [shard.identities for shard in self.shards]
+        return as_arrow(np.concatenate([np.empty((0, IDENTITY_BYTES), np.uint8), *joined]))
+
+    @cached_property
+    def checksums(self) -> NDArray[np.uint64]:
+        """The stored checksum of each place's row."""
+        return np.concatenate([np.empty(0, np.uint64), *(s.checksums for s in self.shards)])
+
+    @property
+    def distinct(self) -> int:
+        """The number of different features."""
+        return int(pc.count_distinct(self.identities).as_py())
+
+    def find(self, wanted: NDArray[np.uint8]) -> Places:
+        """Return for each of (n, 34) identities its place, or -1."""
+        if not np.array_equal(wanted, self._found[0]):  # each epoch asks what the last one asked
+            found = pc.index_in(as_arrow(wanted), value_set=self.identities)
+            places = found.fill_null(-1).to_numpy(zero_copy_only=False)
+            self._found = wanted.copy(), np.array(places, np.int64)
+            self._found[1].flags.writeable = False
+        return self._found[1]
+
+    def locate(self, places: Places) -> Iterator[tuple[Shard, Places, Places]]:
+        """Yield (shard, positions in `places`, rows in the shard) of each shard that has some."""
+        numbers = self.shard_of[places]
+        for number in np.unique(numbers):
+            positions = np.flatnonzero(numbers == number)
+            yield self.shards[number], positions, places[positions] - self.starts[number]
+
+    def rows(self, places: Places) -> Rows:
+        """Return a copy of the rows at some places, not yet checked, (n, *shape).
+
+        Raises FileNotFoundError where a shard is gone, CorruptShard where its size has changed.
+        """
+        if not self.shards:
+            return np.empty((0, 0), np.float32)
+        if not self._all_mapped:
+            self._map(np.unique(self.shard_of[places]))
+        rows = np.empty((len(places), *self.shards[0].shape), self._mapped.cells.dtype)
+        if rows.nbytes < _WORTH_SHARING:
+            self._mapped.take(places, rows)
+            return rows
+        cores = os.cpu_count() or 1
+        parts = [(places[part], rows[part]) for part in _slices(len(places), cores)]
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(self._mapped.take, *zip(*parts, strict=True)))
+        return rows
+
+    def _map(self, numbers: NDArray[np.int64]) -> None:
+        """Map the files of shards, by their numbers, where they are not mapped yet."""
+        for number in numbers[~self._is_mapped[numbers]].tolist():
+            shard = self.shards[number]
+            _map_file(self._path(shard.digest), shard, self._mapped.addresses[number])
+            self._is_mapped[number] = True
+        self._all_mapped = bool(self._is_mapped.all())
+
+    @cached_property
+    def _mapped(self) -> "_Mapped":
+        shard = self.shards[0]
+        row_bytes = math.prod(shard.shape) * np.dtype(shard.dtype).itemsize
+        # Rows are to begin at multiples of their size, whatever shard they are of. That cannot be
+        # where a page has more bytes than what /features are aligned to: then at those of a part.
+        cells = max(1, math.gcd(_PAGE, row_bytes) // ALIGNMENT)
+        cell_bytes = row_bytes // cells
+        begin, begins = 0, []
+        for shard in self.shards:
+            while (begin + shard.offset) % cell_bytes:
+                begin += _PAGE
+            begins.append(begin)
+            begin += math.ceil(shard.size / _PAGE) * _PAGE
+        # The range is taken first, and each file then put in its place there. Whoever holds the
+        # array holds the range, and with it all that is mapped.
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        content = np.frombuffer(mmap.mmap(-1, begin, flags=private, prot=mmap.PROT_READ), np.uint8)
+        whole = content[: len(content) // cell_bytes * cell_bytes]
+        firsts = np.array(begins) + [shard.offset for shard in self.shards]
+        numbers = np.arange(self.starts[-1]) - self.starts[self.shard_of]
+        return _Mapped(
+            cells=whole.view(shard.dtype).reshape(len(whole) // cell_bytes, -1),
+            first_cell=firsts[self.shard_of] // cell_bytes + numbers * cells,
+            cells_a_row=cells,
+            addresses=[content.ctypes.data + begin for begin in begins],
+        )
+
+
+@dataclass(frozen=True)
+class _Mapped:
+    """A range of addresses for all shards' files, as an array of rows or of parts of them."""
+
+    cells: NDArray[Any]
+    first_cell: Places  # of each place
+    cells_a_row: int
+    addresses: list[int]  # of each shard's file
+
+    def take(self, places: Places, into: Rows) -> None:
+        """Copy the rows at some places into an array."""
+        cells = self.first_cell[places]
+        if self.cells_a_row > 1:
+            cells = (cells[:, None] + np.arange(self.cells_a_row)).ravel()
+        out = into.reshape(-1, self.cells.shape[1])
+        self.cells.take(cells, axis=0, out=out, mode="clip")  # which copies to `out` directly
+
+
+def _slices(count: int, parts: int) -> Iterator[slice]:
+    ends = [count * part // parts for part in range(parts + 1)]
+    return map(slice, ends, ends[1:])
+
+
+def _map_file(path: Path, shard: Shard, address: int) -> None:
+    """Map a shard's file to an address, in a range that is taken already."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size != shard.size:  # a mapping longer than its file ends the process
+            raise CorruptShard(
+                f"shard {shard.digest[:12]}…: the file has {size} bytes, {shard.size} were written",
+                digest=shard.digest,
+            )
+        flags = mmap.MAP_SHARED | _MAP_FIXED
+        if _c_mmap(address, size, mmap.PROT_READ, flags, descriptor, 0) != address:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(path))
+    finally:
+        os.close(descriptor)

@@ -18,9 +18,9 @@ from benchmarks.results import told, write_results
 from benchmarks.rivals import RIVALS
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
-from benchmarks.variants import variants
+from benchmarks.variants import has_bfloat16, variants
 
-Group = Literal["cold", "again", "reading", "prefect", "memory", "variants"]
+Group = Literal["cold", "bfloat16", "again", "reading", "prefect", "memory", "variants"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Scale:
 
     rounds: int
     images: int  # of a cold extraction
+    slow: int  # of one by a large backbone
     changing: int  # of one that is called again
     many: int  # beside `images`, for the growth of memory
     rows: int  # read from a store
@@ -36,9 +37,9 @@ class Scale:
     side: int  # of the images, in pixels, at most
 
 
-FULL = Scale(3, 3000, 500, 30_000, 51_200, 1_000_000, side=224)
+FULL = Scale(3, 3000, 600, 500, 30_000, 51_200, 1_000_000, side=224)
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
-QUICK = Scale(1, 40, 20, 80, 6_400, 10_000, side=96)
+QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96)
 
 
 class Benchmarks:
@@ -60,15 +61,25 @@ class Benchmarks:
         """A whole extraction."""
         all_rivals = dict.fromkeys(RIVALS, "") | {"a: predict and np.save": "≥ 2.3"}
         setting = self.setting("cold")
-        yield from cold(setting, all_rivals, limit="≥ 0.95", rounds=self.rounds, remark="")
+        yield from cold(setting, all_rivals, limit="≥ 0.95", rounds=self.rounds)
         yield from whole(setting, rounds=self.rounds)
         yield from cold(
             self.setting("cold", "efficientnet_lite0", 224),
             {"a: predict and np.save": "≥ 2"},
-            limit="",
             rounds=self.rounds,
-            remark="",
         )
+
+    def bfloat16(self) -> Iterator[Finding]:
+        """A whole extraction by large backbones, where the CPU has bfloat16."""
+        few = self.work / "fewer photos"
+        write_photos(few, self.scale.slow)
+        for backbone, side in (("vgg16", 150), ("resnet50", 224)) if has_bfloat16() else ():
+            setting = self.setting("bfloat16", backbone, side).asked(precision="bfloat16")
+            yield from cold(
+                replace(setting, folder=few),
+                {"a: predict and np.save": "≥ 6"},
+                rounds=self.rounds,
+            )
 
     def again(self) -> Iterator[Finding]:
         """A second one."""
@@ -85,8 +96,11 @@ class Benchmarks:
         """The orchestrator's cost."""
         with server(self.work / "prefect") as environment:
             setting = self.setting("prefect")
-            yield overhead(setting, environment, rounds=self.rounds)
-            yield from nothing_to_do(setting, environment, rounds=self.rounds)
+            for backbone, side in (("efficientnet_lite0", 224), ("mobilenet_v2", 160)):
+                each = self.setting("prefect", backbone, side)
+                yield overhead(each, environment, rounds=self.rounds)
+            temporary = self.scale is not QUICK  # each takes ten seconds to start
+            yield from nothing_to_do(setting, environment, rounds=self.rounds, temporary=temporary)
 
     def memory(self) -> Iterator[Finding]:
         """Few images and many."""
@@ -117,6 +131,7 @@ def bench(
         benchmarks = Benchmarks(Path(work), QUICK if quick else FULL)
         groups: dict[Group, Callable[[], Iterator[Finding]]] = {
             "cold": benchmarks.cold,
+            "bfloat16": benchmarks.bfloat16,
             "again": benchmarks.again,
             "reading": benchmarks.reading,
             "prefect": benchmarks.prefect,

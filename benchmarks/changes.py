@@ -12,9 +12,11 @@ from benchmarks.ours import Setting, counted_rows, extract
 from benchmarks.photos import add, change, copied, image_paths
 from benchmarks.rivals import RIVALS, Rival
 from benchmarks.timing import Contender, Finding, in_turn, ratios
+from stores.manifest import Manifest
 from tasks.engines import load_engine
 
 GROUP = "Again"
+OURS = "gargalo"
 
 
 class Crash(Exception):
@@ -36,20 +38,31 @@ def again(setting: Setting, *, rounds: int) -> Iterator[Finding]:
         "5% added": (lambda: add(ours.folder, images, added), added),
     }
     for case, (alter, new) in cases.items():
-        contenders = {
-            "gargalo": Contender(partial(_ours, ours), partial(_done, ours, folder, alter))
-        }
+        contenders = {OURS: Contender(partial(_ours, ours), partial(_done, ours, folder, alter))}
         for name, rival in rivals.items():
             contenders[name] = Contender(
                 partial(rival.run, ours.folder),
                 partial(_rival_done, rival, ours.folder, folder, alter),
             )
-        seconds = in_turn(contenders, rounds=rounds)
-        for name in rivals:
-            speed = ratios(seconds[name], seconds["gargalo"])
-            yield Finding(GROUP, f"{case}: against {name}", speed, "×")
+        yield from _against(case, contenders, rounds)
         yield _rows(f"{case}: images computed", ours, folder, alter, f"= {new}", rounds)
-    yield _crash(ours, folder, images, rounds)
+    half = images // 2
+    contenders = {OURS: Contender(partial(_ours, ours), partial(_crashed, ours, folder, half))}
+    for name, rival in rivals.items():
+        contenders[name] = Contender(
+            partial(rival.run, ours.folder),
+            partial(_rival_crashed, rival, ours.folder, folder, half),
+        )
+    yield from _against("a crash half-way, and again", contenders, rounds)
+    yield _repeated(ours, folder, images, rounds)
+
+
+def _against(case: str, contenders: dict[str, Contender], rounds: int) -> Iterator[Finding]:
+    seconds = in_turn(contenders, rounds=rounds)
+    for name, taken in seconds.items():
+        if name != OURS:
+            yield Finding(GROUP, f"{case}: against {name}", ratios(taken, seconds[OURS]), "×")
+    yield Finding(GROUP, f"{case}: {OURS} alone", tuple(seconds[OURS]), "s")
 
 
 def _ours(setting: Setting) -> int:
@@ -92,20 +105,31 @@ def _rows(
     return Finding(GROUP, what, tuple(counts), "rows", expected, "counted at the engine's requests")
 
 
-def _crash(setting: Setting, folder: Path, images: int, rounds: int) -> Finding:
+def _crashed(setting: Setting, folder: Path, after: int) -> Manifest:
+    """Extract a fresh copy of the folder until so many images were computed; then it crashes."""
+    copied(folder, setting.folder)
+    setting.forget()
+    manifest = setting.ingest()
+    crashing = patch.object(tasks.extract, "advance", _crashing(after))
+    with crashing, suppress(Crash):
+        extract(setting, manifest)
+    return manifest
+
+
+def _rival_crashed(rival: Rival, place: Path, folder: Path, after: int) -> None:
+    copied(folder, place)
+    rival.forget()
+    rival.crash(place, after)
+
+
+def _repeated(setting: Setting, folder: Path, images: int, rounds: int) -> Finding:
     """Count what is computed twice where an extraction dies half-way and is called again."""
     repeated = []
     for _ in range(rounds):
-        copied(folder, setting.folder)
-        setting.forget()
-        manifest = setting.ingest()
         with counted_rows(setting.chosen(images)) as requests:
-            crashing = patch.object(tasks.extract, "advance", _crashing(images // 2))
-            with crashing, suppress(Crash):
-                extract(setting, manifest)
-            extract(setting, manifest)
+            extract(setting, _crashed(setting, folder, images // 2))
         repeated.append((sum(requests) - images) / setting.shard_size)
-    what = "a crash half-way: shards' work repeated"
+    what = "a crash half-way, and again: shards' work repeated"
     return Finding(GROUP, what, tuple(repeated), "shards", "≤ 1")
 
 

@@ -20,7 +20,7 @@ OURS = "gargalo"
 
 
 def cold(
-    setting: Setting, rivals: dict[str, str], *, limit: str, rounds: int, remark: str
+    setting: Setting, rivals: dict[str, str], *, rounds: int, limit: str = ""
 ) -> Iterator[Finding]:
     """Measure a whole extraction, the engine being ready, against rivals and its own limit.
 
@@ -46,7 +46,8 @@ def cold(
         rival.forget()
         rival.run(few)  # TensorFlow traces
     seconds = in_turn(contenders, rounds=rounds)
-    group = f"Cold, {job.recipes[0].backbone} at {job.recipes[0].image_size[0]}"
+    recipe = job.recipes[0]
+    group = f"Cold, {recipe.backbone} at {recipe.image_size[0]}, {recipe.compute_precision}"
     for name, expected in rivals.items():
         yield Finding(group, f"against {name}", ratios(seconds[name], seconds[OURS]), "×", expected)
     both = [sum(pair) for pair in zip(seconds["decode"], seconds["forward"], strict=True)]
@@ -56,7 +57,6 @@ def cold(
         ratios(both, seconds[OURS]),
         "×",
         limit,
-        remark,
     )
     for name, taken in seconds.items():
         yield Finding(group, f"{name} alone", tuple(images / s for s in taken), "images/s")

@@ -1,6 +1,8 @@
 """Other ways to keep bottleneck features, as their sources show them, with the same backbone."""
 
 import shutil
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,14 @@ class Rival:
 
     def forget_one(self, path: Path) -> None:
         """Remove what would give a wrong answer because this image is new, or another."""
+
+    def crash(self, folder: Path, after: int) -> None:
+        """Leave what is left of a run that died after so many images: for most, nothing of use.
+
+        The first has its rows in memory; `tf.data` ends its file, and `datasets` names it, only
+        when all rows are there.
+        """
+        del folder, after
 
     def run(self, folder: Path) -> object:
         """Compute or read the features of a folder; return something that is iterated over."""
@@ -79,10 +89,17 @@ class TextFiles(Rival):
         """Remove that image's file: it goes by names alone, and would answer with the old row."""
         self._place(path).unlink(missing_ok=True)
 
+    def crash(self, folder: Path, after: int) -> None:
+        """Leave the files of the first images."""
+        self._rows(islice(image_paths(folder), after))
+
     def run(self, folder: Path) -> object:
         """Compute an image where its file is not there, one at a time, and read the others."""
+        return self._rows(image_paths(folder))
+
+    def _rows(self, paths: Iterable[Path]) -> object:
         rows = []
-        for path in image_paths(folder):
+        for path in paths:
             place = self._place(path)
             if not place.exists():
                 image = tf.image.decode_jpeg(path.read_bytes(), channels=3)

@@ -21,6 +21,8 @@ from tasks.splits import SplitRule, gone, split_entries
 
 # A file system's clock ticks this coarsely; a file as young as the listing is read again.
 CLOCK_TICK_NS = 20_000_000
+# Handed to the threads together: what waits in their queue takes kilobytes a file.
+FILES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -167,10 +169,14 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
 
 
 def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
-    to_read = _unread(listing, known)
+    to_read = [file.path for file in _unread(listing, known)]
+    examined: dict[str, Examined] = {}
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda file: examine(listing.folder / file.path), to_read)
-        return {file.path: result for file, result in zip(to_read, results, strict=True)}
+        for start in range(0, len(to_read), FILES_AT_ONCE):
+            some = to_read[start : start + FILES_AT_ONCE]
+            results = pool.map(lambda path: examine(listing.folder / path), some)
+            examined.update(zip(some, results, strict=True))
+    return examined
 
 
 def _unread(listing: Listing, known: Mapping[str, Entry]) -> list[ListedFile]:

@@ -9,6 +9,7 @@ pytest.importorskip("datasets", reason="the extra [bench] is not installed")
 from benchmarks.__main__ import bench
 from benchmarks.results import told
 from benchmarks.timing import Contender, Finding, in_turn, ratios
+from benchmarks.variants import has_bfloat16
 
 
 @pytest.mark.filterwarnings("default")  # of the rivals
@@ -16,8 +17,11 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
     ("group", "parts"),
     [
         ("cold", ["against a: predict", "against d: Hugging Face", "of the limit"]),
+        ("bfloat16", ["vgg16 at 96, bfloat16: against a: predict"] if has_bfloat16() else []),
         ("again", ["one image changed: images computed: 1 rows", "5% added", "a crash half-way"]),
         ("reading", ["speed of np.memmap's", "10,000 keys looked up in 100 shards"]),
+        ("prefect", ["over the plain functions, 40 images", "a running server, --engine keras"]),
+        ("memory", ["peak for 80 images, in units of that for 40"]),
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
     ],
 )

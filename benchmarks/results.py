@@ -22,7 +22,8 @@ def write_results(findings: Sequence[Finding], folder: Path, *, images: str) -> 
     """Write `results.json` and `RESULTS.md` into a folder; return the latter."""
     about: dict[str, Any] = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{ov.Core().get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} cores",
+        "machine": f"{ov.Core().get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} cores"
+        f", bfloat16 by {_bfloat16_unit()}",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "images": images,
         "versions": {name: version(name) for name in PACKAGES},
@@ -46,6 +47,13 @@ def write_results(findings: Sequence[Finding], folder: Path, *, images: str) -> 
     path = folder / "RESULTS.md"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def _bfloat16_unit() -> str:
+    """Name what computes in bfloat16: AMX is some eight times as fast at it, AVX-512 twice."""
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    units = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+    return next((name for flag, name in units.items() if flag in flags), "nothing")
 
 
 def told(finding: Finding) -> str:

@@ -125,8 +125,7 @@ class JoinedShards:
         cell_bytes = row_bytes // cells
         begin, begins = 0, []
         for shard in self.shards:
-            while (begin + shard.offset) % cell_bytes:
-                begin += _PAGE
+            begin += _PAGE * _pages_to_skip(begin + shard.offset, cell_bytes, shard)
             begins.append(begin)
             begin += math.ceil(shard.size / _PAGE) * _PAGE
         # The range is taken first, and each file then put in its place there. Whoever holds the
@@ -160,6 +159,19 @@ class _Mapped:
             cells = (cells[:, None] + np.arange(self.cells_a_row)).ravel()
         out = into.reshape(-1, self.cells.shape[1])
         self.cells.take(cells, axis=0, out=out, mode="clip")  # which copies to `out` directly
+
+
+def _pages_to_skip(address: int, cell_bytes: int, shard: Shard) -> int:
+    """Return how many pages on from an address there is a multiple of a cell's size."""
+    common = math.gcd(_PAGE, cell_bytes)
+    if address % common:
+        raise CorruptShard(
+            f"shard {shard.digest[:12]}…: its rows begin at byte {shard.offset}, expected a "
+            f"multiple of {ALIGNMENT}",
+            digest=shard.digest,
+        )
+    cells = cell_bytes // common
+    return -(address // common) * pow(_PAGE // common, -1, cells) % cells
 
 
 def _slices(count: int, parts: int) -> Iterator[slice]:

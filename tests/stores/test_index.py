@@ -114,6 +114,7 @@ def test_a_fragment_of_another_shard_is_made_again(tmp_path, caplog):
         {"order": [1, 2, 3, 4, 5, 0]},
         {"keys": [1, 0, 2, 3, 4, 5]},
         {"offset": 0},
+        {"offset": 5001},
         {"offset": 2**40},
         {"shape": [2, 4, 9]},
         {"shape": [4]},

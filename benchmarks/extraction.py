@@ -20,12 +20,10 @@ KEPT_BATCHES = 16  # decoded batches in memory, over and over, for the forward p
 OURS = "gargalo"
 
 
-def cold(
-    setting: Setting, rivals: dict[str, str], *, rounds: int, limit: str = ""
-) -> Iterator[Finding]:
+def cold(setting: Setting, rivals: dict[str, str], *, rounds: int, limit: str) -> Iterator[Finding]:
     """Measure a whole extraction, the engine being ready, against rivals and its own limit.
 
-    `rivals` has what is expected of each, by its name in RIVALS.
+    `rivals` has what is expected of each, by its name in RIVALS; `limit` what of the limit.
     """
     manifest = setting.ingest()
     images = len(manifest.select().keys)
@@ -54,10 +52,12 @@ def cold(
         yield Finding(group, f"against {name}", ratios(seconds[name], seconds[OURS]), "×", expected)
         if expected:  # where it falls short: is more to be had on this machine?
             yield Finding(group, f"the limit against {name}", ratios(seconds[name], both), "×")
-    what = "of the limit, 1 / (1/decode + 1/forward)"
-    yield Finding(group, what, ratios(both, seconds[OURS]), "×", limit)
-    yield from forward_profile(group, setting.store, recipe.compute_precision)
-    for name, taken in seconds.items():
+    if limit:
+        what = "of the limit, 1 / (1/decode + 1/forward)"
+        yield Finding(group, what, ratios(both, seconds[OURS]), "×", limit)
+        yield from forward_profile(group, setting.store, recipe.compute_precision)
+    for name in seconds if limit else rivals:
+        taken = seconds[name]
         yield Finding(group, f"{name} alone", tuple(images / s for s in taken), "images/s")
 
 

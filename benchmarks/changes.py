@@ -1,32 +1,51 @@
 """What a second run costs: nothing changed, one image changed, some added, after a crash."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
-import tasks.extract
 from benchmarks.ours import Setting, counted_rows, extract
 from benchmarks.photos import add, change, copied, image_paths
 from benchmarks.rivals import RIVALS, Rival
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.manifest import Manifest
 from tasks.engines import load_engine
 
 GROUP = "Again"
 OURS = "gargalo"
-
-
-class Crash(Exception):
-    """What ends a computation half-way."""
+# A process that dies, as by a power cut, once so many images were computed; its last word is how
+# many rows it had asked the engine for.
+_DYING = """
+import json, os, sys
+from dataclasses import replace
+from pathlib import Path
+import tasks.extract
+from benchmarks.ours import REQUEST, Setting, counted_rows, extract
+folder, store, request, shard_size, after = sys.argv[1:]
+request = replace(REQUEST, **json.loads(request))
+setting = Setting(Path(folder), Path(store), request, shard_size=int(shard_size))
+manifest, done = setting.ingest(), 0
+with counted_rows(setting.chosen(len(manifest.select().keys))) as requests:
+    def advance(images):
+        global done
+        done += images
+        if done >= int(after):
+            print(sum(requests), flush=True)
+            os._exit(9)
+    tasks.extract.advance = advance
+    extract(setting, manifest)
+"""
 
 
 def again(setting: Setting, *, rounds: int) -> Iterator[Finding]:
     """Measure each way's second run in turn; ingest and listing are timed with it."""
     folder, images = setting.folder, len(list(image_paths(setting.folder)))
-    ours = replace(setting, folder=setting.store.parent / "changing", shard_size=64)
+    ours = replace(
+        setting, folder=setting.store.parent / "changing", shard_size=max(1, images // 3)
+    )
     rivals = {
         name: kind(ours.job.recipes[0], ours.job.weights, setting.store.parent / "rival")
         for name, kind in RIVALS.items()
@@ -105,15 +124,22 @@ def _rows(
     return Finding(GROUP, what, tuple(counts), "rows", expected, "counted at the engine's requests")
 
 
-def _crashed(setting: Setting, folder: Path, after: int) -> Manifest:
-    """Extract a fresh copy of the folder until so many images were computed; then it crashes."""
+def _crashed(setting: Setting, folder: Path, after: int) -> int:
+    """Extract a fresh copy of the folder in a process that dies; return the rows it asked for."""
     copied(folder, setting.folder)
     setting.forget()
-    manifest = setting.ingest()
-    crashing = patch.object(tasks.extract, "advance", _crashing(after))
-    with crashing, suppress(Crash):
-        extract(setting, manifest)
-    return manifest
+    request = json.dumps({"image_size": setting.request.image_size})
+    places = [str(setting.folder), str(setting.store)]
+    numbers = [str(setting.shard_size), str(after)]
+    done = subprocess.run(
+        [sys.executable, "-c", _DYING, *places, request, *numbers],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == 9, done.stderr
+    return int(done.stdout.splitlines()[-1])
 
 
 def _rival_crashed(rival: Rival, place: Path, folder: Path, after: int) -> None:
@@ -126,20 +152,9 @@ def _repeated(setting: Setting, folder: Path, images: int, rounds: int) -> Findi
     """Count what is computed twice where an extraction dies half-way and is called again."""
     repeated = []
     for _ in range(rounds):
+        asked = _crashed(setting, folder, images // 2)
         with counted_rows(setting.chosen(images)) as requests:
-            extract(setting, _crashed(setting, folder, images // 2))
-        repeated.append((sum(requests) - images) / setting.shard_size)
+            _ours(setting)
+        repeated.append((asked + sum(requests) - images) / setting.shard_size)
     what = "a crash half-way, and again: shards' work repeated"
     return Finding(GROUP, what, tuple(repeated), "shards", "≤ 1")
-
-
-def _crashing(after: int) -> Callable[[int], None]:
-    done = 0
-
-    def advance(images: int) -> None:
-        nonlocal done
-        done += images
-        if done >= after:
-            raise Crash
-
-    return advance

@@ -50,7 +50,7 @@ def cold(setting: Setting, rivals: dict[str, str], *, rounds: int, limit: str) -
     both = [sum(pair) for pair in zip(seconds["decode"], seconds["forward"], strict=True)]
     for name, expected in rivals.items():
         yield Finding(group, f"against {name}", ratios(seconds[name], seconds[OURS]), "×", expected)
-        if expected:  # where it falls short: is more to be had on this machine?
+        if limit:  # is more to be had on this machine?
             yield Finding(group, f"the limit against {name}", ratios(seconds[name], both), "×")
     if limit:
         what = "of the limit, 1 / (1/decode + 1/forward)"

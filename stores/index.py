@@ -86,10 +86,17 @@ class Index:
         """All shards joined; the same object until one comes or goes, and places hold in it."""
         if self._joined is None:
             if len({(shard.shape, shard.dtype) for shard in self}) > 1:
-                # Rows of one recipe are alike: a fragment is wrong, and the shards know better.
-                self._shards = {d: unpack(self.shard_path(d), self.recipe) for d in self._shards}
+                self._ask_the_shards()
             self._joined = JoinedShards(self, self.shard_path)
         return self._joined
+
+    def _ask_the_shards(self) -> None:
+        """Make the fragments again, one of which is wrong: rows of one recipe are alike."""
+        log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
+        for digest in list(self._shards):
+            with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
+                self._shards[digest] = unpack(self.shard_path(digest), self.recipe)
+                self.write_fragment(self._shards[digest])
 
     def write_fragment(self, shard: Shard) -> None:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""

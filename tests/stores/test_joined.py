@@ -79,7 +79,7 @@ def test_a_whole_shard_is_not_believed_for_other_images(tmp_path):
     assert np.array_equal(FeatureStore(tmp_path, RECIPE).read(keys[lie]), rows[lie])
 
 
-def test_an_index_that_gives_rows_another_shape_harms_no_other_shard(tmp_path):
+def test_an_index_that_gives_rows_another_shape_harms_no_other_shard(tmp_path, caplog):
     store, keys, rows = a_store(tmp_path)
     store.write(some_keys(2, seed=1), some_rows(2, seed=1))
     for fragment in sorted((store.folder / "index").iterdir())[:1]:
@@ -88,6 +88,10 @@ def test_an_index_that_gives_rows_another_shape_harms_no_other_shard(tmp_path):
     assert np.array_equal(reader.read(keys), rows)
     assert np.array_equal(reader.read(some_keys(2, seed=1)), some_rows(2, seed=1))
     assert not quarantined(store)
+    assert "several shapes" in caplog.text
+    caplog.clear()
+    assert np.array_equal(FeatureStore(tmp_path, RECIPE).read(keys), rows)
+    assert not caplog.records  # it was made again for others too
 
 
 def test_only_the_files_that_are_read_are_mapped_and_none_for_longer_than_the_store(tmp_path):

@@ -9,8 +9,8 @@ import ctypes
 import math
 import mmap
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,7 @@ from stores.shards import ALIGNMENT, Rows, Shard
 
 Places = NDArray[np.int64]  # (n,): a place is the number of a row, counted over all shards
 
-# So many bytes of rows are copied by all cores, fewer by one.
-_WORTH_SHARING = 8 * 2**20
+_PART_BYTES = 4 * 2**20  # of rows that a thread copies, and checks while they are in its caches
 _PAGE = mmap.ALLOCATIONGRANULARITY
 _MAP_FIXED = 0x10  # on Linux as on macOS; Python's mmap does not know it, and cannot say where
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +53,7 @@ class JoinedShards:
         self._path = path
         self._is_mapped = np.zeros(len(self.shards), np.bool_)
         self._all_mapped = False
+        self._mapping = threading.Lock()
         self._found = np.empty((0, IDENTITY_BYTES), np.uint8), np.empty(0, np.int64)
 
     @cached_property
@@ -88,37 +88,54 @@ class JoinedShards:
             positions = np.flatnonzero(numbers == number)
             yield self.shards[number], positions, places[positions] - self.starts[number]
 
-    def rows(self, places: Places) -> Rows:
-        """Return a copy of the rows at some places, not yet checked, (n, *shape).
+    def parts(self, places: Places) -> list[slice]:
+        """Cut places into parts for threads to share, each beginning where a shard does."""
+        if len(places) * self._row_bytes < 2 * _PART_BYTES:
+            return [slice(0, len(places))]
+        begins = np.flatnonzero(places == self.starts[self.shard_of[places]])
+        even = np.arange(0, len(places), _PART_BYTES // self._row_bytes + 1)
+        nearest = np.searchsorted(begins, even[1:])
+        cuts = np.unique(begins[nearest[nearest < len(begins)]]).tolist()
+        return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(places)], strict=True)]
+
+    def empty(self, count: int) -> Rows:
+        """Return an array for so many rows, (count, *shape)."""
+        if not self.shards:
+            return np.empty((0, 0), np.float32)
+        return np.empty((count, *self.shards[0].shape), self.shards[0].dtype)
+
+    def copy(self, places: Places, into: Rows) -> None:
+        """Copy the rows at some places, not yet checked, into an array (n, *shape).
 
         Raises FileNotFoundError where a shard is gone, CorruptShard where its size has changed.
         """
-        if not self.shards:
-            return np.empty((0, 0), np.float32)
+        if not len(places):
+            return
         if not self._all_mapped:
             self._map(np.unique(self.shard_of[places]))
-        rows = np.empty((len(places), *self.shards[0].shape), self._mapped.cells.dtype)
-        if rows.nbytes < _WORTH_SHARING:
-            self._mapped.take(places, rows)
-            return rows
-        cores = os.cpu_count() or 1
-        parts = [(places[part], rows[part]) for part in _slices(len(places), cores)]
-        with ThreadPoolExecutor(cores) as pool:
-            list(pool.map(self._mapped.take, *zip(*parts, strict=True)))
-        return rows
+        cells = self._mapped.first_cell[places]
+        if self._mapped.cells_a_row > 1:
+            cells = (cells[:, None] + np.arange(self._mapped.cells_a_row)).ravel()
+        out = into.reshape(-1, self._mapped.cells.shape[1])
+        self._mapped.cells.take(cells, axis=0, out=out, mode="clip")  # which needs no buffer
 
     def _map(self, numbers: NDArray[np.int64]) -> None:
         """Map the files of shards, by their numbers, where they are not mapped yet."""
-        for number in numbers[~self._is_mapped[numbers]].tolist():
-            shard = self.shards[number]
-            _map_file(self._path(shard.digest), shard, self._mapped.addresses[number])
-            self._is_mapped[number] = True
-        self._all_mapped = bool(self._is_mapped.all())
+        with self._mapping:
+            for number in numbers[~self._is_mapped[numbers]].tolist():
+                shard = self.shards[number]
+                _map_file(self._path(shard.digest), shard, self._mapped.addresses[number])
+                self._is_mapped[number] = True
+            self._all_mapped = bool(self._is_mapped.all())
+
+    @cached_property
+    def _row_bytes(self) -> int:
+        rows = self.empty(1)
+        return max(1, rows.nbytes)
 
     @cached_property
     def _mapped(self) -> "_Mapped":
-        shard = self.shards[0]
-        row_bytes = math.prod(shard.shape) * np.dtype(shard.dtype).itemsize
+        row_bytes = self._row_bytes
         # Rows are to begin at multiples of their size, whatever shard they are of. That cannot be
         # where a page has more bytes than what /features are aligned to: then at those of a part.
         cells = max(1, math.gcd(_PAGE, row_bytes) // ALIGNMENT)
@@ -136,7 +153,7 @@ class JoinedShards:
         firsts = np.array(begins) + [shard.offset for shard in self.shards]
         numbers = np.arange(self.starts[-1]) - self.starts[self.shard_of]
         return _Mapped(
-            cells=whole.view(shard.dtype).reshape(len(whole) // cell_bytes, -1),
+            cells=whole.view(self.shards[0].dtype).reshape(len(whole) // cell_bytes, -1),
             first_cell=firsts[self.shard_of] // cell_bytes + numbers * cells,
             cells_a_row=cells,
             addresses=[content.ctypes.data + begin for begin in begins],
@@ -152,14 +169,6 @@ class _Mapped:
     cells_a_row: int
     addresses: list[int]  # of each shard's file
 
-    def take(self, places: Places, into: Rows) -> None:
-        """Copy the rows at some places into an array."""
-        cells = self.first_cell[places]
-        if self.cells_a_row > 1:
-            cells = (cells[:, None] + np.arange(self.cells_a_row)).ravel()
-        out = into.reshape(-1, self.cells.shape[1])
-        self.cells.take(cells, axis=0, out=out, mode="clip")  # which copies to `out` directly
-
 
 def _pages_to_skip(address: int, cell_bytes: int, shard: Shard) -> int:
     """Return how many pages on from an address there is a multiple of a cell's size."""
@@ -172,11 +181,6 @@ def _pages_to_skip(address: int, cell_bytes: int, shard: Shard) -> int:
         )
     cells = cell_bytes // common
     return -(address // common) * pow(_PAGE // common, -1, cells) % cells
-
-
-def _slices(count: int, parts: int) -> Iterator[slice]:
-    ends = [count * part // parts for part in range(parts + 1)]
-    return map(slice, ends, ends[1:])
 
 
 def _map_file(path: Path, shard: Shard, address: int) -> None:

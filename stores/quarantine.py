@@ -1,9 +1,7 @@
 """What is damaged becomes no answer: it is found by checksums, set aside, and its rest kept."""
 
 import logging
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +53,7 @@ def _whole_shards(joined: JoinedShards, places: Places, words: Words, rows: Rows
         if count >= _WORTH_CHECKING_WHOLE
         and np.array_equal(places[start : start + count], places[start] + np.arange(count))
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        actual = pool.map(lambda part: shard_checksum(words[part[0]], rows[part[0]]), parts)
-        return [
-            part for (part, stored), found in zip(parts, actual, strict=True) if found == stored
-        ]
+    return [part for part, stored in parts if shard_checksum(words[part], rows[part]) == stored]
 
 
 def check_rows(

@@ -1,11 +1,13 @@
 """One answer to `read` or `batches`: the rows that were asked for, each of them checked."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.checksums import identity_words
+from stores.checksums import Words, identity_words
 from stores.errors import CorruptShard, CorruptStore, MissingFeatures
 from stores.index import Index
 from stores.joined import Places
@@ -42,10 +44,8 @@ class Reading:
         while True:
             if self._joined is not self._index.joined:
                 self._locate()
-            places = self._places[positions]
             try:
-                rows = self._joined.rows(places)
-                damage = find_damage(self._joined, places, self._words[positions], rows)
+                rows, damage = self._read(self._places[positions], self._words[positions])
                 if damage is None:
                     return rows
                 self._set_aside(*damage, tried)
@@ -54,6 +54,20 @@ class Reading:
             except CorruptShard as error:
                 self._set_aside(error.digest, str(error), tried)
             refresh(self._index, write=self._write)  # what others set aside, they wrote elsewhere
+
+    def _read(self, places: Places, words: Words) -> tuple[Rows, tuple[str, str] | None]:
+        joined = self._joined
+        rows = joined.empty(len(places))
+
+        def read(part: slice) -> tuple[str, str] | None:
+            joined.copy(places[part], rows[part])
+            return find_damage(joined, places[part], words[part], rows[part])
+
+        parts = joined.parts(places)
+        if len(parts) == 1:
+            return rows, read(parts[0])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return rows, next(filter(None, pool.map(read, parts)), None)
 
     def _locate(self) -> None:
         self._joined = self._index.joined

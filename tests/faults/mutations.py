@@ -53,8 +53,8 @@ MUTATIONS = (
     Mutation(
         "no check of whole shards",
         "stores/quarantine.py",
-        "if found == stored",
-        "if found",
+        "if shard_checksum(words[part], rows[part]) == stored]",
+        "]",
         "tests/stores/test_joined.py::test_a_bad_row_of_a_large_shard_is_found_however_it_is_read",
     ),
     Mutation(
@@ -95,15 +95,15 @@ MUTATIONS = (
     Mutation(
         "index rows swapped as they are read",
         "stores/joined.py",
-        "cells = self.first_cell[places]",
-        "cells = self.first_cell[places][::-1]",
+        "cells = self._mapped.first_cell[places]",
+        "cells = self._mapped.first_cell[places][::-1]",
         "tests/stores/test_index.py::test_a_fragment_of_another_shard_is_made_again",
     ),
     Mutation(
         "rows returned in the order of the shards",
         "stores/reading.py",
-        "places = self._places[positions]",
-        "places = np.sort(self._places[positions])",
+        "self._read(self._places[positions], ",
+        "self._read(np.sort(self._places[positions]), ",
         "tests/stores/test_features.py::test_what_is_written_is_read_in_any_order_and_number",
     ),
     Mutation(

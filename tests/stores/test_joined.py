@@ -50,7 +50,7 @@ def test_rows_of_many_shards_are_those_written(counts, shape, recipe, page, data
 
 
 def test_a_large_answer_is_copied_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("stores.joined._WORTH_SHARING", 1000)
+    monkeypatch.setattr("stores.joined._PART_BYTES", 1000)
     store, keys, rows = a_store(tmp_path, 301)
     assert np.array_equal(store.read(keys), rows)
     assert np.array_equal(store.read(keys[::-3]), rows[::-3])

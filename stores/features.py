@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.index import Index
-from stores.keys import KEY_BYTES, Keys, Views, as_keys, as_views, identities
+from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
 from stores.publish import publish_file
 from stores.quarantine import refresh, set_aside
 from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
-from stores.shards import Producer, Rows, fit, pack, unpack
+from stores.shards import Producer, fit, pack, unpack
 
 
 class FeatureStore:
@@ -99,7 +99,8 @@ class FeatureStore:
     ) -> Iterator[tuple[NDArray[np.int64], Rows]]:
         """Yield (positions in `keys`, features) in batches, in order or shuffled by a seed.
 
-        The positions pick the labels: `y[positions]`. Only one batch is in memory at a time.
+        The positions pick the labels: `y[positions]`. One batch is in memory at a time, or where
+        they are small some MiB of them, read together.
         Raises MissingFeatures before the first batch where a feature is not stored.
         """
         if batch_size < 1:
@@ -108,9 +109,7 @@ class FeatureStore:
         order = np.arange(len(reading), dtype=np.int64)
         if shuffle_seed is not None:
             np.random.default_rng(shuffle_seed).shuffle(order)
-        for start in range(0, len(order), batch_size):
-            positions = order[start : start + batch_size]
-            yield positions, reading.rows(positions)
+        yield from reading.batches(order, batch_size)
 
     def verify(self) -> list[str]:
         """Read every byte of every shard, set aside what is damaged, and return what was found."""

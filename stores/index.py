@@ -1,6 +1,7 @@
 """The index: which shard and row hold which feature. Derived from the shards at any time."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -160,7 +161,9 @@ class Index:
 def shard_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of each published shard of a recipe's folder, by digest."""
     sizes = {}
-    for path in (folder / "shards").glob("*.h5"):
-        with suppress(FileNotFoundError):  # it went away between the listing and this
-            sizes[path.stem] = path.stat().st_size
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / "shards") as entries:
+        for entry in entries:
+            if entry.name.endswith(".h5"):
+                with suppress(FileNotFoundError):  # it went away between the listing and this
+                    sizes[entry.name.removesuffix(".h5")] = entry.stat().st_size
     return sizes

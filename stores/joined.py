@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +22,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stores.errors import CorruptShard
-from stores.keys import IDENTITY_BYTES, as_arrow
-from stores.shards import ALIGNMENT, Rows, Shard
+from stores.keys import IDENTITY_BYTES, Rows, as_arrow
+from stores.shards import ALIGNMENT, Shard
 
 Places = NDArray[np.int64]  # (n,): a place is the number of a row, counted over all shards
 
-_PART_BYTES = 4 * 2**20  # of rows that a thread copies, and checks while they are in its caches
+_PART_BYTES = 2**19  # of rows that a thread copies, and checks while they are in its caches
+_WORTH_TAKING_WHOLE = 256  # rows of a shard: fewer are gathered and checked one by one
 _PAGE = mmap.ALLOCATIONGRANULARITY
 _MAP_FIXED = 0x10  # on Linux as on macOS; Python's mmap does not know it, and cannot say where
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,6 +37,13 @@ _c_mmap = ctypes.CFUNCTYPE(
     *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64),
     use_errno=True,
 )(("mmap", _libc))
+
+
+class Part(NamedTuple):
+    """Some of the places that are asked for; `shard` where they are all of its rows, in order."""
+
+    positions: slice
+    shard: Shard | None = None
 
 
 class JoinedShards:
@@ -67,6 +75,11 @@ class JoinedShards:
         """The stored checksum of each place's row."""
         return np.concatenate([np.empty(0, np.uint64), *(s.checksums for s in self.shards)])
 
+    @cached_property
+    def row_bytes(self) -> int:
+        """The size of one row."""
+        return max(1, self.empty(1).nbytes)
+
     @property
     def distinct(self) -> int:
         """The number of different features."""
@@ -88,15 +101,36 @@ class JoinedShards:
             positions = np.flatnonzero(numbers == number)
             yield self.shards[number], positions, places[positions] - self.starts[number]
 
-    def parts(self, places: Places) -> list[slice]:
-        """Cut places into parts for threads to share, each beginning where a shard does."""
-        if len(places) * self._row_bytes < 2 * _PART_BYTES:
-            return [slice(0, len(places))]
+    def parts(self, places: Places) -> list[Part]:
+        """Cut places into parts for a core's cache, and parts that are all rows of a shard."""
+        step = _PART_BYTES // self.row_bytes + 1
+        parts, done = [], 0
+        for begin, end, shard in [*self._whole(places), (len(places), len(places), None)]:
+            parts += [Part(slice(at, min(at + step, begin))) for at in range(done, begin, step)]
+            if shard:
+                parts.append(Part(slice(begin, end), shard))
+            done = end
+        return parts
+
+    def _whole(self, places: Places) -> list[tuple[int, int, Shard]]:
+        """Return where, among places, there are all rows of a large shard in their order."""
+        if len(places) < _WORTH_TAKING_WHOLE:
+            return []
         begins = np.flatnonzero(places == self.starts[self.shard_of[places]])
-        even = np.arange(0, len(places), _PART_BYTES // self._row_bytes + 1)
-        nearest = np.searchsorted(begins, even[1:])
-        cuts = np.unique(begins[nearest[nearest < len(begins)]]).tolist()
-        return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(places)], strict=True)]
+        numbers = self.shard_of[places[begins]]
+        last = begins + self.counts[numbers] - 1
+        run = np.cumsum(np.diff(places, prepend=places[:1]) != 1)
+        whole = (self.counts[numbers] >= _WORTH_TAKING_WHOLE) & (last < len(places))
+        whole &= run[begins] == run[np.minimum(last, len(places) - 1)]
+        return [
+            (begin, end, self.shards[number])
+            for begin, end, number in zip(
+                begins[whole].tolist(),
+                (last[whole] + 1).tolist(),
+                numbers[whole].tolist(),
+                strict=True,
+            )
+        ]
 
     def empty(self, count: int) -> Rows:
         """Return an array for so many rows, (count, *shape)."""
@@ -104,20 +138,26 @@ class JoinedShards:
             return np.empty((0, 0), np.float32)
         return np.empty((count, *self.shards[0].shape), self.shards[0].dtype)
 
-    def copy(self, places: Places, into: Rows) -> None:
+    def copy(self, places: Places, into: Rows, *, in_succession: bool = False) -> None:
         """Copy the rows at some places, not yet checked, into an array (n, *shape).
 
-        Raises FileNotFoundError where a shard is gone, CorruptShard where its size has changed.
+        Rows that lie one after the other in one shard are copied at once, if that is said. Raises
+        FileNotFoundError where a shard is gone, CorruptShard where its size has changed.
         """
         if not len(places):
             return
         if not self._all_mapped:
             self._map(np.unique(self.shard_of[places]))
-        cells = self._mapped.first_cell[places]
-        if self._mapped.cells_a_row > 1:
-            cells = (cells[:, None] + np.arange(self._mapped.cells_a_row)).ravel()
-        out = into.reshape(-1, self._mapped.cells.shape[1])
-        self._mapped.cells.take(cells, axis=0, out=out, mode="clip")  # which needs no buffer
+        mapped = self._mapped
+        out = into.reshape(-1, mapped.cells.shape[1])
+        if in_succession:
+            first = mapped.first_cell[places[0]]
+            out[:] = mapped.cells[first : first + len(out)]
+            return
+        cells = mapped.first_cell[places]
+        if mapped.cells_a_row > 1:
+            cells = (cells[:, None] + np.arange(mapped.cells_a_row)).ravel()
+        mapped.cells.take(cells, axis=0, out=out, mode="clip")  # which needs no buffer
 
     def _map(self, numbers: NDArray[np.int64]) -> None:
         """Map the files of shards, by their numbers, where they are not mapped yet."""
@@ -129,13 +169,8 @@ class JoinedShards:
             self._all_mapped = bool(self._is_mapped.all())
 
     @cached_property
-    def _row_bytes(self) -> int:
-        rows = self.empty(1)
-        return max(1, rows.nbytes)
-
-    @cached_property
     def _mapped(self) -> "_Mapped":
-        row_bytes = self._row_bytes
+        row_bytes = self.row_bytes
         # Rows are to begin at multiples of their size, whatever shard they are of. That cannot be
         # where a page has more bytes than what /features are aligned to: then at those of a part.
         cells = max(1, math.gcd(_PAGE, row_bytes) // ALIGNMENT)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ IDENTITY_BYTES = KEY_BYTES + 2  # the view is a little-endian u2
 
 Keys = NDArray[np.uint8]  # (n, 32)
 Views = NDArray[np.uint16]  # (n,)
+Rows = NDArray[Any]  # (n, *shape), float32 or float16
 
 
 class ImageKey(bytes):

@@ -10,50 +10,30 @@ from stores.checksums import Words, identity_words, row_checksums, shard_checksu
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
+from stores.keys import Rows
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
-from stores.shards import Rows, Shard, unpack
+from stores.shards import Shard, unpack
 
 log = logging.getLogger("gargalo.store")
 
-# Fewer rows than these are checked one by one without looking whether they are a shard's all.
-_WORTH_CHECKING_WHOLE = 256
-
 
 def find_damage(
-    joined: JoinedShards, places: Places, words: Words, rows: Rows
+    joined: JoinedShards, places: Places, words: Words, rows: Rows, whole: Shard | None = None
 ) -> tuple[str, str] | None:
     """Return the digest of a shard that gave a row that is wrong, and what is wrong; or None.
 
     `words` stand for the features that were asked for, and not for those found at the places. Each
-    row is checked: alone, or where all rows of a shard were read in their order, these at once.
+    row is checked alone; or where they are the `whole` of a shard in its order, all at once.
     """
-    if whole := _whole_shards(joined, places, words, rows):
-        alone = np.ones(len(places), np.bool_)
-        for part in whole:
-            alone[part] = False
-        places, words, rows = places[alone], words[alone], rows[alone]
+    if whole and shard_checksum(words, rows) == whole.checksum:
+        return None
     actual = row_checksums(words, rows)
     wrong = (actual != joined.checksums[places]).nonzero()[0]
     if not len(wrong):
         return None
     shard, positions, numbers = next(joined.locate(places[wrong]))
     return shard.digest, _damage(shard, numbers, actual[wrong[positions]])
-
-
-def _whole_shards(joined: JoinedShards, places: Places, words: Words, rows: Rows) -> list[slice]:
-    """Return the parts that are all rows of a shard, in their order, and right."""
-    if len(places) < _WORTH_CHECKING_WHOLE:
-        return []
-    first = np.flatnonzero(places == joined.starts[joined.shard_of[places]])
-    numbers = joined.shard_of[places[first]]
-    parts = [
-        (slice(start, start + count), joined.shards[number].checksum)
-        for start, number, count in zip(first, numbers, joined.counts[numbers], strict=True)
-        if count >= _WORTH_CHECKING_WHOLE
-        and np.array_equal(places[start : start + count], places[start] + np.arange(count))
-    ]
-    return [part for part, stored in parts if shard_checksum(words[part], rows[part]) == stored]
 
 
 def check_rows(

@@ -1,8 +1,9 @@
 """One answer to `read` or `batches`: the rows that were asked for, each of them checked."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from stores.checksums import Words, identity_words
 from stores.errors import CorruptShard, CorruptStore, MissingFeatures
 from stores.index import Index
-from stores.joined import Places
-from stores.keys import KEY_BYTES
+from stores.joined import Part, Places
+from stores.keys import KEY_BYTES, Rows
 from stores.quarantine import find_damage, refresh, set_aside
-from stores.shards import Rows
+
+_AHEAD_BYTES = 5 * 2**20  # of batches that are read at a time
+_THREADS = min(8, os.cpu_count() or 1)  # more would only wait for memory
 
 
 class Reading:
@@ -55,19 +58,42 @@ class Reading:
                 self._set_aside(error.digest, str(error), tried)
             refresh(self._index, write=self._write)  # what others set aside, they wrote elsewhere
 
+    def batches(
+        self, order: NDArray[np.int64], size: int
+    ) -> Iterator[tuple[NDArray[np.int64], Rows]]:
+        """Yield (positions, rows) of so many rows each; some MiB of them are read at a time."""
+        ahead = max(1, _AHEAD_BYTES // (self._joined.row_bytes * size)) * size
+        for start in range(0, len(order), ahead):
+            positions = order[start : start + ahead]
+            rows = self.rows(positions)
+            for first in range(0, len(positions), size):
+                yield positions[first : first + size], rows[first : first + size]
+
     def _read(self, places: Places, words: Words) -> tuple[Rows, tuple[str, str] | None]:
         joined = self._joined
         rows = joined.empty(len(places))
 
-        def read(part: slice) -> tuple[str, str] | None:
-            joined.copy(places[part], rows[part])
-            return find_damage(joined, places[part], words[part], rows[part])
+        def read(parts: list[Part]) -> tuple[str, str] | None:
+            for positions, shard in parts:
+                part = places[positions], words[positions], rows[positions]
+                joined.copy(part[0], part[2], in_succession=shard is not None)
+                if damage := find_damage(joined, *part, shard):
+                    return damage
+            return None
 
         parts = joined.parts(places)
-        if len(parts) == 1:
-            return rows, read(parts[0])
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return rows, next(filter(None, pool.map(read, parts)), None)
+        share = -(-len(parts) // _THREADS)
+        if share <= 1:
+            return rows, read(parts)
+        # Each thread has rows side by side: where two touch one page first, one waits.
+        shares = [parts[first : first + share] for first in range(0, len(parts), share)]
+        others = [self._threads.submit(read, parts) for parts in shares[1:]]
+        found = [read(shares[0]), *(other.result() for other in others)]
+        return rows, next(filter(None, found), None)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_THREADS, thread_name_prefix="gargalo-reading")
 
     def _locate(self) -> None:
         self._joined = self._index.joined

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from stores.checksums import identity_words, row_checksums, shard_checksum
 from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
-from stores.keys import Keys, Views, identities
+from stores.keys import Keys, Rows, Views, identities
 from stores.recipe import Recipe
 
 SHARD_VERSION = 2
 # A page: a memory map begins at one, and so does direct I/O.
 ALIGNMENT = 4096
 
-Rows = NDArray[Any]  # (n, *shape), float32 or float16
 Producer = dict[str, Any]  # engine, instruction set, versions, agreement with Keras
 
 

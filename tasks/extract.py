@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from prefect import task
 
 from stores.features import FeatureStore
-from stores.keys import ImageKey
+from stores.keys import ImageKey, Rows
 from stores.manifest import Entry, Manifest, dataset_lock
 from stores.publish import check_writable
 from stores.recipe import Recipe
-from stores.shards import Producer, Rows
+from stores.shards import Producer
 from tasks.engines import Job, load_engine
 from tasks.engines.choice import choose_engine
 from tasks.errors import ExtractionError

@@ -8,9 +8,8 @@ from prefect import task
 
 from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features import FeatureStore
-from stores.keys import ImageKey, Keys, as_keys
+from stores.keys import ImageKey, Keys, Rows, as_keys
 from stores.manifest import Manifest
-from stores.shards import Rows
 from tasks.agreement import COMPARED_ROWS, Agreement, agreement
 from tasks.engines import Engine, Job, load_engine
 from tasks.retrying import RETRIED

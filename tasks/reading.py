@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.features import FeatureStore
+from stores.keys import Rows
 from stores.manifest import Images
-from stores.shards import Rows
 
 
 def feature_dataset(

@@ -53,8 +53,8 @@ MUTATIONS = (
     Mutation(
         "no check of whole shards",
         "stores/quarantine.py",
-        "if shard_checksum(words[part], rows[part]) == stored]",
-        "]",
+        "if whole and shard_checksum(words, rows) == whole.checksum:",
+        "if whole:",
         "tests/stores/test_joined.py::test_a_bad_row_of_a_large_shard_is_found_however_it_is_read",
     ),
     Mutation(
@@ -95,8 +95,8 @@ MUTATIONS = (
     Mutation(
         "index rows swapped as they are read",
         "stores/joined.py",
-        "cells = self._mapped.first_cell[places]",
-        "cells = self._mapped.first_cell[places][::-1]",
+        "cells = mapped.first_cell[places]",
+        "cells = mapped.first_cell[places][::-1]",
         "tests/stores/test_index.py::test_a_fragment_of_another_shard_is_made_again",
     ),
     Mutation(

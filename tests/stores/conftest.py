@@ -57,3 +57,9 @@ def runs(tmp_path):
 @pytest.fixture
 def run_json(runs):
     return runs.folder / RUN.id[:16] / "run.json"
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Batches that are not read some together, so that something may happen between them."""
+    monkeypatch.setattr("stores.reading._AHEAD_BYTES", 0)

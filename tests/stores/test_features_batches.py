@@ -15,9 +15,11 @@ from tests.stores.samples import a_store, few, shards, some_keys, some_rows
     st.integers(1, 25),
     st.none() | st.integers(0, 2**32),
     st.lists(st.integers(0, 5), max_size=20),
+    st.sampled_from([0, 300, 2**20]),
 )
-def test_batches_are_a_permutation_of_read(count, batch_size, seed, numbers):
-    with tempfile.TemporaryDirectory() as root:
+def test_batches_are_a_permutation_of_read(count, batch_size, seed, numbers, ahead):
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stores.reading._AHEAD_BYTES", ahead)
         store, keys, _ = a_store(root)
         store.write(some_keys(5, seed=1), some_rows(5, seed=1))
         wanted = np.concatenate([keys, some_keys(5, seed=1)])[[*numbers, *range(count % 12)]]
@@ -55,6 +57,7 @@ def test_batches_ask_for_all_before_the_first(tmp_path):
         next(store.batches([*keys, bytes(32)], batch_size=1))
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_the_store_may_be_used_between_batches(tmp_path, caplog):
     store, keys, rows = a_store(tmp_path)
     batches = store.batches(keys, batch_size=2)

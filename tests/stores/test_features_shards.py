@@ -70,6 +70,7 @@ def two_shards(root):
     return store, *(np.concatenate([array[part] for part in order]) for array in (keys, rows))
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_a_shard_deleted_under_a_reader_is_read_from_its_twin(tmp_path):
     store, keys, rows = two_shards(tmp_path)
     second = shards(store)[1]
@@ -82,6 +83,7 @@ def test_a_shard_deleted_under_a_reader_is_read_from_its_twin(tmp_path):
     assert np.array_equal(np.concatenate(read), rows)
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_a_shard_quarantined_under_a_reader_is_read_from_its_rest(tmp_path):
     store, keys, rows = two_shards(tmp_path)
     batches = store.batches(keys[:5], batch_size=3)
@@ -92,6 +94,7 @@ def test_a_shard_quarantined_under_a_reader_is_read_from_its_rest(tmp_path):
     assert np.array_equal(np.concatenate(read), rows[:5])
 
 
+@pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_shard_cut_under_a_reader_is_missing_and_no_crash(tmp_path, mapped):
     store, keys, _ = two_shards(tmp_path)

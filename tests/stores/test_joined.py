@@ -35,26 +35,54 @@ def mapped_files():
     st.sampled_from([(1,), (3,), (8,), (2, 3, 7), (4, 4, 256), (1024,), (5, 409)]),
     st.sampled_from([RECIPE, FLOAT16]),
     st.sampled_from([PAGE, 4 * PAGE, 16 * PAGE]),
+    st.sampled_from([1, 1000, 2**20]),
     st.data(),
 )
-def test_rows_of_many_shards_are_those_written(counts, shape, recipe, page, data):
+def test_rows_of_many_shards_are_those_written(counts, shape, recipe, page, part_bytes, data):
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         patch.setattr("stores.joined._PAGE", page)
+        patch.setattr("stores.joined._PART_BYTES", part_bytes)
+        patch.setattr("stores.joined._WORTH_TAKING_WHOLE", 3)
         store, total = FeatureStore(root, recipe), sum(counts)
         keys, rows = some_keys(total), some_rows(total, shape, recipe.dtype)
         for part in np.split(np.arange(total), np.cumsum(counts)[:-1]):
             store.write(keys[part], rows[part])
         chosen = np.array(data.draw(st.lists(st.integers(0, total - 1), max_size=30)), np.int64)
         assert np.array_equal(store.read(keys[chosen]), rows[chosen])
-        assert np.array_equal(store.read(keys), rows)
+        amid = np.concatenate([chosen, np.arange(total), chosen])
+        assert np.array_equal(store.read(keys[amid]), rows[amid])
 
 
-def test_a_large_answer_is_copied_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("stores.joined._PART_BYTES", 1000)
-    store, keys, rows = a_store(tmp_path, 301)
-    assert np.array_equal(store.read(keys), rows)
-    assert np.array_equal(store.read(keys[::-3]), rows[::-3])
-    assert np.array_equal(store.read(keys[:33]), rows[:33])
+@few
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 9), st.data())
+def test_parts_are_all_places_in_order_and_name_the_shards_that_are_whole(counts, rows, data):
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        store = FeatureStore(root, RECIPE)
+        for seed, count in enumerate(counts):
+            store.write(some_keys(count, seed), some_rows(count, seed=seed))
+        joined = store._index.joined
+        patch.setattr("stores.joined._PART_BYTES", (rows - 1) * joined.row_bytes)
+        patch.setattr("stores.joined._WORTH_TAKING_WHOLE", 3)
+        chosen = st.lists(st.integers(0, sum(counts) - 1), max_size=9)
+        drawn = data.draw(chosen), range(sum(counts)), data.draw(chosen)
+        places = np.concatenate([np.array(some, np.int64) for some in drawn])
+        cut = [(places[positions], whole) for positions, whole in joined.parts(places)]
+        assert np.array_equal(np.concatenate([part for part, _ in cut]), places)
+        assert all(len(part) <= rows for part, whole in cut if not whole)
+        for shard, start in zip(joined.shards, joined.starts, strict=False):
+            wholes = [part.tolist() for part, whole in cut if whole is shard]
+            every = list(range(start, start + len(shard.keys)))
+            assert all(part == every for part in wholes)
+            assert bool(wholes) == (len(every) >= 3)
+
+
+@pytest.mark.parametrize("number", [0, 40, 80])
+def test_a_bad_row_in_the_part_of_any_thread_is_found(tmp_path, monkeypatch, number):
+    monkeypatch.setattr("stores.joined._PART_BYTES", 100)
+    store, keys, _ = a_store(tmp_path, 81)
+    flip_row(store, number)
+    with pytest.raises(KeyError, match="1 of 81"):
+        store.read(keys)
 
 
 @pytest.mark.parametrize("number", [0, 299])

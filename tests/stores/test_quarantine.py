@@ -99,6 +99,7 @@ def test_only_what_is_read_is_checked(tmp_path, caplog):
     assert warnings_in(caplog) == []
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_a_bad_row_among_batches_ends_them(tmp_path):
     store, keys, rows = a_store(tmp_path)
     flip_row(store, 3)
@@ -173,9 +174,8 @@ def test_a_shard_that_another_process_has_mended_stays(tmp_path, caplog):
     damaged = store._index.joined.empty(6)
     store._index.joined.copy(np.arange(6), damaged)
     shards(store)[0].write_bytes(content)
-    store._index.joined.copy = lambda _, into: np.copyto(
-        into, damaged
-    )  # as it was read a moment before
+    # As it was read a moment before.
+    store._index.joined.copy = lambda _, into, **_options: np.copyto(into, damaged)
     assert np.array_equal(store.read(keys), rows)
     assert not quarantined(store)
     assert "the shard itself is whole" in warnings_in(caplog)[0]

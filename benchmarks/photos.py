@@ -1,11 +1,14 @@
 """The pictures that are measured with: real photographs where there are some, else generated."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
+
+from tasks.ingest import CLOCK_TICK_NS
 
 # Beside the project, where somebody put them: 3,000 photographs of the Kaggle "Dogs vs. Cats" set.
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs"
@@ -48,7 +51,9 @@ def add(folder: Path, first: int, count: int) -> list[Path]:
 def copied(folder: Path, to: Path) -> Path:
     """Return a copy of a folder of images that may be changed."""
     shutil.rmtree(to, ignore_errors=True)
-    return Path(shutil.copytree(folder, to))
+    shutil.copytree(folder, to)
+    time.sleep(2 * CLOCK_TICK_NS / 1e9)  # what is younger is read again, as if it had changed
+    return to
 
 
 def image_paths(folder: Path) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from stores.manifest import Images
 def feature_dataset(
     features: FeatureStore, images: Images, *, batch_size: int, shuffle_seed: int | None = None
 ) -> Any:  # noqa: ANN401  a tf.data.Dataset: TensorFlow is imported only here
-    """Return a dataset of (features (n, *shape), labels (n,) int64), one batch in memory at a time.
+    """Return a dataset of (features (n, *shape), labels (n,) int64), a batch at a time.
 
     In the order of `images`, or shuffled anew at each epoch, by seeds that count up from
     `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some

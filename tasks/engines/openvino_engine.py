@@ -40,6 +40,9 @@ class OpenVinoEngine:
     name: EngineName = "openvino"
 
     def __init__(self, job: Job) -> None:
+        # The first array that OpenVINO is given takes a lock of its bindings, and then Python's:
+        # where two threads are the first at once, each waits for the other, and all others too.
+        ov.Tensor(np.zeros(1, np.float32))
         core = ov.Core()
         _check_precision(core, job)
         self._identity = _identity(core, job)

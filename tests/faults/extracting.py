@@ -55,9 +55,12 @@ class Child:
         raise AssertionError("the child hangs")
 
 
-def in_child(task, *arguments):
-    """Return what `task` returns in a process with TensorFlow."""
+def in_child(task, *arguments, seconds=60):
+    """Return what `task` returns in a process with TensorFlow; a hang is a failure."""
     pipe, process = _start(_send, task, arguments)
+    if not pipe.poll(seconds):
+        process.kill()
+        raise AssertionError("the child hangs")
     outcome = pipe.recv()
     process.join()
     return outcome

@@ -9,6 +9,8 @@ HeadKind = Literal["dense", "logistic", "svm"]
 Preset = Literal["tutorial", "cabral", "resnet-softmax"]
 HeadName = Literal["dense", "logistic", "svm", "tutorial", "cabral", "resnet-softmax"]
 Output = Literal["logit", "sigmoid", "softmax"]
+Schedule = Literal["constant", "cosine"]
+ClassWeights = Literal["none", "balanced"]
 # Those of keras.activations that work on each value by itself.
 Activation = Literal[
     "relu",
@@ -37,6 +39,13 @@ class DenseHead:
     learning_rate: float
     batch_size: int
     epochs: int
+    schedule: Schedule = "constant"
+    l2: float = 0.0  # of the kernels, as keras.regularizers.L2
+    label_smoothing: float = 0.0
+    class_weights: ClassWeights = "none"
+    batch_norm: bool = False  # between a hidden layer and its activation
+    patience: int | None = None  # epochs without a better validation loss; then the best is taken
+    standardize: bool = False  # features, by the training images' mean and deviation
     kind: HeadKind = "dense"
 
 

@@ -1,49 +1,61 @@
-"""Dense heads, trained by Keras on features in memory."""
+"""Dense heads: trained by the one-pass trainer, kept as plain arrays."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
+from stores.errors import CorruptStore
 from tasks.errors import InputError
-from tasks.heads import Examples
+from tasks.heads import Examples, TrainedHead
 from tasks.heads.choices import DenseHead, Head
+from tasks.heads.networks import Networks, Weights
+from tasks.heads.one_pass import Entrant, Fold, MemoryStream, architecture_of, train_together
 
-_OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
+_ROWS_AT_ONCE = 1024
 
 
 class TrainedDense:
-    """A Keras model from features to one logit, one probability, or one probability a class."""
+    """A dense head with its weights: `kernel_0`, `bias_0`, …, and `mean` and `scale` if scaled."""
 
-    def __init__(self, model: Any, history: Sequence[dict[str, float]] = ()) -> None:  # noqa: ANN401
-        self.model = model
-        self.history = history
+    def __init__(
+        self, head: DenseHead, weights: Weights, history: Sequence[dict[str, float]] = ()
+    ) -> None:
+        self.head, self.weights, self.history = head, weights, history
+        inputs = weights["kernel_0"].shape[0]
+        outputs = weights[f"bias_{len(head.hidden_units)}"].shape[-1]
+        self._network = Networks(architecture_of(head, inputs, outputs), 1, weights)
+
+    def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the last layer says of features (n, *shape), (n, 1) or (n, classes)."""
+        flat = np.asarray(features, np.float32).reshape(len(features), -1)
+        if self.head.standardize:
+            flat = (flat - self.weights["mean"]) / self.weights["scale"]
+        parts = range(0, max(1, len(flat)), _ROWS_AT_ONCE)
+        outputs = [self._network.logits(flat[at : at + _ROWS_AT_ONCE])[0] for at in parts]
+        return np.concatenate(outputs)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
-        outputs = self.model.predict(features, batch_size=1024, verbose=0)
-        outputs = np.asarray(outputs, np.float64)
-        if outputs.shape[1] > 1:
-            return outputs
-        if self.model.layers[-1].activation is keras.activations.linear:
-            with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
-                outputs = 1.0 / (1.0 + np.exp(-outputs))
-        return np.hstack([1.0 - outputs, outputs])
+        logits = self.logits(features).astype(np.float64)
+        if self.head.output == "softmax":
+            return np.asarray(softmax(logits, axis=1))
+        return np.hstack([expit(-logits), expit(logits)])
 
     def save(self, folder: Path) -> None:
-        """Write `head.keras`."""
-        self.model.save(folder / "head.keras")
+        """Write `head.npz`: the weights, and the specification as JSON in a text."""
+        said = np.array(json.dumps(asdict(self.head)))
+        np.savez(folder / "head.npz", allow_pickle=False, specification=said, **self.weights)
 
 
 class DenseTrainer:
-    """Trains dense heads by `fit`."""
+    """Trains dense heads in one pass."""
 
     def train(
         self, head: Head, train: Examples, validation: Examples, *, classes: int, seed: int
@@ -51,55 +63,31 @@ class DenseTrainer:
         """Train; raises InputError where the loss is no number any more."""
         if not isinstance(head, DenseHead):
             raise TypeError(f"expected a dense head, received {head}")
-        keras.utils.set_random_seed(seed)
-        model = _build(head, train.features.shape[1:], classes)
-        model.compile(optimizer=_OPTIMIZERS[head.optimizer](head.learning_rate), **_objective(head))
-        history = model.fit(
-            *_arrays(head, train),
-            validation_data=_arrays(head, validation),
-            batch_size=head.batch_size,
-            epochs=head.epochs,
-            verbose=0,
-        ).history
-        if not np.isfinite(history["loss"]).all():
-            raise InputError(
-                f"the dense head diverged: its loss is {history['loss'][-1]} after "
-                f"{head.epochs} epochs; use a smaller --learning-rate than {head.learning_rate:g}"
-            )
-        rows = zip(*history.values(), strict=True)
-        return TrainedDense(model, [dict(zip(history, row, strict=True)) for row in rows])
+        features = np.concatenate([train.features, validation.features])
+        labels = np.concatenate([train.labels, validation.labels])
+        is_train = np.arange(len(labels)) < len(train.labels)
+        (outcome,) = train_together(
+            [Entrant(head, seed)],
+            MemoryStream(features),
+            labels,
+            [Fold(is_train, ~is_train)],
+            classes=classes,
+        )
+        if outcome.failure:
+            raise InputError(f"the dense head {outcome.failure}")
+        return TrainedDense(head, outcome.weights, outcome.history)
 
-    def load(self, folder: Path) -> TrainedDense:
-        """Read `head.keras` in Keras's safe mode."""
-        return TrainedDense(keras.saving.load_model(folder / "head.keras", safe_mode=True))
+    def load(self, folder: Path) -> TrainedHead:
+        """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode."""
+        if (folder / "head.keras").exists():
+            from tasks.heads.keras_head import KerasHead
 
-
-def _build(head: DenseHead, feature_shape: tuple[int, ...], classes: int) -> Any:  # noqa: ANN401
-    layers = [keras.Input(feature_shape)]
-    if len(feature_shape) > 1:
-        layers.append(keras.layers.Flatten())
-    for units in head.hidden_units:
-        layers.append(keras.layers.Dense(units, activation=head.activation))
-        layers += [keras.layers.Dropout(head.dropout)] if head.dropout else []
-    if head.dropout and not head.hidden_units:
-        layers.append(keras.layers.Dropout(head.dropout))
-    activation = {"logit": None, "sigmoid": "sigmoid", "softmax": "softmax"}[head.output]
-    units = classes if head.output == "softmax" else 1
-    return keras.Sequential([*layers, keras.layers.Dense(units, activation=activation)])
-
-
-def _objective(head: DenseHead) -> dict[str, Any]:
-    if head.output == "softmax":
-        return {
-            "loss": keras.losses.SparseCategoricalCrossentropy(),
-            "metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        }
-    logits = head.output == "logit"
-    accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0 if logits else 0.5)
-    return {"loss": keras.losses.BinaryCrossentropy(from_logits=logits), "metrics": [accuracy]}
-
-
-def _arrays(head: DenseHead, examples: Examples) -> tuple[NDArray[Any], NDArray[Any]]:
-    if head.output == "softmax":
-        return examples.features, examples.labels
-    return examples.features, examples.labels.astype(np.float32)[:, None]
+            return KerasHead(folder / "head.keras")
+        try:
+            with np.load(folder / "head.npz", allow_pickle=False) as file:
+                weights = dict(file)
+            told = json.loads(str(weights.pop("specification")))
+            head = DenseHead(**told | {"hidden_units": tuple(told["hidden_units"])})
+            return TrainedDense(head, weights)
+        except (ValueError, TypeError, KeyError, BadZipFile) as error:
+            raise CorruptStore(f"{folder}: the model is damaged: {error}; train again") from error

@@ -1,0 +1,33 @@
+"""Dense heads that earlier versions trained by Keras and kept as `head.keras`: they are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+
+class KerasHead:
+    """A Keras model from features to one logit, one probability, or one probability a class."""
+
+    history: Sequence[dict[str, float]] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.model = keras.saving.load_model(path, safe_mode=True)
+
+    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, classes)."""
+        outputs = self.model.predict(features, batch_size=1024, verbose=0)
+        outputs = np.asarray(outputs, np.float64)
+        if outputs.shape[1] > 1:
+            return outputs
+        if self.model.layers[-1].activation is keras.activations.linear:
+            with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
+                outputs = 1.0 / (1.0 + np.exp(-outputs))
+        return np.hstack([1.0 - outputs, outputs])
+
+    def save(self, folder: Path) -> None:
+        """Write `head.keras`."""
+        self.model.save(folder / "head.keras")

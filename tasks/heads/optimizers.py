@@ -1,0 +1,68 @@
+"""Keras's optimizers, for many heads at once: each has its own learning rate and its own state."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float32]  # (heads, parameters)
+
+
+class Optimizer(Protocol):
+    """Changes parameters by their gradients, in place."""
+
+    state: tuple[Values, ...]  # each (heads, parameters)
+
+    def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
+        """Take one step; `rates` are the heads' learning rates, (heads, 1)."""
+
+
+class Sgd:
+    """Gradient descent without momentum, as keras.optimizers.SGD."""
+
+    def __init__(self, like: Values) -> None:
+        del like
+        self.state: tuple[Values, ...] = ()
+
+    def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
+        """Take one step."""
+        parameters -= rates * gradients
+
+
+class RmsProp:
+    """keras.optimizers.RMSprop: rho 0.9, epsilon 1e-7, no momentum, not centred."""
+
+    def __init__(self, like: Values) -> None:
+        self.state: tuple[Values, ...] = (np.zeros_like(like),)
+
+    def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
+        """Take one step."""
+        (squares,) = self.state
+        squares *= np.float32(0.9)
+        squares += np.float32(0.1) * np.square(gradients)
+        parameters -= rates * gradients / np.sqrt(squares + np.float32(1e-7))
+
+
+class Adam:
+    """keras.optimizers.Adam (Kingma and Ba, 2015): beta 0.9 and 0.999, epsilon 1e-7."""
+
+    def __init__(self, like: Values) -> None:
+        self.state: tuple[Values, ...] = (np.zeros_like(like), np.zeros_like(like))
+        self._steps = 0
+
+    def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
+        """Take one step."""
+        means, squares = self.state
+        self._steps += 1
+        correction = np.float32(np.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps))
+        means += (gradients - means) * np.float32(0.1)
+        squares += (np.square(gradients) - squares) * np.float32(0.001)
+        parameters -= rates * correction * means / (np.sqrt(squares) + np.float32(1e-7))
+
+
+OPTIMIZERS: dict[str, Callable[[Values], Optimizer]] = {
+    "adam": Adam,
+    "rmsprop": RmsProp,
+    "sgd": Sgd,
+}

@@ -10,6 +10,7 @@ from cyclopts import App
 
 from benchmarks.changes import again
 from benchmarks.extraction import cold, whole
+from benchmarks.heads import heads
 from benchmarks.memory import growth
 from benchmarks.orchestration import nothing_to_do, overhead, server
 from benchmarks.ours import REQUEST, Setting
@@ -20,7 +21,7 @@ from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
 
-Group = Literal["cold", "bfloat16", "again", "reading", "prefect", "memory", "variants"]
+Group = Literal["cold", "bfloat16", "again", "reading", "prefect", "memory", "variants", "heads"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class Scale:
     rows: int  # read from a store
     keys: int  # looked up
     side: int  # of the images, in pixels, at most
+    heads: int
+    epochs: int  # of each head
 
 
-FULL = Scale(3, 3000, 300, 300, 30_000, 51_200, 1_000_000, side=224)
+FULL = Scale(3, 3000, 300, 300, 30_000, 51_200, 1_000_000, side=224, heads=100, epochs=10)
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
-QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96)
+QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96, heads=10, epochs=2)
 
 
 class Benchmarks:
@@ -117,6 +120,13 @@ class Benchmarks:
         setting = self.setting("variants", "efficientnet_lite0", 160)
         yield from variants(setting, rounds=self.rounds)
 
+    def heads(self) -> Iterator[Finding]:
+        """Many heads on the same features."""
+        folder = self.work / "photos for heads"
+        write_photos(folder, min(2000, self.scale.images))
+        setting = replace(self.setting("heads", "efficientnet_lite0", 224), folder=folder)
+        yield from heads(setting, count=self.scale.heads, epochs=self.scale.epochs)
+
 
 def bench(
     *, quick: bool = False, only: list[Group] | None = None, results: Path | None = None
@@ -139,6 +149,7 @@ def bench(
             "prefect": benchmarks.prefect,
             "memory": benchmarks.memory,
             "variants": benchmarks.variants,
+            "heads": benchmarks.heads,
         }
         for name in only or groups:
             for finding in groups[name]():

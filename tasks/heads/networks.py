@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tasks.heads.activations import ACTIVATIONS
 
 Values = NDArray[np.float32]
+Weights = dict[str, Values]  # one network's arrays, by name
 Back = Callable[[Values], Values]  # from the gradient by a layer's output to that by its input
 
 # Keras's BatchNormalization.
@@ -52,7 +53,7 @@ class Architecture:
 class Networks:
     """Networks with the same first values, each on its own way from there."""
 
-    def __init__(self, architecture: Architecture, count: int, first: "Weights") -> None:
+    def __init__(self, architecture: Architecture, count: int, first: Weights) -> None:
         self.architecture = architecture
         self.trained = _Block(architecture.parameters(), count, first)
         self.gradients = _Block(architecture.parameters(), count, None)
@@ -63,7 +64,7 @@ class Networks:
         for block in (self.trained, self.gradients, self.followed):
             block.select(rows)
 
-    def weights(self, number: int) -> "Weights":
+    def weights(self, number: int) -> Weights:
         """Return a copy of one network's arrays, by name."""
         arrays = self.trained.arrays | self.followed.arrays
         return {name: array[number].copy() for name, array in arrays.items()}
@@ -142,9 +143,6 @@ class Networks:
         result = apply(values)
         tape.append(lambda gradient: gradient * slope(values, result))
         return result
-
-
-Weights = dict[str, Values]  # one network's arrays, by name
 
 
 class _Block:

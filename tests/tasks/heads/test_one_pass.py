@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.heads.choices import DenseHead
+from tasks.heads.choices import Activation, DenseHead
 from tasks.heads.dense import TrainedDense
 from tasks.heads.networks import first_weights
 from tasks.heads.one_pass import Entrant, Fold, MemoryStream, architecture_of, train_together
@@ -85,21 +86,7 @@ VARIANTS = [
     {"schedule": "cosine"},
     {"output": "logit"},
     {"output": "logit", "label_smoothing": 0.2, "l2": 0.1},
-    *(
-        {"hidden_units": (5,), "activation": name}
-        for name in (
-            "leaky_relu",
-            "relu6",
-            "elu",
-            "selu",
-            "gelu",
-            "silu",
-            "mish",
-            "softplus",
-            "tanh",
-            "sigmoid",
-        )
-    ),
+    *({"hidden_units": (5,), "activation": name} for name in get_args(Activation)),
 ]
 
 

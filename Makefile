@@ -25,7 +25,7 @@ bench: $(READY)  ## all figures, into benchmarks/RESULTS.md; three quarters of a
 
 server: $(READY)  ## a Prefect server that makes every run start in a third of the time
 	@echo 'in other terminals: export PREFECT_API_URL=http://127.0.0.1:4200/api'
-	PREFECT_SERVER_ANALYTICS_ENABLED=false $(BIN)/prefect server start --host 127.0.0.1
+	$(BIN)/python -m flows.server
 
 clean:  ## the environment; never a feature store
 	rm -rf $(VENV)

@@ -29,8 +29,8 @@ JsonFlag = Annotated[
 
 _NO_PERMISSION = "ask for permission to use it, or give another place"
 _NO_SERVER = (
-    "(the Prefect server of PREFECT_API_URL does not answer: start it with `prefect server start`, "
-    "or unset PREFECT_API_URL, and a temporary one is used)"
+    "(the Prefect server of PREFECT_API_URL does not answer: start it, as with "
+    "`python -m flows.server`, or unset PREFECT_API_URL, and a temporary one is used)"
 )
 
 

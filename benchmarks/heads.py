@@ -13,8 +13,11 @@ from sklearn.linear_model import SGDClassifier
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.features import FeatureStore
-from tasks.heads.choices import HeadSettings, make_heads
-from tasks.heads.one_pass import Entrant, Fold, MemoryStream, train_together
+from tasks.heads import Candidate
+from tasks.heads.choices import make_heads
+from tasks.heads.dense.one_pass import train_together
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.examples import Examples, Fold, MemoryStream
 
 GROUP = "Heads"
 SEEDS = 5
@@ -31,11 +34,11 @@ class Lab:
 
 def heads(setting: Setting, *, count: int, epochs: int) -> Iterator[Finding]:
     """Train so many heads, learning rate × dropout × seed, by each way in turn, once."""
-    lab, entrants = _lab(setting), _entrants(count, epochs)
+    lab, candidates = _lab(setting), _candidates(count, epochs)
     scores: dict[str, list[float]] = {}
 
-    def scored(name: str, way: Callable[[Lab, list[Entrant]], list[float]]) -> None:
-        scores[name] = way(lab, entrants)
+    def scored(name: str, way: Callable[[Lab, list[Candidate[DenseHead]]], list[float]]) -> None:
+        scores[name] = way(lab, candidates)
 
     ways = {"one pass": _in_one_pass, "keras": _by_keras, "sgd": _by_sgd}
     contenders = {name: Contender(partial(scored, name, way)) for name, way in ways.items()}
@@ -68,31 +71,33 @@ def _lab(setting: Setting) -> Lab:
     return Lab(features, images.labels, is_train)
 
 
-def _entrants(count: int, epochs: int) -> list[Entrant]:
-    (head,) = make_heads(["tutorial"], HeadSettings(), classes=2).values()
+def _candidates(count: int, epochs: int) -> list[Candidate[DenseHead]]:
+    (head,) = make_heads(["tutorial"], {}, classes=2).values()
     specifications = count // SEEDS
     rates = np.geomspace(1e-4, 1e-2, -(-specifications // 4)).tolist()
     chosen = list(product(rates, (0.0, 0.1, 0.2, 0.5)))[:specifications]
     return [
-        Entrant(replace(head, learning_rate=rate, dropout=dropout, epochs=epochs), seed)  # type: ignore[type-var]
+        Candidate(replace(head, learning_rate=rate, dropout=dropout, epochs=epochs), seed)  # type: ignore[type-var]
         for rate, dropout in chosen
         for seed in range(SEEDS)
     ]
 
 
-def _in_one_pass(lab: Lab, entrants: list[Entrant]) -> list[float]:
+def _in_one_pass(lab: Lab, candidates: list[Candidate[DenseHead]]) -> list[float]:
     fold = Fold(lab.is_train, ~lab.is_train)
-    outcomes = train_together(entrants, MemoryStream(lab.features), lab.labels, [fold], classes=2)
+    outcomes = train_together(
+        candidates, Examples(MemoryStream(lab.features), lab.labels, 2, [fold])
+    )
     return [outcome.history[-1]["val_accuracy"] for outcome in outcomes]
 
 
-def _by_keras(lab: Lab, entrants: list[Entrant]) -> list[float]:
+def _by_keras(lab: Lab, candidates: list[Candidate[DenseHead]]) -> list[float]:
     train = lab.features[lab.is_train], lab.labels[lab.is_train].astype(np.float32)[:, None]
     rest = lab.features[~lab.is_train], lab.labels[~lab.is_train].astype(np.float32)[:, None]
     accuracies = []
-    for entrant in entrants:
-        keras.utils.set_random_seed(entrant.seed)
-        head = entrant.head
+    for candidate in candidates:
+        keras.utils.set_random_seed(candidate.seed)
+        head = candidate.head
         layers = [keras.layers.Dropout(head.dropout), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input(lab.features.shape[1:]), *layers])
         model.compile(
@@ -106,13 +111,13 @@ def _by_keras(lab: Lab, entrants: list[Entrant]) -> list[float]:
     return accuracies
 
 
-def _by_sgd(lab: Lab, entrants: list[Entrant]) -> list[float]:
+def _by_sgd(lab: Lab, candidates: list[Candidate[DenseHead]]) -> list[float]:
     train = lab.features[lab.is_train], lab.labels[lab.is_train]
     rest = lab.features[~lab.is_train], lab.labels[~lab.is_train]
     accuracies = []
-    for entrant in entrants:
+    for candidate in candidates:
         classifier = SGDClassifier(
-            loss="log_loss", max_iter=entrant.head.epochs, tol=None, random_state=entrant.seed
+            loss="log_loss", max_iter=candidate.head.epochs, tol=None, random_state=candidate.seed
         )
         accuracies.append(float(classifier.fit(*train).score(*rest)))
     return accuracies

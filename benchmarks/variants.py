@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import openvino as ov
 
@@ -11,9 +10,12 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from tasks.engines import load_engine
-from tasks.heads import Examples, trainer_of
-from tasks.heads.choices import HeadSettings, make_heads
-from tasks.train import accuracy
+from tasks.folds import LEARNED_FROM, folds_of
+from tasks.heads import Candidate, Failed, find_kind
+from tasks.heads.choices import make_head
+from tasks.heads.examples import Examples, stream_of
+from tasks.metrics import accuracy
+from tasks.predictions import scores_of
 
 GROUP = "Quicker, other features"
 # A head may lose half a point of accuracy by bfloat16; what fast decoding costs is only told.
@@ -62,19 +64,12 @@ def _ready(setting: Setting, images: int) -> None:
 def _accuracy(setting: Setting, manifest: Manifest) -> float:
     extract(setting, manifest)
     features = FeatureStore(setting.store, setting.job.recipes[0])
-    (head,) = make_heads(
-        ["logistic"],
-        HeadSettings(),
-        classes=len(manifest.classes),
-        feature_shape=features.feature_shape,
-    ).values()
-    train, validation = (_examples(features, manifest, s) for s in ("train", "validation"))
-    trained = trainer_of(head.kind).train(
-        head, train, validation, classes=len(manifest.classes), seed=0
-    )
-    return accuracy(trained.scores(validation.features), validation.labels)
-
-
-def _examples(features: FeatureStore, manifest: Manifest, split: Any) -> Examples:  # noqa: ANN401
-    images = manifest.select(split)
-    return Examples(features.read(images.keys), images.labels)
+    images = manifest.select(*LEARNED_FROM)
+    (fold,) = folds_of(manifest, 0)
+    stream = stream_of(features, images.keys)
+    examples = Examples(stream, images.labels, len(manifest.classes), [fold])
+    head = make_head("logistic", {}, classes=examples.classes)
+    (trained,) = find_kind("logistic").train([Candidate(head, 0)], examples)
+    assert not isinstance(trained, Failed)
+    said = scores_of(trained, stream, fold.validation)
+    return accuracy(said, images.labels[fold.validation])

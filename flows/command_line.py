@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -40,6 +41,7 @@ def command_line(
     *,
     warm_up: Callable[..., None] = lambda *_, **__: None,
     failed: Callable[[Summary], bool] = lambda _: False,
+    needs_server: bool = True,
 ) -> None:
     """Run a flow from the command line and end the process.
 
@@ -47,9 +49,10 @@ def command_line(
     line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
     that failed, again at each retry, is one line and exit code 1, as is a summary that `failed`
     says is no success; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what
-    the flow is going to need while a temporary server starts.
+    the flow is going to need while a temporary server starts. A flow that only looks at a store
+    `needs_server` not: it is then a plain function, which answers at once.
     """
-    app = make_app(flow, tell, warm_up)
+    app = make_app(flow, tell, warm_up, needs_server=needs_server)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -80,6 +83,8 @@ def make_app(
     flow: Flow[..., Summary],
     tell: Callable[[Summary], str],
     warm_up: Callable[..., None] = lambda *_, **__: None,
+    *,
+    needs_server: bool = True,
 ) -> App:
     """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
     app = App(
@@ -89,12 +94,12 @@ def make_app(
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.default(_with_json(flow, tell, warm_up))
+    app.default(_with_json(flow, tell, warm_up if needs_server else None))
     return app
 
 
 def _with_json(
-    flow: Flow[..., Summary], tell: Callable[[Summary], str], warm_up: Callable[..., None]
+    flow: Flow[..., Summary], tell: Callable[[Summary], str], warm_up: Callable[..., None] | None
 ) -> Callable[..., Summary]:
     """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
 
@@ -103,16 +108,10 @@ def _with_json(
         given = signature.bind(*arguments, **parameters)
         given.apply_defaults()
 
-        def meanwhile() -> None:
-            with suppress(Exception):  # the flow comes to it again, and tells it
-                warm_up(*given.args, **given.kwargs)
-
-        with (
-            quiet_tensorflow() as terminal,
-            shown_progress(terminal),
-            prefect_server(meanwhile),
-        ):
-            summary = flow(*arguments, **parameters)
+        if warm_up is None:
+            summary = flow.fn(*given.args, **given.kwargs)
+        else:
+            summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
         return summary
 
@@ -123,6 +122,19 @@ def _with_json(
     run.__doc__ = flow.fn.__doc__
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
     return run
+
+
+def _orchestrated(
+    flow: Flow[..., Summary], warm_up: Callable[[], None], given: inspect.BoundArguments
+) -> Summary:
+    """Run a flow with a Prefect server."""
+
+    def meanwhile() -> None:
+        with suppress(Exception):  # the flow comes to it again, and tells it
+            warm_up()
+
+    with quiet_tensorflow() as terminal, shown_progress(terminal), prefect_server(meanwhile):
+        return flow(*given.args, **given.kwargs)
 
 
 def _quieten_prefect() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
@@ -16,7 +17,7 @@ from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
 from stores.manifest import Manifest
-from tasks.engines import Job
+from stores.recipe import Recipe
 from tasks.errors import InputError
 from tasks.extract import (
     Missing,
@@ -82,13 +83,9 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
             break
         # A rejected file may have a whole duplicate elsewhere: look again.
         manifest = record_rejections_task(quote(manifest), quote(rejected), store=store)
-    summary = _account(manifest, job, done, store=store)
     seconds = time.perf_counter() - began
-    return manifest, summary | {
-        "checked": checked + summary["checked"],
-        "seconds": round(seconds, 3),
-        "images_per_second": round(summary["computed"] / seconds, 1),
-    }
+    summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
+    return manifest, summary | {"checked": checked + summary["checked"]}
 
 
 def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) -> list[ShardDone]:
@@ -103,19 +100,26 @@ def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) 
         return [future.result() for future in futures]
 
 
-def _account(manifest: Manifest, job: Job, done: list[ShardDone], *, store: Path) -> Summary:
+def account(
+    manifest: Manifest,
+    recipes: Sequence[Recipe],
+    done: Sequence[ShardDone],
+    *,
+    store: Path,
+    seconds: float = 0.0,
+) -> Summary:
     """Return the exact accounting: images = cached + computed + duplicates."""
     about = manifest.summary()
     computed = sum(shard.computed for shard in done)
     producer = done[-1].producer if done else {}
-    recipes = [
+    told = [
         {
             "tap": recipe.tap,
             "fingerprint": recipe.fingerprint,
             "feature_shape": FeatureStore(store, recipe).feature_shape,
             "recipe": json.loads(recipe.to_json()),
         }
-        for recipe in job.recipes
+        for recipe in recipes
     ]
     return {
         "dataset": manifest.name,
@@ -125,11 +129,13 @@ def _account(manifest: Manifest, job: Job, done: list[ShardDone], *, store: Path
         "checked": sum(shard.checked for shard in done),
         "duplicates": about["duplicates"],
         "rejected": about["rejected"],
-        "fingerprint": recipes[0]["fingerprint"],
-        "feature_shape": recipes[0]["feature_shape"],
-        "recipes": recipes,
+        "fingerprint": told[0]["fingerprint"],
+        "feature_shape": told[0]["feature_shape"],
+        "recipes": told,
         "engine": producer.get("engine", "none"),
         "agreement": producer.get("agreement"),
+        "seconds": round(seconds, 3),
+        "images_per_second": round(computed / seconds, 1) if seconds else 0.0,
     }
 
 

@@ -13,9 +13,9 @@ from flows.parameters import Folder, PipelineParameters
 from flows.telling import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
+from tasks.open_test import has_test_images
 from tasks.report import report_task
 from tasks.sample import write_sample
-from tasks.train import has_test_images
 
 # Seen at 96 pixels, the mean test accuracy of the svm head over 5 seeds: 0.978 at the output of the
 # eleventh block, 0.934 at that of the backbone.

@@ -1,4 +1,4 @@
-"""How far an extraction is: a bar on a terminal, a plain line now and then elsewhere."""
+"""How far a long computation is: a bar on a terminal, a plain line now and then elsewhere."""
 
 import threading
 import time
@@ -24,14 +24,15 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class RateColumn(ProgressColumn):
-    """Images per second, as of the last half a minute."""
+    """Images, or heads, per second, as of the last half a minute."""
 
     def render(self, task: Task) -> Text:
         """Return the rate as text."""
-        return Text(f"{task.speed:,.0f} images/s" if task.speed else "")
+        return Text(f"{_rate(task.speed)} {task.fields['noun']}/s" if task.speed else "")
 
 
-_announced: list[Callable[[int], None]] = []
+Start = Callable[[int, str, str], None]
+_announced: list[Start] = []
 
 
 @contextmanager
@@ -47,14 +48,14 @@ def shown_progress(stream: TextIO) -> Iterator[None]:
             _announced.remove(start)
 
 
-def announce(images: int) -> None:
-    """Say how many images are going to be computed."""
+def announce(count: int, *, doing: str = "extracting", noun: str = "images") -> None:
+    """Say how many images, or other things, are going to be worked on."""
     for start in tuple(_announced):
-        start(images)
+        start(count, doing, noun)
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+def _bar(console: Console) -> Iterator[tuple[Start, Callable[[int], None]]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -65,28 +66,30 @@ def _bar(console: Console) -> Iterator[tuple[Callable[[int], None], Callable[[in
     with Progress(*columns, console=console) as progress:
         bars: list[Any] = []
 
-        def start(images: int) -> None:
-            bars[:] = [progress.add_task("extracting", total=images)]
+        def start(count: int, doing: str, noun: str) -> None:
+            bars[:] = [progress.add_task(doing, total=count, noun=noun)]
 
-        def advance(images: int) -> None:
+        def advance(count: int) -> None:
             if bars:
-                progress.advance(bars[0], images)
+                progress.advance(bars[0], count)
 
         yield start, advance
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+def _lines(console: Console) -> Iterator[tuple[Start, Callable[[int], None]]]:
     lock = threading.Lock()
     state = {"total": 0.0, "done": 0.0, "began": 0.0, "said": 0.0}
+    words = {"doing": "", "noun": ""}
 
-    def start(images: int) -> None:
+    def start(count: int, doing: str, noun: str) -> None:
         now = time.monotonic()
-        state.update(total=images, done=0, began=now, said=now)
+        state.update(total=count, done=0, began=now, said=now)
+        words.update(doing=doing, noun=noun)
 
-    def advance(images: int) -> None:
+    def advance(count: int) -> None:
         with lock:
-            state["done"] += images
+            state["done"] += count
             now = time.monotonic()
             finished = state["done"] >= state["total"]
             if now - state["said"] < SECONDS_BETWEEN_LINES and not finished:
@@ -95,9 +98,13 @@ def _lines(console: Console) -> Iterator[tuple[Callable[[int], None], Callable[[
             rate = state["done"] / max(now - state["began"], 1e-9)
             left = (state["total"] - state["done"]) / rate
             console.print(
-                f"extracting: {state['done']:.0f} of {state['total']:.0f} images, "
-                f"{rate:.0f} images/s, {left:.0f} s left",
+                f"{words['doing']}: {state['done']:.0f} of {state['total']:.0f} {words['noun']}, "
+                f"{_rate(rate)} {words['noun']}/s, {left:.0f} s left",
                 highlight=False,
             )
 
     yield start, advance
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"

@@ -1,28 +1,24 @@
 """Train: `python -m flows.train DATASET`."""
 
+import shlex
 from pathlib import Path
 
 from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
-from flows.parameters import OpenTestParameters, TrainParameters
+from flows.parameters import FeatureParameters, OpenTestParameters, TrainParameters
 from flows.telling import tell_train
 from stores.features import FeatureStore
 from stores.manifest import Manifest
+from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import make_heads
+from tasks.open_test import has_test_images, open_test_task
 from tasks.recipes import make_job
-from tasks.train import (
-    PlannedRun,
-    check_trainable,
-    choose,
-    has_test_images,
-    open_test_task,
-    train_task,
-)
+from tasks.train import PlannedRun, check_trainable, choose, train_task
 
 
 @flow(name="train")
@@ -33,6 +29,12 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
         dataset: Name of a data set whose features were extracted.
         parameters: Which features, which heads, and where they are kept.
     """
+    manifest = find_data_set(dataset, parameters)
+    return train_stage(manifest, parameters, tested_by="train" if parameters.open_test else None)
+
+
+def find_data_set(dataset: str, parameters: OpenTestParameters) -> Manifest:
+    """Return the data set of that name; raises InputError where it cannot be tested as asked."""
     name = dataset.rstrip("/")
     if "/" in name:
         raise InputError(f"{dataset}: give the name of a data set, not a folder: {Path(name).name}")
@@ -42,7 +44,7 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
             f"--open-test: data set {manifest.name!r} has no test image; ingest it with another "
             "--test-split"
         )
-    return train_stage(manifest, parameters, tested_by="train" if parameters.open_test else None)
+    return manifest
 
 
 def train_stage(
@@ -53,13 +55,10 @@ def train_stage(
     runs = RunStore(parameters.store)
     planned = plan_runs(manifest, parameters)
     known = {name: plan.id in runs for name, plan in planned.items()}
-    ids = {
-        name: train_task.with_options(refresh_cache=not known[name])(
-            quote(plan), store=parameters.store
-        )
-        for name, plan in planned.items()
-    }
-    trained = {name: runs.read(run) for name, run in ids.items()}
+    for name, plan in planned.items():
+        again = train_task.with_options(refresh_cache=not known[name])
+        again(quote([plan]), store=parameters.store)
+    trained = {name: runs.read(plan.id) for name, plan in planned.items()}
     chosen = choose(list(trained.values()))
     if tested_by:
         recipe = next(plan.recipe for plan in planned.values())
@@ -75,7 +74,7 @@ def train_stage(
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
-    check_trainable(manifest)
+    check_trainable(manifest, parameters.folds)
     make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
 
 
@@ -84,23 +83,30 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
     seed = manifest.seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=parameters.store, engine="auto")
     (recipe,) = job.recipes
-    shape = FeatureStore(parameters.store, recipe).feature_shape
-    if shape is None:
-        raise InputError(
-            f"no features of recipe {recipe} are stored: extract them first, python -m "
-            f"flows.extract {manifest.name} with the same flags"
-        )
     heads = make_heads(
         parameters.head,
         parameters.head_settings,
         classes=len(manifest.classes),
-        feature_shape=shape,
+        feature_shape=feature_shape(recipe, manifest, parameters),
     )
     asked = parameters.model_dump(mode="json", exclude_none=True)
     return {
-        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name})
+        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name}, parameters.folds)
         for name, head in heads.items()
     }
+
+
+def feature_shape(
+    recipe: Recipe, manifest: Manifest, parameters: FeatureParameters
+) -> tuple[int, ...]:
+    """Return the shape of stored features; raises InputError, with the way out, without any."""
+    shape = FeatureStore(parameters.store, recipe).feature_shape
+    if shape is None:
+        raise InputError(
+            f"no features of recipe {recipe} are stored: extract them first, python -m "
+            f"flows.extract {shlex.quote(manifest.name)} {parameters.flags}".rstrip()
+        )
+    return shape
 
 
 def _summary(
@@ -120,8 +126,15 @@ def _summary(
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
         "cached": all(known.values()),
+        "folds": chosen.folds,
         "runs": [
-            {"run": run.id, "head": head, "cached": known[head], **run.metrics}
+            {
+                "run": run.id,
+                "head": head,
+                "cached": known[head],
+                "failure": run.failure,
+                **run.metrics,
+            }
             for head, run in trained.items()
         ],
     }

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from stores.errors import CorruptStore, NewerFormat
 
-RUN_VERSION = 1
+RUN_VERSION = 2
+_SINCE_2 = {"folds", "failure"}
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,21 @@ class Run:
     parameters: dict[str, Any]  # what the user asked for, to repeat it
     versions: dict[str, str]
     created: str  # ISO 8601, UTC
+    folds: int = 0  # that validation is made of; 0: it is the data set's own split
+    failure: str = ""  # why there is no model, where training failed
     # SHA-256 of each file of the model, by its name there; there are none before it is published.
     model_digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, recipe, classes, head and seed."""
+        """SHA-256 over data set digest, recipe, classes, head, seed and folds."""
         return run_id(
             dataset_digest=self.dataset_digest,
             fingerprint=self.fingerprint,
             classes=self.classes,
             head=self.head,
             seed=self.seed,
+            folds=self.folds,
         )
 
     def to_json(self) -> str:
@@ -89,17 +93,17 @@ def run_id(
     classes: Sequence[str],
     head: dict[str, Any],
     seed: int,
+    folds: int = 0,
 ) -> str:
     """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
-    return _digest(
-        {
-            "dataset_digest": dataset_digest,
-            "fingerprint": fingerprint,
-            "classes": list(classes),
-            "head": head,
-            "seed": seed,
-        }
-    )
+    decisive = {
+        "dataset_digest": dataset_digest,
+        "fingerprint": fingerprint,
+        "classes": list(classes),
+        "head": head,
+        "seed": seed,
+    }
+    return _digest(decisive | ({"folds": folds} if folds else {}))
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -116,7 +120,8 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
         stored = json.loads(path.read_text())
         version, body = stored["format"], stored["run"]
         newer = version > RUN_VERSION
-        named = set(body) == {field.name for field in fields(kind)}
+        names = {field.name for field in fields(kind)} - (_SINCE_2 if version == 1 else set())
+        named = set(body) == names
         whole = named and stored["sha256"] == _digest(body)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(_damaged(path)) from error

@@ -16,6 +16,17 @@ from stores.tables import read_table, table_bytes
 
 log = logging.getLogger("gargalo.store")
 
+# Those of train and validation that a run may have; the rest of its metrics stand in its record.
+_METRICS = (
+    "train_accuracy",
+    "validation_accuracy",
+    "validation_balanced_accuracy",
+    "validation_macro_f1",
+    "validation_roc_area",
+    "validation_pr_area",
+    "validation_log_loss",
+    "validation_calibration_error",
+)
 _SCHEMA = pa.schema(
     [
         ("run", pa.string()),
@@ -25,9 +36,11 @@ _SCHEMA = pa.schema(
         ("classes", pa.list_(pa.string())),
         ("head", pa.string()),
         ("head_specification", pa.string()),
+        ("parameters", pa.string()),
         ("seed", pa.int64()),
-        ("train_accuracy", pa.float64()),
-        ("validation_accuracy", pa.float64()),
+        ("folds", pa.int64()),
+        ("failure", pa.string()),
+        *((name, pa.float64()) for name in _METRICS),
         ("test_accuracy", pa.float64()),
         ("test_openings", pa.int64()),
         ("created", pa.string()),
@@ -90,9 +103,9 @@ def _row(record: Path) -> dict[str, Any]:
         "run": run.id,
         "head": run.head["kind"],
         "head_specification": json.dumps(run.head, sort_keys=True),
+        "parameters": json.dumps(run.parameters, sort_keys=True),
         "classes": list(run.classes),
-        "train_accuracy": run.metrics.get("train_accuracy"),
-        "validation_accuracy": run.metrics.get("validation_accuracy"),
+        **{name: run.metrics.get(name) for name in _METRICS},
         "test_accuracy": openings[-1].metrics.get("test_accuracy") if openings else None,
         "test_openings": len(openings),
     }

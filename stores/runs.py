@@ -63,7 +63,7 @@ class RunStore:
         predictions: pa.Table,
         save_model: Callable[[Path], None],
     ) -> Run:
-        """Store a run, whole or not at all, and return it as stored.
+        """Store a run, whole or not at all, and return it as stored; `table` lists it.
 
         `history` has one row an epoch. `predictions` has the columns key, split, label, predicted
         (both names of classes) and scores (one number a class). `save_model` writes into the
@@ -84,13 +84,16 @@ class RunStore:
             (draft / "run.json").write_text(stored.to_json())
             if run.id not in self:
                 _make_room(self._path(run.id), draft)
-        bring_up_to_date(self.folder)
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
         """Return a run by its id or the beginning of it; raises NotInStore or CorruptStore."""
-        digits = re.fullmatch("[0-9a-f]{1,64}", run)
-        paths = list(self.folder.glob(f"{run[:16]}*/run.json")) if digits else []
+        paths: list[Path] = []
+        if re.fullmatch("[0-9a-f]{1,64}", run):
+            # A whole name is looked up, and not looked for among all.
+            named = self._path(run) / "run.json"
+            others = self.folder.glob(f"{run[:16]}*/run.json")
+            paths = [named] if len(run) >= 16 and named.exists() else list(others)
         if len(paths) == 1:
             stored = Run.read(paths[0])
             if not stored.id.startswith(paths[0].parent.name):
@@ -120,7 +123,6 @@ class RunStore:
         table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
         publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
         publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
-        bring_up_to_date(self.folder)
         return opening
 
     def openings(self, run: str) -> list[TestOpening]:
@@ -143,6 +145,10 @@ class RunStore:
         A run whose record is damaged, or newer than this software, is left out and said.
         """
         return current_table(self.folder)
+
+    def bring_up_to_date(self) -> None:
+        """Write `runs.parquet` anew, for whoever reads it; a failure is said, and no run's."""
+        bring_up_to_date(self.folder)
 
     def verify(self) -> dict[str, list[str]]:
         """Read every file of every run; return what is wrong with each, by its folder's name."""

@@ -77,9 +77,16 @@ class Judged:
         return sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))
 
 
-def judge(predictions: pa.Table, *, split: Split, classes: tuple[str, ...]) -> Judged:
-    """Return the predictions of a run (see RunStore.predictions) on one split."""
-    rows = predictions.filter(pc.equal(predictions["split"], split)).sort_by("key")
+def judge(
+    predictions: pa.Table, *, split: Split, classes: tuple[str, ...], folds: int = 0
+) -> Judged:
+    """Return the predictions of a run (see RunStore.predictions) on one split.
+
+    Of a run with folds, all images that these held out stand for validation.
+    """
+    splits = ["train", "validation"] if folds and split == "validation" else [split]
+    chosen = pc.is_in(predictions["split"], pa.array(splits))
+    rows = predictions.filter(chosen).sort_by("key")
     names = pa.array(classes, pa.string())
     scores = rows["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return Judged(

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 _watchers: list[Callable[[int], None]] = []
 
 
-def advance(images: int) -> None:
-    """Say that so many more images are done."""
+def advance(count: int) -> None:
+    """Say that so many more images, or heads, are done."""
     for watcher in tuple(_watchers):
-        watcher(images)
+        watcher(count)
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
-import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,12 +10,14 @@ import pyarrow as pa
 from prefect import task
 
 from stores.keys import ImageKey
-from stores.manifest import Manifest
+from stores.manifest import Manifest, Split
 from stores.publish import publish_file
 from stores.run import Run, TestOpening
 from stores.runs import RunStore
+from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.page import render
+from tasks.repeat import command_line
 from tasks.retrying import RETRIED
 from tasks.splits import majority
 
@@ -24,8 +25,6 @@ GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
 MOST_HEADS = 15  # those of a large sweep that are not folded away
 MOST_CURVES = 12  # heads whose learning curves are drawn
-# What a head's scores are; those of any other kind of head are called scores.
-_SCORES = {"dense": "probability", "logistic": "probability", "svm": "margin"}
 
 
 def write_report(
@@ -74,46 +73,17 @@ def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
     return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
 
 
-def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> list[str]:
-    """Return what to type to get this run again, quoted for a shell: one option a line.
-
-    A run of `flows.train`, which alone can leave the test split closed, begins at the features;
-    any other at the folder, with the seed and the shares that its data set was split by.
-    """
-    given = {"seed": run.seed, **run.parameters, "store": str(store)}
-    if "open_test" in given:
-        given["open_test"] = opened
-        return [f"python -m flows.train {shlex.quote(manifest.name)}", *_options(given)]
-    split = {
-        "dataset": manifest.name,
-        "test_split": manifest.test_split,
-        "validation_split": manifest.validation_split,
-    }
-    folder = shlex.quote(manifest.folder)
-    return [f"python -m flows.pipeline {folder}", *_options(split | given)]
-
-
-def _options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
-    for name, value in given.items():
-        option = prefix + name.replace("_", "-")
-        if isinstance(value, dict):
-            yield from _options(value, f"{option}.")
-        elif value is True:
-            yield option
-        elif value is not None and value is not False:
-            several = value if isinstance(value, list | tuple) else [value]
-            yield from (f"{option}={shlex.quote(str(one))}" for one in several)
-
-
 def _results(
     run: Run, manifest: Manifest, predictions: pa.Table, openings: Sequence[TestOpening]
 ) -> dict[str, Any]:
     """Judge the run's predictions, on test where that was opened, else on validation."""
-    judged = judge(predictions, split="test" if openings else "validation", classes=run.classes)
+    split: Split = "test" if openings else "validation"
+    judged = judge(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority(sizes)
     images = manifest.select()
     paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
+    kind = str(run.head.get("kind"))
     shot = partial(_shot, judged, Path(manifest.folder), paths)
     return {
         "judged": judged,
@@ -125,7 +95,7 @@ def _results(
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
         "always": judged.always(largest),
         "differences": differences(predictions, manifest),
-        "score_name": _SCORES.get(run.head.get("kind", ""), "score"),
+        "score_name": find_kind(kind).scores if kind in KINDS else "score",
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
         "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
     }

@@ -1,5 +1,9 @@
-"""Train: a head on cached features, never on images; and the test split, opened when asked."""
+"""Train: heads on cached features, never on images."""
 
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -7,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from prefect import task
 
 from stores.features import FeatureStore
-from stores.keys import as_arrow
-from stores.manifest import Images, Manifest, Split
+from stores.manifest import Images, Manifest
 from stores.recipe import Recipe
-from stores.run import Run, TestOpening, run_id
+from stores.run import Run, run_id
 from stores.runs import RunStore
 from tasks.errors import InputError
-from tasks.heads import Examples, TrainedHead, trainer_of
-from tasks.heads.choices import Head, specification
-from tasks.retrying import CACHED, RETRIED
+from tasks.folds import LEARNED_FROM, folds_of
+from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind, specification
+from tasks.heads.examples import Examples, Fold, stream_of
+from tasks.metrics import accuracy, metrics_of
+from tasks.predictions import predictions, scores_of
+from tasks.progress import advance
+from tasks.retrying import CACHED
+from tasks.stopping import stop_if_asked
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class PlannedRun:
     head: Head
     seed: int
     parameters: dict[str, Any]  # what the user asked for, kept with the run
+    folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
 
     @property
     def id(self) -> str:
@@ -42,90 +50,74 @@ class PlannedRun:
             classes=self.manifest.classes,
             head=specification(self.head),
             seed=self.seed,
+            folds=self.folds,
         )
 
 
-def train(planned: PlannedRun, *, store: Path) -> str:
-    """Train a head, unless that very run is stored, and return the run's id.
+@dataclass(frozen=True)
+class _Trained:
+    """A head that is kept, and what was said of each image."""
 
-    Raises InputError for a data set that cannot train a classifier, MissingFeatures where
-    features have yet to be extracted.
+    head: TrainedHead
+    said: NDArray[np.float64]  # (n, classes); of held-out images, by a head that has not seen them
+    train_accuracy: float
+
+
+def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
+    """Train heads of one kind on the same features, unless their runs are stored; return the ids.
+
+    A head that cannot be trained is stored as a run with the reason. Raises InputError for a data
+    set that cannot train a classifier, MissingFeatures where features have yet to be extracted.
     """
+    stop_if_asked()
     runs = RunStore(store)
-    if planned.id in runs:
-        return planned.id
-    manifest = planned.manifest
-    check_trainable(manifest)
-    features = FeatureStore(store, planned.recipe)
-    splits: tuple[Split, ...] = ("train", "validation")
-    images = {split: manifest.select(split) for split in splits}
-    examples = {
-        split: Examples(features.read(chosen.keys), chosen.labels)
-        for split, chosen in images.items()
+    wanted = [plan for plan in planned if plan.id not in runs]
+    if wanted:
+        first = wanted[0]
+        check_trainable(first.manifest, first.folds)
+        images = first.manifest.select(*LEARNED_FROM)
+        stream = stream_of(FeatureStore(store, first.recipe), images.keys)
+        folds = folds_of(first.manifest, first.folds)
+        examples = Examples(stream, images.labels, len(first.manifest.classes), folds)
+        for plan, outcome in zip(wanted, _outcomes(wanted, examples), strict=True):
+            _publish(runs, plan, images, folds, outcome)
+            advance(1)
+        runs.bring_up_to_date()
+    return [plan.id for plan in planned]
+
+
+def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[PlannedRun]]:
+    """Return groups of heads that are worth training at once: of one kind, on the same features."""
+    widths = {
+        recipe: math.prod(FeatureStore(store, recipe).feature_shape or ())
+        for recipe in {plan.recipe for plan in planned}
     }
-    trained = trainer_of(planned.head.kind).train(
-        planned.head,
-        examples["train"],
-        examples["validation"],
-        classes=len(manifest.classes),
-        seed=planned.seed,
-    )
-    tables, metrics = [], {}
-    for split, chosen in images.items():
-        scores = trained.scores(examples[split].features)
-        tables.append(predictions(split, chosen, scores, manifest.classes))
-        metrics[f"{split}_accuracy"] = accuracy(scores, chosen.labels)
-    run = _run(planned, metrics)
-    runs.publish(
-        run,
-        history=trained.history,
-        predictions=pa.concat_tables(tables),
-        save_model=trained.save,
-    )
-    return run.id
+    groups: dict[tuple[Recipe, str, int], list[list[PlannedRun]]] = defaultdict(list)
+    filled: dict[tuple[Recipe, str, int], float] = defaultdict(lambda: 1.0)
+    for plan in planned:
+        key = plan.recipe, plan.head.kind, plan.folds
+        classes, measured = len(plan.manifest.classes), max(1, plan.folds)
+        most = find_kind(plan.head.kind).together(plan.head, widths[plan.recipe], classes)
+        filled[key] += measured / most
+        if filled[key] > 1:
+            groups[key].append([])
+            filled[key] = measured / most
+        groups[key][-1].append(plan)
+    return [group for of_key in groups.values() for group in of_key]
 
 
-def open_test(
-    run: str, manifest: Manifest, recipe: Recipe, *, store: Path, asked_by: str
-) -> TestOpening:
-    """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
+def choose(runs: Sequence[Run]) -> Run:
+    """Return the run that is best on validation; of equals, the first.
 
-    Raises InputError where the data set has changed since, or has no test image.
+    Raises InputError where training failed for all.
     """
-    runs = RunStore(store)
-    stored = runs.read(run)
-    if openings := runs.openings(stored.id):
-        return openings[-1]
-    if stored.dataset_digest != manifest.digest:
-        raise InputError(
-            f"run {stored.id[:16]}: data set {manifest.name!r} has changed since; train again"
-        )
-    images = manifest.select("test")
-    if not len(images.labels):
-        raise InputError(
-            f"data set {manifest.name!r} has no test image; add images, or raise --test-split"
-        )
-    head = load_head(runs, stored)
-    scores = head.scores(FeatureStore(store, recipe).read(images.keys))
-    return runs.open_test(
-        stored.id,
-        asked_by=asked_by,
-        metrics={"test_accuracy": accuracy(scores, images.labels)},
-        predictions=predictions("test", images, scores, manifest.classes),
-    )
+    whole = [run for run in runs if not run.failure]
+    if not whole:
+        raise InputError(f"no head could be trained: {runs[0].failure}")
+    return max(whole, key=lambda run: run.metrics["validation_accuracy"])
 
 
-def load_head(runs: RunStore, run: Run) -> TrainedHead:
-    """Return a run's trained head."""
-    return trainer_of(run.head["kind"]).load(runs.model_folder(run.id))
-
-
-def choose(runs: list[Run]) -> Run:
-    """Return the run that is best on validation; of equals, the first."""
-    return max(runs, key=lambda run: run.metrics["validation_accuracy"])
-
-
-def check_trainable(manifest: Manifest) -> None:
+def check_trainable(manifest: Manifest, folds: int = 0) -> None:
     """Raise InputError where a data set's splits cannot train and choose a classifier."""
     if len(manifest.classes) < 2:
         raise InputError(
@@ -133,6 +125,17 @@ def check_trainable(manifest: Manifest) -> None:
             "needs two: add a folder of other images"
         )
     counts = manifest.counts()
+    if folds:
+        learned = {name: row["train"] + row["validation"] for name, row in counts.items()}
+        few = [name for name, images in learned.items() if images < 2]
+        if few:
+            raise InputError(
+                f"data set {manifest.name!r}: fewer than 2 images to learn from in class "
+                f"{', '.join(few)}; folds hold out one and learn from another: add images"
+            )
+        if folds > sum(learned.values()):
+            raise InputError(f"--folds {folds}: there are {sum(learned.values())} images")
+        return
     without = [name for name, row in counts.items() if not row["train"]]
     if without:
         raise InputError(
@@ -146,43 +149,105 @@ def check_trainable(manifest: Manifest) -> None:
         )
 
 
-def has_test_images(manifest: Manifest) -> bool:
-    """Tell whether there is anything to test a classifier on."""
-    return any(row["test"] for row in manifest.counts().values())
-
-
-def predictions(
-    split: Split, images: Images, scores: NDArray[np.float64], classes: tuple[str, ...]
-) -> pa.Table:
-    """Return what a head said of images: key, split, label, predicted, scores (one a class)."""
-    names = np.array(classes)
-    return pa.table(
-        {
-            "key": as_arrow(images.keys),
-            "split": pa.array([split] * len(images.labels), pa.string()),
-            "label": pa.array(names[images.labels].tolist(), pa.string()),
-            "predicted": pa.array(names[scores.argmax(axis=1)].tolist(), pa.string()),
-            "scores": pa.array(scores.tolist(), pa.list_(pa.float64())),
-        }
-    )
-
-
-def accuracy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the share of images whose largest score is their label's."""
-    return float((scores.argmax(axis=1) == labels).mean())
-
-
 def train_cache_key(_context: object, arguments: dict[str, Any]) -> str:
-    """Return the key under which Prefect remembers a training: that of its run, and a version."""
-    planned: PlannedRun = arguments["planned"]
-    return f"gargalo-train-1-{planned.id}"
+    """Return the key under which Prefect remembers a training: that of its runs, and a version."""
+    planned: Sequence[PlannedRun] = arguments["planned"]
+    digest = hashlib.sha256("\n".join(plan.id for plan in planned).encode())
+    return f"gargalo-train-2-{digest.hexdigest()}"
 
 
 train_task = task(name="train", cache_key_fn=train_cache_key, **CACHED)(train)
-open_test_task = task(name="open test", **RETRIED)(open_test)
 
 
-def _run(planned: PlannedRun, metrics: dict[str, float]) -> Run:
+def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[_Trained | Failed]:
+    kind = find_kind(planned[0].head.kind)
+    if planned[0].folds:
+        return _cross_validated(kind, planned, examples)
+    candidates = [Candidate(plan.head, plan.seed) for plan in planned]
+    return [_trained(head, examples) for head in kind.train(candidates, examples)]
+
+
+def _trained(
+    head: TrainedHead | Failed, examples: Examples, held_out: NDArray[np.float64] | None = None
+) -> _Trained | Failed:
+    if isinstance(head, Failed):
+        return head
+    said, learned = scores_of(head, examples.stream), examples.folds[-1].train
+    own = accuracy(said[learned], examples.labels[learned])
+    return _Trained(head, said if held_out is None else held_out, own)
+
+
+def _cross_validated(
+    kind: Kind, planned: Sequence[PlannedRun], examples: Examples
+) -> list[_Trained | Failed]:
+    """Measure each head on each fold, and then train it on all images.
+
+    For as many epochs as were best on the folds, on average: there is nothing to stop it by.
+    """
+    *folds, _ = examples.folds
+    measured = kind.train(
+        [Candidate(plan.head, plan.seed, fold) for plan in planned for fold in range(len(folds))],
+        examples,
+    )
+    outcomes: dict[int, _Trained | Failed] = {}
+    again: dict[int, Candidate[Head]] = {}
+    held_out: dict[int, NDArray[np.float64]] = {}
+    for number, plan in enumerate(planned):
+        heads, failures = _parted(measured[number * len(folds) :][: len(folds)])
+        if failures:
+            outcomes[number] = failures[0]
+            continue
+        held_out[number] = said = np.empty((len(examples.labels), examples.classes))
+        for head, fold in zip(heads, folds, strict=True):
+            said[fold.validation] = scores_of(head, examples.stream, fold.validation)
+        epochs = round(np.mean([head.epochs for head in heads]))
+        again[number] = Candidate(plan.head, plan.seed, len(folds), epochs or None)
+    kept = kind.train(list(again.values()), examples) if again else []
+    for number, final in zip(again, kept, strict=True):
+        outcomes[number] = _trained(final, examples, held_out[number])
+    return [outcomes[number] for number in range(len(planned))]
+
+
+def _parted(outcomes: Iterable[TrainedHead | Failed]) -> tuple[list[TrainedHead], list[Failed]]:
+    heads: list[TrainedHead] = []
+    failures: list[Failed] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            failures.append(outcome)
+        else:
+            heads.append(outcome)
+    return heads, failures
+
+
+def _publish(
+    runs: RunStore,
+    plan: PlannedRun,
+    images: Images,
+    folds: Sequence[Fold],
+    outcome: _Trained | Failed,
+) -> None:
+    """Store a run with its metrics: of the folds, or of the validation split."""
+    classes = plan.manifest.classes
+    if isinstance(outcome, Failed):
+        none = Images(images.keys[:0], images.labels[:0], [])
+        nothing = predictions(none, [], np.empty((0, len(classes))), classes)
+        run = _run(plan, {}, failure=outcome.reason)
+        runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
+        return
+    held_out = np.logical_or.reduce([fold.validation for fold in folds])
+    measured = metrics_of(outcome.said[held_out], images.labels[held_out], kind=plan.head.kind)
+    metrics = {f"validation_{name}": value for name, value in measured.items()}
+    split_of = {bytes(key): "validation" for key in plan.manifest.select("validation").keys}
+    splits = [split_of.get(bytes(key), "train") for key in images.keys]
+    runs.publish(
+        _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
+        history=outcome.head.history,
+        predictions=predictions(images, splits, outcome.said, classes),
+        save_model=outcome.head.save,
+    )
+
+
+def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> Run:
     packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
     return Run(
         dataset=planned.manifest.name,
@@ -195,4 +260,6 @@ def _run(planned: PlannedRun, metrics: dict[str, float]) -> Run:
         parameters=planned.parameters,
         versions={name: version(name) for name in packages},
         created=datetime.now(UTC).isoformat(),
+        folds=planned.folds,
+        failure=failure,
     )

@@ -1,56 +1,98 @@
 """Heads: the classifiers that are trained on features. A new kind is one module and one line."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.heads.choices import Head
+from tasks.heads.examples import Examples
 
-_TRAINERS = {
-    "dense": "tasks.heads.dense:DenseTrainer",
-    "logistic": "tasks.heads.linear:LinearTrainer",
-    "svm": "tasks.heads.linear:LinearTrainer",
+# Each module holds a Kind; what is slow to import, it imports when it trains.
+_MODULES = {
+    "centroid": "tasks.heads.centroid",
+    "dense": "tasks.heads.dense",
+    "knn": "tasks.heads.knn",
+    "logistic": "tasks.heads.logistic",
+    "ridge": "tasks.heads.ridge",
+    "svm": "tasks.heads.svm",
 }
+KINDS = tuple(_MODULES)
+
+
+class Head(Protocol):
+    """The specification of a head: a frozen dataclass of plain values that decide its outcome."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+
+
+H = TypeVar("H", bound=Head)
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Features (n, *shape) and labels (n,) as indices of the classes."""
+class Candidate(Generic[H]):
+    """A head that is to be trained: from which seed, and on which fold of the examples."""
 
-    features: NDArray[Any]
-    labels: NDArray[np.int64]
+    head: H
+    seed: int
+    fold: int = 0
+    epochs: int | None = None  # that it is trained for, whatever its patience
 
 
 class TrainedHead(Protocol):
     """A classifier of features."""
 
-    history: Sequence[dict[str, float]]  # one row an epoch; empty where there are none
+    @property
+    def history(self) -> Sequence[dict[str, float]]:
+        """Return a row an epoch; nothing where there are none."""
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs its weights have seen; 0 where there are none."""
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (n, classes): probabilities, or for svm margins; the largest is the answer."""
+        """Return (n, classes): probabilities or margins; the largest is the answer."""
 
     def save(self, folder: Path) -> None:
         """Write the model into an empty folder."""
 
 
-class Trainer(Protocol):
-    """What trains, and reads back, one kind of head."""
+@dataclass(frozen=True)
+class Failed:
+    """Why there is no trained head."""
 
-    def train(
-        self, head: Head, train: Examples, validation: Examples, *, classes: int, seed: int
-    ) -> TrainedHead:
-        """Train a head; validation examples are only looked at, never learned from."""
-
-    def load(self, folder: Path) -> TrainedHead:
-        """Read back what `save` wrote, without executing anything from the file."""
+    reason: str
 
 
-def trainer_of(kind: str) -> Trainer:
-    """Return the trainer of a kind of head."""
-    trainer: Trainer = resolve_name(_TRAINERS[kind])()
-    return trainer
+Outcome = TrainedHead | Failed
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of head: its specification, what trains it, and what reads it back."""
+
+    specification: type[Any]
+    # Candidates may share work; each comes out as it would alone.
+    train: Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]
+    # Reads what `save` wrote for so many classes, without executing anything from the file.
+    load: Callable[[Path, int], TrainedHead]
+    scores: Literal["probability", "margin"]
+    # How many heads like one, on so many features and classes, are worth training at once.
+    together: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1
+
+
+def find_kind(name: str) -> Kind:
+    """Return the kind of heads of that name."""
+    kind: Kind = resolve_name(f"{_MODULES[name]}:KIND")
+    return kind
+
+
+def specification(head: Head) -> dict[str, Any]:
+    """Return a head as what a run's identity and record hold: plain JSON values."""
+    fields = asdict(head)  # type: ignore[call-overload]  # Protocol cannot say "a dataclass"
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}

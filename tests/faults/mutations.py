@@ -297,16 +297,24 @@ MUTATIONS = (
     Mutation(
         "labels shuffled where a head is trained",
         "tasks/train.py",
-        "split: Examples(features.read(chosen.keys), chosen.labels)\n",
-        "split: Examples(features.read(chosen.keys), chosen.labels[::-1])\n",
+        "Examples(stream, images.labels, len(first.manifest.classes), folds)\n",
+        "Examples(stream, images.labels[::-1], len(first.manifest.classes), folds)\n",
         "tests/tasks/test_train.py::test_a_run_holds_metrics_predictions_and_a_model",
     ),
     Mutation(
         "keys shuffled where predictions are kept",
-        "tasks/train.py",
+        "tasks/predictions.py",
         '"key": as_arrow(images.keys),',
         '"key": as_arrow(images.keys[::-1]),',
         "tests/tasks/test_train.py::test_predictions_stand_beside_the_keys_that_they_are_of",
+    ),
+    Mutation(
+        "a head measured on images that it has learned",
+        "tasks/train.py",
+        "said[fold.validation] = scores_of(head, examples.stream, fold.validation)",
+        "said[fold.train] = scores_of(head, examples.stream, fold.train)",
+        "tests/tasks/test_train.py::test_with_folds_each_image_is_judged_by_a_head_that_has_not_"
+        "seen_it",
     ),
     Mutation(
         "a living writer's draft taken for garbage",

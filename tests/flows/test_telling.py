@@ -39,7 +39,7 @@ def test_a_pipeline_tells_a_rejected_file_once():
         "recipes": [],
         "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
     }
-    trained = {"dataset": "pets", "runs": [], "test_accuracy": None}
+    trained = {"dataset": "pets", "runs": [], "test_accuracy": None, "folds": 0}
     told = tell_pipeline(
         {"about": "", "ingest": INGESTED, "extract": extracted, "train": trained, "report": "r"}
     )

@@ -20,13 +20,18 @@ def save_model(folder):
 
 
 def publish(store, run=RUN, *, history=HISTORY, save=save_model):
-    return store.publish(run, history=history, predictions=predictions(), save_model=save)
+    """Store a run as training does."""
+    stored = store.publish(run, history=history, predictions=predictions(), save_model=save)
+    store.bring_up_to_date()
+    return stored
 
 
 def look(store, run=RUN.id, accuracy=0.5, keys=(b"k" * 32,)):
-    return store.open_test(
+    opening = store.open_test(
         run,
         asked_by="report",
         metrics={"test_accuracy": accuracy},
         predictions=predictions("test", keys),
     )
+    store.bring_up_to_date()
+    return opening

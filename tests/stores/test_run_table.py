@@ -63,7 +63,7 @@ def test_a_stale_table_is_made_again(runs):
     assert stored["test_openings"].to_pylist() == [1, 0]
 
 
-def test_the_table_is_made_when_a_run_is_published_and_when_its_test_is_opened(runs, table_of):
+def test_the_table_is_brought_up_to_date_with_runs_and_looks_at_the_test_split(runs, table_of):
     assert table_of()["run"].to_pylist() == [RUN.id]
     publish(runs, OTHER)
     assert table_of()["test_openings"].to_pylist() == [0, 0]

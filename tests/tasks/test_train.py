@@ -1,4 +1,5 @@
 import errno
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest
 from stores.runs import RunStore
 from tasks.errors import InputError
-from tasks.heads.choices import HeadSettings, make_heads
-from tasks.train import PlannedRun, check_trainable, choose, load_head, open_test, train
+from tasks.heads.choices import make_heads
+from tasks.open_test import load_head, open_test
+from tasks.train import PlannedRun, check_trainable, choose
+from tasks.train import train as train_all
 from tests.stores.samples import RECIPE, flip
 
 SPLITS = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
@@ -49,15 +52,22 @@ def store(manifest, tmp_path):
     return tmp_path
 
 
-def planned(manifest, name="logistic", seed=0):
-    heads = make_heads([name], HeadSettings(), classes=2, feature_shape=(4,))
-    return PlannedRun(manifest, RECIPE, heads[name], seed, {"head": name})
+def planned(manifest, name="logistic", seed=0, folds=0, **settings):
+    heads = make_heads([name], settings, classes=2, feature_shape=(4,))
+    return PlannedRun(manifest, RECIPE, heads[name], seed, {"head": name}, folds)
+
+
+def train(plan, *, store):
+    (run,) = train_all([plan], store=store)
+    return run
 
 
 def test_a_run_holds_metrics_predictions_and_a_model(manifest, store):
     run = train(planned(manifest), store=store)
     runs = RunStore(store)
-    assert runs.read(run).metrics == {"train_accuracy": 1.0, "validation_accuracy": 1.0}
+    metrics = runs.read(run).metrics
+    assert (metrics["train_accuracy"], metrics["validation_accuracy"]) == (1.0, 1.0)
+    assert metrics["validation_roc_area"] == 1.0
     told = runs.predictions(run)
     assert told.num_rows == 16
     assert set(told["split"].to_pylist()) == {"train", "validation"}
@@ -74,7 +84,7 @@ def test_predictions_stand_beside_the_keys_that_they_are_of(manifest, store):
 
 def test_the_same_head_is_not_trained_again(manifest, store, monkeypatch):
     run = train(planned(manifest), store=store)
-    monkeypatch.setattr("tasks.train.trainer_of", lambda kind: pytest.fail("trained again"))
+    monkeypatch.setattr("tasks.train.find_kind", lambda kind: pytest.fail("trained again"))
     assert train(planned(manifest), store=store) == run
 
 
@@ -99,8 +109,58 @@ def test_renaming_an_image_is_the_same_run(manifest):
 def test_images_without_features_stop_the_training(manifest, store):
     new = replace(manifest.entries[0], path="cats/new", key=ImageKey.of(b"new"))
     grown = replace(manifest, entries=(*manifest.entries, new))
-    with pytest.raises(MissingFeatures, match="1 of 13 features are not stored"):
+    with pytest.raises(MissingFeatures, match="1 of 17 features are not stored"):
         train(planned(grown), store=store)
+
+
+@pytest.mark.parametrize("name", ["dense", "logistic"])
+def test_with_folds_each_image_is_judged_by_a_head_that_has_not_seen_it(manifest, store, name):
+    # Labels that the features do not tell: only a head that has learned an image knows it.
+    noise = np.random.default_rng(1).normal(size=(20, 400)).astype("f4")
+    recipe = replace(RECIPE, tap="noise")
+    FeatureStore(store, recipe).write(manifest.select().keys, noise)
+    asked = {"epochs": 200} if name == "dense" else {}
+    run = train(replace(planned(manifest, name, folds=4, **asked), recipe=recipe), store=store)
+    stored = RunStore(store).read(run)
+    assert stored.folds == 4
+    assert stored.metrics["train_accuracy"] > 0.9
+    assert stored.metrics["validation_accuracy"] < 0.85
+    assert RunStore(store).predictions(run).num_rows == 16
+
+
+def test_after_the_folds_a_head_learns_for_as_many_epochs_as_were_best_on_them(manifest, store):
+    plan = planned(manifest, "dense", folds=4, learning_rate=0.5, patience=2, epochs=50)
+    run = train(plan, store=store)
+    history = RunStore(store).history(run)
+    assert 0 < len(history) < 50
+    assert history.column_names == ["epoch", "accuracy", "loss"]
+
+
+def test_a_head_that_fails_is_kept_with_its_reason_and_the_others_go_on(manifest, store):
+    FeatureStore(store, replace(RECIPE, tap="huge")).write(
+        manifest.select().keys, np.full((20, 4), 1e30, "f4")
+    )
+    plans = [
+        replace(planned(manifest, "dense", **asked), recipe=replace(RECIPE, tap="huge"))
+        for asked in ({"learning_rate": 1e5}, {"learning_rate": 1e-30, "standardize": True})
+    ]
+    failed, whole = map(RunStore(store).read, train_all(plans, store=store))
+    assert "diverged" in failed.failure
+    assert not whole.failure
+    assert choose([failed, whole]) is whole
+    with pytest.raises(InputError, match=r"has no model: .*diverged"):
+        load_head(RunStore(store), failed)
+    with pytest.raises(InputError, match=r"no head could be trained: .*diverged"):
+        choose([failed])
+
+
+def test_heads_that_are_trained_together_are_those_trained_alone(manifest, store, tmp_path):
+    plans = [planned(manifest, "dense", seed=seed) for seed in range(3)]
+    together = train_all(plans, store=store)
+    told = [RunStore(store).predictions(run) for run in together]
+    shutil.rmtree(store / "runs")
+    for plan, table in zip(plans, told, strict=True):
+        assert RunStore(store).predictions(train(plan, store=store)).equals(table)
 
 
 def test_the_test_split_is_opened_once_and_recorded(manifest, store):
@@ -108,7 +168,7 @@ def test_the_test_split_is_opened_once_and_recorded(manifest, store):
     assert not RunStore(store).openings(run)
     for _ in range(2):
         opening = open_test(run, manifest, RECIPE, store=store, asked_by="test")
-    assert opening.metrics == {"test_accuracy": 1.0}
+    assert opening.metrics["test_accuracy"] == 1.0
     assert len(RunStore(store).openings(run)) == 1
     assert RunStore(store).predictions(run).num_rows == 20
 
@@ -163,3 +223,9 @@ def test_a_data_set_that_cannot_train_is_refused(manifest, keep, match):
     classes = tuple(sorted({entry.label for entry in entries}))
     with pytest.raises(InputError, match=match):
         check_trainable(replace(manifest, classes=classes, entries=entries))
+
+
+def test_a_class_of_one_image_is_refused_for_folds(manifest):
+    lone = [e for e in manifest.entries if e.label == "cats" or e.path == "dogs/0"]
+    with pytest.raises(InputError, match="fewer than 2 images to learn from in class dogs"):
+        check_trainable(replace(manifest, entries=tuple(lone)), folds=5)

@@ -1,15 +1,19 @@
 import json
+from typing import get_args
 
 import pytest
 
 from tasks.errors import InputError
-from tasks.heads.choices import HeadSettings, make_heads, specification
+from tasks.heads import KINDS, specification
+from tasks.heads.choices import _PRESETS, HeadName, make_head, make_heads, settings_of
 
 
 def make(*names, classes=2, feature_shape=(8,), **settings):
-    return make_heads(
-        list(names), HeadSettings(**settings), classes=classes, feature_shape=feature_shape
-    )
+    return make_heads(list(names), settings, classes=classes, feature_shape=feature_shape)
+
+
+def test_every_kind_and_preset_has_its_name():
+    assert set(get_args(HeadName)) == {*KINDS, *_PRESETS}
 
 
 def test_the_presets_carry_their_sources_settings():
@@ -67,3 +71,37 @@ def test_a_setting_needs_only_one_head_that_takes_it():
 def test_a_specification_is_plain_json():
     head = make("dense", hidden_units=[4, 2])["dense"]
     assert json.loads(json.dumps(specification(head)))["hidden_units"] == [4, 2]
+    assert make("dense", hidden_units=(4, 2))["dense"] == head
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_needs_no_setting(kind):
+    assert make_head(kind, {}, classes=2).kind == kind
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest():
+    with pytest.raises(InputError, match="setting 'learning_rat': did you mean learning_rate"):
+        make_head("dense", {"learning_rat": 0.1}, classes=2)
+
+
+def test_a_setting_like_no_other_is_told_all_there_are():
+    with pytest.raises(InputError, match="one of penalty, standardize"):
+        make_head("ridge", {"xyz": 1}, classes=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "match"),
+    [
+        ("dense", {"learning_rate": -1}, "learning_rate: .*greater than 0. Received: -1"),
+        ("dense", {"activation": "rleu"}, "activation: .*'relu'"),
+        ("dense", {"hidden_units": [0]}, r"hidden_units.0: "),
+        ("knn", {"neighbors": 0}, "neighbors: "),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_with_what_is_expected(kind, settings, match):
+    with pytest.raises(InputError, match=match):
+        make_head(kind, settings, classes=2)
+
+
+def test_what_follows_from_the_data_set_is_no_setting():
+    assert "output" not in settings_of("dense")

@@ -6,46 +6,52 @@ import pytest
 import skops.io
 
 from stores.errors import CorruptStore
-from tasks.errors import InputError
-from tasks.heads import Examples, trainer_of
-from tasks.heads.choices import Activation, HeadSettings, make_heads
-
-KINDS = ("dense", "logistic", "svm")
+from tasks.heads import KINDS, Candidate, Failed, find_kind
+from tasks.heads.choices import make_heads
+from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.settings import Activation
 
 
 def blobs(classes, count=120, width=6, seed=0):
-    """Return examples of classes that are far apart."""
+    """Return features and labels of classes that are far apart."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     centres = 4 * np.eye(classes, width)
-    return Examples((centres[labels] + rng.normal(size=(count, width))).astype("f4"), labels)
+    return (centres[labels] + rng.normal(size=(count, width))).astype("f4"), labels
 
 
 def count_weights(trained):
     return sum(array.size for array in trained.weights.values())
 
 
-def train(name, classes, examples=None, seed=0, **settings):
-    examples = examples or blobs(classes)
-    shape = examples.features.shape[1:]
-    head = make_heads([name], HeadSettings(**settings), classes=classes, feature_shape=shape)[name]
-    return trainer_of(head.kind).train(head, examples, examples, classes=classes, seed=seed)
+def train(name, classes, data=None, seed=0, learned=slice(None), **settings):
+    """Train on the learned examples, and validate on all; a dense head quickly."""
+    settings = ({"learning_rate": 0.05} if name == "dense" else {}) | settings
+    features, labels = data or blobs(classes)
+    shape = features.shape[1:]
+    (head,) = make_heads([name], settings, classes=classes, feature_shape=shape).values()
+    chosen = np.zeros(len(labels), bool)
+    chosen[learned] = True
+    fold = Fold(chosen, np.ones(len(labels), bool))
+    examples = Examples(MemoryStream(features), labels, classes, [fold])
+    (trained,) = find_kind(head.kind).train([Candidate(head, seed)], examples)
+    return trained
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_head_learns_classes_that_are_far_apart(kind, classes):
-    trained = train(kind, classes, **({"learning_rate": 0.05} if kind == "dense" else {}))
-    held_out = blobs(classes, seed=1)
-    scores = trained.scores(held_out.features)
+    trained = train(kind, classes)
+    features, labels = blobs(classes, seed=1)
+    scores = trained.scores(features)
     assert scores.shape == (120, classes)
-    assert (scores.argmax(axis=1) == held_out.labels).mean() > 0.95
+    assert (scores.argmax(axis=1) == labels).mean() > 0.95
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("kind", ["dense", "logistic"])
+@pytest.mark.parametrize("kind", [k for k in KINDS if find_kind(k).scores == "probability"])
 def test_scores_that_are_probabilities_add_up_to_one(kind, classes):
-    scores = train(kind, classes).scores(blobs(classes).features)
+    scores = train(kind, classes).scores(blobs(classes)[0])
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
     assert scores.min() >= 0
 
@@ -53,16 +59,15 @@ def test_scores_that_are_probabilities_add_up_to_one(kind, classes):
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_saved_head_says_the_same_when_read_back(kind, classes, tmp_path):
-    trained, features = train(kind, classes), blobs(classes).features
+    trained, features = train(kind, classes), blobs(classes)[0]
     trained.save(tmp_path)
-    loaded = trainer_of(kind).load(tmp_path)
+    loaded = find_kind(kind).load(tmp_path, classes)
     np.testing.assert_allclose(loaded.scores(features), trained.scores(features), rtol=1e-6)
 
 
 def test_the_preset_for_maps_flattens_them():
-    vectors = blobs(2, width=12)
-    maps = Examples(vectors.features.reshape(-1, 2, 2, 3), vectors.labels)
-    trained = train("cabral", 2, maps)
+    vectors, labels = blobs(2, width=12)
+    trained = train("cabral", 2, (vectors.reshape(-1, 2, 2, 3), labels))
     assert count_weights(trained) == 12 * 256 + 256 + 256 + 1
     assert len(trained.history) == 100
     assert trained.history[-1]["accuracy"] > 0.95
@@ -76,22 +81,51 @@ def test_the_tutorial_preset_has_one_trained_weight_a_feature_and_a_bias():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_decides_the_outcome(kind):
-    features = blobs(2).features
+    features = blobs(2)[0]
     once, again = (train(kind, 2, seed=3).scores(features) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
 def test_the_scaler_sees_training_examples_only():
-    examples, others = blobs(2), blobs(2, seed=5)
-    head = make_heads(["logistic"], HeadSettings(), classes=2)["logistic"]
-    trained = trainer_of("logistic").train(head, examples, others, classes=2, seed=0)
-    np.testing.assert_allclose(trained.pipeline[0].mean_, examples.features.mean(0), rtol=1e-5)
+    trained = train("logistic", 2, learned=slice(40))
+    np.testing.assert_allclose(trained.pipeline[0].mean_, blobs(2)[0][:40].mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_class_that_no_training_image_has_is_never_said(kind):
+    features, labels = blobs(3)
+    trained = train(kind, 3, learned=labels != 1)
+    said = trained.scores(features).argmax(axis=1)
+    assert (said[labels != 1] == labels[labels != 1]).mean() > 0.9
+    assert (said != 1).all()
+
+
+@pytest.mark.parametrize("kind", ["centroid", "knn", "logistic", "svm"])
+def test_one_class_alone_is_a_failure_with_its_reason(kind):
+    failed = train(kind, 2, learned=blobs(2)[1] == 1)
+    assert isinstance(failed, Failed)
+    assert "one class only" in failed.reason
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_constant_feature_harms_no_head(kind, standardize):
+    features, labels = blobs(2)
+    features[:, 5] = 7.25
+    trained = train(kind, 2, (features, labels), standardize=standardize)
+    assert (trained.scores(features).argmax(axis=1) == labels).mean() > 0.8
+
+
+def test_more_neighbours_than_images_are_all_images():
+    trained = train("knn", 2, learned=slice(4), neighbors=50)
+    np.testing.assert_allclose(trained.scores(blobs(2)[0]), 0.5)
 
 
 def test_a_head_that_diverges_says_so():
-    examples = blobs(2)
-    with pytest.raises(InputError, match=r"diverged.*--learning-rate"):
-        train("dense", 2, Examples(examples.features * 1e30, examples.labels), learning_rate=1e9)
+    features, labels = blobs(2)
+    failed = train("dense", 2, (features * 1e30, labels), learning_rate=1e5)
+    assert "diverged" in failed.reason
+    assert "--learning-rate" in failed.reason
 
 
 @pytest.mark.parametrize("name", get_args(Activation))
@@ -102,15 +136,15 @@ def test_an_activation_is_keras_own_and_keeps_the_shape(name):
 def test_a_foreign_type_in_a_head_file_is_refused(tmp_path):
     skops.io.dump(keras.Sequential, tmp_path / "head.skops")
     with pytest.raises(CorruptStore, match="refused"):
-        trainer_of("svm").load(tmp_path)
+        find_kind("svm").load(tmp_path, 2)
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_a_dense_head_that_keras_kept_is_read(activation, tmp_path):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, activation=activation)])
     model.save(tmp_path / "head.keras")
-    features = blobs(2).features
+    features = blobs(2)[0]
     kernel, bias = model.get_weights()
     expected = 1 / (1 + np.exp(-(features @ kernel + bias)))
-    scores = trainer_of("dense").load(tmp_path).scores(features)
+    scores = find_kind("dense").load(tmp_path, 2).scores(features)
     np.testing.assert_allclose(scores, np.hstack([1 - expected, expected]), atol=1e-5)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.heads.choices import DenseHead
-from tasks.heads.networks import Architecture, Networks, Values, Weights, first_weights
-from tasks.heads.objective import Measured, Objective
-from tasks.heads.optimizers import OPTIMIZERS
+from tasks.heads.dense.networks import Architecture, Networks, Values, Weights, first_weights
+from tasks.heads.dense.objective import Measured, Objective
+from tasks.heads.dense.optimizers import OPTIMIZERS
+from tasks.heads.dense.specification import DenseHead
 
 
 class _Best(NamedTuple):
@@ -25,10 +25,11 @@ class Outcome:
 
     weights: Weights
     history: list[dict[str, float]]  # one row an epoch
+    epochs: int = 0  # that the weights have seen
     failure: str = ""
 
 
-_UNFINISHED = Outcome({}, [], "is still being trained")
+_UNFINISHED = Outcome({}, [], failure="is still being trained")
 
 
 class Company:
@@ -37,6 +38,7 @@ class Company:
     def __init__(
         self,
         heads: Sequence[DenseHead],
+        ends: Sequence[int | None],  # epochs that a head is trained for, whatever its patience
         *,
         seed: int,
         architecture: Architecture,
@@ -47,6 +49,10 @@ class Company:
         first = first_weights(architecture, np.random.default_rng(weights))
         self.outcomes: list[Outcome] = [_UNFINISHED] * len(heads)
         self._heads = list(heads)
+        self._ends = [end or head.epochs for head, end in zip(heads, ends, strict=True)]
+        self._patience = [
+            None if end else head.patience for head, end in zip(heads, ends, strict=True)
+        ]
         self._numbers = np.arange(len(heads))  # of those that are still trained
         self._chance = np.random.Generator(np.random.SFC64(chance))
         self._networks = Networks(architecture, len(heads), first)
@@ -91,18 +97,15 @@ class Company:
         """Note what the epoch came to, and let go of the heads that are finished."""
         with np.errstate(all="ignore"):
             penalties = self._penalties()
-        (losses, accuracies), (own_losses, own_accuracies) = (
-            sums.means() for sums in (self._validation, self._train)
-        )
+        measured = {"": self._train.means(), "val_": self._validation.means()}
         finished = np.zeros(len(self._numbers), np.bool_)
         for row, number in enumerate(self._numbers.tolist()):
-            epoch = {
-                "accuracy": own_accuracies[row],
-                "loss": own_losses[row] + penalties[row],
-                "val_accuracy": accuracies[row],
-                "val_loss": losses[row] + penalties[row],
-            }
-            self._histories[number].append({name: float(value) for name, value in epoch.items()})
+            epoch = {}
+            for prefix, (losses, accuracies) in measured.items():
+                if len(losses):
+                    epoch[f"{prefix}accuracy"] = float(accuracies[row])
+                    epoch[f"{prefix}loss"] = float(losses[row] + penalties[row])
+            self._histories[number].append(epoch)
             finished[row] = self._finish(row, number)
         if finished.any():
             self._select(~finished)
@@ -110,18 +113,20 @@ class Company:
 
     def _finish(self, row: int, number: int) -> bool:
         """Note the outcome of a head that is finished, and tell whether it is."""
-        head, history = self._heads[number], self._histories[number]
-        losses = [history[-1]["loss"], history[-1]["val_loss"]]
+        history, patience = self._histories[number], self._patience[number]
+        losses = [history[-1]["loss"], history[-1].get("val_loss", 0.0)]
         if not np.isfinite(losses).all():
-            self.outcomes[number] = Outcome({}, history, _diverged(head, history))
+            reason = _diverged(self._heads[number], history)
+            self.outcomes[number] = Outcome({}, history, failure=reason)
             return True
         best = self._best[number]
-        if head.patience is not None and (best is None or losses[1] < best.loss):
+        if patience is not None and (best is None or losses[1] < best.loss):
             best = self._best[number] = _Best(losses[1], len(history), self._networks.weights(row))
-        gave_up = best and len(history) - best.epoch >= (head.patience or 0)
-        if gave_up or len(history) == head.epochs:
+        gave_up = best and len(history) - best.epoch >= (patience or 0)
+        if gave_up or len(history) == self._ends[number]:
             weights = best.weights if best else self._networks.weights(row)
-            self.outcomes[number] = Outcome(weights, history)
+            epochs = best.epoch if best else len(history)
+            self.outcomes[number] = Outcome(weights, history, epochs)
         return self.outcomes[number] is not _UNFINISHED
 
     def _select(self, rows: NDArray[np.bool_]) -> None:
@@ -163,7 +168,9 @@ class _Sums:
         self._rows += rows
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean loss and accuracy of each head."""
+        """Return mean loss and accuracy of each head; nothing where no row was seen."""
+        if not self._rows:
+            return np.empty(0), np.empty(0)
         return self._losses / self._rows, self._correct / self._rows
 
 

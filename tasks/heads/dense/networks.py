@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.heads.activations import ACTIVATIONS
+from tasks.heads.dense.activations import ACTIVATIONS
 
 Values = NDArray[np.float32]
 Weights = dict[str, Values]  # one network's arrays, by name

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from tasks.heads.choices import DenseHead
+from tasks.heads.dense.specification import DenseHead
 
 Values = NDArray[np.float32]
 

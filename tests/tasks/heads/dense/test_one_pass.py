@@ -10,13 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.heads.choices import Activation, DenseHead
-from tasks.heads.dense import TrainedDense
-from tasks.heads.networks import first_weights
-from tasks.heads.one_pass import Entrant, Fold, MemoryStream, architecture_of, train_together
-from tests.stores.samples import few
+from stores.features import FeatureStore
+from tasks.heads import Candidate
+from tasks.heads.dense.company import Company
+from tasks.heads.dense.networks import first_weights
+from tasks.heads.dense.one_pass import architecture_of, train_together
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.trained import TrainedDense
+from tasks.heads.examples import Examples, Fold, MemoryStream, StoredStream
+from tasks.heads.settings import Activation
+from tests.stores.samples import RECIPE, few, some_keys
 
-HEAD = DenseHead((), "relu", 0.0, "softmax", "adam", 1e-2, 8, 3)
+HEAD = DenseHead(dropout=0.0, learning_rate=1e-2, batch_size=8, epochs=3)
 
 
 def examples(classes=3, count=60, width=6, seed=0):
@@ -32,11 +37,19 @@ def fold(count=60):
     return Fold(train, ~train)
 
 
-def train(entrants, classes=3, folds=None):
+def train(candidates, classes=3, folds=None, stream=MemoryStream):
     features, labels = examples(classes)
-    return train_together(
-        entrants, MemoryStream(features), labels, folds or [fold()], classes=classes
-    )
+    about = Examples(stream(features), labels, classes, folds or [fold()])
+    return train_together(candidates, about)
+
+
+def order(seed, epoch, fold):
+    """Return the order in which a head sees the examples of an epoch that fits into one chunk."""
+    places = np.arange(60)
+    np.random.default_rng(epoch).shuffle(places)
+    mine = np.flatnonzero(fold.train[places])
+    np.random.default_rng((seed, epoch, 0)).shuffle(mine)
+    return places[mine]
 
 
 def twin(head, weights, classes, steps):
@@ -95,7 +108,7 @@ def test_a_head_is_what_keras_makes_of_it(asked):
     head = replace(HEAD, **asked)
     classes = 2 if head.output == "logit" else 3
     features, labels = examples(classes)
-    (outcome,) = train([Entrant(head, seed=4)], classes)
+    (outcome,) = train([Candidate(head, seed=4)], classes)
     architecture = architecture_of(head, 6, classes if head.output == "softmax" else 1)
     weights, _ = np.random.SeedSequence(4).spawn(2)
     model = twin(head, first_weights(architecture, np.random.default_rng(weights)), classes, 3 * 6)
@@ -104,16 +117,14 @@ def test_a_head_is_what_keras_makes_of_it(asked):
         counts.sum() / (classes * counts) if head.class_weights == "balanced" else np.ones(classes)
     )
     for epoch in range(head.epochs):
-        order = np.arange(60)
-        np.random.default_rng(epoch).shuffle(order)
-        order = order[fold().train[order]]
+        seen = order(4, epoch, fold())
         targets = (
             np.eye(classes, dtype="f4")[labels] if head.output == "softmax" else labels[:, None]
         )
         model.fit(
-            features[order],
-            targets[order],
-            sample_weight=weight[labels[order]],
+            features[seen],
+            targets[seen],
+            sample_weight=weight[labels[seen]],
             batch_size=8,
             epochs=1,
             shuffle=False,
@@ -140,15 +151,15 @@ HEADS = st.builds(
     patience=st.sampled_from([None, 1]),
     standardize=st.booleans(),
 )
-ENTRANTS = st.builds(Entrant, HEADS, seed=st.integers(0, 2), fold=st.integers(0, 1))
+CANDIDATES = st.builds(Candidate, HEADS, seed=st.integers(0, 2), fold=st.integers(0, 1))
 
 
 @few
-@given(st.lists(ENTRANTS, min_size=1, max_size=12))
-def test_company_changes_nothing(entrants):
+@given(st.lists(CANDIDATES, min_size=1, max_size=12))
+def test_company_changes_nothing(candidates):
     folds = [fold(), Fold(~fold().train, fold().train)]
-    for entrant, together in zip(entrants, train(entrants, folds=folds), strict=True):
-        (alone,) = train([entrant], folds=folds)
+    for candidate, together in zip(candidates, train(candidates, folds=folds), strict=True):
+        (alone,) = train([candidate], folds=folds)
         assert alone.history == together.history
         for name, weights in alone.weights.items():
             np.testing.assert_array_equal(weights, together.weights[name])
@@ -156,16 +167,79 @@ def test_company_changes_nothing(entrants):
 
 def test_patience_ends_a_head_and_takes_its_best_epoch():
     asked = replace(HEAD, learning_rate=0.3, epochs=60, patience=3)
-    (outcome,) = train([Entrant(asked, seed=0)])
+    (outcome,) = train([Candidate(asked, seed=0)])
     losses = [epoch["val_loss"] for epoch in outcome.history]
     best = int(np.argmin(losses)) + 1
     assert len(losses) == best + 3 < 60
-    (until_then,) = train([Entrant(replace(asked, epochs=best, patience=None), seed=0)])
+    (until_then,) = train([Candidate(replace(asked, epochs=best, patience=None), seed=0)])
     np.testing.assert_array_equal(outcome.weights["kernel_0"], until_then.weights["kernel_0"])
 
 
+def test_a_head_that_is_told_to_ends_after_so_many_epochs_whatever_its_patience():
+    asked = replace(HEAD, learning_rate=0.3, epochs=60, patience=3)
+    (outcome,) = train([Candidate(asked, seed=0, epochs=7)])
+    assert [len(outcome.history), outcome.epochs] == [7, 7]
+
+
+def test_a_standardised_head_is_one_on_features_that_were_standardised():
+    features, labels = examples()
+    seen = features[fold().train].astype("f8")
+    scaled = ((features - seen.mean(0)) / seen.std(0)).astype("f4")
+    (plain,) = train_together(
+        [Candidate(HEAD, 0)], Examples(MemoryStream(scaled), labels, 3, [fold()])
+    )
+    asked = replace(HEAD, standardize=True)
+    (outcome,) = train([Candidate(asked, 0)])
+    expected = TrainedDense(HEAD, plain.weights).logits(scaled)
+    said = TrainedDense(asked, outcome.weights).logits(features)
+    np.testing.assert_allclose(said, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_validation_a_head_learns_and_says_nothing_of_it():
+    everything = Fold(np.ones(60, bool), np.zeros(60, bool))
+    (outcome,) = train([Candidate(HEAD, 0)], folds=[everything])
+    assert outcome.history[0].keys() == {"accuracy", "loss"}
+    assert outcome.epochs == HEAD.epochs
+
+
+def test_features_from_the_store_give_the_same_heads(tmp_path):
+    def stored(features):
+        features_store = FeatureStore(tmp_path, RECIPE)
+        features_store.write(some_keys(60), features)
+        return StoredStream(features_store, some_keys(60))
+
+    asked = [Candidate(replace(HEAD, standardize=True), seed) for seed in range(2)]
+    for there, here in zip(train(asked, stream=stored), train(asked), strict=True):
+        assert there.history == here.history
+
+
+@pytest.mark.parametrize("rows", [16, 4096])
+def test_each_example_is_learned_once_an_epoch_in_an_order_of_the_seeds_own(monkeypatch, rows):
+    seen = []
+    step = Company.step
+
+    def watched(company, inputs, labels):
+        seen.append(inputs)
+        step(company, inputs, labels)
+
+    monkeypatch.setattr("tasks.heads.examples.ROWS_A_CHUNK", rows)
+    monkeypatch.setattr(Company, "step", watched)
+    expected = examples()[0][fold().train]
+    orders = []
+    for seed in range(2):
+        seen.clear()
+        train([Candidate(replace(HEAD, epochs=1), seed)])
+        assert [len(batch) for batch in seen] == [8, 8, 8, 8, 8, 5]
+        orders.append(np.concatenate(seen))
+        np.testing.assert_array_equal(np.sort(orders[-1], axis=0), np.sort(expected, axis=0))
+    assert (orders[0] != orders[1]).any()
+
+
 def test_a_head_that_diverges_is_marked_and_the_others_go_on():
-    wild, calm = Entrant(replace(HEAD, learning_rate=1e30), 0), Entrant(HEAD, 0)
+    wild, calm = (
+        Candidate(replace(HEAD, optimizer="sgd", learning_rate=1e5, l2=1e5), 0),
+        Candidate(HEAD, 0),
+    )
     failed, trained = train([wild, calm])
     assert "diverged" in failed.failure
     assert not failed.weights

@@ -13,6 +13,7 @@ class KerasHead:
     """A Keras model from features to one logit, one probability, or one probability a class."""
 
     history: Sequence[dict[str, float]] = ()
+    epochs = 0
 
     def __init__(self, path: Path) -> None:
         self.model = keras.saving.load_model(path, safe_mode=True)

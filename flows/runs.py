@@ -1,0 +1,48 @@
+"""Runs: `python -m flows.runs list|show|compare|export`."""
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow
+
+from flows.command_line import Summary, command_line
+from flows.parameters import RunsParameters
+from flows.telling import tell_runs
+from tasks.errors import InputError
+from tasks.leaderboard import compared, export, leaderboard, shown
+
+Action = Literal["list", "show", "compare", "export"]
+_ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}
+
+
+@flow(name="runs")
+def runs(
+    action: Action,
+    names: tuple[str, ...] = (),
+    *,
+    parameters: RunsParameters = RunsParameters(),
+) -> Summary:
+    """Look at the runs of a store.
+
+    Args:
+        action: list: the leaderboard; show RUN: one run, whole; compare RUN RUN: whether two
+            really differ; export FILE: the leaderboard as .csv, .parquet or .json.
+        names: Runs, by their ids or the beginnings of them; or the file.
+        parameters: Which runs, in which order.
+    """
+    store, count = parameters.store, _ARGUMENTS[action]
+    if len(names) != count:
+        raise InputError(f"{action}: expected {count} names after it, received {len(names)}")
+    if action == "show":
+        return {"action": action, "run": shown(store, names[0])}
+    if action == "compare":
+        return {"action": action, **compared(store, *names)}
+    table = leaderboard(store, dataset=parameters.dataset, sort_by=parameters.sort_by)
+    if action == "export":
+        export(table, Path(names[0]))
+        return {"action": action, "file": names[0], "runs": table.num_rows}
+    return {"action": action, "runs": table.to_pylist(), "limit": parameters.limit}
+
+
+if __name__ == "__main__":
+    command_line(runs, tell_runs, needs_server=False)

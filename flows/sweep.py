@@ -1,0 +1,177 @@
+"""Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`."""
+
+from dataclasses import asdict
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.extract import account
+from flows.parameters import FeatureParameters, SweepParameters
+from flows.progress import announce
+from flows.telling import tell_sweep
+from flows.train import feature_shape, find_data_set
+from stores.manifest import Manifest
+from stores.recipe import Recipe
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.comparison import estimate_of_the_chosen, held_out_answers
+from tasks.errors import InputError
+from tasks.heads.choices import make_head, settings_of
+from tasks.open_test import open_test_task
+from tasks.recipes import make_job
+from tasks.report import report_task
+from tasks.stopping import stopped_with_this
+from tasks.sweep import Sweep, read_sweep, sweep_of
+from tasks.train import PlannedRun, check_trainable, choose, together, train_task
+
+_FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
+
+
+@flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def sweep(
+    dataset: str,
+    file: Path | None = None,
+    *,
+    parameters: SweepParameters = SweepParameters(),
+) -> Summary:
+    """Train many heads on cached features, and choose one by validation, or by inner folds.
+
+    Args:
+        dataset: Name of a data set whose features were extracted.
+        file: TOML file that says which heads on which features; without it, --head and --grid do.
+        parameters: The features that the file does not say, and where all is kept.
+    """
+    manifest = find_data_set(dataset, parameters)
+    planned = plan_sweep(manifest, asked_sweep(file, parameters), parameters)
+    known = train_missing(planned, parameters.store)
+    runs = RunStore(parameters.store)
+    trained = [runs.read(run) for run in planned]
+    chosen = choose(trained)
+    recipe = planned[chosen.id].recipe
+    if parameters.open_test:
+        open_test_task(
+            chosen.id,
+            quote(manifest),
+            quote(recipe),
+            store=parameters.store,
+            asked_by="flows.sweep",
+        )
+    report = report_task(
+        store=parameters.store,
+        manifest=quote(manifest),
+        extraction=quote(account(manifest, [recipe], [], store=parameters.store)),
+        runs=[run.id for run in trained],
+        chosen=chosen.id,
+    )
+    return _summary(runs, manifest, trained, chosen, known) | {"report": str(report)}
+
+
+def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
+    """Return the sweep of a file, or else that of `--head` and `--grid`."""
+    given = parameters.model_fields_set
+    search = {"folds": parameters.folds, "trials": parameters.trials}
+    search |= {"seed": parameters.search_seed}
+    if file is None:
+        heads, grid = parameters.head, parameters.axes
+        return sweep_of(heads, grid, features=_FEATURES, **search)
+    if refused := sorted(given & {"head", "grid", *parameters.head_settings}):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in refused)
+        raise InputError(f"{flags}: not with a file, which says what is tried; write it there")
+    said = {"seed" if name == "search_seed" else name for name in given}
+    return read_sweep(file, features=_FEATURES, **{n: v for n, v in search.items() if n in said})
+
+
+def plan_sweep(
+    manifest: Manifest, space: Sweep, parameters: SweepParameters
+) -> dict[str, PlannedRun]:
+    """Return the run of each distinct trial, by its id; nothing is trained."""
+    check_trainable(manifest, space.folds)
+    recipe_of = cache(partial(_recipe, manifest, parameters))
+    planned = {}
+    for trial in space:
+        mine = settings_of(trial.kind)
+        given = {n: v for n, v in parameters.head_settings.items() if n in mine}
+        settings = given | trial.settings
+        head = make_head(trial.kind, settings, classes=len(manifest.classes))
+        seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
+        recipe = recipe_of(tuple(trial.features.items()))
+        told = {"head": trial.kind, "seed": seed, "folds": space.folds, "open_test": False}
+        if "batch_size" in settings:
+            settings["head_batch_size"] = settings.pop("batch_size")
+        about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
+        plan = PlannedRun(manifest, recipe, head, seed, about | told | settings, space.folds)
+        planned[plan.id] = plan
+    return planned
+
+
+def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
+    """Train the heads that were not trained before, side by side; return those that were."""
+    runs = RunStore(store)
+    known = {run for run in planned if run in runs}
+    missing = [plan for run, plan in planned.items() if run not in known]
+    announce(len(missing), doing="training", noun="heads")
+    again = train_task.with_options(refresh_cache=True)
+    with stopped_with_this():
+        futures = [
+            again.submit(quote(group), store=store) for group in together(missing, store=store)
+        ]
+        for future in futures:
+            future.result()
+    return known
+
+
+def _recipe(
+    manifest: Manifest, parameters: SweepParameters, values: tuple[tuple[str, Any], ...]
+) -> Recipe:
+    """Return the recipe of features that are stored; raises InputError where they are not."""
+    seed = manifest.seed if parameters.seed is None else parameters.seed
+    features = parameters.features(dict(values))
+    request = features.request(seed=seed)
+    (recipe,) = make_job(request, store=parameters.store, engine="auto").recipes
+    feature_shape(recipe, manifest, features)
+    return recipe
+
+
+def _summary(
+    runs: RunStore,
+    manifest: Manifest,
+    trained: list[Run],
+    chosen: Run,
+    known: set[str],
+) -> Summary:
+    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
+    openings = runs.openings(chosen.id)
+    return {
+        "dataset": manifest.name,
+        "run": chosen.id,
+        "head": chosen.head["kind"],
+        "folds": chosen.folds,
+        "validation_accuracy": chosen.metrics["validation_accuracy"],
+        "estimate": asdict(estimate_of_the_chosen(held_out_answers(runs, trained))),
+        "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
+        "test_openings": runs.times_opened(manifest.select("test").keys),
+        "trained": len(trained) - len(known),
+        "cached": len(known),
+        "runs": [
+            {
+                "run": run.id,
+                "cached": run.id in known,
+                "failure": run.failure,
+                "seed": run.seed,
+                "fingerprint": run.fingerprint,
+                "parameters": run.parameters,
+                "specification": run.head,
+                "metrics": run.metrics,
+            }
+            for run in best_first
+        ],
+    }
+
+
+if __name__ == "__main__":
+    command_line(sweep, tell_sweep)

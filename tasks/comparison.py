@@ -1,0 +1,122 @@
+"""Honest comparison of runs: what a choice among many is worth, and whether two really differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.errors import InputError
+
+Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
+
+DRAWS = 1000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An accuracy with its interval, over so many images."""
+
+    accuracy: float
+    low: float
+    high: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two runs differ on the same images."""
+
+    images: int
+    only_first: int  # images that only the first run has right
+    only_second: int
+    difference: float  # of the accuracies, second minus first
+    low: float
+    high: float
+    p_value: float  # of McNemar's test
+
+
+def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> Answers:
+    """Return which held-out images each run has right; of those that failed there is no row.
+
+    Held out are the images of validation, or with folds all of train and validation. Raises
+    InputError where the runs were not measured on the same images.
+    """
+    answers: dict[bytes, NDArray[np.bool_]] = {}
+    rows = []
+    for run in (run for run in chosen if not run.failure):
+        keys, right = _answers(runs, run)
+        if answers and keys not in answers:
+            raise InputError(
+                f"run {run.id[:16]} was not measured on the same images as {chosen[0].id[:16]}: "
+                "compare runs of the same data set and the same --folds"
+            )
+        answers.setdefault(keys, right)
+        rows.append(right)
+    return np.array(rows, np.bool_)
+
+
+def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
+    """Estimate the accuracy of the run that is best, without the luck that made it the best.
+
+    The best of many on the same images is too good on them. Each draw chooses the best on images
+    drawn with replacement, and measures it on those that were not drawn: I. Tsamardinos et al.,
+    Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation,
+    Machine Learning 107 (2018), 1895-1922.
+    """
+    count = answers.shape[1]
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
+    drawn = drawn[(drawn == 0).any(axis=1)]
+    if not len(drawn):  # a single image
+        accuracy = float(answers.mean(axis=1).max())
+        return Estimate(accuracy, 0.0, 1.0, count)
+    right = answers.astype(np.float64).T
+    best = (drawn @ right).argmax(axis=1)
+    left_out = (drawn == 0).astype(np.float64)
+    scores = (left_out @ right)[np.arange(len(drawn)), best] / left_out.sum(axis=1)
+    low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(float(scores.mean()), float(low), float(high), count)
+
+
+def compare(answers: Answers, *, seed: int = 0) -> Difference:
+    """Compare two runs, (2, images), by what each has right where the other is wrong.
+
+    The p-value is of McNemar's test in its exact form (Q. McNemar, Psychometrika 12 (1947),
+    153-157), the interval a bootstrap's over the images.
+    """
+    from scipy.stats import binomtest, bootstrap
+
+    first, second = answers
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    differ = only_first + only_second
+    p_value = binomtest(min(only_first, only_second), differ).pvalue if differ else 1.0
+    gains = second.astype(np.float64) - first
+    low = high = float(gains.mean())
+    if gains.min() < gains.max():
+        interval = bootstrap(
+            (gains,),
+            np.mean,
+            n_resamples=DRAWS,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
+    return Difference(
+        len(gains), only_first, only_second, float(gains.mean()), low, high, float(p_value)
+    )
+
+
+def _answers(runs: RunStore, run: Run) -> tuple[bytes, NDArray[np.bool_]]:
+    """Return the keys of a run's held-out images, joined, and whether it has each right."""
+    told = runs.predictions(run.id)
+    splits = ["train", "validation"] if run.folds else ["validation"]
+    held_out = told.filter(pc.is_in(told["split"], pa.array(splits))).sort_by("key")
+    right = pc.equal(held_out["label"], held_out["predicted"])
+    return b"".join(held_out["key"].to_pylist()), right.to_numpy().astype(np.bool_)

@@ -1,0 +1,41 @@
+"""The specification of dense heads."""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from tasks.heads.settings import (
+    Activation,
+    ClassWeights,
+    Count,
+    Optimizer,
+    Output,
+    Penalty,
+    Rate,
+    Schedule,
+    Share,
+    Units,
+)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DenseHead:
+    """Dropout and one output layer, after hidden layers if there are any; a map is flattened."""
+
+    hidden_units: tuple[Units, ...] = ()
+    activation: Activation = "relu"
+    dropout: Share = 0.2  # before the output, and between hidden layers
+    output: Output = "softmax"  # logit or sigmoid: one unit for two classes; softmax: one a class
+    optimizer: Optimizer = "adam"
+    learning_rate: Rate = 1e-3
+    batch_size: Count = 32
+    epochs: Count = 20
+    schedule: Schedule = "constant"
+    l2: Penalty = 0.0  # of the kernels, as keras.regularizers.L2
+    label_smoothing: Share = 0.0
+    class_weights: ClassWeights = "none"
+    batch_norm: bool = False  # between a hidden layer and its activation
+    patience: Count | None = None  # epochs without a better validation loss; then the best is taken
+    standardize: bool = False  # features, by the training images' mean and deviation
+    kind: Literal["dense"] = "dense"

@@ -1,0 +1,96 @@
+"""Dense heads: trained by the one-pass trainer, kept as plain arrays."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from stores.errors import CorruptStore
+from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
+from tasks.heads.dense.networks import Networks, Weights
+from tasks.heads.dense.one_pass import architecture_of, train_together
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.examples import Examples, flat
+
+_ROWS_AT_ONCE = 1024
+# What is trained at once is lost at once, where the process is killed.
+_MOST_TOGETHER = 128
+_PARAMETERS_TOGETHER = 2**24
+
+
+class TrainedDense:
+    """A dense head with its weights: `kernel_0`, `bias_0`, …, and `mean` and `scale` if scaled."""
+
+    def __init__(
+        self,
+        head: DenseHead,
+        weights: Weights,
+        history: Sequence[dict[str, float]] = (),
+        epochs: int = 0,
+    ) -> None:
+        self.head, self.weights, self.history, self.epochs = head, weights, history, epochs
+        inputs = weights["kernel_0"].shape[0]
+        outputs = weights[f"bias_{len(head.hidden_units)}"].shape[-1]
+        self._network = Networks(architecture_of(head, inputs, outputs), 1, weights)
+
+    def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the last layer says of features (n, *shape), (n, 1) or (n, classes)."""
+        rows = flat(features)
+        if self.head.standardize:
+            rows = (rows - self.weights["mean"]) / self.weights["scale"]
+        parts = range(0, max(1, len(rows)), _ROWS_AT_ONCE)
+        outputs = [self._network.logits(rows[at : at + _ROWS_AT_ONCE])[0] for at in parts]
+        return np.concatenate(outputs)
+
+    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, classes)."""
+        logits = self.logits(features).astype(np.float64)
+        if self.head.output == "softmax":
+            return np.asarray(softmax(logits, axis=1))
+        return np.hstack([expit(-logits), expit(logits)])
+
+    def save(self, folder: Path) -> None:
+        """Write `head.npz`: the weights, and the specification as JSON in a text."""
+        said = np.array(json.dumps(asdict(self.head)))
+        np.savez(folder / "head.npz", allow_pickle=False, specification=said, **self.weights)
+
+
+def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:
+    """Train all in one pass."""
+    return [
+        Failed(f"the dense head {outcome.failure}")
+        if outcome.failure
+        else TrainedDense(candidate.head, outcome.weights, outcome.history, outcome.epochs)
+        for candidate, outcome in zip(candidates, train_together(candidates, examples), strict=True)
+    ]
+
+
+def _load(folder: Path, _classes: int) -> TrainedHead:
+    """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode."""
+    if (folder / "head.keras").exists():
+        from tasks.heads.dense.keras_head import KerasHead
+
+        return KerasHead(folder / "head.keras")
+    try:
+        with np.load(folder / "head.npz", allow_pickle=False) as file:
+            weights = dict(file)
+        head = DenseHead(**json.loads(str(weights.pop("specification"))))
+        return TrainedDense(head, weights)
+    except (ValueError, TypeError, KeyError, BadZipFile) as error:
+        raise CorruptStore(f"{folder}: the model is damaged: {error}; train again") from error
+
+
+def _together(head: DenseHead, width: int, classes: int) -> int:
+    """Return how many heads fit into memory, with gradients and moments; no more than pays."""
+    shapes = architecture_of(head, width, classes).parameters().values()
+    return max(1, min(_MOST_TOGETHER, _PARAMETERS_TOGETHER // sum(map(math.prod, shapes))))
+
+
+KIND = Kind(DenseHead, _train, _load, scores="probability", together=_together)

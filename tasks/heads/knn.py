@@ -1,0 +1,29 @@
+"""The nearest neighbours' vote, by scikit-learn."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from tasks.heads.pipelines import pipeline_kind
+from tasks.heads.settings import Metric, Neighbors
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class KnnHead:
+    """The share of each class among the nearest training images; all of these are the model."""
+
+    neighbors: Neighbors = 5  # fewer where there are fewer training images
+    metric: Metric = "cosine"
+    standardize: bool = False
+    kind: Literal["knn"] = "knn"
+
+
+def _classifier(head: KnnHead, _seed: int, count: int) -> Any:  # noqa: ANN401  scikit-learn's
+    from sklearn.neighbors import KNeighborsClassifier
+
+    neighbors = min(head.neighbors, count)
+    return KNeighborsClassifier(neighbors, metric=head.metric, algorithm="brute")
+
+
+KIND = pipeline_kind(KnnHead, _classifier)

@@ -1,0 +1,85 @@
+"""Heads that scikit-learn trains: standardise, where that is asked for, then classify."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore
+from tasks.heads import Candidate, Failed, Kind, Outcome
+from tasks.heads.examples import Examples, flat
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+class TrainedPipeline:
+    """A fitted scikit-learn pipeline, and how many classes the data set has."""
+
+    history: Sequence[dict[str, float]] = ()
+    epochs = 0
+
+    def __init__(self, pipeline: "Pipeline", classes: int) -> None:
+        self.pipeline, self._classes = pipeline, classes
+
+    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return probabilities, or margins where there are none, (n, classes).
+
+        A class of which there was no example has probability 0, or a margin of -inf.
+        """
+        probable = hasattr(self.pipeline, "predict_proba")
+        say = self.pipeline.predict_proba if probable else self.pipeline.decision_function
+        said = np.asarray(say(flat(features)), np.float64)
+        if said.ndim == 1:
+            said = np.stack([-said, said], axis=1)
+        known = self.pipeline.classes_
+        scores = np.full((len(said), self._classes), 0.0 if probable else -np.inf)
+        scores[:, known] = said
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write `head.skops`, which holds no pickle."""
+        import skops.io
+
+        skops.io.dump(self.pipeline, folder / "head.skops")
+
+
+def pipeline_kind(
+    specification: type[Any], classifier: Callable[[Any, int, int], Any], *, margins: bool = False
+) -> Kind:
+    """Return a kind of heads.
+
+    `classifier` makes the classifier of a specification, a seed and a number of training images.
+    """
+
+    def fit(candidate: Candidate[Any], examples: Examples) -> Outcome:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        train = examples.folds[candidate.fold].train
+        labels = examples.labels[train]
+        if len(set(labels.tolist())) < 2:
+            return Failed("one class only among the examples that it learns from; add images")
+        scaling = [StandardScaler()] if candidate.head.standardize else []
+        last = classifier(candidate.head, candidate.seed, len(labels))
+        pipeline = make_pipeline(*scaling, last)
+        return TrainedPipeline(pipeline.fit(examples.features(train), labels), examples.classes)
+
+    return Kind(
+        specification,
+        train=lambda candidates, examples: [fit(candidate, examples) for candidate in candidates],
+        load=_load,
+        scores="margin" if margins else "probability",
+    )
+
+
+def _load(folder: Path, classes: int) -> TrainedPipeline:
+    """Read what `save` wrote; raises CorruptStore where it holds a type that no head has."""
+    import skops.io
+
+    path = folder / "head.skops"
+    if foreign := skops.io.get_untrusted_types(file=path):
+        raise CorruptStore(f"{path}: refused, it holds {', '.join(foreign)}; train again")
+    return TrainedPipeline(skops.io.load(path), classes)

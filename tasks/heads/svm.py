@@ -1,0 +1,33 @@
+"""Linear support vector machines, by scikit-learn."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from tasks.heads.pipelines import pipeline_kind
+from tasks.heads.settings import MAX_ITERATIONS, ClassWeights, Strength
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SvmHead:
+    """A linear support vector machine, one class against the rest."""
+
+    inverse_regularization: Strength = 0.01  # scikit-learn's C
+    class_weights: ClassWeights = "none"
+    standardize: bool = True
+    kind: Literal["svm"] = "svm"
+
+
+def _classifier(head: SvmHead, seed: int, _count: int) -> Any:  # noqa: ANN401  scikit-learn's
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(
+        C=head.inverse_regularization,
+        class_weight=None if head.class_weights == "none" else head.class_weights,
+        max_iter=MAX_ITERATIONS,
+        random_state=seed,
+    )
+
+
+KIND = pipeline_kind(SvmHead, _classifier, margins=True)

@@ -1,0 +1,124 @@
+"""The leaderboard: all runs of a store as one table, one run in full, two runs side by side."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from stores.publish import publish_file
+from stores.runs import RunStore
+from tasks.comparison import compare, held_out_answers
+from tasks.errors import InputError, unknown
+from tasks.judged import judge, wilson
+
+# What is asked of the features, of all that a run's parameters hold.
+_FEATURES = ("backbone", "weights", "image_size", "tap", "pooling", "dtype", "precision", "decode")
+_SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
+
+
+def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.Table:
+    """Return the runs, best first: a column a metric, a feature's or a head's setting.
+
+    Raises InputError for a metric or a data set that there is not.
+    """
+    table = RunStore(store).table()
+    metrics = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    if sort_by not in metrics:
+        raise unknown("metric", sort_by, metrics, way_out="of --sort-by")
+    rows = table.to_pylist()
+    names = sorted({row["dataset"] for row in rows})
+    if dataset is not None:
+        if dataset not in names:
+            raise unknown("data set", dataset, names, way_out="with runs")
+        rows = [row for row in rows if row["dataset"] == dataset]
+    sign = 1 if sort_by.endswith(_SMALL_IS_GOOD) else -1
+    rows.sort(key=lambda row: (row[sort_by] is None, sign * (row[sort_by] or 0.0)))
+    flat = [dict(_columns(row)) for row in rows]
+    columns = dict.fromkeys(name for row in flat for name in row)
+    return pa.table({name: _column([row.get(name) for row in flat]) for name in columns})
+
+
+def export(table: pa.Table, path: Path) -> None:
+    """Write a table as CSV, Parquet or JSON, as the file's ending says.
+
+    Raises InputError for another ending, StoreReadOnly or StoreFull.
+    """
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".csv":
+        pa.csv.write_csv(table, sink)
+    elif path.suffix == ".parquet":
+        pq.write_table(table, sink)
+    elif path.suffix == ".json":
+        sink.write(json.dumps(table.to_pylist(), indent=2, ensure_ascii=False).encode())
+    else:
+        raise InputError(f"{path}: expected a file that ends in .csv, .parquet or .json")
+    publish_file(sink.getvalue().to_pybytes(), path, tmp=path.parent)
+
+
+def shown(store: Path, name: str) -> dict[str, Any]:
+    """Return one run in full: its record, its looks at the test split, and each class's metrics."""
+    runs = RunStore(store)
+    run = runs.read(name)
+    openings = runs.openings(run.id)
+    about = {"id": run.id, **asdict(run), "openings": [asdict(opening) for opening in openings]}
+    if run.failure:
+        return about
+    judged = judge(
+        runs.predictions(run.id),
+        split="test" if openings else "validation",
+        classes=run.classes,
+        folds=run.folds,
+    )
+    return about | {
+        "judged_on": judged.split,
+        "images": len(judged.keys),
+        "accuracy": judged.accuracy,
+        "interval": wilson(judged.correct, len(judged.keys)),
+        "per_class": judged.per_class(),
+    }
+
+
+def compared(store: Path, first: str, second: str) -> dict[str, Any]:
+    """Return how two runs differ on the images that both were measured on."""
+    runs = RunStore(store)
+    both = [runs.read(first), runs.read(second)]
+    for run in both:
+        if run.failure:
+            raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
+    answers = held_out_answers(runs, both)
+    accuracies = answers.mean(axis=1).tolist()
+    return {
+        "runs": [
+            {"run": run.id, "head": run.head, "folds": run.folds, "accuracy": accuracy}
+            for run, accuracy in zip(both, accuracies, strict=True)
+        ],
+        **asdict(compare(answers)),
+    }
+
+
+def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield a run's columns, its settings each by itself."""
+    head, parameters = (json.loads(row.pop(n)) for n in ("head_specification", "parameters"))
+    yield from ((name, row[name]) for name in ("run", "dataset", "head"))
+    for name in _FEATURES:
+        if name in parameters:
+            yield name, _plain(parameters[name])
+    yield from ((f"head.{name}", _plain(value)) for name, value in head.items() if name != "kind")
+    yield from ((n, _plain(v)) for n, v in row.items() if n not in {"run", "dataset", "head"})
+
+
+def _plain(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _column(values: list[Any]) -> pa.Array:
+    # Of several kinds of heads or versions, a setting may be a number here and a word there.
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    return pa.array([float(v) if float in kinds and v is not None else v for v in values])

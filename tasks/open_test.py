@@ -1,0 +1,65 @@
+"""The test split, opened once for a run, on the record."""
+
+from pathlib import Path
+
+from prefect import task
+
+from stores.features import FeatureStore
+from stores.manifest import Manifest
+from stores.recipe import Recipe
+from stores.run import Run, TestOpening
+from stores.runs import RunStore
+from tasks.errors import InputError
+from tasks.heads import TrainedHead, find_kind
+from tasks.heads.examples import stream_of
+from tasks.metrics import metrics_of
+from tasks.predictions import predictions, scores_of
+from tasks.retrying import RETRIED
+
+
+def open_test(
+    run: str, manifest: Manifest, recipe: Recipe, *, store: Path, asked_by: str
+) -> TestOpening:
+    """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
+
+    Raises InputError where the data set has changed since, or has no test image.
+    """
+    runs = RunStore(store)
+    stored = runs.read(run)
+    if openings := runs.openings(stored.id):
+        return openings[-1]
+    if stored.dataset_digest != manifest.digest:
+        raise InputError(
+            f"run {stored.id[:16]}: data set {manifest.name!r} has changed since; train again"
+        )
+    images = manifest.select("test")
+    if not len(images.labels):
+        raise InputError(
+            f"data set {manifest.name!r} has no test image; add images, or raise --test-split"
+        )
+    features = stream_of(FeatureStore(store, recipe), images.keys)
+    scores = scores_of(load_head(runs, stored), features)
+    metrics = metrics_of(scores, images.labels, kind=stored.head["kind"])
+    opening = runs.open_test(
+        stored.id,
+        asked_by=asked_by,
+        metrics={f"test_{name}": value for name, value in metrics.items()},
+        predictions=predictions(images, ["test"] * len(scores), scores, manifest.classes),
+    )
+    runs.bring_up_to_date()
+    return opening
+
+
+def load_head(runs: RunStore, run: Run) -> TrainedHead:
+    """Return a run's trained head; raises InputError where its training failed."""
+    if run.failure:
+        raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
+    return find_kind(run.head["kind"]).load(runs.model_folder(run.id), len(run.classes))
+
+
+def has_test_images(manifest: Manifest) -> bool:
+    """Tell whether there is anything to test a classifier on."""
+    return any(row["test"] for row in manifest.counts().values())
+
+
+open_test_task = task(name="open test", **RETRIED)(open_test)

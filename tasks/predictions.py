@@ -1,0 +1,33 @@
+"""What heads say of images: scores of a stream, and the table that a run keeps."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stores.keys import as_arrow
+from stores.manifest import Images
+from tasks.heads import TrainedHead
+from tasks.heads.examples import Chosen, Stream
+
+
+def scores_of(
+    head: TrainedHead, stream: Stream, chosen: Chosen | None = None
+) -> NDArray[np.float64]:
+    """Return what a head says of all examples of a stream, or of the chosen, (n, classes)."""
+    return np.concatenate([head.scores(rows) for _, rows in stream.ordered(chosen)])
+
+
+def predictions(
+    images: Images, splits: list[str], scores: NDArray[np.float64], classes: tuple[str, ...]
+) -> pa.Table:
+    """Return what a head said of images: key, split, label, predicted, scores (one a class)."""
+    names = np.array(classes)
+    return pa.table(
+        {
+            "key": as_arrow(images.keys),
+            "split": pa.array(splits, pa.string()),
+            "label": pa.array(names[images.labels].tolist(), pa.string()),
+            "predicted": pa.array(names[scores.argmax(axis=1)].tolist(), pa.string()),
+            "scores": pa.array(scores.tolist(), pa.list_(pa.float64())),
+        }
+    )

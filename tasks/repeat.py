@@ -1,0 +1,43 @@
+"""What to type to get a run again."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stores.manifest import Manifest
+from stores.run import Run
+
+
+def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> list[str]:
+    """Return what to type to get this run again, quoted for a shell: one option a line.
+
+    A run of `flows.train`, which alone can leave the test split closed, begins at the features;
+    any other at the folder, with the seed and the shares that its data set was split by.
+    """
+    given = {"seed": run.seed, **run.parameters, "store": str(store)}
+    if "open_test" in given:
+        given["open_test"] = opened
+        return [f"python -m flows.train {shlex.quote(manifest.name)}", *options(given)]
+    split = {
+        "dataset": manifest.name,
+        "test_split": manifest.test_split,
+        "validation_split": manifest.validation_split,
+    }
+    folder = shlex.quote(manifest.folder)
+    return [f"python -m flows.pipeline {folder}", *options(split | given)]
+
+
+def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
+    """Yield parameters as what is typed on a command line, quoted for a shell."""
+    for name, value in given.items():
+        option = prefix + name.replace("_", "-")
+        if isinstance(value, dict):
+            yield from options(value, f"{option}.")
+        elif value is True:
+            yield option
+        elif value is False and name == "standardize":
+            yield "--no-standardize"
+        elif value is not None and value is not False:
+            several = value if isinstance(value, list | tuple) else [value]
+            yield from (f"{option}={shlex.quote(str(one))}" for one in several)

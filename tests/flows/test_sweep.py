@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from stores.runs import RunStore
+
+SMALL = ("--image-size", "32")
+SWEEP = """
+folds = 3
+[[head]]
+kind = "dense"
+learning_rate = [1e-3, 1e-2]
+epochs = 3
+seed = [0, 1]
+[[head]]
+kind = "ridge"
+penalty = { low = 1.0, high = 1e4, count = 3 }
+[[head]]
+kind = "centroid"
+"""
+
+
+@pytest.fixture
+def extracted(run_json, photos):
+    run_json("extract", photos, *SMALL)
+    return photos.name
+
+
+@pytest.fixture
+def sweep(run_json, extracted, tmp_path):
+    """Write a sweep file and run it."""
+
+    def sweep(text=SWEEP, *flags):
+        (tmp_path / "sweep.toml").write_text(text)
+        return run_json("sweep", extracted, tmp_path / "sweep.toml", *SMALL, *flags)
+
+    return sweep
+
+
+def test_a_sweep_trains_only_what_is_new(sweep):
+    first = sweep()
+    assert (first["trained"], first["cached"], len(first["runs"])) == (8, 0, 8)
+    again = sweep()
+    assert (again["trained"], again["cached"]) == (0, 8)
+    assert again["run"] == first["run"]
+    grown = sweep(SWEEP.replace("1e-2]", "1e-2, 0.1]"))
+    assert (grown["trained"], grown["cached"]) == (2, 8)
+
+
+def test_the_best_by_folds_is_chosen_and_the_test_split_stays_closed(sweep):
+    summary = sweep()
+    best = max(run["metrics"]["validation_accuracy"] for run in summary["runs"])
+    assert (
+        summary["validation_accuracy"]
+        == best
+        == summary["runs"][0]["metrics"]["validation_accuracy"]
+    )
+    assert summary["estimate"]["low"] <= summary["estimate"]["accuracy"] <= best
+    assert (summary["test_accuracy"], summary["test_openings"]) == (None, 0)
+    assert summary["run"][:16] in summary["report"]
+
+
+def test_only_the_chosen_run_is_tested(sweep, tmp_path):
+    summary = sweep(SWEEP, "--open-test")
+    assert summary["test_openings"] == 1
+    runs = RunStore(tmp_path / "feature-store")
+    tested = [row["run"] for row in runs.table().to_pylist() if row["test_openings"]]
+    assert tested == [summary["run"]]
+
+
+def test_a_grid_of_flags_is_a_sweep_too(run_json, extracted):
+    grid = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10", "--grid", "neighbors=1,3")
+    summary = run_json("sweep", extracted, *SMALL, *grid)
+    kinds = sorted(run["specification"]["kind"] for run in summary["runs"])
+    assert kinds == ["knn", "knn", "ridge", "ridge"]
+
+
+def test_the_command_of_a_run_of_a_sweep_gets_it_again(run_json, extracted):
+    grid = ("--head", "dense", "--grid", "hidden_units=4x2", "--grid", "seed=3", "--epochs", "2")
+    swept = run_json("sweep", extracted, *SMALL, *grid)
+    flags = ("--head", "dense", "--hidden-units", "4", "--hidden-units", "2", "--seed", "3")
+    alone = run_json("train", extracted, *SMALL, *flags, "--epochs", "2")
+    assert (alone["run"], alone["cached"]) == (swept["run"], True)
+
+
+def test_features_that_are_not_there_are_told_with_the_command_that_extracts_them(run, extracted):
+    code, _, errors = run("sweep", extracted, *SMALL, "--grid", "tap=block2a_add")
+    assert code == 2
+    assert f"python -m flows.extract {extracted} --image-size=32 --tap=block2a_add" in errors
+
+
+@pytest.mark.parametrize(
+    ("flags", "match"),
+    [
+        (("--grid", "penalty"), "expected NAME=VALUE,VALUE"),
+        (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
+        (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),
+        (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max' or 'none'"),
+        (("--folds", "1"), "expected 0, or 2 to 100 folds"),
+    ],
+)
+def test_a_mistake_in_a_grid_is_one_line_and_exit_code_2(run, extracted, flags, match):
+    code, _, errors = run("sweep", extracted, *SMALL, *flags)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert match in errors
+
+
+def test_a_file_and_a_grid_exclude_each_other(run, extracted, tmp_path):
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    code, _, errors = run("sweep", extracted, tmp_path / "sweep.toml", "--grid", "penalty=1")
+    assert code == 2
+    assert "--grid: not with a file" in errors
+
+
+def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
+    code, output, _ = run("sweep", extracted, *SMALL, "--head", "ridge", "--grid", "penalty=1,10")
+    assert code == 0
+    assert "sweep on photos: 2 heads, 2 trained, 0 cached, 0 failed" in output
+    assert "being the best of 2 flatters it: expect" in output
+
+
+def test_the_leaderboard_in_its_ways(run, run_json, sweep, tmp_path):
+    best = sweep()["run"]
+    listed = run_json("runs", "list")["runs"]
+    assert len(listed) == 8
+    assert listed[0]["validation_accuracy"] == max(row["validation_accuracy"] for row in listed)
+    code, output, _ = run("runs", "show", best[:12])
+    assert code == 0
+    assert f"run {best}" in output
+    assert "recall" in output
+    other = next(row["run"] for row in listed if row["run"] != best)
+    told = run_json("runs", "compare", best, other)
+    assert 0 <= told["p_value"] <= 1
+    run("runs", "export", tmp_path / "runs.json")
+    assert len(json.loads((tmp_path / "runs.json").read_text())) == 8

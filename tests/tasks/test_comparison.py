@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stores.runs import RunStore
+from tasks.comparison import compare, estimate_of_the_chosen, held_out_answers
+from tasks.errors import InputError
+from tests.tasks.reports import LOGISTIC, make_manifest, predict, train
+
+
+def test_the_best_of_many_that_guess_is_expected_to_guess():
+    guesses = np.random.default_rng(0).random((20, 100, 200)) < 0.5
+    estimates = [estimate_of_the_chosen(answers) for answers in guesses]
+    assert guesses.mean(axis=2).max(axis=1).mean() > 0.58
+    assert np.mean([e.accuracy for e in estimates]) == pytest.approx(0.5, abs=0.02)
+    assert sum(e.low < 0.5 < e.high for e in estimates) >= 18
+
+
+def test_a_run_that_is_better_by_far_keeps_its_accuracy():
+    rng = np.random.default_rng(0)
+    answers = rng.random((20, 500)) < np.array([0.9, *[0.5] * 19])[:, None]
+    estimate = estimate_of_the_chosen(answers)
+    assert estimate.accuracy == pytest.approx(answers[0].mean(), abs=0.005)
+    assert estimate.low < answers[0].mean() < estimate.high
+    assert estimate.images == 500
+
+
+def test_one_image_says_nothing():
+    estimate = estimate_of_the_chosen(np.ones((3, 1), bool))
+    assert (estimate.accuracy, estimate.low, estimate.high) == (1.0, 0.0, 1.0)
+
+
+def test_mcnemars_test_looks_at_the_images_on_which_two_runs_differ():
+    first = np.array([True] * 80 + [False] * 20)
+    second = first.copy()
+    second[:2], second[80:90] = False, True
+    told = compare(np.stack([first, second]))
+    assert (told.only_first, told.only_second) == (2, 10)
+    # 2 of 12 coins, both sides: (1 + 12 + 66) / 4096 twice
+    assert told.p_value == pytest.approx(2 * 79 / 4096)
+    assert told.difference == pytest.approx(0.08)
+    assert 0 < told.low < 0.08 < told.high
+
+
+def test_a_run_does_not_differ_from_itself():
+    told = compare(np.ones((2, 9), bool))
+    assert (told.difference, told.low, told.high, told.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_answers_are_of_the_held_out_images(tmp_path):
+    manifest = make_manifest(tmp_path)
+    run = train(tmp_path / "store", manifest, LOGISTIC, every=4)
+    (row,) = held_out_answers(RunStore(tmp_path / "store"), [run])
+    told = predict(manifest, ("train", "validation"), 4).to_pylist()
+    expected = {r["key"]: r["label"] == r["predicted"] for r in told if r["split"] == "validation"}
+    assert row.tolist() == [expected[key] for key in sorted(expected)]
+
+
+def test_runs_on_other_images_are_not_compared(tmp_path):
+    manifest = make_manifest(tmp_path)
+    smaller = replace(manifest, entries=manifest.entries[:-30])
+    runs = [train(tmp_path / "store", m, LOGISTIC) for m in (manifest, smaller)]
+    with pytest.raises(InputError, match="not measured on the same images"):
+        held_out_answers(RunStore(tmp_path / "store"), runs)

@@ -11,6 +11,7 @@ from cyclopts import App
 from benchmarks.changes import again
 from benchmarks.extraction import cold, whole
 from benchmarks.heads import heads
+from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
 from benchmarks.orchestration import nothing_to_do, overhead, server
 from benchmarks.ours import REQUEST, Setting
@@ -20,8 +21,11 @@ from benchmarks.rivals import RIVALS
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
+from tasks.sample import write_sample
 
-Group = Literal["cold", "bfloat16", "again", "reading", "prefect", "memory", "variants", "heads"]
+Group = Literal[
+    "cold", "bfloat16", "again", "reading", "prefect", "memory", "variants", "heads", "lab"
+]
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,14 @@ class Scale:
     side: int  # of the images, in pixels, at most
     heads: int
     epochs: int  # of each head
+    resplits: int  # of the digits
 
 
-FULL = Scale(3, 3000, 300, 300, 30_000, 51_200, 1_000_000, side=224, heads=100, epochs=10)
+FULL = Scale(
+    3, 3000, 300, 300, 30_000, 51_200, 1_000_000, side=224, heads=100, epochs=10, resplits=20
+)
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
-QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96, heads=10, epochs=2)
+QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96, heads=10, epochs=2, resplits=2)
 
 
 class Benchmarks:
@@ -122,10 +129,17 @@ class Benchmarks:
 
     def heads(self) -> Iterator[Finding]:
         """Many heads on the same features."""
-        folder = self.work / "photos for heads"
-        write_photos(folder, min(2000, self.scale.images))
-        setting = replace(self.setting("heads", "efficientnet_lite0", 224), folder=folder)
+        setting = self.setting("heads", "efficientnet_lite0", 224)
         yield from heads(setting, count=self.scale.heads, epochs=self.scale.epochs)
+        yield ridge_path(setting, rounds=self.rounds)
+
+    def lab(self) -> Iterator[Finding]:
+        """What is said of heads, and whether that can be believed."""
+        yield from estimates(self.setting("lab", "efficientnet_lite0", 224))
+        setting = self.setting("digits", "efficientnet_lite0")
+        folder = write_sample(self.work / "sample")
+        many = {"resplits": self.scale.resplits, "heads": self.scale.heads}
+        yield from digits(folder, setting, **many)
 
 
 def bench(
@@ -150,6 +164,7 @@ def bench(
             "memory": benchmarks.memory,
             "variants": benchmarks.variants,
             "heads": benchmarks.heads,
+            "lab": benchmarks.lab,
         }
         for name in only or groups:
             for finding in groups[name]():

@@ -45,7 +45,7 @@ def heads(setting: Setting, *, count: int, epochs: int) -> Iterator[Finding]:
     seconds = in_turn(contenders, rounds=1)
     off = 100 * (np.array(scores["one pass"]) - scores["keras"])
     means = off.reshape(-1, SEEDS).mean(axis=1)
-    size = "×".join(map(str, lab.features.shape))
+    size = "×".join(map(str, lab.features[lab.is_train].shape))
     found = partial(Finding, f"{GROUP}, {count} dense on {size}, {epochs} epochs")
     yield found(
         "against Keras's fit, one by one",
@@ -67,7 +67,9 @@ def _lab(setting: Setting) -> Lab:
     extract(setting, manifest)
     images = manifest.select()
     features = FeatureStore(setting.store, setting.job.recipes[0]).read(images.keys)
-    is_train = np.random.default_rng(0).permutation(len(features)) % 5 > 0
+    # With fewer to validate on, one image would be a quarter of a point, and chance as much as
+    # what is measured: Keras with other seeds differs from itself by 1.25 points on 400.
+    is_train = np.random.default_rng(0).permutation(len(features)) % 3 > 0
     return Lab(features, images.labels, is_train)
 
 

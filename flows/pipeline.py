@@ -8,9 +8,10 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.extract import extract_stage
+from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
-from flows.parameters import Folder, PipelineParameters
-from flows.telling import tell_pipeline
+from flows.parameters import Folder
+from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
 from tasks.open_test import has_test_images

@@ -6,8 +6,8 @@ from typing import Literal
 from prefect import flow
 
 from flows.command_line import Summary, command_line
-from flows.parameters import RunsParameters
-from flows.telling import tell_runs
+from flows.head_parameters import RunsParameters
+from flows.telling_runs import tell_runs
 from tasks.errors import InputError
 from tasks.leaderboard import compared, export, leaderboard, shown
 

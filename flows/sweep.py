@@ -11,9 +11,10 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.extract import account
-from flows.parameters import FeatureParameters, SweepParameters
+from flows.head_parameters import SweepParameters
+from flows.parameters import FeatureParameters
 from flows.progress import announce
-from flows.telling import tell_sweep
+from flows.telling_runs import tell_sweep
 from flows.train import feature_shape, find_data_set
 from stores.manifest import Manifest
 from stores.recipe import Recipe
@@ -23,11 +24,12 @@ from tasks.comparison import estimate_of_the_chosen, held_out_answers
 from tasks.errors import InputError
 from tasks.heads.choices import make_head, settings_of
 from tasks.open_test import open_test_task
+from tasks.plans import PlannedRun, check_trainable, choose, together
 from tasks.recipes import make_job
 from tasks.report import report_task
 from tasks.stopping import stopped_with_this
 from tasks.sweep import Sweep, read_sweep, sweep_of
-from tasks.train import PlannedRun, check_trainable, choose, together, train_task
+from tasks.train import train_task
 
 _FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
 
@@ -67,6 +69,7 @@ def sweep(
         extraction=quote(account(manifest, [recipe], [], store=parameters.store)),
         runs=[run.id for run in trained],
         chosen=chosen.id,
+        survey=True,
     )
     return _summary(runs, manifest, trained, chosen, known) | {"report": str(report)}
 

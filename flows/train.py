@@ -7,8 +7,9 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
-from flows.parameters import FeatureParameters, OpenTestParameters, TrainParameters
-from flows.telling import tell_train
+from flows.head_parameters import OpenTestParameters, TrainParameters
+from flows.parameters import FeatureParameters
+from flows.telling_runs import tell_train
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.recipe import Recipe
@@ -17,8 +18,9 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import make_heads
 from tasks.open_test import has_test_images, open_test_task
+from tasks.plans import PlannedRun, check_trainable, choose
 from tasks.recipes import make_job
-from tasks.train import PlannedRun, check_trainable, choose, train_task
+from tasks.train import train_task
 
 
 @flow(name="train")

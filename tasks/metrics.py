@@ -1,5 +1,7 @@
 """How well scores tell the classes apart: scikit-learn's metrics, and the calibration error."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,17 +43,32 @@ def accuracy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     return float((scores.argmax(axis=1) == labels).mean())
 
 
-def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the expected calibration error: how far confidence is from accuracy, on average.
+class Bin(NamedTuple):
+    """Images of which a head is about equally sure."""
 
-    C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017: over BINS equal bins of the
-    confidence, |accuracy - confidence| weighted by the images in the bin.
-    """
+    confidence: float  # the mean of theirs
+    accuracy: float
+    images: int
+
+
+def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> list[Bin]:
+    """Return accuracy beside confidence, in BINS equal bins of the confidence; no empty ones."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    off = np.bincount(bins, weights=right - confidence, minlength=BINS)
-    return float(np.abs(off).sum() / len(labels))
+    parts = [bins == number for number in np.unique(bins)]
+    return [Bin(float(confidence[p].mean()), float(right[p].mean()), int(p.sum())) for p in parts]
+
+
+def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the expected calibration error: how far confidence is from accuracy, on average.
+
+    C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017: over the bins, weighted by
+    their images.
+    """
+    parts = reliability(probabilities, labels)
+    off = sum(part.images * abs(part.accuracy - part.confidence) for part in parts)
+    return off / len(labels)
 
 
 def _areas(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:

@@ -8,11 +8,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> bytes:  # noqa: ANN401  whatever the template shows
-    """Return a template of this folder, filled in, as UTF-8; raises where a value is missing."""
+    """Return a template of `templates/`, filled in, as UTF-8; raises where a value is missing."""
     return _environment().get_template(template).render(values).encode()
 
 

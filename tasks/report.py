@@ -16,13 +16,16 @@ from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
+from tasks.lab import all_heads, calibration, survey_of
 from tasks.page import render
 from tasks.repeat import command_line
 from tasks.retrying import RETRIED
 from tasks.splits import majority
+from tasks.suspects import Suspect, suspects, suspects_csv
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
+MOST_SUSPECTS = 12
 MOST_HEADS = 15  # those of a large sweep that are not folded away
 MOST_CURVES = 12  # heads whose learning curves are drawn
 
@@ -34,8 +37,12 @@ def write_report(
     extraction: dict[str, Any],
     runs: Sequence[str],
     chosen: str,
+    survey: bool = False,
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
+
+    Beside it lies a table of the suspect labels. With `survey` it shows a map of the images, and
+    near-duplicates, which takes some seconds.
 
     `extraction` is the JSON object of the extract flow. Where the test split was not opened with
     the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
@@ -44,6 +51,13 @@ def write_report(
     stored = RunStore(store)
     run = stored.read(chosen)
     test_keys = manifest.select("test").keys
+    path = report_path(store, manifest, run.id)
+    told = stored.predictions(run.id)
+    held_out = judge(told, split="validation", classes=run.classes, folds=run.folds)
+    paths, candidates = _paths(manifest), _candidates(stored, [*runs, run.id])
+    found = suspects(held_out)
+    table = path.with_suffix(".suspect-labels.csv")
+    publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
     content = render(
         "report.html.jinja",
         run=run,
@@ -54,10 +68,16 @@ def write_report(
         times_opened=stored.times_opened(test_keys),
         command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
         **_left_out(manifest, extraction),
-        **_results(run, manifest, stored.predictions(run.id), stored.openings(run.id)),
-        **_choice(run, _candidates(stored, [*runs, run.id])),
+        survey=survey_of(manifest, run, store) if survey else None,
+        suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
+        suspects_found=len(found),
+        likely_errors=sum(one.likely for one in found),
+        judged_labels=len(held_out.keys),
+        suspects_table=table.name,
+        **_results(run, manifest, told, stored.openings(run.id)),
+        **_choice(run, candidates),
+        **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
     )
-    path = report_path(store, manifest, run.id)
     publish_file(content, path, tmp=path.parent / "tmp")
     return path
 
@@ -81,11 +101,11 @@ def _results(
     judged = judge(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority(sizes)
-    images = manifest.select()
-    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
     kind = str(run.head.get("kind"))
-    shot = partial(_shot, judged, Path(manifest.folder), paths)
+    score_name = find_kind(kind).scores if kind in KINDS else "score"
+    shot = partial(_shot, judged, Path(manifest.folder), _paths(manifest))
     return {
+        "calibration": calibration(judged, score_name),
         "judged": judged,
         "openings": openings,
         "recorded": openings[-1].metrics.get("test_accuracy") if openings else None,
@@ -95,7 +115,7 @@ def _results(
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
         "always": judged.always(largest),
         "differences": differences(predictions, manifest),
-        "score_name": find_kind(kind).scores if kind in KINDS else "score",
+        "score_name": score_name,
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
         "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
     }
@@ -109,24 +129,42 @@ def _head_name(run: Run) -> str:
 
 def _candidates(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]:
     """Read each candidate once, and put the best on validation first."""
+    read = {run.id: run for run in map(stored.read, runs)}.values()
+    told = _told_apart(read)
     candidates = [
         {
             "run": run,
             "name": _head_name(run),
-            "about": {name: value for name, value in run.head.items() if name != "kind"},
+            "about": told[run.id],
             "train": run.metrics.get("train_accuracy"),
             "validation": run.metrics.get("validation_accuracy"),
             "history": stored.history(run.id),
             "openings": len(stored.openings(run.id)),
         }
-        for run in {run.id: run for run in map(stored.read, runs)}.values()
+        for run in read
     ]
     return sorted(candidates, key=lambda c: -1 if c["validation"] is None else -c["validation"])
 
 
+def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
+    """Return the settings of each run's head: of several of a kind, those in which they differ."""
+    settings = {run.id: {**run.head, "seed": run.seed} for run in runs}
+    told = {}
+    for run, mine in settings.items():
+        others = [other for other in settings.values() if other["kind"] == mine["kind"]]
+        several = len(others) > 1
+        told[run] = {
+            name: value
+            for name, value in mine.items()
+            if name not in ({"kind"} if several else {"kind", "seed"})
+            and not (several and all(other.get(name) == value for other in others))
+        }
+    return told
+
+
 def _choice(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:
     """Draw the learning curves, those of the chosen run first, and note a better candidate."""
-    from tasks.pictures import learning_curves
+    from tasks.charts import learning_curves
 
     drawn = sorted(
         (candidate for candidate in candidates if len(candidate["history"])),
@@ -164,6 +202,18 @@ def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:
         "absent": [entry.path for entry in manifest.of_status("absent")],
         "duplicates": [paths for paths in twins.values() if len(paths) > 1],
     }
+
+
+def _paths(manifest: Manifest) -> dict[bytes, str]:
+    images = manifest.select()
+    return dict(zip(map(bytes, images.keys), images.paths, strict=True))
+
+
+def _suspect(
+    judged: Judged, manifest: Manifest, paths: dict[bytes, str], suspect: Suspect
+) -> dict[str, Any]:
+    """Return a suspect label with its image: a cell of the pictures."""
+    return _shot(judged, Path(manifest.folder), paths, judged.keys.index(suspect.key))
 
 
 def _shot(judged: Judged, folder: Path, paths: dict[bytes, str], n: int) -> dict[str, Any]:

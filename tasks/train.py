@@ -1,8 +1,6 @@
 """Train: heads on cached features, never on images."""
 
 import hashlib
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,43 +13,18 @@ from numpy.typing import NDArray
 from prefect import task
 
 from stores.features import FeatureStore
-from stores.manifest import Images, Manifest
-from stores.recipe import Recipe
-from stores.run import Run, run_id
+from stores.manifest import Images
+from stores.run import Run
 from stores.runs import RunStore
-from tasks.errors import InputError
 from tasks.folds import LEARNED_FROM, folds_of
 from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind, specification
 from tasks.heads.examples import Examples, Fold, stream_of
 from tasks.metrics import accuracy, metrics_of
+from tasks.plans import PlannedRun, check_trainable
 from tasks.predictions import predictions, scores_of
 from tasks.progress import advance
 from tasks.retrying import CACHED
 from tasks.stopping import stop_if_asked
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A head that is to be trained on a data set's features, and the run that this will be."""
-
-    manifest: Manifest
-    recipe: Recipe
-    head: Head
-    seed: int
-    parameters: dict[str, Any]  # what the user asked for, kept with the run
-    folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
-
-    @property
-    def id(self) -> str:
-        """The run's id, known before it is trained."""
-        return run_id(
-            dataset_digest=self.manifest.digest,
-            fingerprint=self.recipe.fingerprint,
-            classes=self.manifest.classes,
-            head=specification(self.head),
-            seed=self.seed,
-            folds=self.folds,
-        )
 
 
 @dataclass(frozen=True)
@@ -84,69 +57,6 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
             advance(1)
         runs.bring_up_to_date()
     return [plan.id for plan in planned]
-
-
-def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[PlannedRun]]:
-    """Return groups of heads that are worth training at once: of one kind, on the same features."""
-    widths = {
-        recipe: math.prod(FeatureStore(store, recipe).feature_shape or ())
-        for recipe in {plan.recipe for plan in planned}
-    }
-    groups: dict[tuple[Recipe, str, int], list[list[PlannedRun]]] = defaultdict(list)
-    filled: dict[tuple[Recipe, str, int], float] = defaultdict(lambda: 1.0)
-    for plan in planned:
-        key = plan.recipe, plan.head.kind, plan.folds
-        classes, measured = len(plan.manifest.classes), max(1, plan.folds)
-        most = find_kind(plan.head.kind).together(plan.head, widths[plan.recipe], classes)
-        filled[key] += measured / most
-        if filled[key] > 1:
-            groups[key].append([])
-            filled[key] = measured / most
-        groups[key][-1].append(plan)
-    return [group for of_key in groups.values() for group in of_key]
-
-
-def choose(runs: Sequence[Run]) -> Run:
-    """Return the run that is best on validation; of equals, the first.
-
-    Raises InputError where training failed for all.
-    """
-    whole = [run for run in runs if not run.failure]
-    if not whole:
-        raise InputError(f"no head could be trained: {runs[0].failure}")
-    return max(whole, key=lambda run: run.metrics["validation_accuracy"])
-
-
-def check_trainable(manifest: Manifest, folds: int = 0) -> None:
-    """Raise InputError where a data set's splits cannot train and choose a classifier."""
-    if len(manifest.classes) < 2:
-        raise InputError(
-            f"data set {manifest.name!r} has the one class {manifest.classes[0]!r}; a classifier "
-            "needs two: add a folder of other images"
-        )
-    counts = manifest.counts()
-    if folds:
-        learned = {name: row["train"] + row["validation"] for name, row in counts.items()}
-        few = [name for name, images in learned.items() if images < 2]
-        if few:
-            raise InputError(
-                f"data set {manifest.name!r}: fewer than 2 images to learn from in class "
-                f"{', '.join(few)}; folds hold out one and learn from another: add images"
-            )
-        if folds > sum(learned.values()):
-            raise InputError(f"--folds {folds}: there are {sum(learned.values())} images")
-        return
-    without = [name for name, row in counts.items() if not row["train"]]
-    if without:
-        raise InputError(
-            f"data set {manifest.name!r}: no training image in class {', '.join(without)}; add "
-            "images, or lower --test-split and --validation-split"
-        )
-    if not any(row["validation"] for row in counts.values()):
-        raise InputError(
-            f"data set {manifest.name!r} has no validation image to choose a head by; add images, "
-            "or raise --validation-split"
-        )
 
 
 def train_cache_key(_context: object, arguments: dict[str, Any]) -> str:

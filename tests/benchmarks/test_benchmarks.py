@@ -23,7 +23,8 @@ from benchmarks.variants import has_bfloat16
         ("prefect", ["over the plain functions, 40 images", "a running server, --engine keras"]),
         ("memory", ["peak for 80 images, in units of that for 40"]),
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
-        ("heads", ["10 dense on 40×1280, 2 epochs: against Keras's fit, one by one"]),
+        ("heads", ["10 dense on 26×1280, 2 epochs: against Keras's fit, one by one"]),
+        ("lab", ["by the same sweep again: 0 heads", "one value added: 1 heads", "2 resplits"]),
     ],
 )
 def test_each_group_of_benchmarks_runs(group, parts, tmp_path, capfd):

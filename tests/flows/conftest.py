@@ -73,7 +73,7 @@ def run(prefect_settings, tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capfd.readouterr()
         flow = resolve_name(f"flows.{name}:{name}")
-        tell = resolve_name(f"flows.telling:tell_{name}")
+        tell = resolve_name(f"flows.{name}:tell_{name}")
         try:
             command_line(flow, tell, **({"failed": found_damage} if name == "maintain" else {}))
         except SystemExit as end:

@@ -22,7 +22,7 @@ def test_every_command_of_the_readme_has_flags_that_exist(name, arguments, tmp_p
 
 def test_there_are_commands_and_snippets():
     assert len(COMMANDS) >= 5
-    assert len(SNIPPETS) == 2
+    assert len(SNIPPETS) == 3
 
 
 def test_the_snippets_of_the_readme_run_one_after_the_other(run_json):

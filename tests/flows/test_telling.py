@@ -1,4 +1,5 @@
-from flows.telling import tell_ingest, tell_pipeline
+from flows.telling import tell_ingest
+from flows.telling_runs import tell_pipeline
 
 INGESTED = {
     "dataset": "pets",

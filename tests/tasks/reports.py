@@ -64,9 +64,11 @@ class Page(HTMLParser):
     def attributes(self, name: str) -> list[str]:
         return [about[name] or "" for _, about in self.tags if name in about]
 
-    def section(self, name: str) -> str:
+    def section(self, name: str, *, raw: bool = False) -> str:
         found = re.search(rf'<section id="{name}">.*?</section>', self.raw, re.DOTALL)
         assert found
+        if raw:
+            return found[0]
         return " ".join(html.unescape(re.sub("<[^>]*>", " ", found[0])).split())
 
 

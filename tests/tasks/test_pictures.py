@@ -1,28 +1,17 @@
-"""Pictures of the report: whatever the file is, a picture comes out, and no address is in it."""
+"""Images of the report: whatever the file is, a picture comes out, and no address is in it."""
 
 import base64
 import io
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image
 
 from stores.keys import ImageKey
-from tasks.pictures import LONGEST_SIDE, learning_curves, placeholder, thumbnail
-
-HISTORY = {
-    "epoch": [1, 2, 3],
-    "loss": [0.7, 0.5, 0.4],
-    "accuracy": [0.5, 0.7, 0.8],
-    "val_loss": [0.8, 0.6, float("nan")],
-    "val_accuracy": [0.5, None, 0.75],
-}
+from tasks.pictures import LONGEST_SIDE, placeholder, thumbnail
 
 
 def shown(path: Path) -> Image.Image:
@@ -107,55 +96,3 @@ def test_other_bytes_than_those_that_were_judged_are_not_shown(tmp_path):
 
 def test_a_placeholder_is_escaped():
     assert words(placeholder("<b>")) == "&lt;b&gt;"
-
-
-def test_there_is_a_curve_for_accuracy_and_one_for_loss():
-    accuracy, loss = learning_curves(pa.table(HISTORY), salt="a")
-    for name, svg in (("Accuracy", accuracy), ("Loss", loss)):
-        assert svg.startswith("<svg role=")
-        assert {name, "epoch", "train", "validation"} <= set(re.findall(">([^<>]+)</text>", svg))
-
-
-def test_a_curve_has_the_colours_of_the_page_and_no_address():
-    for svg in learning_curves(pa.table(HISTORY), salt="a"):
-        assert "var(--accent)" in svg
-        assert "http" not in svg
-        assert not re.search(r"#0[1-4]0[1-4]0[1-4]", svg)
-
-
-def test_curves_do_not_share_identifiers():
-    one = "".join(learning_curves(pa.table(HISTORY), salt="one"))
-    other = "".join(learning_curves(pa.table(HISTORY), salt="other"))
-    identifiers = re.findall(r'\bid="([^"]*)"', one + other)
-    assert identifiers
-    assert len(identifiers) == len(set(identifiers))
-
-
-def test_the_same_history_draws_the_same_curve():
-    table = pa.table(HISTORY)
-    assert learning_curves(table, salt="a") == learning_curves(table, salt="a")
-
-
-def test_points_are_joined_over_epochs_without_a_value():
-    history = {"epoch": list(range(1, 101)), "val_loss": [None, 0.5] * 50}
-    (loss,) = learning_curves(pa.table(history), salt="a")
-    (line,) = re.findall(r'd="([^"]*)"[^>]*stroke: var\(--accent\); stroke-width: 1.6', loss)[:1]
-    assert line.count("L") > 0
-    assert line.count("M") == 1
-
-
-def test_a_metric_that_is_never_there_does_no_harm():
-    history = {"epoch": [1], "loss": [float("nan")], "val_loss": pa.array([None], pa.null())}
-    assert len(learning_curves(pa.table(history), salt="a")) == 1
-
-
-def test_matplotlib_is_left_as_it_was():
-    # A process of its own: another test may have imported pyplot.
-    code = (
-        "import sys, matplotlib, pyarrow as pa; before = matplotlib.rcParams.copy();"
-        "from tasks.pictures import learning_curves;"
-        "learning_curves(pa.table({'epoch': [1], 'loss': [1.0]}), salt='a');"
-        "assert 'matplotlib.pyplot' not in sys.modules;"
-        "assert all(matplotlib.rcParams[k] == v for k, v in before.items() if k != 'backend')"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

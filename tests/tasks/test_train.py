@@ -13,7 +13,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import make_heads
 from tasks.open_test import load_head, open_test
-from tasks.train import PlannedRun, check_trainable, choose
+from tasks.plans import PlannedRun, check_trainable, choose
 from tasks.train import train as train_all
 from tests.stores.samples import RECIPE, flip
 

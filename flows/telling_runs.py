@@ -1,0 +1,153 @@
+"""What the command line says at the end of what trains heads, and of runs, for people."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from flows.telling import lines_of, many, tell_extract, tell_ingest
+
+MOST_HEADS = 10
+
+
+def tell_train(summary: dict[str, Any]) -> str:
+    """Say how each head did, and which was chosen."""
+    by = f"{summary['folds']} folds" if summary["folds"] else "validation"
+    lines = [f"heads on {summary['dataset']}, chosen on {by}:"]
+    for run in summary["runs"]:
+        mark = "*" if run["run"] == summary["run"] else " "
+        cached = " (cached)" if run["cached"] else ""
+        told = run["failure"] or (
+            f"train {run['train_accuracy']:.4f}  {by} {run['validation_accuracy']:.4f}"
+        )
+        lines.append(f"{mark} {run['head']:14} {told}  run {run['run'][:16]}{cached}")
+    return "\n".join([*lines, *_tested(summary)])
+
+
+def tell_pipeline(summary: dict[str, Any]) -> str:
+    """Say what each stage did, and where the report is."""
+    known = summary["ingest"]["rejected"]
+    new = [file for file in summary["extract"]["rejected"] if file not in known]
+    parts = [
+        *textwrap.wrap(summary["about"], 100),
+        tell_ingest(summary["ingest"]),
+        tell_extract(summary["extract"] | {"rejected": new}),
+        tell_train(summary["train"]),
+        f"report: {summary['report']}",
+    ]
+    return "\n".join(parts)
+
+
+def tell_sweep(summary: dict[str, Any]) -> str:
+    """Say which heads are best, which was chosen, and what that choice is worth."""
+    runs = [run for run in summary["runs"] if not run["failure"]]
+    failed = [run for run in summary["runs"] if run["failure"]]
+    by = f"{summary['folds']} folds" if summary["folds"] else "validation"
+    estimate = summary["estimate"]
+    lines = [
+        f"sweep on {summary['dataset']}: {many(len(summary['runs']), 'head')}, "
+        f"{summary['trained']} trained, {summary['cached']} cached, {len(failed)} failed",
+    ]
+    varied = _varied(runs)
+    for run in runs[:MOST_HEADS]:
+        mark = "*" if run["run"] == summary["run"] else " "
+        given = {name: run["parameters"].get(name) for name in varied}
+        about = ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+        lines.append(
+            f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
+            f"{about}"
+        )
+    if len(runs) > MOST_HEADS:
+        lines.append(f"  and {len(runs) - MOST_HEADS} more: python -m flows.runs list")
+    lines += [f"  failed: {run['run'][:16]}: {run['failure']}" for run in failed[:MOST_HEADS]]
+    lines.append(
+        f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}; being the best "
+        f"of {len(runs)} flatters it: expect {estimate['accuracy']:.4f} "
+        f"({estimate['low']:.4f} to {estimate['high']:.4f}, 95%)"
+    )
+    lines += _tested(summary)
+    lines.append(f"report: {summary['report']}")
+    return "\n".join(lines)
+
+
+def _varied(runs: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the parameters in which runs differ."""
+    names = dict.fromkeys(name for run in runs for name in run["parameters"])
+    return [
+        name for name in names if len({json.dumps(run["parameters"].get(name)) for run in runs}) > 1
+    ]
+
+
+def _tested(summary: dict[str, Any]) -> Iterator[str]:
+    if summary["test_accuracy"] is not None:
+        yield (
+            f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
+            f"(test split opened {many(summary['test_openings'], 'time')}, over all runs)"
+        )
+
+
+def tell_runs(summary: dict[str, Any]) -> str:
+    """Say what an action on the runs found or did."""
+    told = {
+        "list": _tell_leaderboard,
+        "show": lambda s: lines_of(_told_run(s["run"])),
+        "compare": _tell_comparison,
+        "export": lambda s: f"{many(s['runs'], 'run')} in {s['file']}",
+    }
+    return told[summary["action"]](summary)
+
+
+def _tell_leaderboard(summary: dict[str, Any]) -> str:
+    runs, limit = summary["runs"], summary["limit"]
+    lines = [f"{'run':16}  {'data set':16}  {'head':9} folds  validation  test"] if runs else []
+    for run in runs[:limit]:
+        test = "–" if run["test_accuracy"] is None else f"{run['test_accuracy']:.4f}"
+        told = f"{run['validation_accuracy'] or 0:10.4f}  {test}"
+        lines.append(
+            f"{run['run'][:16]}  {run['dataset'][:16]:16}  {run['head']:9} {run['folds']:5}  "
+            + (f"failed: {run['failure']}" if run["failure"] else told)
+        )
+    if len(runs) > limit:
+        lines.append(f"and {len(runs) - limit} more: --limit {len(runs)}, or export FILE")
+    return lines_of(lines)
+
+
+def _told_run(run: dict[str, Any]) -> Iterator[str]:
+    folds = f", {run['folds']} folds" if run["folds"] else ""
+    yield f"run {run['id']}: {run['head']['kind']} on {run['dataset']}{folds}, {run['created']}"
+    yield f"  head {json.dumps(run['head'])}, seed {run['seed']}"
+    if run["failure"]:
+        yield f"  failed: {run['failure']}"
+        return
+    yield "  " + ", ".join(f"{name} {value:.4f}" for name, value in run["metrics"].items())
+    low, high = run["interval"]
+    yield (
+        f"  accuracy on {many(run['images'], 'image')} of {run['judged_on']}: "
+        f"{run['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95%)"
+    )
+    for row in run["per_class"]:
+        recall, precision = (
+            "–" if row[n] is None else f"{row[n]:.4f}" for n in ("recall", "precision")
+        )
+        yield f"  {row['name'][:20]:20} {row['images']:6}  recall {recall}  precision {precision}"
+    for opening in run["openings"]:
+        told = ", ".join(f"{name} {value:.4f}" for name, value in opening["metrics"].items())
+        yield f"  test split opened {opening['opened']} by {opening['asked_by']}: {told}"
+
+
+def _tell_comparison(summary: dict[str, Any]) -> str:
+    first, second = summary["runs"]
+    lines = [
+        f"{n}: run {run['run'][:16]}, {run['head']['kind']}, accuracy {run['accuracy']:.4f}"
+        for n, run in (("first", first), ("second", second))
+    ]
+    lines.append(
+        f"of {many(summary['images'], 'image')}, only the first has {summary['only_first']} right "
+        f"and only the second {summary['only_second']}"
+    )
+    verdict = "they differ" if summary["p_value"] < 0.05 else "that may be chance"
+    lines.append(
+        f"second minus first: {summary['difference']:+.4f} ({summary['low']:+.4f} to "
+        f"{summary['high']:+.4f}, 95%), McNemar's p = {summary['p_value']:.3g}: {verdict}"
+    )
+    return "\n".join(lines)

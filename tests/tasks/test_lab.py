@@ -1,0 +1,128 @@
+"""What the report says of all heads, of labels and of likeness."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stores.features import FeatureStore
+from tasks.report import report_path, write_report
+from tests.stores.samples import RECIPE
+from tests.tasks.reports import (
+    DENSE,
+    LOGISTIC,
+    SVM,
+    Page,
+    extraction,
+    make_manifest,
+    open_test,
+    report,
+    train,
+)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return make_manifest(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+def test_the_best_of_several_is_told_without_its_luck(store, manifest):
+    several = [train(store, manifest, LOGISTIC, every=n, seed=n) for n in (3, 4, 5)]
+    assert (
+        "Without the luck of being the best of 3, expect" in report(store, manifest, several).text
+    )
+    assert "Without the luck" not in report(store, manifest, several[:1]).text
+
+
+def test_accuracy_is_drawn_against_what_varies_and_nothing_else(store, manifest):
+    heads = [DENSE | {"learning_rate": rate} for rate in (0.1, 0.01, 0.001)]
+    runs = [train(store, manifest, head, every=3 + n) for n, head in enumerate(heads)]
+    told = report(store, manifest, runs).section("heads", raw=True)
+    assert re.findall(r'aria-label="(Accuracy of [^"]*)"', told) == [
+        "Accuracy of 3 heads against learning rate"
+    ]
+
+
+def test_a_head_that_failed_is_told_with_its_reason(store, manifest):
+    runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, failure="it diverged")]
+    assert "it diverged" in report(store, manifest, runs).section("heads")
+
+
+def test_all_curves_are_drawn_in_one(store, manifest):
+    runs = [train(store, manifest, DENSE, epochs=3, seed=seed) for seed in range(2)]
+    assert "Loss of 2 heads over the epochs" in report(store, manifest, runs).raw
+
+
+def test_only_probabilities_are_drawn_against_accuracy(store, manifest):
+    assert "Reliability curve" in report(store, manifest, [train(store, manifest, LOGISTIC)]).raw
+    assert "Reliability curve" not in report(store, manifest, [train(store, manifest, SVM)]).raw
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_suspect_labels_are_shown_and_listed_beside_the_report(store, manifest, folds):
+    run = train(store, manifest, LOGISTIC, every=4, folds=folds)
+    open_test(store, manifest, run)
+    page = report(store, manifest, [run])
+    told = page.section("suspects")
+    judged = 45 if folds else 18
+    assert f"Of {judged} images" in told
+    assert ("--folds 5" in told) == (folds == 0)
+    table = report_path(store, manifest, run.id).with_suffix(".suspect-labels.csv")
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == sum(row["label"] != row["suggested"] for row in rows) > 0
+    assert rows[0]["path"] in told
+    assert table.name in told
+
+
+def test_what_is_shown_as_a_mistake_is_not_shown_again_as_suspect(store, manifest):
+    page = report(store, manifest, [train(store, manifest, LOGISTIC, every=4)])
+    assert "They are the mistakes above" in page.section("suspects")
+    assert "<figure" not in page.section("suspects", raw=True)
+
+
+def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    splits = [entry.split for entry in manifest.of_status("accepted")]
+    first, second = splits.index("train"), splits.index("test")
+    rows[second] = rows[first]
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    run = train(store, manifest, LOGISTIC, fingerprint=RECIPE.fingerprint)
+    path = write_report(
+        store=store,
+        manifest=manifest,
+        extraction=extraction(manifest),
+        runs=[run.id],
+        chosen=run.id,
+        survey=True,
+    )
+    page = Page(path)
+    assert page.section("map", raw=True).count('class="dot" tabindex') == len(images.keys)
+    told = page.section("likeness")
+    assert "1 pair of images in different splits is almost the same" in told
+    for number in (first, second):
+        assert manifest.entries[number].path in told
+    assert "http" not in page.raw.replace("http://www.w3.org", "")
+
+
+def test_without_near_duplicates_the_report_says_so(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    run = replace(train(store, manifest, LOGISTIC, fingerprint=RECIPE.fingerprint))
+    path = write_report(
+        store=store,
+        manifest=manifest,
+        extraction=extraction(manifest),
+        runs=[],
+        chosen=run.id,
+        survey=True,
+    )
+    assert "There are none" in Page(path).section("likeness")

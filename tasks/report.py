@@ -156,7 +156,7 @@ def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
         told[run] = {
             name: value
             for name, value in mine.items()
-            if name not in ({"kind"} if several else {"kind", "seed"})
+            if name not in ({"kind"} if several else {"kind", "version", "seed"})
             and not (several and all(other.get(name) == value for other in others))
         }
     return told

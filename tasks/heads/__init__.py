@@ -82,6 +82,7 @@ class Kind:
     # Reads what `save` wrote for so many classes, without executing anything from the file.
     load: Callable[[Path, int], TrainedHead]
     scores: Literal["probability", "margin"]
+    version: int = 1  # raised when the same specification comes out as another head
     # How many heads like one, on so many features and classes, are worth training at once.
     together: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1
 
@@ -95,4 +96,5 @@ def find_kind(name: str) -> Kind:
 def specification(head: Head) -> dict[str, Any]:
     """Return a head as what a run's identity and record hold: plain JSON values."""
     fields = asdict(head)  # type: ignore[call-overload]  # Protocol cannot say "a dataclass"
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    return plain | {"version": find_kind(head.kind).version}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from tasks.errors import InputError
 from tasks.heads import KINDS, specification
 from tasks.heads.choices import _PRESETS, HeadName, make_head, make_heads, settings_of
+from tasks.heads.ridge import KIND
 
 
 def make(*names, classes=2, feature_shape=(8,), **settings):
@@ -105,3 +107,10 @@ def test_a_value_that_cannot_be_is_told_with_what_is_expected(kind, settings, ma
 
 def test_what_follows_from_the_data_set_is_no_setting():
     assert "output" not in settings_of("dense")
+
+
+def test_a_kind_that_comes_out_otherwise_is_another_specification(monkeypatch):
+    head = make("ridge")["ridge"]
+    before = specification(head)
+    monkeypatch.setattr("tasks.heads.ridge.KIND", replace(KIND, version=KIND.version + 1))
+    assert specification(head) != before

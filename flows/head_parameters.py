@@ -138,6 +138,17 @@ class SweepParameters(OpenTestParameters):
         None, ge=1, le=100_000, description="Try so many, drawn by chance [default: all]."
     )
     search_seed: int = Field(0, ge=0, lt=2**32, description="Seed of that chance.")
+    guided: bool = Field(
+        default=False,
+        description="Let what came of some trials decide which are tried next (by Optuna).",
+    )
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """How the trials are searched and measured, as far as that was said."""
+        names = {"folds": "folds", "trials": "trials", "search_seed": "seed", "guided": "guided"}
+        given = self.model_fields_set & names.keys()
+        return {names[name]: getattr(self, name) for name in given}
 
     @property
     def axes(self) -> dict[str, list[Any]]:

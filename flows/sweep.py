@@ -1,5 +1,6 @@
 """Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -27,8 +28,9 @@ from tasks.open_test import open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, together
 from tasks.recipes import make_job
 from tasks.report import report_task
+from tasks.search import search_of
 from tasks.stopping import stopped_with_this
-from tasks.sweep import Sweep, read_sweep, sweep_of
+from tasks.sweep import Sweep, Trial, read_sweep, sweep_of
 from tasks.train import train_task
 
 _FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
@@ -49,8 +51,7 @@ def sweep(
         parameters: The features that the file does not say, and where all is kept.
     """
     manifest = find_data_set(dataset, parameters)
-    planned = plan_sweep(manifest, asked_sweep(file, parameters), parameters)
-    known = train_missing(planned, parameters.store)
+    planned, known = train_sweep(manifest, asked_sweep(file, parameters), parameters)
     runs = RunStore(parameters.store)
     trained = [runs.read(run) for run in planned]
     chosen = choose(trained)
@@ -76,40 +77,35 @@ def sweep(
 
 def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     """Return the sweep of a file, or else that of `--head` and `--grid`."""
-    given = parameters.model_fields_set
-    search = {"folds": parameters.folds, "trials": parameters.trials}
-    search |= {"seed": parameters.search_seed}
     if file is None:
         heads, grid = parameters.head, parameters.axes
-        return sweep_of(heads, grid, features=_FEATURES, **search)
+        return sweep_of(heads, grid, features=_FEATURES, **parameters.search)
+    given = parameters.model_fields_set
     if refused := sorted(given & {"head", "grid", *parameters.head_settings}):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in refused)
         raise InputError(f"{flags}: not with a file, which says what is tried; write it there")
-    said = {"seed" if name == "search_seed" else name for name in given}
-    return read_sweep(file, features=_FEATURES, **{n: v for n, v in search.items() if n in said})
+    return read_sweep(file, features=_FEATURES, **parameters.search)
 
 
-def plan_sweep(
+def train_sweep(
     manifest: Manifest, space: Sweep, parameters: SweepParameters
-) -> dict[str, PlannedRun]:
-    """Return the run of each distinct trial, by its id; nothing is trained."""
+) -> tuple[dict[str, PlannedRun], set[str]]:
+    """Train each trial's head that was not trained before; return all by run, and the known runs.
+
+    Raises InputError for a trial that cannot be, before any of those with it is trained.
+    """
     check_trainable(manifest, space.folds)
-    recipe_of = cache(partial(_recipe, manifest, parameters))
-    planned = {}
-    for trial in space:
-        mine = settings_of(trial.kind)
-        given = {n: v for n, v in parameters.head_settings.items() if n in mine}
-        settings = given | trial.settings
-        head = make_head(trial.kind, settings, classes=len(manifest.classes))
-        seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
-        recipe = recipe_of(tuple(trial.features.items()))
-        told = {"head": trial.kind, "seed": seed, "folds": space.folds, "open_test": False}
-        if "batch_size" in settings:
-            settings["head_batch_size"] = settings.pop("batch_size")
-        about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
-        plan = PlannedRun(manifest, recipe, head, seed, about | told | settings, space.folds)
-        planned[plan.id] = plan
-    return planned
+    runs, recipe_of = RunStore(parameters.store), cache(partial(_recipe, manifest, parameters))
+    planned: dict[str, PlannedRun] = {}
+    known: set[str] = set()
+    search = search_of(space)
+    while trials := search.ask():
+        plans = [_plan(manifest, trial, space.folds, parameters, recipe_of) for trial in trials]
+        new = {plan.id: plan for plan in plans if plan.id not in planned}
+        known |= train_missing(new, parameters.store)
+        planned |= new
+        search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
+    return planned, known
 
 
 def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
@@ -126,6 +122,26 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
         for future in futures:
             future.result()
     return known
+
+
+def _plan(
+    manifest: Manifest,
+    trial: Trial,
+    folds: int,
+    parameters: SweepParameters,
+    recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
+) -> PlannedRun:
+    mine = settings_of(trial.kind)
+    given = {n: v for n, v in parameters.head_settings.items() if n in mine}
+    settings = given | trial.settings
+    head = make_head(trial.kind, settings, classes=len(manifest.classes))
+    seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
+    told = {"head": trial.kind, "seed": seed, "folds": folds, "open_test": False, **settings}
+    if "batch_size" in told:
+        told["head_batch_size"] = told.pop("batch_size")
+    about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
+    recipe = recipe_of(tuple(trial.features.items()))
+    return PlannedRun(manifest, recipe, head, seed, about | told, folds)
 
 
 def _recipe(

@@ -72,6 +72,7 @@ class Sweep:
     folds: int = 0
     trials: int | None = None  # drawn by chance; None: the whole grid
     seed: int = 0  # of that chance
+    guided: bool = False  # by what came of the trials before; see tasks.search
 
     def __iter__(self) -> Iterator[Trial]:
         """Yield all trials; of those that are drawn, more trials begin with the same ones."""
@@ -81,13 +82,13 @@ class Sweep:
         for features in _combinations(self.features):
             for kind, axes in self.heads:
                 for settings in _combinations(axes):
-                    yield _trial(features, kind, settings)
+                    yield make_trial(features, kind, settings)
 
     def _drawn(self, count: int) -> Iterator[Trial]:
         rng = np.random.default_rng(self.seed)
         for _ in range(count):
             kind, axes = self.heads[int(rng.integers(len(self.heads)))]
-            yield _trial(_draw(self.features, rng), kind, _draw(axes, rng))
+            yield make_trial(_draw(self.features, rng), kind, _draw(axes, rng))
 
 
 class _Search(BaseModel):
@@ -95,6 +96,7 @@ class _Search(BaseModel):
 
     trials: Annotated[int, Field(ge=1, le=100_000)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    guided: bool = False
 
 
 class _File(BaseModel):
@@ -204,7 +206,8 @@ def _draw(axes: Axes, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _trial(features: Mapping[str, Any], kind: str, values: Mapping[str, Any]) -> Trial:
+def make_trial(features: Mapping[str, Any], kind: str, values: Mapping[str, Any]) -> Trial:
+    """Return a trial; `values` are those of the head's settings, and of its seed."""
     settings = {name: value for name, value in values.items() if name != "seed"}
     return Trial(features, kind, settings, values.get("seed"))
 

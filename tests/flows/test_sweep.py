@@ -133,3 +133,17 @@ def test_the_leaderboard_in_its_ways(run, run_json, sweep, tmp_path):
     assert 0 <= told["p_value"] <= 1
     run("runs", "export", tmp_path / "runs.json")
     assert len(json.loads((tmp_path / "runs.json").read_text())) == 8
+
+
+def test_a_guided_sweep_is_found_again(run_json, extracted):
+    grid = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10,100", "--guided")
+    first, again = (run_json("sweep", extracted, *SMALL, *grid, "--trials", "20") for _ in "12")
+    assert 0 < first["trained"] == len(first["runs"]) <= 20
+    assert (again["trained"], again["run"]) == (0, first["run"])
+
+
+def test_the_seed_of_the_heads_is_not_that_of_the_search(sweep):
+    text = SWEEP.replace("folds = 3", "folds = 3\n[search]\ntrials = 5\nseed = 4")
+    alone, seeded = sweep(text), sweep(text, "--seed", "9")
+    kinds = [sorted(run["specification"]["kind"] for run in s["runs"]) for s in (alone, seeded)]
+    assert kinds[0] == kinds[1]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
+from tasks.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -58,6 +59,7 @@ def pipeline_kind(
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
+        stop_if_asked()
         train = examples.folds[candidate.fold].train
         labels = examples.labels[train]
         if len(set(labels.tolist())) < 2:

@@ -13,13 +13,15 @@ from tasks.heads.dense.company import Company, Outcome
 from tasks.heads.dense.networks import Architecture, Weights
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.examples import Examples, Fold, Positions, flat
+from tasks.stopping import stop_if_asked
 
 
 def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:
     """Train heads as each would be alone, and return the outcome of each.
 
     A seed decides a head's first weights, what is dropped, and the order in which it sees the
-    examples of a chunk; the order of the chunks is the epoch's, the same for all.
+    examples of a chunk; the order of the chunks is the epoch's, the same for all. Raises
+    StoppedEarly where whoever waits for it does so no more.
     """
     cohorts = _cohorts(candidates, examples)
     measured = np.logical_or.reduce([fold.validation for fold in examples.folds])
@@ -28,6 +30,7 @@ def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Example
         for chunk, (positions, rows) in enumerate(examples.stream.shuffled(epoch)):
             for cohort in training:
                 cohort.learn(positions, flat(rows), draw=(epoch, chunk))
+                stop_if_asked()
         for cohort in training:
             cohort.learn_rest()
         if measured.any():

@@ -56,9 +56,19 @@ class Adam:
         means, squares = self.state
         self._steps += 1
         correction = np.float32(np.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps))
-        means += (gradients - means) * np.float32(0.1)
-        squares += (np.square(gradients) - squares) * np.float32(0.001)
-        parameters -= rates * correction * means / (np.sqrt(squares) + np.float32(1e-7))
+        # In one array all along: what this costs is memory that is read and written.
+        change = gradients - means
+        change *= np.float32(0.1)
+        means += change
+        np.square(gradients, out=change)
+        change -= squares
+        change *= np.float32(0.001)
+        squares += change
+        np.sqrt(squares, out=change)
+        change += np.float32(1e-7)
+        np.divide(means, change, out=change)
+        change *= rates * correction
+        parameters -= change
 
 
 OPTIMIZERS: dict[str, Callable[[Values], Optimizer]] = {

@@ -235,6 +235,12 @@ def test_each_example_is_learned_once_an_epoch_in_an_order_of_the_seeds_own(monk
     assert (orders[0] != orders[1]).any()
 
 
+def test_heads_end_early_where_nobody_waits_for_them_any_more(monkeypatch):
+    monkeypatch.setattr("tasks.heads.dense.one_pass.stop_if_asked", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train([Candidate(HEAD, 0)])
+
+
 def test_a_head_that_diverges_is_marked_and_the_others_go_on():
     wild, calm = (
         Candidate(replace(HEAD, optimizer="sgd", learning_rate=1e5, l2=1e5), 0),

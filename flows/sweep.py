@@ -56,6 +56,7 @@ def sweep(
     trained = [runs.read(run) for run in planned]
     chosen = choose(trained)
     recipe = planned[chosen.id].recipe
+    recipes = list(dict.fromkeys([recipe, *(plan.recipe for plan in planned.values())]))
     if parameters.open_test:
         open_test_task(
             chosen.id,
@@ -67,7 +68,7 @@ def sweep(
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
-        extraction=quote(account(manifest, [recipe], [], store=parameters.store)),
+        extraction=quote(account(manifest, recipes, [], store=parameters.store)),
         runs=[run.id for run in trained],
         chosen=chosen.id,
         survey=True,

@@ -52,7 +52,7 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     for run in runs[:MOST_HEADS]:
         mark = "*" if run["run"] == summary["run"] else " "
         given = {name: run["parameters"].get(name) for name in varied}
-        about = ", ".join(f"{name} {value}" for name, value in given.items() if value is not None)
+        about = ", ".join(f"{n} {_plain(value)}" for n, value in given.items() if value is not None)
         lines.append(
             f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
             f"{about}"
@@ -76,6 +76,10 @@ def _varied(runs: list[dict[str, Any]]) -> list[str]:
     return [
         name for name in names if len({json.dumps(run["parameters"].get(name)) for run in runs}) > 1
     ]
+
+
+def _plain(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _tested(summary: dict[str, Any]) -> Iterator[str]:

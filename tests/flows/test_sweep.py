@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,15 @@ def test_the_seed_of_the_heads_is_not_that_of_the_search(sweep):
     alone, seeded = sweep(text), sweep(text, "--seed", "9")
     kinds = [sorted(run["specification"]["kind"] for run in s["runs"]) for s in (alone, seeded)]
     assert kinds[0] == kinds[1]
+
+
+def test_a_sweep_over_taps_shows_each_in_the_report(run_json, photos):
+    taps = ("block2b_add", "output")
+    run_json("extract", photos, *SMALL, *(f"--tap={tap}" for tap in taps))
+    summary = run_json(
+        "sweep", photos.name, *SMALL, "--head", "knn", f"--grid=tap={','.join(taps)}"
+    )
+    assert len({run["fingerprint"] for run in summary["runs"]}) == 2
+    report = Path(summary["report"]).read_text()
+    assert "Accuracy of 2 heads against tap" in report
+    assert all(f"<td>{tap}</td>" in report for tap in taps)

@@ -126,3 +126,8 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
         survey=True,
     )
     assert "There are none" in Page(path).section("likeness")
+
+
+def test_a_head_on_features_of_another_recipe_is_shown_by_its_fingerprint(store, manifest):
+    runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, fingerprint="cd" * 32)]
+    assert "cd" * 8 in report(store, manifest, runs).section("heads")

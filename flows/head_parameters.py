@@ -153,7 +153,13 @@ class SweepParameters(OpenTestParameters):
     @property
     def axes(self) -> dict[str, list[Any]]:
         """The values that `--grid` gives, by the name of their setting."""
-        return dict(_axis(told) for told in self.grid)
+        axes: dict[str, list[Any]] = {}
+        for told in self.grid:
+            name, values = _axis(told)
+            if name in axes:
+                raise InputError(f"--grid {told}: {name} was given before; give all values at once")
+            axes[name] = values
+        return axes
 
     def features(self, values: Mapping[str, Any]) -> FeatureParameters:
         """Return what is asked of the features, with some values in the place of the flags'."""
@@ -178,8 +184,15 @@ def _axis(told: str) -> tuple[str, list[Any]]:
     name = name.strip().replace("-", "_")
     several = [_value(value.strip()) for value in values.split(",")]
     if name == "hidden_units":
-        several = [[int(u) for u in str(v).split("x") if u.isdigit()] for v in several]
+        several = [_layers(told, value) for value in values.split(",")]
     return name, several
+
+
+def _layers(told: str, value: str) -> list[int]:
+    units = value.strip().split("x")
+    if not all(unit.isdigit() for unit in units):
+        raise InputError(f"--grid {told}: expected layers as 256 or 512x256. Received: {value!r}")
+    return [int(unit) for unit in units]
 
 
 def _value(text: str) -> Any:  # noqa: ANN401  what a TOML file would have there

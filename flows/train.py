@@ -9,6 +9,7 @@ from prefect.utilities.annotations import quote
 from flows.command_line import Summary, command_line
 from flows.head_parameters import OpenTestParameters, TrainParameters
 from flows.parameters import FeatureParameters
+from flows.progress import announce
 from flows.telling_runs import tell_train
 from stores.features import FeatureStore
 from stores.manifest import Manifest
@@ -57,6 +58,7 @@ def train_stage(
     runs = RunStore(parameters.store)
     planned = plan_runs(manifest, parameters)
     known = {name: plan.id in runs for name, plan in planned.items()}
+    announce(len(known) - sum(known.values()), doing="training", noun="heads")
     for name, plan in planned.items():
         again = train_task.with_options(refresh_cache=not known[name])
         again(quote([plan]), store=parameters.store)

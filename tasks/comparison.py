@@ -77,9 +77,10 @@ def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 
         accuracy = float(answers.mean(axis=1).max())
         return Estimate(accuracy, 0.0, 1.0, count)
     right = answers.astype(np.float64).T
-    best = (drawn @ right).argmax(axis=1)
+    seen = drawn @ right
+    best = seen == seen.max(axis=1, keepdims=True)  # of equals, their mean: no order decides
     left_out = (drawn == 0).astype(np.float64)
-    scores = (left_out @ right)[np.arange(len(drawn)), best] / left_out.sum(axis=1)
+    scores = (left_out @ right * best).sum(axis=1) / best.sum(axis=1) / left_out.sum(axis=1)
     low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(scores.mean()), float(low), float(high), count)
 

@@ -122,7 +122,7 @@ def _swept(runs: Sequence[Run]) -> list[Markup]:
     for name in dict.fromkeys(name for about in told for name in about):
         having = [n for n, about in enumerate(told) if name in about]
         values = [told[n][name] for n in having]
-        if len({str(value) for value in values}) > 1:
+        if name != "version" and len({str(value) for value in values}) > 1:
             title = name.replace("_", " ")
             charts.append(swept(title, values, accuracies[having].tolist(), salt=f"swept-{name}"))
     return charts[:MOST_SWEPT]

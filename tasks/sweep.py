@@ -121,6 +121,8 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
         told = _File(**tomllib.loads(path.read_text()))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a TOML file, found a folder") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     except ValidationError as error:
@@ -209,7 +211,10 @@ def _draw(axes: Axes, rng: np.random.Generator) -> dict[str, Any]:
 def make_trial(features: Mapping[str, Any], kind: str, values: Mapping[str, Any]) -> Trial:
     """Return a trial; `values` are those of the head's settings, and of its seed."""
     settings = {name: value for name, value in values.items() if name != "seed"}
-    return Trial(features, kind, settings, values.get("seed"))
+    seed = values.get("seed")
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
+        raise InputError(f"head {kind}: seed: expected 0 to 2**32 - 1. Received: {seed!r}")
+    return Trial(features, kind, settings, seed)
 
 
 def _mistakes(error: ValidationError, *levels: type[BaseModel]) -> str:

@@ -63,3 +63,8 @@ def test_runs_on_other_images_are_not_compared(tmp_path):
     runs = [train(tmp_path / "store", m, LOGISTIC) for m in (manifest, smaller)]
     with pytest.raises(InputError, match="not measured on the same images"):
         held_out_answers(RunStore(tmp_path / "store"), runs)
+
+
+def test_the_order_of_the_runs_decides_nothing():
+    answers = np.random.default_rng(0).random((9, 6)) < 0.5
+    assert estimate_of_the_chosen(answers) == estimate_of_the_chosen(answers[::-1])

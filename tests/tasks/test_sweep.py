@@ -118,3 +118,15 @@ def test_a_grid_goes_to_the_heads_and_features_that_take_it():
 def test_a_grid_that_nobody_takes_is_refused(heads, grid, match):
     with pytest.raises(InputError, match=match):
         sweep_of(heads, grid, features=FEATURES)
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999", "1.5", "true"])
+def test_a_seed_that_cannot_be_is_refused_before_anything_is_trained(tmp_path, seed):
+    space = read(tmp_path, f'[[head]]\nkind = "dense"\nseed = {seed}')
+    with pytest.raises(InputError, match="seed: expected 0 to"):
+        list(space)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="found a folder"):
+        read_sweep(tmp_path, features=FEATURES)

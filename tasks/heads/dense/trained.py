@@ -22,7 +22,7 @@ from tasks.heads.examples import Examples, flat
 _ROWS_AT_ONCE = 1024
 # What is trained at once is lost at once, where the process is killed.
 _MOST_TOGETHER = 128
-_PARAMETERS_TOGETHER = 2**24
+_PARAMETERS_TOGETHER = 2**18  # larger networks gain little by company
 
 
 class TrainedDense:
@@ -88,7 +88,7 @@ def _load(folder: Path, _classes: int) -> TrainedHead:
 
 
 def _together(head: DenseHead, width: int, classes: int) -> int:
-    """Return how many heads fit into memory, with gradients and moments; no more than pays."""
+    """Return how many heads are worth training at once: no more than pays, or than may be lost."""
     shapes = architecture_of(head, width, classes).parameters().values()
     return max(1, min(_MOST_TOGETHER, _PARAMETERS_TOGETHER // sum(map(math.prod, shapes))))
 

@@ -76,7 +76,7 @@ def command_line(
             raise
         sys.exit(_said(f"error: {error} {_NO_SERVER}", code=1))
     except KeyboardInterrupt:
-        sys.exit(_said("interrupted; all finished shards are kept: call again to go on", code=130))
+        sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
 
 
 def make_app(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
+from tasks.leaderboard import in_one_word
 
 MOST_HEADS = 10
 
@@ -52,7 +53,8 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     for run in runs[:MOST_HEADS]:
         mark = "*" if run["run"] == summary["run"] else " "
         given = {name: run["parameters"].get(name) for name in varied}
-        about = ", ".join(f"{n} {_plain(value)}" for n, value in given.items() if value is not None)
+        words = {name: in_one_word(v) for name, v in given.items() if v is not None}
+        about = ", ".join(f"{name} {value}" for name, value in words.items())
         lines.append(
             f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
             f"{about}"
@@ -60,10 +62,10 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     if len(runs) > MOST_HEADS:
         lines.append(f"  and {len(runs) - MOST_HEADS} more: python -m flows.runs list")
     lines += [f"  failed: {run['run'][:16]}: {run['failure']}" for run in failed[:MOST_HEADS]]
+    flatters = f"; being the best of {len(runs)} flatters it" if len(runs) > 1 else ""
     lines.append(
-        f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}; being the best "
-        f"of {len(runs)} flatters it: expect {estimate['accuracy']:.4f} "
-        f"({estimate['low']:.4f} to {estimate['high']:.4f}, 95%)"
+        f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}{flatters}: "
+        f"expect {estimate['accuracy']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f}, 95%)"
     )
     lines += _tested(summary)
     lines.append(f"report: {summary['report']}")
@@ -76,10 +78,6 @@ def _varied(runs: list[dict[str, Any]]) -> list[str]:
     return [
         name for name in names if len({json.dumps(run["parameters"].get(name)) for run in runs}) > 1
     ]
-
-
-def _plain(value: object) -> object:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _tested(summary: dict[str, Any]) -> Iterator[str]:

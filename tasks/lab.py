@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from stores.features import FeatureStore
@@ -17,9 +16,10 @@ from tasks.judged import Judged
 from tasks.metrics import reliability
 from tasks.survey import MOST_COMPARED, maps, near_duplicates, sample
 
-MOST_SWEPT = 8  # parameters that are drawn
+MOST_SWEPT = 12  # parameters that are drawn
 MOST_MAPPED = 500  # images on the map
 MOST_PAIRS = 12
+_FEATURES = ("backbone", "image_size", "tap", "pooling", "precision")
 _SIDE = 72  # of an image on the map, in pixels
 
 
@@ -113,22 +113,27 @@ def _estimate(runs: RunStore, alike: Sequence[Run]) -> Estimate | None:
 
 
 def _swept(runs: Sequence[Run]) -> list[Markup]:
-    """Draw the accuracy against each parameter that varies."""
+    """Draw the accuracy against each parameter that varies, a head's setting within its kind."""
     from tasks.charts import swept
 
-    told = [{"kind": run.head["kind"], **_features(run), **run.head} for run in runs]
-    accuracies = np.array([run.metrics["validation_accuracy"] for run in runs])
-    charts = []
-    for name in dict.fromkeys(name for about in told for name in about):
-        having = [n for n, about in enumerate(told) if name in about]
-        values = [told[n][name] for n in having]
-        if name != "version" and len({str(value) for value in values}) > 1:
-            title = name.replace("_", " ")
-            charts.append(swept(title, values, accuracies[having].tolist(), salt=f"swept-{name}"))
+    kinds = list(dict.fromkeys(run.head["kind"] for run in runs))
+    panels = [("", name, runs) for name in ("kind", *_FEATURES)]
+    for kind in kinds:
+        alike = [run for run in runs if run.head["kind"] == kind]
+        names = [name for name in alike[0].head if name not in {"kind", "version"}]
+        about = f"{kind}: " if len(kinds) > 1 else ""
+        panels += [(about, name, alike) for name in names]
+    charts: list[Markup] = []
+    for about, name, some in panels:
+        having = [run for run in some if name in run.head or name in run.parameters]
+        values = [_value(run, name) for run in having]
+        if len(set(map(str, values))) > 1:
+            accuracies = [run.metrics["validation_accuracy"] for run in having]
+            title = about + name.replace("_", " ")
+            charts.append(swept(title, values, accuracies, salt=f"swept-{len(charts)}"))
     return charts[:MOST_SWEPT]
 
 
-def _features(run: Run) -> dict[str, Any]:
-    names = ("backbone", "image_size", "tap", "pooling", "precision")
-    given = {name: run.parameters[name] for name in names if name in run.parameters}
-    return {n: v[0] if isinstance(v, list) and len(v) == 1 else v for n, v in given.items()}
+def _value(run: Run, name: str) -> Any:  # noqa: ANN401  a setting's
+    value = run.head.get(name, run.parameters.get(name))
+    return value[0] if name in _FEATURES and isinstance(value, list) else value

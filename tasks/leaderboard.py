@@ -107,12 +107,16 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from ((name, row[name]) for name in ("run", "dataset", "head"))
     for name in _FEATURES:
         if name in parameters:
-            yield name, _plain(parameters[name])
-    yield from ((f"head.{name}", _plain(value)) for name, value in head.items() if name != "kind")
-    yield from ((n, _plain(v)) for n, v in row.items() if n not in {"run", "dataset", "head"})
+            yield name, in_one_word(parameters[name])
+    yield from (
+        (f"head.{name}", in_one_word(value)) for name, value in head.items() if name != "kind"
+    )
+    rest = {name: row[name] for name in row if name not in {"run", "dataset", "head"}}
+    yield from ((name, in_one_word(value)) for name, value in rest.items())
 
 
-def _plain(value: object) -> object:
+def in_one_word(value: object) -> object:
+    """Return a setting as a cell of a table: the parts of a list side by side."""
     return " ".join(map(str, value)) if isinstance(value, list) else value
 
 

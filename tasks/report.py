@@ -74,7 +74,7 @@ def write_report(
         likely_errors=sum(one.likely for one in found),
         judged_labels=len(held_out.keys),
         suspects_table=table.name,
-        **_results(run, manifest, told, stored.openings(run.id)),
+        **_results(run, manifest, told, stored.openings(run.id), paths),
         **_choice(run, candidates),
         **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
     )
@@ -94,7 +94,11 @@ def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
 
 
 def _results(
-    run: Run, manifest: Manifest, predictions: pa.Table, openings: Sequence[TestOpening]
+    run: Run,
+    manifest: Manifest,
+    predictions: pa.Table,
+    openings: Sequence[TestOpening],
+    paths: dict[bytes, str],
 ) -> dict[str, Any]:
     """Judge the run's predictions, on test where that was opened, else on validation."""
     split: Split = "test" if openings else "validation"
@@ -103,7 +107,7 @@ def _results(
     largest, _ = majority(sizes)
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
-    shot = partial(_shot, judged, Path(manifest.folder), _paths(manifest))
+    shot = partial(_shot, judged, Path(manifest.folder), paths)
     return {
         "calibration": calibration(judged, score_name),
         "judged": judged,

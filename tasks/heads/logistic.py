@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tasks.heads.pipelines import pipeline_kind
-from tasks.heads.settings import MAX_ITERATIONS, ClassWeights, Strength
+from tasks.heads.pipelines import linear_options, pipeline_kind
+from tasks.heads.settings import ClassWeights, Strength
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -22,11 +22,7 @@ class LogisticHead:
 def _classifier(head: LogisticHead, _seed: int, _count: int) -> Any:  # noqa: ANN401  scikit-learn's
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(
-        C=head.inverse_regularization,
-        class_weight=None if head.class_weights == "none" else head.class_weights,
-        max_iter=MAX_ITERATIONS,
-    )
+    return LogisticRegression(**linear_options(head))
 
 
 KIND = pipeline_kind(LogisticHead, _classifier)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
+MAX_ITERATIONS = 5000
+
+
 class TrainedPipeline:
     """A fitted scikit-learn pipeline, and how many classes the data set has."""
 
@@ -75,6 +78,15 @@ def pipeline_kind(
         load=_load,
         scores="margin" if margins else "probability",
     )
+
+
+def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or an svm head
+    """Return what scikit-learn's linear classifiers have in common."""
+    return {
+        "C": head.inverse_regularization,
+        "class_weight": None if head.class_weights == "none" else head.class_weights,
+        "max_iter": MAX_ITERATIONS,
+    }
 
 
 def _load(folder: Path, classes: int) -> TrainedPipeline:

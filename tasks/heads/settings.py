@@ -30,5 +30,3 @@ Count = Annotated[int, Field(gt=0)]
 Strength = Annotated[float, Field(gt=0, lt=1e9)]
 Penalty = Annotated[float, Field(ge=0, lt=1e9)]
 Neighbors = Annotated[int, Field(gt=0, le=10_000)]
-
-MAX_ITERATIONS = 5000  # of scikit-learn's solvers

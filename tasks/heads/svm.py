@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tasks.heads.pipelines import pipeline_kind
-from tasks.heads.settings import MAX_ITERATIONS, ClassWeights, Strength
+from tasks.heads.pipelines import linear_options, pipeline_kind
+from tasks.heads.settings import ClassWeights, Strength
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -22,12 +22,7 @@ class SvmHead:
 def _classifier(head: SvmHead, seed: int, _count: int) -> Any:  # noqa: ANN401  scikit-learn's
     from sklearn.svm import LinearSVC
 
-    return LinearSVC(
-        C=head.inverse_regularization,
-        class_weight=None if head.class_weights == "none" else head.class_weights,
-        max_iter=MAX_ITERATIONS,
-        random_state=seed,
-    )
+    return LinearSVC(**linear_options(head), random_state=seed)
 
 
 KIND = pipeline_kind(SvmHead, _classifier, margins=True)

@@ -28,11 +28,6 @@ def manifest(tmp_path):
     return make_manifest(tmp_path)
 
 
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "store"
-
-
 def test_the_best_of_several_is_told_without_its_luck(store, manifest):
     several = [train(store, manifest, LOGISTIC, every=n, seed=n) for n in (3, 4, 5)]
     assert (
@@ -47,6 +42,16 @@ def test_accuracy_is_drawn_against_what_varies_and_nothing_else(store, manifest)
     told = report(store, manifest, runs).section("heads", raw=True)
     assert re.findall(r'aria-label="(Accuracy of [^"]*)"', told) == [
         "Accuracy of 3 heads against learning rate"
+    ]
+
+
+def test_a_setting_is_compared_within_a_kind_and_the_kinds_among_each_other(store, manifest):
+    heads = (LOGISTIC, SVM, SVM | {"inverse_regularization": 5.0})
+    runs = [train(store, manifest, head, every=3 + n) for n, head in enumerate(heads)]
+    told = report(store, manifest, runs).section("heads", raw=True)
+    assert re.findall(r'aria-label="(Accuracy of [^"]*)"', told) == [
+        "Accuracy of 3 heads against kind",
+        "Accuracy of 2 heads against svm: inverse regularization",
     ]
 
 

@@ -21,7 +21,7 @@ from flows.noise import quiet_tensorflow
 from flows.progress import shown_progress
 from flows.server import prefect_server
 from stores.errors import StoreError, StoreFull
-from tasks.errors import ExtractionError, InputError
+from tasks.errors import ExtractionError, InputError, what_is_wrong
 
 Summary = dict[str, Any]
 JsonFlag = Annotated[
@@ -159,11 +159,10 @@ def _one_line(error: CycloptsError) -> str:
 
 
 def _mistake(mistake: dict[str, Any]) -> str:
-    message = mistake["msg"].removeprefix("Value error, ")
-    if not mistake["loc"]:
-        return str(message)
+    if not mistake["loc"]:  # of several parameters together: the message names them
+        return str(mistake["msg"].removeprefix("Value error, "))
     flag = str(mistake["loc"][0]).replace("_", "-")
-    return f"--{flag}: {message}. Received: {mistake['input']!r}"
+    return f"--{flag}: {what_is_wrong(mistake)}"
 
 
 def _said(line: str, *, code: int) -> int:

@@ -151,6 +151,12 @@ class SweepParameters(OpenTestParameters):
         return {names[name]: getattr(self, name) for name in given}
 
     @property
+    def said(self) -> set[str]:
+        """What flags say, settings as `--grid` calls them."""
+        own_names = {"head_batch_size": "batch_size"}
+        return {own_names.get(name, name) for name in self.model_fields_set}
+
+    @property
     def axes(self) -> dict[str, list[Any]]:
         """The values that `--grid` gives, by the name of their setting."""
         axes: dict[str, list[Any]] = {}
@@ -213,4 +219,4 @@ class RunsParameters(StoreParameters):
 
     dataset: str | None = Field(None, description="Only runs of this data set.")
     sort_by: str = Field("validation_accuracy", description="Metric that puts the best first.")
-    limit: int = Field(20, gt=0, description="list: show so many, at most.")
+    limit: int = Field(20, gt=0, description="list: show so many of each data set, at most.")

@@ -7,9 +7,11 @@ from prefect import flow
 
 from flows.command_line import Summary, command_line
 from flows.head_parameters import RunsParameters
+from flows.telling import many
 from flows.telling_runs import tell_runs
 from tasks.errors import InputError
 from tasks.leaderboard import compared, export, leaderboard, shown
+from tasks.maintain import check_exists
 
 Action = Literal["list", "show", "compare", "export"]
 _ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}
@@ -32,7 +34,8 @@ def runs(
     """
     store, count = parameters.store, _ARGUMENTS[action]
     if len(names) != count:
-        raise InputError(f"{action}: expected {count} names after it, received {len(names)}")
+        raise InputError(f"{action}: expected {many(count, 'name')} after it, found {len(names)}")
+    check_exists(store)
     if action == "show":
         return {"action": action, "run": shown(store, names[0])}
     if action == "compare":
@@ -41,7 +44,8 @@ def runs(
     if action == "export":
         export(table, Path(names[0]))
         return {"action": action, "file": names[0], "runs": table.num_rows}
-    return {"action": action, "runs": table.to_pylist(), "limit": parameters.limit}
+    about = parameters.model_dump(include={"limit", "sort_by"})
+    return {"action": action, "runs": table.to_pylist(), **about}
 
 
 if __name__ == "__main__":

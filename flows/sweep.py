@@ -23,14 +23,15 @@ from stores.run import Run
 from stores.runs import RunStore
 from tasks.comparison import estimate_of_the_chosen, held_out_answers
 from tasks.errors import InputError
-from tasks.heads.choices import make_head, settings_of
+from tasks.heads.choices import flag_of, make_head, settings_of
 from tasks.open_test import open_test_task
-from tasks.plans import PlannedRun, check_trainable, choose, together
+from tasks.plans import PlannedRun, check_trainable, choose, remarks, together
 from tasks.recipes import make_job
 from tasks.report import report_task
 from tasks.search import search_of
 from tasks.stopping import stopped_with_this
-from tasks.sweep import Sweep, Trial, read_sweep, sweep_of
+from tasks.sweep import Sweep, Trial, sweep_of
+from tasks.sweep_file import read_sweep
 from tasks.train import train_task
 
 _FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
@@ -51,7 +52,7 @@ def sweep(
         parameters: The features that the file does not say, and where all is kept.
     """
     manifest = find_data_set(dataset, parameters)
-    planned, known = train_sweep(manifest, asked_sweep(file, parameters), parameters)
+    planned, known, trials = train_sweep(manifest, asked_sweep(file, parameters), parameters)
     runs = RunStore(parameters.store)
     trained = [runs.read(run) for run in planned]
     chosen = choose(trained)
@@ -73,40 +74,56 @@ def sweep(
         chosen=chosen.id,
         survey=True,
     )
-    return _summary(runs, manifest, trained, chosen, known) | {"report": str(report)}
+    return {
+        **_summary(runs, manifest, trained, chosen),
+        **_counts(trained, known),
+        "trials": trials,
+        "runs": _told(trained, planned, known),
+        "report": str(report),
+    }
 
 
 def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     """Return the sweep of a file, or else that of `--head` and `--grid`."""
     if file is None:
         heads, grid = parameters.head, parameters.axes
-        return sweep_of(heads, grid, features=_FEATURES, **parameters.search)
-    given = parameters.model_fields_set
-    if refused := sorted(given & {"head", "grid", *parameters.head_settings}):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in refused)
-        raise InputError(f"{flags}: not with a file, which says what is tried; write it there")
-    return read_sweep(file, features=_FEATURES, **parameters.search)
+        asked = sweep_of(heads, grid, features=_FEATURES, **parameters.search)
+        refused: set[str] = set()
+    else:
+        asked = read_sweep(file, features=_FEATURES, **parameters.search)
+        refused = {"head", "grid", *parameters.head_settings}
+    refused |= {*asked.features, *(name for _, axes in asked.heads for name in axes)}
+    if parameters.weights == "none" or not all("seed" in axes for _, axes in asked.heads):
+        refused.discard("seed")  # it is that of the weights, or of the other heads
+    if twice := sorted(parameters.said & refused):
+        flags = ", ".join(map(flag_of, twice))
+        raise InputError(f"{flags}: {file or '--grid'} says what is tried; say it there alone")
+    return asked
 
 
 def train_sweep(
     manifest: Manifest, space: Sweep, parameters: SweepParameters
-) -> tuple[dict[str, PlannedRun], set[str]]:
-    """Train each trial's head that was not trained before; return all by run, and the known runs.
+) -> tuple[dict[str, PlannedRun], set[str], int]:
+    """Train each trial's head that was not trained before.
 
-    Raises InputError for a trial that cannot be, before any of those with it is trained.
+    Returns all by run, the runs that were known, and the number of trials, of which those that are
+    alike are one run. Raises InputError for a trial that cannot be, before any of those with it is
+    trained.
     """
     check_trainable(manifest, space.folds)
     runs, recipe_of = RunStore(parameters.store), cache(partial(_recipe, manifest, parameters))
     planned: dict[str, PlannedRun] = {}
     known: set[str] = set()
+    count = 0
     search = search_of(space)
     while trials := search.ask():
         plans = [_plan(manifest, trial, space.folds, parameters, recipe_of) for trial in trials]
         new = {plan.id: plan for plan in plans if plan.id not in planned}
+        count += len(trials)
         known |= train_missing(new, parameters.store)
         planned |= new
         search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
-    return planned, known
+    return planned, known, count
 
 
 def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
@@ -141,6 +158,9 @@ def _plan(
     if "batch_size" in told:
         told["head_batch_size"] = told.pop("batch_size")
     about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
+    if about["weights"] == "none" and trial.seed is not None:
+        # Untrained weights have a seed as well: what says both is a sweep of one.
+        told |= {"seed": _features_seed(manifest, parameters), "grid": [f"seed={seed}"]}
     recipe = recipe_of(tuple(trial.features.items()))
     return PlannedRun(manifest, recipe, head, seed, about | told, folds)
 
@@ -149,12 +169,15 @@ def _recipe(
     manifest: Manifest, parameters: SweepParameters, values: tuple[tuple[str, Any], ...]
 ) -> Recipe:
     """Return the recipe of features that are stored; raises InputError where they are not."""
-    seed = manifest.seed if parameters.seed is None else parameters.seed
     features = parameters.features(dict(values))
-    request = features.request(seed=seed)
+    request = features.request(seed=_features_seed(manifest, parameters))
     (recipe,) = make_job(request, store=parameters.store, engine="auto").recipes
     feature_shape(recipe, manifest, features)
     return recipe
+
+
+def _features_seed(manifest: Manifest, parameters: SweepParameters) -> int:
+    return manifest.seed if parameters.seed is None else parameters.seed
 
 
 def _summary(
@@ -162,9 +185,7 @@ def _summary(
     manifest: Manifest,
     trained: list[Run],
     chosen: Run,
-    known: set[str],
 ) -> Summary:
-    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
     openings = runs.openings(chosen.id)
     return {
         "dataset": manifest.name,
@@ -175,22 +196,35 @@ def _summary(
         "estimate": asdict(estimate_of_the_chosen(held_out_answers(runs, trained))),
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
-        "trained": len(trained) - len(known),
-        "cached": len(known),
-        "runs": [
-            {
-                "run": run.id,
-                "cached": run.id in known,
-                "failure": run.failure,
-                "seed": run.seed,
-                "fingerprint": run.fingerprint,
-                "parameters": run.parameters,
-                "specification": run.head,
-                "metrics": run.metrics,
-            }
-            for run in best_first
-        ],
+        "remarks": remarks(manifest, chosen.folds),
     }
+
+
+def _counts(trained: list[Run], known: set[str]) -> dict[str, int]:
+    whole = [run for run in trained if not run.failure]
+    cached = sum(run.id in known for run in whole)
+    failed = len(trained) - len(whole)
+    return {"trained": len(whole) - cached, "cached": cached, "failed": failed}
+
+
+def _told(
+    trained: list[Run], planned: dict[str, PlannedRun], known: set[str]
+) -> list[dict[str, Any]]:
+    """Return what is said of each run, the best first, with what this sweep asked of it."""
+    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
+    return [
+        {
+            "run": run.id,
+            "cached": run.id in known,
+            "failure": run.failure,
+            "seed": run.seed,
+            "fingerprint": run.fingerprint,
+            "parameters": planned[run.id].parameters,
+            "specification": run.head,
+            "metrics": run.metrics,
+        }
+        for run in best_first
+    ]
 
 
 if __name__ == "__main__":

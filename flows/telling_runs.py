@@ -2,19 +2,20 @@
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
-from tasks.leaderboard import in_one_word
+from tasks.leaderboard import in_one_word, is_setting
 
 MOST_HEADS = 10
 
 
 def tell_train(summary: dict[str, Any]) -> str:
     """Say how each head did, and which was chosen."""
-    by = f"{summary['folds']} folds" if summary["folds"] else "validation"
-    lines = [f"heads on {summary['dataset']}, chosen on {by}:"]
+    by = _measured_by(summary["folds"])
+    lines = [f"heads on {summary['dataset']}, chosen on {by}:", *_remarked(summary)]
     for run in summary["runs"]:
         mark = "*" if run["run"] == summary["run"] else " "
         cached = " (cached)" if run["cached"] else ""
@@ -43,18 +44,20 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     """Say which heads are best, which was chosen, and what that choice is worth."""
     runs = [run for run in summary["runs"] if not run["failure"]]
     failed = [run for run in summary["runs"] if run["failure"]]
-    by = f"{summary['folds']} folds" if summary["folds"] else "validation"
+    by = _measured_by(summary["folds"])
     estimate = summary["estimate"]
+    alike = summary["trials"] - len(summary["runs"])
+    repeated = f" ({many(summary['trials'], 'trial')}, of which {alike} repeated others)"
     lines = [
-        f"sweep on {summary['dataset']}: {many(len(summary['runs']), 'head')}, "
-        f"{summary['trained']} trained, {summary['cached']} cached, {len(failed)} failed",
+        f"sweep on {summary['dataset']}: {many(len(summary['runs']), 'head')}"
+        f"{repeated if alike else ''}, "
+        f"{summary['trained']} trained, {summary['cached']} cached, {summary['failed']} failed",
+        *_remarked(summary),
     ]
-    varied = _varied(runs)
+    varied = _varied([run["parameters"] for run in runs])
     for run in runs[:MOST_HEADS]:
         mark = "*" if run["run"] == summary["run"] else " "
-        given = {name: run["parameters"].get(name) for name in varied}
-        words = {name: in_one_word(v) for name, v in given.items() if v is not None}
-        about = ", ".join(f"{name} {value}" for name, value in words.items())
+        about = ", ".join(_told_settings(run["parameters"], varied))
         lines.append(
             f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
             f"{about}"
@@ -72,12 +75,25 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _varied(runs: list[dict[str, Any]]) -> list[str]:
-    """Return the names of the parameters in which runs differ."""
-    names = dict.fromkeys(name for run in runs for name in run["parameters"])
-    return [
-        name for name in names if len({json.dumps(run["parameters"].get(name)) for run in runs}) > 1
-    ]
+def _varied(settings: Collection[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the settings that are not the same for all."""
+    names = dict.fromkeys(name for some in settings for name in some)
+    return [name for name in names if len({json.dumps(some.get(name)) for some in settings}) > 1]
+
+
+def _told_settings(run: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        value = in_one_word(run.get(name))
+        if value is not None:
+            yield f"{name.removeprefix('head.')} {value}"
+
+
+def _measured_by(folds: int) -> str:
+    return many(folds, "fold") if folds else "validation"
+
+
+def _remarked(summary: dict[str, Any]) -> Iterator[str]:
+    yield from (f"  note: {remark}" for remark in summary["remarks"])
 
 
 def _tested(summary: dict[str, Any]) -> Iterator[str]:
@@ -100,18 +116,42 @@ def tell_runs(summary: dict[str, Any]) -> str:
 
 
 def _tell_leaderboard(summary: dict[str, Any]) -> str:
-    runs, limit = summary["runs"], summary["limit"]
-    lines = [f"{'run':16}  {'data set':16}  {'head':9} folds  validation  test"] if runs else []
-    for run in runs[:limit]:
-        test = "–" if run["test_accuracy"] is None else f"{run['test_accuracy']:.4f}"
-        told = f"{run['validation_accuracy'] or 0:10.4f}  {test}"
-        lines.append(
-            f"{run['run'][:16]}  {run['dataset'][:16]:16}  {run['head']:9} {run['folds']:5}  "
-            + (f"failed: {run['failure']}" if run["failure"] else told)
-        )
-    if len(runs) > limit:
-        lines.append(f"and {len(runs) - limit} more: --limit {len(runs)}, or export FILE")
+    """Say which runs are best: of each data set by itself, for only these can be compared."""
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
+    for run in summary["runs"]:
+        groups[run["dataset"], run["dataset_digest"], run["folds"]].append(run)
+    lines: list[str] = []
+    for (dataset, digest, folds), runs in groups.items():
+        others = {other for name, other, _ in groups if name == dataset} - {digest}
+        which = f" (as it was with digest {digest[:8]})" if others else ""
+        lines.append(f"{dataset}{which}, {many(len(runs), 'run')}, by {_measured_by(folds)}:")
+        lines += _ranked(runs[: summary["limit"]], summary["sort_by"])
+        if len(runs) > summary["limit"]:
+            more = len(runs) - summary["limit"]
+            lines.append(f"  and {more} more: --limit {len(runs)}, or export FILE")
     return lines_of(lines)
+
+
+def _ranked(runs: list[dict[str, Any]], sort_by: str) -> Iterator[str]:
+    """Yield a line a run, with the settings in which those of its kind differ."""
+    shown = list(dict.fromkeys(["validation_accuracy", "test_accuracy", sort_by]))
+    titles = {"validation_accuracy": "accuracy", "test_accuracy": "test"}
+    columns = "".join(f"  {titles.get(name, name):>10}" for name in shown)
+    yield f"  {'run':16}  {'head':9}{columns}  settings that differ"
+    settings_of = {run["run"]: {n: run[n] for n in run if is_setting(n)} for run in runs}
+    general = {name for name in _varied(settings_of.values()) if not name.startswith("head.")}
+    for run in runs:
+        width = {name: max(10, len(titles.get(name, name))) for name in shown}
+        told = "".join(
+            f"  {'–' if run[name] is None else format(run[name], '.4f'):>{width[name]}}"
+            for name in shown
+        )
+        alike = [settings_of[other["run"]] for other in runs if other["head"] == run["head"]]
+        names = [n for n in settings_of[run["run"]] if n in {*general, *_varied(alike)}]
+        settings = ", ".join(_told_settings(run, names))
+        if run["failure"]:
+            settings = ", ".join(filter(None, [settings, f"failed: {run['failure']}"]))
+        yield f"  {run['run'][:16]}  {run['head']:9}{told}  {settings}".rstrip()
 
 
 def _told_run(run: dict[str, Any]) -> Iterator[str]:

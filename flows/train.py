@@ -19,7 +19,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.heads.choices import make_heads
 from tasks.open_test import has_test_images, open_test_task
-from tasks.plans import PlannedRun, check_trainable, choose
+from tasks.plans import PlannedRun, check_trainable, choose, remarks
 from tasks.recipes import make_job
 from tasks.train import train_task
 
@@ -131,6 +131,7 @@ def _summary(
         "test_openings": runs.times_opened(manifest.select("test").keys),
         "cached": all(known.values()),
         "folds": chosen.folds,
+        "remarks": remarks(manifest, chosen.folds),
         "runs": [
             {
                 "run": run.id,

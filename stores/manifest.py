@@ -130,7 +130,12 @@ class Manifest:
         publish_file(content, path, tmp=path.parent / "tmp")
 
     def select(self, *splits: Split) -> Images:
-        """Return the distinct accepted images of some splits (of all, where none is named)."""
+        """Return the distinct accepted images of some splits (of all, where none is named).
+
+        Raises ValueError for a split that there is not.
+        """
+        if strange := set(splits) - set(SPLITS):
+            raise ValueError(f"no split {', '.join(strange)}; expected {', '.join(SPLITS)}")
         chosen: dict[ImageKey, Entry] = {}
         for entry in self.of_status("accepted"):
             if entry.key and (not splits or entry.split in splits):

@@ -84,15 +84,17 @@ def _kept_table(folder: Path) -> pa.Table:
 
 
 def _listed(folder: Path) -> pa.Table:
-    rows = []
+    rows = [_SCHEMA.empty_table()]
     for record in record_paths(folder):
         try:
-            rows.append(_row(record))
+            rows.append(pa.Table.from_pylist([_row(record)], _SCHEMA))
         except FileNotFoundError:
             continue  # somebody deletes that run just now
         except (CorruptStore, NewerFormat) as error:
             log.warning("%s; left out of the table of runs", error)
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["created"])), _SCHEMA)
+        except (pa.ArrowException, OverflowError) as error:  # a value that no column holds
+            log.warning("%s: %s; left out of the table of runs", record, error)
+    return pa.concat_tables(rows).sort_by("created").combine_chunks()
 
 
 def _row(record: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_path
 from stores.run_table import bring_up_to_date, current_table
 from stores.tables import read_table, table_bytes
 
+_MOST_NAMED = 10  # runs, in a message
 _RUN_FOLDER = re.compile("[0-9a-f]{16}$")
 
 
@@ -100,8 +101,14 @@ class RunStore:
                 raise CorruptStore(f"{paths[0]}: found run {stored.id}; move it away, train again")
             if stored.id.startswith(run):
                 return stored
-        there = ", ".join(path.parent.name for path in record_paths(self.folder)) or "none"
-        raise NotInStore(f"{self.folder}: no run, or more than one, {run!r}; there: {there}")
+        found = f"no run {run!r}"
+        if len(paths) > 1:
+            found = f"{len(paths)} runs begin with {run!r}"
+        else:
+            paths = record_paths(self.folder)
+        names = [path.parent.name for path in paths]
+        there = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+        raise NotInStore(f"{self.folder}: {found}; there: {there or 'none'}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
+from tasks.judged import wilson
 
 Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
 
@@ -67,7 +68,8 @@ def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 
     The best of many on the same images is too good on them. Each draw chooses the best on images
     drawn with replacement, and measures it on those that were not drawn: I. Tsamardinos et al.,
     Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation,
-    Machine Learning 107 (2018), 1895-1922.
+    Machine Learning 107 (2018), 1895-1922. The interval is at least that of an accuracy on so many
+    images (Wilson's): a handful that are all right says less than their draws do.
     """
     count = answers.shape[1]
     rng = np.random.default_rng(seed)
@@ -81,8 +83,10 @@ def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 
     best = seen == seen.max(axis=1, keepdims=True)  # of equals, their mean: no order decides
     left_out = (drawn == 0).astype(np.float64)
     scores = (left_out @ right * best).sum(axis=1) / best.sum(axis=1) / left_out.sum(axis=1)
+    accuracy = float(scores.mean())
     low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(float(scores.mean()), float(low), float(high), count)
+    least, most = wilson(accuracy * count, count, confidence=CONFIDENCE)
+    return Estimate(accuracy, min(float(low), least), max(float(high), most), count)
 
 
 def compare(answers: Answers, *, seed: int = 0) -> Difference:

@@ -1,7 +1,8 @@
 """What a person can mend: input that a task cannot use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
@@ -18,6 +19,14 @@ class UndecodableImage(InputError):
 
 class ExtractionError(RuntimeError):
     """An engine failed, or gave features that cannot be trusted; nothing of it was stored."""
+
+
+def what_is_wrong(mistake: Mapping[str, Any]) -> str:
+    """Return one of pydantic's mistakes in words: what was expected, and what came."""
+    lists = {"tuple_type", "list_type"}
+    message = "expected a list" if mistake["type"] in lists else mistake["msg"]
+    message = message.removeprefix("Value error, ")
+    return f"{message}. Received: {mistake['input']!r}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> InputError:

@@ -116,7 +116,7 @@ def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
     return len(listed - predicted), len(predicted - listed)
 
 
-def wilson(correct: int, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(correct: float, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the score interval of a share, from 0 to 1.
 
     E. B. Wilson, Probable inference, the law of succession, and statistical inference, Journal of

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from stores.errors import StoreFull
 from stores.publish import publish_file
 from stores.runs import RunStore
 from tasks.comparison import compare, held_out_answers
@@ -46,8 +47,10 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
 def export(table: pa.Table, path: Path) -> None:
     """Write a table as CSV, Parquet or JSON, as the file's ending says.
 
-    Raises InputError for another ending, StoreReadOnly or StoreFull.
+    Raises InputError for another ending, or where the file cannot be written; StoreFull.
     """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
     sink = pa.BufferOutputStream()
     if path.suffix == ".csv":
         pa.csv.write_csv(table, sink)
@@ -57,7 +60,13 @@ def export(table: pa.Table, path: Path) -> None:
         sink.write(json.dumps(table.to_pylist(), indent=2, ensure_ascii=False).encode())
     else:
         raise InputError(f"{path}: expected a file that ends in .csv, .parquet or .json")
-    publish_file(sink.getvalue().to_pybytes(), path, tmp=path.parent)
+    try:
+        publish_file(sink.getvalue().to_pybytes(), path, tmp=path.parent)
+    except StoreFull:
+        raise
+    except OSError as error:
+        reason = error.strerror or "no permission"
+        raise InputError(f"{path} cannot be written: {reason}; name another file") from None
 
 
 def shown(store: Path, name: str) -> dict[str, Any]:
@@ -113,6 +122,11 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     )
     rest = {name: row[name] for name in row if name not in {"run", "dataset", "head"}}
     yield from ((name, in_one_word(value)) for name, value in rest.items())
+
+
+def is_setting(column: str) -> bool:
+    """Tell whether a column holds a setting of the features, of the head, or the seed."""
+    return column in {*_FEATURES, "seed"} or column.startswith("head.")
 
 
 def in_one_word(value: object) -> object:

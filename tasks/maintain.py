@@ -32,7 +32,7 @@ def verify(store: Path) -> dict[str, list[str]]:
 
     Damaged features are set aside; anything else is left as it is, and the way out is said.
     """
-    _check_exists(store)
+    check_exists(store)
     found: dict[str, list[str]] = {}
     for folder in _recipe_folders(store):
         try:
@@ -55,7 +55,7 @@ def verify(store: Path) -> dict[str, list[str]]:
 
 def reindex(store: Path) -> dict[str, int]:
     """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
-    _check_exists(store)
+    check_exists(store)
     for folder in _recipe_folders(store):
         if not (folder / "recipe.json").exists():
             _restore_recipe(folder)
@@ -84,7 +84,7 @@ def collect_garbage(
 
 def list_store(store: Path) -> dict[str, Any]:
     """Return the data sets, recipes and runs of a store, a line of facts each."""
-    _check_exists(store)
+    check_exists(store)
     sets = []
     for name in datasets(store):
         try:
@@ -109,7 +109,7 @@ list_task = task(name="list", **RETRIED)(list_store)
 
 
 def _all_features(store: Path) -> list[FeatureStore]:
-    _check_exists(store)
+    check_exists(store)
     found = []
     for folder in _recipe_folders(store):
         try:
@@ -146,6 +146,7 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
             yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
 
 
-def _check_exists(store: Path) -> None:
+def check_exists(store: Path) -> None:
+    """Raise NotInStore where there is no store."""
     if not any((store / part).is_dir() for part in ("datasets", "features", "runs")):
         raise NotInStore(f"{store}: there is no store; give its folder with --store")

@@ -100,3 +100,26 @@ def check_trainable(manifest: Manifest, folds: int = 0) -> None:
             f"data set {manifest.name!r} has no validation image to choose a head by; add images, "
             "or raise --validation-split"
         )
+
+
+FEW = 30  # held-out images below which an accuracy is hardly more than a guess
+
+
+def remarks(manifest: Manifest, folds: int = 0) -> list[str]:
+    """Return what makes the accuracies of a data set's heads worth less than they look."""
+    counts = manifest.counts()
+    held_out = {
+        name: row["validation"] + (row["train"] if folds else 0) for name, row in counts.items()
+    }
+    images, found = sum(held_out.values()), []
+    if images < FEW:
+        more = "" if folds else "; with --folds, those of train are measured on too"
+        found.append(f"heads are measured on {images} images, which says little{more}")
+    if few := [name for name, count in held_out.items() if count < max(1, folds)]:
+        named = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
+        found.append(
+            f"fewer images than folds in class {named}: some folds hold none out"
+            if folds
+            else f"no validation image of class {named}: nothing says how heads do on it"
+        )
+    return found

@@ -12,13 +12,14 @@ from stores.run import Run
 def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> list[str]:
     """Return what to type to get this run again, quoted for a shell: one option a line.
 
-    A run of `flows.train`, which alone can leave the test split closed, begins at the features;
-    any other at the folder, with the seed and the shares that its data set was split by.
+    A run of `flows.train` or `flows.sweep`, which can leave the test split closed, begins at the
+    features; any other at the folder, with the seed and the shares that its data set was split by.
     """
     given = {"seed": run.seed, **run.parameters, "store": str(store)}
     if "open_test" in given:
         given["open_test"] = opened
-        return [f"python -m flows.train {shlex.quote(manifest.name)}", *options(given)]
+        flow = "sweep" if "grid" in given else "train"
+        return [f"python -m flows.{flow} {shlex.quote(manifest.name)}", *options(given)]
     split = {
         "dataset": manifest.name,
         "test_split": manifest.test_split,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tasks.errors import InputError
-from tasks.sweep import Axes, Range, Sweep, Trial, make_trial
+from tasks.sweep import Axes, Range, Sweep, Trial, WholeRange, make_trial
 
 _AT_ONCE = 16  # trials that are asked for before what came of them is known: they train together
 
@@ -89,7 +89,8 @@ def _suggested(asked: Any, prefix: str, axes: Axes) -> dict[str, Any]:  # noqa: 
     for name, axis in axes.items():
         of = f"{prefix}.{name}"
         if isinstance(axis, Range):
-            values[name] = asked.suggest_float(of, axis.low, axis.high, log=axis.scale == "log")
+            suggest = asked.suggest_int if isinstance(axis, WholeRange) else asked.suggest_float
+            values[name] = suggest(of, axis.low, axis.high, log=axis.scale == "log")
         else:
             values[name] = axis[asked.suggest_categorical(of, list(range(len(axis))))]
     return values

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import ValidationError
 
-from tasks.errors import InputError, unknown
+from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.heads import KINDS, Head, find_kind
 
 Preset = Literal["tutorial", "cabral", "resnet-softmax"]
@@ -68,7 +68,7 @@ def make_heads(
             heads[name] = make_head(name, mine, classes=classes)
     taken = {setting for name in heads.keys() - _PRESETS.keys() for setting in settings_of(name)}
     if ignored := sorted(settings.keys() - taken):
-        flags = ", ".join(map(_flag, ignored))
+        flags = ", ".join(map(flag_of, ignored))
         takers = [kind for kind in KINDS if settings.keys() & settings_of(kind)]
         raise InputError(
             f"{flags}: no head among {', '.join(names)} takes that; presets carry exactly their "
@@ -99,6 +99,17 @@ def settings_of(kind: str) -> list[str]:
     return [name for name in names if name not in _GIVEN]
 
 
+def flag_of(setting: str) -> str:
+    """Return the flag that says a setting."""
+    return f"--{_FLAGS.get(setting, setting).replace('_', '-')}"
+
+
+def takes_whole_numbers(kind: str, setting: str) -> bool:
+    """Tell whether a setting of a kind of heads is a whole number."""
+    hint = get_type_hints(find_kind(kind).specification)[setting]
+    return int in (get_args(hint) or (hint,))
+
+
 def _preset(name: str, classes: int, feature_shape: tuple[int, ...] | None) -> Head:
     settings = _PRESETS[name]
     if settings["output"] != "softmax" and classes != 2:
@@ -121,8 +132,4 @@ def _mistake(kind: str, mistake: dict[str, Any]) -> str:
     name = ".".join(map(str, mistake["loc"]))
     if mistake["type"] == "unexpected_keyword_argument":
         return str(unknown("setting", name, settings_of(kind)))
-    return f"{name}: {mistake['msg']}. Received: {mistake['input']!r}"
-
-
-def _flag(setting: str) -> str:
-    return f"--{_FLAGS.get(setting, setting).replace('_', '-')}"
+    return f"{name}: {what_is_wrong(mistake)}"

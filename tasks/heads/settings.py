@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 Output = Literal["logit", "sigmoid", "softmax"]
 Optimizer = Literal["adam", "rmsprop", "sgd"]
@@ -23,10 +23,19 @@ Activation = Literal[
     "tanh",
     "sigmoid",
 ]
-Units = Annotated[int, Field(gt=0, le=65_536)]
-Rate = Annotated[float, Field(gt=0, lt=1e6)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(gt=0)]
-Strength = Annotated[float, Field(gt=0, lt=1e9)]
-Penalty = Annotated[float, Field(ge=0, lt=1e9)]
-Neighbors = Annotated[int, Field(gt=0, le=10_000)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # which Python would take for 1 or 0
+        raise ValueError("expected a number")  # noqa: TRY004  pydantic's
+    return value
+
+
+_Number = BeforeValidator(_number)
+Units = Annotated[int, Field(gt=0, le=65_536), _Number]
+Rate = Annotated[float, Field(gt=0, lt=1e6), _Number]
+Share = Annotated[float, Field(ge=0, lt=1), _Number]
+Count = Annotated[int, Field(gt=0), _Number]
+Strength = Annotated[float, Field(gt=0, lt=1e9), _Number]
+Penalty = Annotated[float, Field(ge=0, lt=1e9), _Number]
+Neighbors = Annotated[int, Field(gt=0, le=10_000), _Number]

@@ -1,9 +1,11 @@
-import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from stores.manifest import Manifest
 from stores.runs import RunStore
+from tasks.repeat import command_line
 
 SMALL = ("--image-size", "32")
 SWEEP = """
@@ -84,6 +86,20 @@ def test_the_command_of_a_run_of_a_sweep_gets_it_again(run_json, extracted):
     assert (alone["run"], alone["cached"]) == (swept["run"], True)
 
 
+def test_a_seed_of_heads_on_untrained_features_is_got_again(run_json, photos, tmp_path):
+    features = (*SMALL, "--weights", "none")
+    run_json("extract", photos, *features)
+    grid = ("--head", "dense", "--epochs", "2", "--grid", "seed=0,3")
+    swept = run_json("sweep", photos.name, *features, *grid)
+    stored = RunStore("feature-store").read(swept["run"])
+    manifest = Manifest.read("feature-store", photos.name)
+    _, _, flow, *words = shlex.split(
+        " ".join(command_line(stored, manifest, "feature-store", opened=False))
+    )
+    alone = run_json(flow.removeprefix("flows."), *words)
+    assert (alone["run"], alone["cached"]) == (swept["run"], 1)
+
+
 def test_features_that_are_not_there_are_told_with_the_command_that_extracts_them(run, extracted):
     code, _, errors = run("sweep", extracted, *SMALL, "--grid", "tap=block2a_add")
     assert code == 2
@@ -100,6 +116,9 @@ def test_features_that_are_not_there_are_told_with_the_command_that_extracts_the
         (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
         (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),
         (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max' or 'none'"),
+        (("--learning-rate", "1", "--grid", "learning_rate=1"), "--learning-rate: --grid says"),
+        (("--seed", "1", "--grid", "seed=1"), "--seed: --grid says"),
+        (("--head-batch-size", "8", "--grid", "batch_size=8"), "--head-batch-size: --grid says"),
         (("--folds", "1"), "expected 0, or 2 to 100 folds"),
     ],
 )
@@ -113,7 +132,7 @@ def test_a_file_and_a_grid_exclude_each_other(run, extracted, tmp_path):
     (tmp_path / "sweep.toml").write_text(SWEEP)
     code, _, errors = run("sweep", extracted, tmp_path / "sweep.toml", "--grid", "penalty=1")
     assert code == 2
-    assert "--grid: not with a file" in errors
+    assert "sweep.toml says what is tried; say it there alone" in errors
 
 
 def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
@@ -121,22 +140,6 @@ def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
     assert code == 0
     assert "sweep on photos: 2 heads, 2 trained, 0 cached, 0 failed" in output
     assert "being the best of 2 flatters it: expect" in output
-
-
-def test_the_leaderboard_in_its_ways(run, run_json, sweep, tmp_path):
-    best = sweep()["run"]
-    listed = run_json("runs", "list")["runs"]
-    assert len(listed) == 8
-    assert listed[0]["validation_accuracy"] == max(row["validation_accuracy"] for row in listed)
-    code, output, _ = run("runs", "show", best[:12])
-    assert code == 0
-    assert f"run {best}" in output
-    assert "recall" in output
-    other = next(row["run"] for row in listed if row["run"] != best)
-    told = run_json("runs", "compare", best, other)
-    assert 0 <= told["p_value"] <= 1
-    run("runs", "export", tmp_path / "runs.json")
-    assert len(json.loads((tmp_path / "runs.json").read_text())) == 8
 
 
 def test_a_guided_sweep_is_found_again(run_json, extracted):

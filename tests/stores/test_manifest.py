@@ -210,6 +210,8 @@ def test_images_are_selected_by_split():
     assert PETS.select("train").paths == ["cat/1.jpg"]
     assert PETS.select("validation", "test").paths == ["cat/2.jpg", "dog/3.jpg"]
     assert manifest().select().keys.shape == (0, 32)
+    with pytest.raises(ValueError, match="no split trian; expected train, validation, test"):
+        PETS.select("trian")
 
 
 def test_counts_are_of_distinct_images():

@@ -63,6 +63,12 @@ def test_a_stale_table_is_made_again(runs):
     assert stored["test_openings"].to_pylist() == [1, 0]
 
 
+def test_a_run_that_no_table_can_hold_is_left_out(runs, caplog):
+    publish(runs, replace(OTHER, seed=2**70))
+    assert runs.table()["run"].to_pylist() == [RUN.id]
+    assert "left out of the table of runs" in caplog.text
+
+
 def test_the_table_is_brought_up_to_date_with_runs_and_looks_at_the_test_split(runs, table_of):
     assert table_of()["run"].to_pylist() == [RUN.id]
     publish(runs, OTHER)

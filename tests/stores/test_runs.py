@@ -130,7 +130,7 @@ def test_an_unknown_id_is_not_in_store(runs, verb, run):
 def test_an_id_that_fits_two_runs_is_not_in_store(runs):
     number = next(n for n in range(10_000) if replace(RUN, seed=n + 9).id[0] == RUN.id[0])
     publish(runs, replace(RUN, seed=number + 9))
-    with pytest.raises(NotInStore, match="more than one"):
+    with pytest.raises(NotInStore, match="2 runs begin with"):
         runs.read(RUN.id[0])
 
 

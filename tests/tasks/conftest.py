@@ -3,7 +3,13 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from stores.features import FeatureStore
+from stores.keys import ImageKey
+from stores.manifest import Entry, Manifest
+from tests.stores.samples import RECIPE
 
 
 @pytest.fixture
@@ -29,3 +35,35 @@ def public():
 @pytest.fixture
 def store(tmp_path):
     return tmp_path / "store"
+
+
+@pytest.fixture
+def pets():
+    """Ten images of each of two classes; no file of theirs exists."""
+    entries = [
+        Entry(
+            f"{name}/{n}",
+            ImageKey.of(f"{name}{n}".encode()),
+            name,
+            (["train"] * 6 + ["validation"] * 2 + ["test"] * 2)[n],
+            "accepted",
+            "",
+            n,
+            0,
+            0,
+            0,
+        )
+        for name in ("cats", "dogs")
+        for n in range(10)
+    ]
+    return Manifest("pets", "/nowhere", ("cats", "dogs"), 0, 0.2, 0.2, 0, tuple(entries))
+
+
+@pytest.fixture
+def pets_store(pets, tmp_path):
+    """A store with features that tell the classes apart."""
+    images = pets.select()
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(20, 4)).astype("f4") + 5 * images.labels[:, None]
+    FeatureStore(tmp_path, RECIPE).write(images.keys, rows)
+    return tmp_path

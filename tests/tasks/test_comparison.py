@@ -31,6 +31,12 @@ def test_one_image_says_nothing():
     assert (estimate.accuracy, estimate.low, estimate.high) == (1.0, 0.0, 1.0)
 
 
+def test_a_handful_of_images_that_are_all_right_says_little():
+    estimate = estimate_of_the_chosen(np.ones((3, 5), bool))
+    assert (estimate.accuracy, estimate.high) == (1.0, 1.0)
+    assert estimate.low == pytest.approx(0.566, abs=0.001)  # Wilson's of 5 of 5
+
+
 def test_mcnemars_test_looks_at_the_images_on_which_two_runs_differ():
     first = np.array([True] * 80 + [False] * 20)
     second = first.copy()

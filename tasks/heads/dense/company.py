@@ -177,5 +177,5 @@ class _Sums:
 def _diverged(head: DenseHead, history: list[dict[str, float]]) -> str:
     return (
         f"diverged: its loss is {history[-1]['loss']} after {len(history)} epochs; use a smaller "
-        f"--learning-rate than {head.learning_rate:g}"
+        f"learning rate than {head.learning_rate:g}"
     )

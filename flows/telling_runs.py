@@ -3,7 +3,7 @@
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
@@ -54,10 +54,12 @@ def tell_sweep(summary: dict[str, Any]) -> str:
         f"{summary['trained']} trained, {summary['cached']} cached, {summary['failed']} failed",
         *_remarked(summary),
     ]
-    varied = _varied([run["parameters"] for run in runs])
+    differences = _differences(
+        (run["run"], run["specification"]["kind"], _settings_in(run)) for run in runs
+    )
     for run in runs[:MOST_HEADS]:
         mark = "*" if run["run"] == summary["run"] else " "
-        about = ", ".join(_told_settings(run["parameters"], varied))
+        about = f"{run['specification']['kind']:9} {differences[run['run']]}".rstrip()
         lines.append(
             f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
             f"{about}"
@@ -75,17 +77,29 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _varied(settings: Collection[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the settings that are not the same for all."""
-    names = dict.fromkeys(name for some in settings for name in some)
-    return [name for name in names if len({json.dumps(some.get(name)) for some in settings}) > 1]
+def _differences(runs: Iterable[tuple[str, str, dict[str, Any]]]) -> dict[str, str]:
+    """Return by run the settings in which it is not like all others.
+
+    `runs` are their ids, the kinds of their heads, and their settings: those of the features are
+    compared with all runs', those of a head (and its seed) with the runs' of its kind.
+    """
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    told = list(runs)
+    for _, kind, settings in told:
+        for name, value in settings.items():
+            values[_compared_in(name, kind), name].add(json.dumps(value))
+    return {
+        run: ", ".join(
+            f"{name.removeprefix('head.')} {in_one_word(value)}"
+            for name, value in settings.items()
+            if value not in (None, "", []) and len(values[_compared_in(name, kind), name]) > 1
+        )
+        for run, kind, settings in told
+    }
 
 
-def _told_settings(run: dict[str, Any], names: Iterable[str]) -> Iterator[str]:
-    for name in names:
-        value = in_one_word(run.get(name))
-        if value is not None:
-            yield f"{name.removeprefix('head.')} {value}"
+def _compared_in(name: str, kind: str) -> str:
+    return kind if name == "seed" or name.startswith("head.") else ""
 
 
 def _measured_by(folds: int) -> str:
@@ -125,33 +139,38 @@ def _tell_leaderboard(summary: dict[str, Any]) -> str:
         others = {other for name, other, _ in groups if name == dataset} - {digest}
         which = f" (as it was with digest {digest[:8]})" if others else ""
         lines.append(f"{dataset}{which}, {many(len(runs), 'run')}, by {_measured_by(folds)}:")
-        lines += _ranked(runs[: summary["limit"]], summary["sort_by"])
+        lines += _ranked(runs, limit=summary["limit"], sort_by=summary["sort_by"])
         if len(runs) > summary["limit"]:
             more = len(runs) - summary["limit"]
             lines.append(f"  and {more} more: --limit {len(runs)}, or export FILE")
     return lines_of(lines)
 
 
-def _ranked(runs: list[dict[str, Any]], sort_by: str) -> Iterator[str]:
-    """Yield a line a run, with the settings in which those of its kind differ."""
-    shown = list(dict.fromkeys(["validation_accuracy", "test_accuracy", sort_by]))
+def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator[str]:
     titles = {"validation_accuracy": "accuracy", "test_accuracy": "test"}
-    columns = "".join(f"  {titles.get(name, name):>10}" for name in shown)
+    titles.setdefault(sort_by, sort_by)
+    width = {name: max(8, len(title)) for name, title in titles.items()}
+    columns = "".join(f"  {title:>{width[name]}}" for name, title in titles.items())
     yield f"  {'run':16}  {'head':9}{columns}  settings that differ"
-    settings_of = {run["run"]: {n: run[n] for n in run if is_setting(n)} for run in runs}
-    general = {name for name in _varied(settings_of.values()) if not name.startswith("head.")}
-    for run in runs:
-        width = {name: max(10, len(titles.get(name, name))) for name in shown}
+    differences = _differences(
+        (run["run"], run["head"], {name: run[name] for name in run if is_setting(name)})
+        for run in runs
+    )
+    for run in runs[:limit]:
         told = "".join(
             f"  {'–' if run[name] is None else format(run[name], '.4f'):>{width[name]}}"
-            for name in shown
+            for name in titles
         )
-        alike = [settings_of[other["run"]] for other in runs if other["head"] == run["head"]]
-        names = [n for n in settings_of[run["run"]] if n in {*general, *_varied(alike)}]
-        settings = ", ".join(_told_settings(run, names))
-        if run["failure"]:
-            settings = ", ".join(filter(None, [settings, f"failed: {run['failure']}"]))
-        yield f"  {run['run'][:16]}  {run['head']:9}{told}  {settings}".rstrip()
+        failed = f"failed: {run['failure']}" if run["failure"] else ""
+        about = ", ".join(filter(None, [differences[run["run"]], failed]))
+        yield f"  {run['run'][:16]}  {run['head']:9}{told}  {about}".rstrip()
+
+
+def _settings_in(run: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run of a sweep, as the leaderboard calls them."""
+    features = {name: value for name, value in run["parameters"].items() if is_setting(name)}
+    head = {f"head.{name}": value for name, value in run["specification"].items()}
+    return {**features, "seed": run["seed"], **head}
 
 
 def _told_run(run: dict[str, Any]) -> Iterator[str]:

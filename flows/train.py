@@ -17,6 +17,7 @@ from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
+from tasks.folds import LEARNED_FROM
 from tasks.heads.choices import make_heads
 from tasks.open_test import has_test_images, open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks
@@ -103,12 +104,13 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
 def feature_shape(
     recipe: Recipe, manifest: Manifest, parameters: FeatureParameters
 ) -> tuple[int, ...]:
-    """Return the shape of stored features; raises InputError, with the way out, without any."""
-    shape = FeatureStore(parameters.store, recipe).feature_shape
-    if shape is None:
+    """Return the shape of stored features; raises InputError, with the way out, where some lack."""
+    features, keys = FeatureStore(parameters.store, recipe), manifest.select(*LEARNED_FROM).keys
+    shape, missing = features.feature_shape, int(features.missing(keys).sum())
+    if shape is None or missing:
         raise InputError(
-            f"no features of recipe {recipe} are stored: extract them first, python -m "
-            f"flows.extract {shlex.quote(manifest.name)} {parameters.flags}".rstrip()
+            f"{missing} of {len(keys)} features of recipe {recipe} are not stored: extract them "
+            f"first, python -m flows.extract {shlex.quote(manifest.name)} {parameters.flags}"
         )
     return shape
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from tasks.metrics import Bin
 
@@ -78,7 +79,9 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
         axes.plot(*points, color=colour, lw=width, alpha=1.0 if mine else 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_yscale("log")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     return _inline(figure, label=f"Loss of {len(histories)} heads over the epochs", salt=salt)
 
 
@@ -121,6 +124,17 @@ def reliability_curve(bins: Sequence[Bin], *, salt: str) -> Markup:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
     return _inline(figure, label="Reliability curve: accuracy against confidence", salt=salt)
+
+
+def class_colours(count: int) -> list[str]:
+    """Return a colour a class that can be told from the others, as long as they are not too many.
+
+    matplotlib's qualitative palettes for up to 20, hues beyond.
+    """
+    if count <= 20:
+        palette = mpl.colormaps["tab10" if count <= 10 else "tab20"]
+        return [to_hex(palette(number)) for number in range(count)]
+    return [to_hex(mpl.colormaps["hsv"](number / count)) for number in range(count)]
 
 
 def _figure(title: str, *, xlabel: str) -> tuple[Figure, Axes]:

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
+from stores.errors import MissingFeatures, NotInStore
 from stores.features import FeatureStore
-from stores.manifest import SPLITS, Manifest
+from stores.keys import Keys
+from stores.manifest import Entry, Manifest
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.comparison import Estimate, estimate_of_the_chosen, held_out_answers
-from tasks.heads.examples import flat
 from tasks.judged import Judged
+from tasks.leaderboard import in_one_word
 from tasks.metrics import reliability
 from tasks.survey import MOST_COMPARED, maps, near_duplicates, sample
 
@@ -21,6 +25,7 @@ MOST_MAPPED = 500  # images on the map
 MOST_PAIRS = 12
 _FEATURES = ("backbone", "image_size", "tap", "pooling", "precision")
 _SIDE = 72  # of an image on the map, in pixels
+_ROWS_AT_ONCE = 1024
 
 
 def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[str, Any]:
@@ -28,11 +33,13 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
     from tasks.charts import all_curves
 
     alike = [run for run in candidates if _measured_alike(run, chosen)]
+    swept = _swept(alike)
     histories = [(run.id == chosen.id, runs.history(run.id)) for run in alike]
     told = [(mine, history) for mine, history in histories if len(history)]
     return {
         "estimate": _estimate(runs, alike),
-        "swept": _swept(alike),
+        "swept": swept[:MOST_SWEPT],
+        "more_swept": max(0, len(swept) - MOST_SWEPT),
         "all_curves": all_curves(
             [history for _, history in told],
             chosen=next((n for n, (mine, _) in enumerate(told) if mine), -1),
@@ -53,53 +60,86 @@ def calibration(judged: Judged, score_name: str) -> Markup | None:
     return reliability_curve(reliability(judged.scores, judged.true), salt="reliability")
 
 
-def survey_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
-    """Return a map of the images by their features, and near-duplicates across the splits."""
-    from tasks.pictures import thumbnail
+def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
+    """Return a map of the images by their features; without points where there are too few."""
+    from tasks.charts import class_colours
 
     images = manifest.select()
-    features = FeatureStore.open(store, run.fingerprint)
-    folder = Path(manifest.folder)
     chosen = sample(images.labels, MOST_MAPPED)
-    places = maps(flat(features.read(images.keys[chosen])))
-    keys = [entry.key for entry in manifest.of_status("accepted")]
-    entry_of = dict(zip(keys, manifest.of_status("accepted"), strict=True))
-    entries = [entry_of[key] for key in dict.fromkeys(keys)]
-
-    def shown(n: int, side: int) -> dict[str, Any]:
-        entry = entries[n]
-        src = thumbnail(folder / entry.path, entry.key, side=side) if entry.key else ""
-        return {"path": entry.path, "src": src, "label": entry.label, "split": entry.split}
-
-    pairs = None
-    if len(entries) <= MOST_COMPARED:
-        splits = [entry.split or SPLITS[0] for entry in entries]
-        pairs = near_duplicates(flat(features.read(images.keys)), splits)
+    keys = images.keys[chosen]
+    places = maps(_vectors(FeatureStore.open(store, run.fingerprint), keys))
+    entries = _entries(manifest)
     return {
         "methods": list(places),
+        "images": len(images.keys),
+        "colours": class_colours(len(manifest.classes)),
         "points": [
             {
                 "places": [(float(at[n][0]), float(at[n][1])) for at in places.values()],
                 "number": int(images.labels[chosen[n]]),
-                **shown(int(chosen[n]), _SIDE),
+                **_shown(manifest, entries[bytes(key)], _SIDE),
             }
-            for n in range(len(chosen))
+            for n, key in enumerate(keys)
         ]
         if places
         else [],
-        "images": len(entries),
-        "pairs": None
-        if pairs is None
-        else [
+    }
+
+
+def likeness_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
+    """Return the near-duplicates across the splits; why not, where they were not looked for."""
+    images = manifest.select()
+    if len(images.keys) > MOST_COMPARED:
+        return _not_looked_for(f"{len(images.keys):,} images are too many to compare all of them")
+    try:
+        rows = _vectors(FeatureStore.open(store, run.fingerprint), images.keys)
+    except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
+        return _not_looked_for("the features are not all in the store any more")
+    entries = [_entries(manifest)[bytes(key)] for key in images.keys]
+    pairs = near_duplicates(rows, [str(entry.split) for entry in entries])
+    return {
+        "pairs": [
             {
                 "similarity": pair.similarity,
-                "first": shown(pair.first, _SIDE * 2),
-                "second": shown(pair.second, _SIDE * 2),
+                "first": _shown(manifest, entries[pair.first], 2 * _SIDE),
+                "second": _shown(manifest, entries[pair.second], 2 * _SIDE),
             }
             for pair in pairs[:MOST_PAIRS]
         ],
-        "all_pairs": len(pairs or ()),
+        "all_pairs": len(pairs),
+        "why_not": "",
     }
+
+
+def _not_looked_for(why: str) -> dict[str, Any]:
+    return {"pairs": [], "all_pairs": 0, "why_not": why}
+
+
+def _entries(manifest: Manifest) -> dict[bytes, Entry]:
+    """Return the first entry of each distinct image."""
+    entries: dict[bytes, Entry] = {}
+    for entry in manifest.of_status("accepted"):
+        if entry.key:
+            entries.setdefault(bytes(entry.key), entry)
+    return entries
+
+
+def _shown(manifest: Manifest, entry: Entry, side: int) -> dict[str, Any]:
+    from tasks.pictures import thumbnail
+
+    path = Path(manifest.folder) / entry.path
+    src = thumbnail(path, entry.key, side=side) if entry.key else ""
+    return {"path": entry.path, "src": src, "label": entry.label, "split": entry.split}
+
+
+def _vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
+    """Return a vector an image, (n, channels): maps are averaged over their places."""
+    return np.concatenate(
+        [
+            rows.reshape(len(rows), -1, rows.shape[-1]).mean(axis=1, dtype=np.float32)
+            for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE)
+        ]
+    )
 
 
 def _measured_alike(run: Run, other: Run) -> bool:
@@ -131,9 +171,9 @@ def _swept(runs: Sequence[Run]) -> list[Markup]:
             accuracies = [run.metrics["validation_accuracy"] for run in having]
             title = about + name.replace("_", " ")
             charts.append(swept(title, values, accuracies, salt=f"swept-{len(charts)}"))
-    return charts[:MOST_SWEPT]
+    return charts
 
 
 def _value(run: Run, name: str) -> Any:  # noqa: ANN401  a setting's
     value = run.head.get(name, run.parameters.get(name))
-    return value[0] if name in _FEATURES and isinstance(value, list) else value
+    return (in_one_word(value) or "none") if isinstance(value, list) else value

@@ -16,7 +16,7 @@ from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
-from tasks.lab import all_heads, calibration, survey_of
+from tasks.lab import all_heads, calibration, likeness_of, map_of
 from tasks.page import render
 from tasks.repeat import command_line
 from tasks.retrying import RETRIED
@@ -27,7 +27,8 @@ GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
 MOST_SUSPECTS = 12
 MOST_HEADS = 15  # those of a large sweep that are not folded away
-MOST_CURVES = 12  # heads whose learning curves are drawn
+_FEATURES = ("backbone", "image_size", "tap", "pooling", "compute_precision", "dtype")
+MOST_CURVES = 5  # heads whose learning curves are drawn
 
 
 def write_report(
@@ -41,8 +42,8 @@ def write_report(
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
 
-    Beside it lies a table of the suspect labels. With `survey` it shows a map of the images, and
-    near-duplicates, which takes some seconds.
+    Beside it lies a table of the suspect labels. With `survey` it shows a map of the images too,
+    which takes some seconds.
 
     `extraction` is the JSON object of the extract flow. Where the test split was not opened with
     the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
@@ -64,11 +65,13 @@ def write_report(
         manifest=manifest,
         extraction=extraction,
         recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
+        features_told=_features_told(extraction["recipes"]),
         testable=bool(len(test_keys)),
         times_opened=stored.times_opened(test_keys),
         command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
         **_left_out(manifest, extraction),
-        survey=survey_of(manifest, run, store) if survey else None,
+        survey=map_of(manifest, run, store) if survey else None,
+        likeness=likeness_of(manifest, run, store),
         suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
         suspects_found=len(found),
         likely_errors=sum(one.likely for one in found),
@@ -160,10 +163,24 @@ def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
         told[run] = {
             name: value
             for name, value in mine.items()
-            if name not in ({"kind"} if several else {"kind", "version", "seed"})
+            if value not in (None, False, [])
+            and name not in ({"kind"} if several else {"kind", "version", "seed"})
             and not (several and all(other.get(name) == value for other in others))
         }
     return told
+
+
+def _features_told(recipes: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return what tells each recipe's features from the others', by fingerprint."""
+    told = {entry["fingerprint"]: {n: entry["recipe"][n] for n in _FEATURES} for entry in recipes}
+    return {
+        fingerprint: ", ".join(
+            "×".join(map(str, value)) if isinstance(value, list) else str(value)
+            for name, value in features.items()
+            if name == "tap" or any(other[name] != value for other in told.values())
+        )
+        for fingerprint, features in told.items()
+    }
 
 
 def _choice(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Points = NDArray[np.float64]  # (n, 2), from 0 to 1
 # nearest neighbours. On 3,000 photographs of cats and dogs the one pair of the same picture that is
 # there is at 0.05 of that distance, and the next pair at 0.48.
 NEAR = 0.25
-MOST_COMPARED = 20_000  # images: half a minute on two cores
+MOST_COMPARED = 20_000  # images: 6 s on two cores, of 1,280 numbers each
 _ROWS_AT_ONCE = 1024
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.charts import all_curves, learning_curves, reliability_curve, swept
+from tasks.charts import all_curves, class_colours, learning_curves, reliability_curve, swept
 from tasks.metrics import Bin
 
 HISTORY = {
@@ -108,3 +108,9 @@ def test_a_reliability_curve_has_a_point_a_bin():
     bins = [Bin(0.55, 0.5, 4), Bin(0.95, 0.9, 40)]
     few, none = (reliability_curve(bins[:n], salt="s").count("<use") for n in (2, 1))
     assert few == none + 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 20, 37])
+def test_each_class_has_a_colour_of_its_own(count):
+    colours = class_colours(count)
+    assert len(set(colours)) == len(colours) == count

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stores.features import FeatureStore
+from tasks.lab import likeness_of
 from tasks.report import report_path, write_report
 from tests.stores.samples import RECIPE
 from tests.tasks.reports import (
@@ -115,6 +116,33 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     for number in (first, second):
         assert manifest.entries[number].path in told
     assert "http" not in page.raw.replace("http://www.w3.org", "")
+
+
+def test_without_features_near_duplicates_are_not_looked_for(store, manifest):
+    told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("likeness")
+    assert "Not looked for: the features are not all in the store any more" in told
+
+
+def test_near_duplicates_are_found_in_maps_too(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 2, 3, 64)).astype("f4")
+    splits = [entry.split for entry in manifest.of_status("accepted")]
+    first, second = splits.index("train"), splits.index("test")
+    rows[second] = rows[first]
+    recipe = replace(RECIPE, pooling="none")
+    FeatureStore(store, recipe).write(images.keys, rows)
+    run = train(store, manifest, LOGISTIC, fingerprint=recipe.fingerprint)
+    (pair,) = likeness_of(manifest, run, store)["pairs"]
+    paths = {pair["first"]["path"], pair["second"]["path"]}
+    assert paths == {images.paths[first], images.paths[second]}
+
+
+def test_with_folds_the_report_is_about_the_folds(store, manifest):
+    run = train(store, manifest, LOGISTIC, folds=3)
+    page = report(store, manifest, [run, train(store, manifest, SVM, folds=3)])
+    assert "accuracy on 3 folds: " in page.text
+    assert "chosen on 3 folds among 2 candidates" in page.text
+    assert "Confusion on the folds" in page.section("confusion")
 
 
 def test_without_near_duplicates_the_report_says_so(store, manifest):

@@ -135,7 +135,7 @@ def test_candidates_stand_in_the_order_of_validation_with_the_chosen_one_marked(
 
 def test_a_better_candidate_than_the_chosen_one_is_said(store, manifest):
     runs = [train(store, manifest, DENSE, every=2), train(store, manifest, SVM, every=5)]
-    assert "has a higher validation accuracy than the chosen one" in report(
+    assert "has a higher accuracy on validation than the chosen one" in report(
         store, manifest, runs
     ).section("heads")
     assert "higher validation accuracy" not in report(store, manifest, runs, chosen=1).text

@@ -1,7 +1,7 @@
 """Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,15 @@ from tasks.train import train_task
 _FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What came of a sweep: its runs as they were planned, by id, in the order of their trials."""
+
+    planned: dict[str, PlannedRun]
+    known: set[str]  # those that were trained before
+    trials: int  # of which those that are alike are one run
+
+
 @flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=2))
 def sweep(
     dataset: str,
@@ -52,12 +61,12 @@ def sweep(
         parameters: The features that the file does not say, and where all is kept.
     """
     manifest = find_data_set(dataset, parameters)
-    planned, known, trials = train_sweep(manifest, asked_sweep(file, parameters), parameters)
+    swept = train_sweep(manifest, asked_sweep(file, parameters), parameters)
     runs = RunStore(parameters.store)
-    trained = [runs.read(run) for run in planned]
+    trained = [runs.read(run) for run in swept.planned]
     chosen = choose(trained)
-    recipe = planned[chosen.id].recipe
-    recipes = list(dict.fromkeys([recipe, *(plan.recipe for plan in planned.values())]))
+    recipe = swept.planned[chosen.id].recipe
+    recipes = dict.fromkeys([recipe, *(plan.recipe for plan in swept.planned.values())])
     if parameters.open_test:
         open_test_task(
             chosen.id,
@@ -69,18 +78,12 @@ def sweep(
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
-        extraction=quote(account(manifest, recipes, [], store=parameters.store)),
+        extraction=quote(account(manifest, list(recipes), [], store=parameters.store)),
         runs=[run.id for run in trained],
         chosen=chosen.id,
         survey=True,
     )
-    return {
-        **_summary(runs, manifest, trained, chosen),
-        **_counts(trained, known),
-        "trials": trials,
-        "runs": _told(trained, planned, known),
-        "report": str(report),
-    }
+    return _summary(runs, manifest, swept, trained, chosen) | {"report": str(report)}
 
 
 def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
@@ -101,14 +104,10 @@ def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     return asked
 
 
-def train_sweep(
-    manifest: Manifest, space: Sweep, parameters: SweepParameters
-) -> tuple[dict[str, PlannedRun], set[str], int]:
+def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -> Swept:
     """Train each trial's head that was not trained before.
 
-    Returns all by run, the runs that were known, and the number of trials, of which those that are
-    alike are one run. Raises InputError for a trial that cannot be, before any of those with it is
-    trained.
+    Raises InputError for a trial that cannot be, before any of those with it is trained.
     """
     check_trainable(manifest, space.folds)
     runs, recipe_of = RunStore(parameters.store), cache(partial(_recipe, manifest, parameters))
@@ -123,7 +122,7 @@ def train_sweep(
         known |= train_missing(new, parameters.store)
         planned |= new
         search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
-    return planned, known, count
+    return Swept(planned, known, count)
 
 
 def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
@@ -183,10 +182,14 @@ def _features_seed(manifest: Manifest, parameters: SweepParameters) -> int:
 def _summary(
     runs: RunStore,
     manifest: Manifest,
+    swept: Swept,
     trained: list[Run],
     chosen: Run,
 ) -> Summary:
     openings = runs.openings(chosen.id)
+    whole = [run for run in trained if not run.failure]
+    cached = sum(run.id in swept.known for run in whole)
+    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
     return {
         "dataset": manifest.name,
         "run": chosen.id,
@@ -197,34 +200,26 @@ def _summary(
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
         "remarks": remarks(manifest, chosen.folds),
+        "trials": swept.trials,
+        "trained": len(whole) - cached,
+        "cached": cached,
+        "failed": len(trained) - len(whole),
+        "runs": [_told(run, swept) for run in best_first],
     }
 
 
-def _counts(trained: list[Run], known: set[str]) -> dict[str, int]:
-    whole = [run for run in trained if not run.failure]
-    cached = sum(run.id in known for run in whole)
-    failed = len(trained) - len(whole)
-    return {"trained": len(whole) - cached, "cached": cached, "failed": failed}
-
-
-def _told(
-    trained: list[Run], planned: dict[str, PlannedRun], known: set[str]
-) -> list[dict[str, Any]]:
-    """Return what is said of each run, the best first, with what this sweep asked of it."""
-    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
-    return [
-        {
-            "run": run.id,
-            "cached": run.id in known,
-            "failure": run.failure,
-            "seed": run.seed,
-            "fingerprint": run.fingerprint,
-            "parameters": planned[run.id].parameters,
-            "specification": run.head,
-            "metrics": run.metrics,
-        }
-        for run in best_first
-    ]
+def _told(run: Run, swept: Swept) -> dict[str, Any]:
+    """Return what is said of a run, with what this sweep asked of it."""
+    return {
+        "run": run.id,
+        "cached": run.id in swept.known,
+        "failure": run.failure,
+        "seed": run.seed,
+        "fingerprint": run.fingerprint,
+        "parameters": swept.planned[run.id].parameters,
+        "specification": run.head,
+        "metrics": run.metrics,
+    }
 
 
 if __name__ == "__main__":

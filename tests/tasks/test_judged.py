@@ -120,7 +120,7 @@ def test_an_svm_has_margins_and_no_probabilities(store, manifest):
 def test_no_mistake_is_said_too(store, manifest, run):
     open_test(store, manifest, run, every=0)
     page = report(store, manifest, [run])
-    assert "There is none: all 36 test images are right." in page.text
+    assert "There is none: all 36 images of test are right." in page.text
     assert "100% test accuracy" in page.text
     assert "–100% 95% interval" in page.text
 

@@ -176,6 +176,6 @@ class _Sums:
 
 def _diverged(head: DenseHead, history: list[dict[str, float]]) -> str:
     return (
-        f"diverged: its loss is {history[-1]['loss']} after {len(history)} epochs; use a smaller "
+        f"diverged: its loss is {history[-1]['loss']} in epoch {len(history)}; use a smaller "
         f"learning rate than {head.learning_rate:g}"
     )

@@ -192,7 +192,7 @@ def _checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFi
         (rows, "NaN or infinity", "check the weights and the preprocessing"),
         (stored, f"more than {recipe.dtype} can hold", "use --dtype float32"),
     ):
-        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if not finite.all():
             bad = [images[number].path for number in np.flatnonzero(~finite).tolist()]
             raise ExtractionError(

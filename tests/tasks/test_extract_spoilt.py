@@ -74,6 +74,14 @@ def test_a_file_that_is_spoilt_after_ingest_costs_itself_only(tiny, folder, stor
     assert [e.path for e in Manifest.read(store, "pets").of_status("rejected")] == ["cats/0004.png"]
 
 
+@pytest.mark.parametrize("pooling", ["avg", "none"])
+def test_a_batch_of_nothing_but_spoilt_files_costs_them_only(tiny, folder, store, pooling):
+    manifest = ingest(folder, store=store).manifest
+    vanish(folder / "cats/0004.png")
+    done = extract_from(manifest, store, batch_size=1, pooling=pooling)
+    assert (done.computed, len(done.rejected)) == (19, 1)
+
+
 def test_a_folder_that_becomes_a_file_costs_its_images_only(tiny, folder, store):
     (folder / "cats/below").mkdir()
     write_image(folder / "cats/below/one.png", seed=3000)

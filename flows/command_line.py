@@ -94,12 +94,15 @@ def make_app(
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.default(_with_json(flow, tell, warm_up if needs_server else None))
+    app.default(_with_json(flow, tell, warm_up, needs_server))
     return app
 
 
 def _with_json(
-    flow: Flow[..., Summary], tell: Callable[[Summary], str], warm_up: Callable[..., None] | None
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    warm_up: Callable[..., None],
+    needs_server: bool,  # noqa: FBT001  as its caller has it
 ) -> Callable[..., Summary]:
     """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
 
@@ -108,10 +111,11 @@ def _with_json(
         given = signature.bind(*arguments, **parameters)
         given.apply_defaults()
 
-        if warm_up is None:
-            summary = flow.fn(*given.args, **given.kwargs)
-        else:
-            summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
+        with quiet_tensorflow() as terminal, shown_progress(terminal):
+            if needs_server:
+                summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
+            else:
+                summary = flow.fn(*given.args, **given.kwargs)
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
         return summary
 
@@ -133,7 +137,7 @@ def _orchestrated(
         with suppress(Exception):  # the flow comes to it again, and tells it
             warm_up()
 
-    with quiet_tensorflow() as terminal, shown_progress(terminal), prefect_server(meanwhile):
+    with prefect_server(meanwhile):
         return flow(*given.args, **given.kwargs)
 
 

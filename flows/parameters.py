@@ -20,6 +20,7 @@ from stores.publish import nearest_there
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
 from tasks.engines import EngineChoice
+from tasks.export import ExportFormat
 from tasks.extract import BATCH_SIZE, SHARD_SIZE
 from tasks.recipes import DEFAULT_TAP, FeatureRequest
 from tasks.repeat import options
@@ -152,6 +153,40 @@ class ExtractParameters(FeatureParameters, DatasetParameters):
     )
     batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
     shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
+
+
+@Parameter(name="*")
+class PredictParameters(StoreParameters):
+    """The parameters of `flows.predict`."""
+
+    output: Path | None = Field(
+        None, description="Table of all predictions: .csv, .jsonl, .json or .parquet."
+    )
+    grid: Path | None = Field(
+        None, description="Picture (PNG) of the first images with what is said of them."
+    )
+    weights: str | None = Field(
+        None, description="The backbone's weights, where they lie now [default: as for the run]."
+    )
+    engine: EngineChoice = Field(
+        "auto", description="What runs the backbone: auto, keras or openvino."
+    )
+    batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
+
+
+@Parameter(name="*")
+class ExportParameters(StoreParameters):
+    """The parameters of `flows.export`."""
+
+    format: list[ExportFormat] = Field(
+        ["saved-model", "keras", "openvino"],
+        min_length=1,
+        description="What is written; may be repeated.",
+    )
+    force: bool = Field(default=False, description="Replace an exported model that is there.")
+    weights: str | None = Field(
+        None, description="The backbone's weights, where they lie now [default: as for the run]."
+    )
 
 
 @Parameter(name="*")

@@ -10,8 +10,9 @@ from flows.head_parameters import RunsParameters
 from flows.telling import many
 from flows.telling_runs import tell_runs
 from tasks.errors import InputError
-from tasks.leaderboard import compared, export, leaderboard, shown
+from tasks.leaderboard import compared, leaderboard, shown
 from tasks.maintain import check_exists
+from tasks.tables import write_table
 
 Action = Literal["list", "show", "compare", "export"]
 _ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}
@@ -42,7 +43,7 @@ def runs(
         return {"action": action, **compared(store, *names)}
     table = leaderboard(store, dataset=parameters.dataset, sort_by=parameters.sort_by)
     if action == "export":
-        export(table, Path(names[0]))
+        write_table(table, Path(names[0]))
         return {"action": action, "file": names[0], "runs": table.num_rows}
     about = parameters.model_dump(include={"limit", "sort_by"})
     return {"action": action, "runs": table.to_pylist(), **about}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST_FILES = 10
+MOST_PREDICTIONS = 50
 
 
 def tell_ingest(summary: dict[str, Any]) -> str:
@@ -78,6 +79,43 @@ def _files(what: str, files: list[dict[str, str]]) -> list[str]:
     if len(files) > MOST_FILES:
         lines.append(f"  {what}: and {len(files) - MOST_FILES} more")
     return lines
+
+
+def tell_predict(summary: dict[str, Any]) -> str:
+    """Say what each image shows, and how many images are of each class."""
+    said = summary["predictions"]
+    width = max(len(told["path"]) for told in said[:MOST_PREDICTIONS])
+    lines = [
+        f"{told['path']:{width}}  "
+        + (f"{told['predicted']}  {told['score']:.4f}" if told["predicted"] else told["reason"])
+        for told in said[:MOST_PREDICTIONS]
+    ]
+    if len(said) > MOST_PREDICTIONS:
+        more = f"  and {len(said) - MOST_PREDICTIONS} more"
+        lines.append(more + (f": {summary['output']}" if summary["output"] else ": --output FILE"))
+    counts = ", ".join(f"{name} {count}" for name, count in summary["counts"].items() if count)
+    lines.append(
+        f"{many(summary['images'], 'image')} in {summary['seconds']:.1f} s: {counts or 'none'}; "
+        f"features of {summary['computed']} computed, {summary['cached']} cached, "
+        f"{summary['rejected']} rejected"
+    )
+    lines += [f"{name}: {summary[name]}" for name in ("output", "grid") if summary[name]]
+    return "\n".join(lines)
+
+
+def tell_export(summary: dict[str, Any]) -> str:
+    """Say what was written, and how far it is from the run."""
+    return "\n".join(
+        [
+            f"run {summary['run'][:16]} as {many(len(summary['models']), 'model')} in "
+            f"{summary['folder']}, with its card, README.md",
+            *(
+                f"  {name:12} the same labels on {many(found['images'], 'validation image')}, "
+                f"scores within {found['largest_difference']:.1e}"
+                for name, found in summary["models"].items()
+            ),
+        ]
+    )
 
 
 def tell_maintain(summary: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
-"""Checksums by which a row that is damaged, or read for another image or recipe, is found out."""
+"""Checksums by which what is damaged, or a row read for another image or recipe, is found out."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -42,3 +44,13 @@ def shard_checksum(words: Words, rows: Rows) -> int:
 
 def _bytes_of(array: NDArray[np.generic]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file below a folder, by its path there."""
+    digests = {}
+    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
+        with path.open("rb") as file:
+            name = path.relative_to(folder).as_posix()
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

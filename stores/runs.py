@@ -1,6 +1,5 @@
 """The run store: trained heads with their metrics, history, predictions and models."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from stores.checksums import file_digests
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import Keys
 from stores.publish import publish_file, publish_folder
@@ -46,7 +46,7 @@ class RunStore:
         """
         stored = self.read(run)
         folder = self._path(stored.id) / "model"
-        expected, found = stored.model_digests, _digests(folder)
+        expected, found = stored.model_digests, file_digests(folder)
         for name in sorted(expected.keys() | found.keys()):
             if expected.get(name) != found.get(name):
                 raise CorruptStore(
@@ -75,7 +75,7 @@ class RunStore:
         with publish_folder(self._path(run.id), tmp=self.folder / "tmp") as draft:
             (draft / "model").mkdir()
             save_model(draft / "model")
-            stored = replace(run, model_digests=_digests(draft / "model"))
+            stored = replace(run, model_digests=file_digests(draft / "model"))
             (draft / "history.parquet").write_bytes(
                 table_bytes(_epochs(history), kind="history", version=RUN_VERSION)
             )
@@ -221,15 +221,6 @@ def _may_have_seen(opening: Path, wanted: set[bytes]) -> bool:
     except (CorruptStore, NewerFormat):
         return True  # nobody can tell any more
     return not wanted.isdisjoint(seen)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    digests = {}
-    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
-        with path.open("rb") as file:
-            name = path.relative_to(folder).as_posix()
-            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
 
 
 def _epochs(history: Sequence[dict[str, float]]) -> pa.Table:

@@ -136,7 +136,7 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
             rejected += batch.rejected
             filled = slice(len(keys), len(keys) + len(batch.images))
             for recipe, kept, new in zip(recipes, rows, computed, strict=True):
-                kept[filled] = _checked(new, recipe, batch.images)
+                kept[filled] = checked(new, recipe, batch.images)
             keys += [image.key for image in batch.images]
             advance(len(batch.images) + len(batch.rejected))
             stop_if_asked()
@@ -184,7 +184,7 @@ def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
     return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
 
 
-def _checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
+def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
     """Return an engine's rows as they are stored; raises ExtractionError that names bad images."""
     with np.errstate(over="ignore"):
         stored = rows.astype(recipe.dtype, copy=False)

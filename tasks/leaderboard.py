@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from stores.errors import StoreFull
-from stores.publish import publish_file
 from stores.runs import RunStore
 from tasks.comparison import compare, held_out_answers
 from tasks.errors import InputError, unknown
@@ -42,31 +38,6 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
     flat = [dict(_columns(row)) for row in rows]
     columns = dict.fromkeys(name for row in flat for name in row)
     return pa.table({name: _column([row.get(name) for row in flat]) for name in columns})
-
-
-def export(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV, Parquet or JSON, as the file's ending says.
-
-    Raises InputError for another ending, or where the file cannot be written; StoreFull.
-    """
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
-    sink = pa.BufferOutputStream()
-    if path.suffix == ".csv":
-        pa.csv.write_csv(table, sink)
-    elif path.suffix == ".parquet":
-        pq.write_table(table, sink)
-    elif path.suffix == ".json":
-        sink.write(json.dumps(table.to_pylist(), indent=2, ensure_ascii=False).encode())
-    else:
-        raise InputError(f"{path}: expected a file that ends in .csv, .parquet or .json")
-    try:
-        publish_file(sink.getvalue().to_pybytes(), path, tmp=path.parent)
-    except StoreFull:
-        raise
-    except OSError as error:
-        reason = error.strerror or "no permission"
-        raise InputError(f"{path} cannot be written: {reason}; name another file") from None
 
 
 def shown(store: Path, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from stores.keys import ImageKey
 # The longest side of an image, in pixels; a smaller one is enlarged by a whole number.
 LONGEST_SIDE = 200
 _QUALITY = 80  # of JPEG, from 0 to 95
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises
 
 
 def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
@@ -40,7 +40,7 @@ def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
             return _small(content, side)
     except Image.DecompressionBombError:
         return placeholder("too large to show")
-    except _UNREADABLE:
+    except UNREADABLE:
         return placeholder("cannot be read")
 
 
@@ -59,7 +59,7 @@ def placeholder(words: str) -> str:
 def _small(content: bytes, side: int) -> str:
     with Image.open(io.BytesIO(content)) as opened:
         opened.draft(None, (2 * side, 2 * side))  # JPEG: decode less
-        image = _as_rgb(opened)
+        image = as_rgb(opened)
     sink = io.BytesIO()
     times = side // max(image.size)
     if times > 1:
@@ -71,7 +71,8 @@ def _small(content: bytes, side: int) -> str:
     return _data_uri(sink.getvalue(), "jpeg")
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in red, green and blue, 8 bits each, as TensorFlow decodes it."""
     if image.mode.startswith("I"):  # 16 bits a pixel: the upper 8, as TensorFlow's decoder
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
     if image.mode in {"P", "PA", "LA"}:  # by RGBA: a transparent palette entry keeps its colour

@@ -58,13 +58,11 @@ def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32
         ) from error
 
 
-@cache
-def _loader(
+def image_loader(
     image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
-) -> Callable[[list[bytes]], tf.Tensor]:
-    # In a dataset's map, as in Keras. Elsewhere the crop or the padding now and then comes out a
-    # row off: eagerly smart_resize computes in Python's floats and not in float32, and of a
-    # tf.function's divisions by a constant TensorFlow makes multiplications by its reciprocal.
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what makes pixels (height, width, 3) of a file's bytes, in TensorFlow's own words."""
+
     def load(content: tf.Tensor) -> tf.Tensor:
         image = _decode(content) if decode == "exact" else _decode_reduced(content, image_size)
         if aspect_ratio == "crop":
@@ -74,6 +72,18 @@ def _loader(
         if aspect_ratio == "pad":
             return tf.image.resize_with_pad(image, *image_size, method=interpolation)
         return tf.image.resize(image, image_size, method=interpolation)
+
+    return load
+
+
+@cache
+def _loader(
+    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
+) -> Callable[[list[bytes]], tf.Tensor]:
+    # In a dataset's map, as in Keras. Elsewhere the crop or the padding now and then comes out a
+    # row off: eagerly smart_resize computes in Python's floats and not in float32, and of a
+    # tf.function's divisions by a constant TensorFlow makes multiplications by its reciprocal.
+    load = image_loader(image_size, interpolation, aspect_ratio, decode)
 
     def load_all(contents: tf.Tensor) -> tf.Tensor:
         # One dataset a batch: one an image costs as much again as the decoding.

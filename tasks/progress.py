@@ -8,7 +8,7 @@ _watchers: list[Callable[[int], None]] = []
 
 def advance(count: int) -> None:
     """Say that so many more images, or heads, are done."""
-    for watcher in tuple(_watchers):
+    for watcher in tuple(_watchers) if count else ():
         watcher(count)
 
 

@@ -1,5 +1,6 @@
 """From what a person asks for to the recipes, one a tap, without TensorFlow."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from stores.recipe import (
 )
 from tasks.backbones import find_backbone
 from tasks.engines import EngineChoice, Job
-from tasks.errors import InputError
+from tasks.errors import InputError, WeightsError
 from tasks.weights import find_weights
 
 # The backbone's own output, whatever its last layer is called.
@@ -71,3 +72,32 @@ def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> J
         for tap in request.taps
     )
     return Job(recipes=recipes, weights=weights, store=store, engine=engine)
+
+
+def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -> Job:
+    """Return the job that computes a stored recipe for other images.
+
+    `weights` say where they come from, as `--weights` does. Raises InputError where this version
+    has another backbone of that name, WeightsError where the weights are others.
+    """
+    backbone = find_backbone(recipe.backbone)
+    now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
+    if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
+        raise InputError(
+            f"recipe {recipe}: this version of gargalo makes other features of {backbone.name}; "
+            "extract and train again"
+        )
+    seed = re.match(r"none:seed=(\d+)", recipe.weights)
+    found = find_weights(
+        backbone,
+        weights,
+        image_size=recipe.image_size,
+        seed=int(seed[1]) if seed else 0,
+        store=store,
+    )
+    if found.digest != recipe.weights:
+        raise WeightsError(
+            f"--weights {weights}: expected {recipe.weights}, with which the features were made; "
+            f"found {found.digest}; give the file that they were made with"
+        )
+    return Job((recipe,), found, store, engine)

@@ -30,7 +30,7 @@ class KerasEngine:
         first = job.recipes[0]
         backbone = find_backbone(first.backbone)
         base = build_backbone(backbone, job.weights, first.image_size)
-        outputs = [_pooled(tap_output(base, r.tap), r.pooling, r.tap) for r in job.recipes]
+        outputs = [pooled(tap_output(base, r.tap), r.pooling, r.tap) for r in job.recipes]
         model = keras.Model(base.input, outputs)
         self.image_size = first.image_size
         self.feature_shapes = tuple(tuple(output.shape[1:]) for output in outputs)
@@ -92,7 +92,8 @@ def instruction_set() -> str:
     return f"{platform.machine()} {found[-1]}"
 
 
-def _pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
+def pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
+    """Return a tap's output pooled as a recipe says; raises InputError on what is no map."""
     if pooling == "none":
         return output
     if len(output.shape) != 4:

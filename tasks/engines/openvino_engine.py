@@ -49,7 +49,7 @@ class OpenVinoEngine:
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
         self.reference = None if self.agreement else KerasEngine(job)
-        self._model = _converted(self.reference) if self.reference else None
+        self._model = _at_once(self.reference) if self.reference else None
         self._compiled = core.compile_model(
             self._model or core.read_model(self._folder / "model.xml"),
             _DEVICE,
@@ -161,9 +161,14 @@ def _check_precision(core: ov.Core, job: Job) -> None:
         )
 
 
-def _converted(reference: KerasEngine) -> ov.Model:
+def converted(graph: Any) -> ov.Model:  # noqa: ANN401
+    """Return a concrete TensorFlow function as an OpenVINO model."""
     with _no_telemetry(), _logging_as_it_was():
-        model = ov.convert_model(reference.graph)
+        return ov.convert_model(graph)
+
+
+def _at_once(reference: KerasEngine) -> ov.Model:
+    model = converted(reference.graph)
     model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
     return model
 

@@ -61,6 +61,9 @@ class TrainedHead(Protocol):
     def save(self, folder: Path) -> None:
         """Write the model into an empty folder."""
 
+    def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the scores of flat features by built-in Keras layers; raises InputError."""
+
 
 @dataclass(frozen=True)
 class Failed:

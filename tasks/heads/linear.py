@@ -26,6 +26,12 @@ class TrainedLinear:
         """Return margins, (n, classes)."""
         return np.asarray(flat(features) @ self.kernel + self.bias, np.float64)
 
+    def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the margins by a Dense layer."""
+        from tasks.heads.keras_layers import linear
+
+        return linear(features, self.kernel, self.bias)
+
     def save(self, folder: Path) -> None:
         """Write `head.npz`."""
         np.savez(folder / "head.npz", allow_pickle=False, kernel=self.kernel, bias=self.bias)

@@ -43,6 +43,12 @@ class TrainedPipeline:
         scores[:, known] = said
         return scores
 
+    def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the same scores by built-in Keras layers."""
+        from tasks.heads.keras_layers import pipeline_scores
+
+        return pipeline_scores(features, self.pipeline, self._classes)
+
     def save(self, folder: Path) -> None:
         """Write `head.skops`, which holds no pickle."""
         import skops.io

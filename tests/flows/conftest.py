@@ -19,8 +19,10 @@ from prefect.settings import (
 
 from flows.command_line import command_line
 from flows.maintain import found_damage
+from flows.predict import nothing_said
 
 START_SECONDS = 120
+FAILED = {"maintain": found_damage, "predict": nothing_said}
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +77,7 @@ def run(prefect_settings, tmp_path, monkeypatch, capfd):
         flow = resolve_name(f"flows.{name}:{name}")
         tell = resolve_name(f"flows.{name}:tell_{name}")
         try:
-            command_line(flow, tell, **({"failed": found_damage} if name == "maintain" else {}))
+            command_line(flow, tell, failed=FAILED.get(name, lambda _: False))
         except SystemExit as end:
             return (end.code, *capfd.readouterr())
         return (0, *capfd.readouterr())

@@ -70,7 +70,7 @@ def test_only_runs_that_were_measured_alike_are_ranked_together():
         (("show", "abc"), "no run 'abc'; there: "),
         (("list", "--sort-by", "validation_acuracy"), "did you mean validation_accuracy"),
         (("export", "nowhere/runs.csv"), "nowhere/runs.csv: there is no folder nowhere"),
-        (("export", "runs.txt"), "expected a file that ends in .csv, .parquet or .json"),
+        (("export", "runs.txt"), "expected a file that ends in .csv, .parquet, .json, .jsonl"),
         (("export", "/proc/runs.csv"), "/proc/runs.csv cannot be written: "),
     ],
 )

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import InputError
+
 
 class KerasHead:
     """A Keras model from features to one logit, one probability, or one probability a class."""
@@ -28,6 +30,10 @@ class KerasHead:
             with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
                 outputs = 1.0 / (1.0 + np.exp(-outputs))
         return np.hstack([1.0 - outputs, outputs])
+
+    def keras_scores(self, _features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Raise InputError: a head of an earlier version is trained again."""
+        raise InputError("a head that an earlier version trained cannot be exported; train again")
 
     def save(self, folder: Path) -> None:
         """Write `head.keras`."""

@@ -56,6 +56,12 @@ class TrainedDense:
             return np.asarray(softmax(logits, axis=1))
         return np.hstack([expit(-logits), expit(logits)])
 
+    def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the probabilities by built-in Keras layers."""
+        from tasks.heads.keras_layers import dense_scores
+
+        return dense_scores(features, self)
+
     def save(self, folder: Path) -> None:
         """Write `head.npz`: the weights, and the specification as JSON in a text."""
         said = np.array(json.dumps(asdict(self.head)))

@@ -1,0 +1,78 @@
+"""Export: `python -m flows.export RUN FOLDER`."""
+
+from functools import partial
+from pathlib import Path
+
+import pyarrow.compute as pc
+from prefect import flow
+
+from flows.command_line import Summary, command_line
+from flows.parameters import ExportParameters
+from flows.progress import announce
+from flows.telling import tell_export
+from stores.manifest import Manifest
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.card import model_card
+from tasks.errors import InputError
+from tasks.export import check_new, images_of
+from tasks.export import export as export_classifier
+from tasks.predict import Classifier, Prediction, load_classifier, predict
+
+
+@flow(name="export")
+def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParameters()) -> Summary:
+    """Write a run as one model that takes an image and says its class.
+
+    Args:
+        run: Id of a run, or the beginning of it.
+        folder: New folder for the model, its classes and its card.
+        parameters: Where the run is kept, and which formats are written.
+    """
+    check_new(folder, force=parameters.force)
+    stored = RunStore(parameters.store).read(run)
+    manifest = Manifest.read(parameters.store, stored.dataset)
+    classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)
+    agreements = export_classifier(
+        classifier,
+        _expected(stored, manifest, classifier, parameters),
+        folder,
+        formats=parameters.format,
+        card=partial(model_card, stored, manifest, classifier, parameters.store),
+    )
+    return {
+        "run": stored.id,
+        "folder": str(folder),
+        "classes": list(stored.classes),
+        "scores": classifier.scores,
+        "models": {
+            name: {
+                "images": found.images,
+                "labels_that_differ": found.labels_that_differ,
+                "largest_difference": found.largest_difference,
+            }
+            for name, found in agreements.items()
+        },
+    }
+
+
+def _expected(
+    run: Run, manifest: Manifest, classifier: Classifier, parameters: ExportParameters
+) -> list[tuple[Path, Prediction]]:
+    """Return the run's validation images with what its classifier says of them."""
+    told = RunStore(parameters.store).predictions(run.id)
+    keys = set(told.filter(pc.equal(told["split"], "validation"))["key"].to_pylist())
+    paths = images_of(manifest, keys)
+    announce(len(paths), doing="predicting")
+    said = zip(paths, predict(paths, classifier, batch_size=32), strict=True)
+    expected = [(path, one) for path, one in said if one.predicted]
+    if not expected:
+        raise InputError(
+            f"run {run.id[:16]}: none of its validation images is in the data set any more, so "
+            "that an exported model could not be compared with it"
+        )
+    return expected
+
+
+if __name__ == "__main__":
+    command_line(export, tell_export, needs_server=False)

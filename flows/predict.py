@@ -1,0 +1,122 @@
+"""Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER…`."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from prefect import flow
+
+from flows.command_line import Summary, command_line
+from flows.parameters import PredictParameters
+from flows.progress import announce
+from flows.telling import tell_predict
+from stores.runs import RunStore
+from tasks.exported import ExportedModel, load_exported, predict_by
+from tasks.grid import grid
+from tasks.predict import Classifier, Prediction, as_table, find_images, load_classifier
+from tasks.predict import predict as predict_images
+from tasks.tables import check_ending, check_folder, write_bytes, write_table
+
+
+@flow(name="predict")
+def predict(
+    model: str,
+    images: tuple[Path, ...],
+    *,
+    parameters: PredictParameters = PredictParameters(),
+) -> Summary:
+    """Say what images show, by a run or by an exported model.
+
+    Args:
+        model: Id of a run, or the beginning of it; or what flows.export wrote.
+        images: Image files, and folders of them.
+        parameters: Where runs are kept, and what is written.
+    """
+    _check_outputs(parameters)
+    paths = find_images(images)
+    classifier = find_model(model, parameters)
+    announce(len(paths), doing="predicting")
+    began = time.perf_counter()
+    said = list(_predictions(paths, classifier, parameters))
+    seconds = time.perf_counter() - began
+    if parameters.output:
+        table = as_table(said, classifier.classes, classifier.scores)
+        write_table(table, parameters.output)
+    if parameters.grid:
+        write_bytes(grid(_captions(paths, said, classifier.scores)), parameters.grid)
+    return {
+        "model": model,
+        "seconds": round(seconds, 3),
+        **_summary(said, classifier.classes),
+        "output": str(parameters.output) if parameters.output else None,
+        "grid": str(parameters.grid) if parameters.grid else None,
+    }
+
+
+def find_model(model: str, parameters: PredictParameters) -> Classifier | ExportedModel:
+    """Return the exported model at a place where something is, else the run of that id."""
+    if Path(model).exists():
+        return load_exported(Path(model))
+    return load_classifier(
+        RunStore(parameters.store).read(model),
+        store=parameters.store,
+        weights=parameters.weights,
+        engine=parameters.engine,
+    )
+
+
+def _predictions(
+    paths: Sequence[Path], model: Classifier | ExportedModel, parameters: PredictParameters
+) -> Iterator[Prediction]:
+    if isinstance(model, ExportedModel):
+        return predict_by(paths, model)
+    return predict_images(paths, model, batch_size=parameters.batch_size)
+
+
+def _check_outputs(parameters: PredictParameters) -> None:
+    if parameters.output:
+        check_ending(parameters.output)
+    if parameters.grid:
+        check_folder(parameters.grid)
+
+
+def _captions(
+    paths: Sequence[Path], said: Sequence[Prediction], scores: str
+) -> list[tuple[Path, str]]:
+    form = ".1%" if scores == "probability" else ".2f"
+    return [
+        (path, f"{told.predicted} {told.score or 0.0:{form}}")
+        for path, told in zip(paths, said, strict=True)
+        if told.predicted
+    ]
+
+
+def _summary(said: Sequence[Prediction], classes: Sequence[str]) -> Summary:
+    good = [told for told in said if told.predicted]
+    counts = Counter(told.predicted for told in good)
+    return {
+        "images": len(said),
+        "counts": {name: counts[name] for name in classes},
+        "cached": sum(told.cached for told in good),
+        "computed": sum(not told.cached for told in good),
+        "rejected": len(said) - len(good),
+        "predictions": [
+            {
+                "path": told.path,
+                "predicted": told.predicted,
+                "score": told.score,
+                "reason": told.reason,
+            }
+            for told in said
+        ],
+    }
+
+
+def nothing_said(summary: Summary) -> bool:
+    """Tell whether not one image could be used."""
+    return bool(summary["rejected"] == summary["images"])
+
+
+if __name__ == "__main__":
+    command_line(predict, tell_predict, failed=nothing_said, needs_server=False)

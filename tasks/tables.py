@@ -1,0 +1,57 @@
+"""A table as a file for other programs: CSV, Parquet, JSON or JSON lines."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from stores.errors import StoreFull
+from stores.publish import publish_file
+from tasks.errors import InputError
+
+ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
+
+
+def check_ending(path: Path) -> None:
+    """Raise InputError where a table cannot be written to a file of that name."""
+    if path.suffix not in ENDINGS:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise InputError where there is no folder for a file."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as its file's ending says, whole or not at all.
+
+    Raises InputError for another ending, or where the file cannot be written; StoreFull.
+    """
+    check_ending(path)
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".csv":
+        pa.csv.write_csv(table, sink)
+    elif path.suffix == ".parquet":
+        pq.write_table(table, sink)
+    elif path.suffix == ".json":
+        sink.write(json.dumps(table.to_pylist(), indent=2, ensure_ascii=False).encode())
+    else:
+        for row in table.to_pylist():
+            sink.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file, whole or not at all; raises InputError where it cannot be, StoreFull."""
+    try:
+        publish_file(content, path, tmp=path.parent)
+    except StoreFull:
+        raise
+    except OSError as error:
+        reason = error.strerror or "no permission"
+        raise InputError(f"{path} cannot be written: {reason}; name another file") from None

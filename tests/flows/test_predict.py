@@ -1,0 +1,50 @@
+import json
+
+import pytest
+from PIL import Image
+
+SMALL = ("--image-size", "32")
+
+
+@pytest.fixture
+def run_id(run_json, photos):
+    return run_json("pipeline", photos, *SMALL, "--head", "logistic")["train"]["run"]
+
+
+def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tmp_path):
+    new = tmp_path / "new.png"
+    Image.new("RGB", (50, 40), (240, 60, 60)).save(new)
+    (tmp_path / "bad.jpg").touch()
+    outputs = ("--output", tmp_path / "said.jsonl", "--grid", tmp_path / "grid.png")
+    code, output, _ = run("predict", run_id[:12], photos, new, tmp_path / "bad.jpg", *outputs)
+    assert code == 0
+    assert "features of 1 computed, 30 cached, 1 rejected" in output
+    rows = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    assert len(rows) == 32
+    assert [row["predicted"] for row in rows[-2:]] == ["reddish", None]
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.size[0] > 500
+
+
+def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
+    (tmp_path / "bad.jpg").touch()
+    code, output, _ = run("predict", run_id, tmp_path / "bad.jpg")
+    assert code == 1
+    assert "1 rejected" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("0123", "photos"), "no run '0123'"),
+        (("RUN", "nowhere.png"), "nowhere.png: there is no such file or folder"),
+        (("RUN", "photos", "--output", "said.txt"), "expected a file that ends in .csv"),
+        (("RUN", "photos", "--output", "no/said.csv"), "there is no folder no"),
+        (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: no such file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):
+    told = [run_id if word == "RUN" else word for word in arguments]
+    code, _, errors = run("predict", *told)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert match in errors

@@ -16,6 +16,7 @@ from benchmarks.memory import growth
 from benchmarks.orchestration import nothing_to_do, overhead, server
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import write_photos
+from benchmarks.prediction import prediction
 from benchmarks.results import told, write_results
 from benchmarks.rivals import RIVALS
 from benchmarks.storage import reading
@@ -24,7 +25,16 @@ from benchmarks.variants import has_bfloat16, variants
 from tasks.sample import write_sample
 
 Group = Literal[
-    "cold", "bfloat16", "again", "reading", "prefect", "memory", "variants", "heads", "lab"
+    "cold",
+    "bfloat16",
+    "again",
+    "reading",
+    "prefect",
+    "memory",
+    "variants",
+    "heads",
+    "lab",
+    "prediction",
 ]
 
 
@@ -141,6 +151,10 @@ class Benchmarks:
         many = {"resplits": self.scale.resplits, "heads": self.scale.heads}
         yield from digits(folder, setting, **many)
 
+    def prediction(self) -> Iterator[Finding]:
+        """What a run says of new images."""
+        yield from prediction(self.setting("prediction"), rounds=self.rounds)
+
 
 def bench(
     *, quick: bool = False, only: list[Group] | None = None, results: Path | None = None
@@ -165,6 +179,7 @@ def bench(
             "variants": benchmarks.variants,
             "heads": benchmarks.heads,
             "lab": benchmarks.lab,
+            "prediction": benchmarks.prediction,
         }
         for name in only or groups:
             for finding in groups[name]():

@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -55,7 +55,8 @@ def command_line(
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+        with _interrupts_told():
+            summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
         sys.stdout.flush()
         sys.exit(1 if summary and failed(summary) else 0)
     except CycloptsError as error:
@@ -153,6 +154,24 @@ def _worth_showing(record: logging.LogRecord) -> bool:
     # A failure ends in our own one line, or as an uncaught error with its traceback.
     prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
     return not prefects or " - Retry " in record.getMessage()
+
+
+@contextmanager
+def _interrupts_told() -> Iterator[None]:
+    """Raise KeyboardInterrupt in the place of an error that one led to.
+
+    Prefect tells its server that the flow was interrupted; of a request that this cut short, the
+    connection may be of no more use.
+    """
+    try:
+        yield
+    except Exception as error:
+        before = error.__context__
+        while before is not None:
+            if isinstance(before, KeyboardInterrupt):
+                raise before from None
+            before = before.__context__
+        raise
 
 
 def _one_line(error: CycloptsError) -> str:

@@ -25,6 +25,7 @@ from benchmarks.variants import has_bfloat16
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
         ("heads", ["10 dense on 26×1280, 2 epochs: against Keras's fit, one by one"]),
         ("lab", ["by the same sweep again: 0 heads", "one value added: 1 heads", "2 resplits"]),
+        ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )
 def test_each_group_of_benchmarks_runs(group, parts, tmp_path, capfd):

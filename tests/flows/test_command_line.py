@@ -2,10 +2,14 @@ import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
+from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-FLOWS = ("ingest", "extract", "train", "pipeline", "maintain")
+from flows.command_line import command_line
+
+FLOWS = ("ingest", "extract", "train", "pipeline", "maintain", "sweep", "runs", "predict", "export")
 
 
 def imports_tensorflow(*arguments, environment=None, folder=None):
@@ -126,6 +130,21 @@ def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run):
     assert f"Failed to reach API at {address}" in errors
     assert "unset PREFECT_API_URL" in errors
     assert errors.count("\n") == 1
+
+
+def test_an_error_that_an_interrupt_led_to_is_an_interrupt(monkeypatch, capfd):
+    @flow(name="interrupted")
+    def interrupted() -> dict[str, str]:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise httpx.ReadError("the connection is of no more use")
+
+    monkeypatch.setattr(sys, "argv", ["interrupted"])
+    with pytest.raises(SystemExit) as end:
+        command_line(interrupted, str, needs_server=False)
+    assert end.value.code == 130
+    assert capfd.readouterr().err.startswith("interrupted; all that was finished is kept")
 
 
 def test_json_is_the_last_line_and_has_the_promised_fields(run_json, photos):

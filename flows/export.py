@@ -33,7 +33,7 @@ def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParam
     stored = RunStore(parameters.store).read(run)
     manifest = Manifest.read(parameters.store, stored.dataset)
     classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)
-    agreements = export_classifier(
+    deviations = export_classifier(
         classifier,
         _expected(stored, manifest, classifier, parameters),
         folder,
@@ -51,7 +51,7 @@ def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParam
                 "labels_that_differ": found.labels_that_differ,
                 "largest_difference": found.largest_difference,
             }
-            for name, found in agreements.items()
+            for name, found in deviations.items()
         },
     }
 

@@ -42,6 +42,17 @@ def shard_checksum(words: Words, rows: Rows) -> int:
     return state.intdigest()
 
 
+def damage(folder: Path, expected: dict[str, str], found: dict[str, str]) -> str | None:
+    """Say of which file of a model the digest is not the one that is expected, if there is one."""
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            return (
+                f"{folder / name}: the model is damaged (SHA-256: expected "
+                f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')})"
+            )
+    return None
+
+
 def _bytes_of(array: NDArray[np.generic]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stores.checksums import file_digests
+from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import Keys
 from stores.publish import publish_file, publish_folder
@@ -46,14 +46,8 @@ class RunStore:
         """
         stored = self.read(run)
         folder = self._path(stored.id) / "model"
-        expected, found = stored.model_digests, file_digests(folder)
-        for name in sorted(expected.keys() | found.keys()):
-            if expected.get(name) != found.get(name):
-                raise CorruptStore(
-                    f"{folder / name}: the model is damaged (SHA-256: expected "
-                    f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')}); "
-                    "train again"
-                )
+        if damaged := damage(folder, stored.model_digests, file_digests(folder)):
+            raise CorruptStore(f"{damaged}; train again")
         return folder
 
     def publish(

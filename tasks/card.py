@@ -8,7 +8,7 @@ import jinja2
 
 from stores.manifest import Manifest
 from stores.run import Run
-from tasks.export import Agreement
+from tasks.export import Deviation
 from tasks.leaderboard import shown
 from tasks.predict import Classifier
 from tasks.weights import packaged_weights
@@ -27,7 +27,7 @@ def model_card(
     manifest: Manifest,
     classifier: Classifier,
     store: Path,
-    agreements: Mapping[str, Agreement],
+    deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""
     environment = jinja2.Environment(  # noqa: S701  Markdown, of which nothing is escaped
@@ -48,7 +48,7 @@ def model_card(
             metrics=run.metrics | tested,
             sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
             licence=_licence(classifier),
-            agreements={name: asdict(found) for name, found in agreements.items()},
+            deviations={name: asdict(found) for name, found in deviations.items()},
         )
         .encode()
     )

@@ -32,7 +32,7 @@ Say = Callable[[Sequence[bytes]], Scores]  # from the bytes of image files to sc
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Deviation:
     """How far an exported model is from the run that it was made of."""
 
     images: int
@@ -51,8 +51,8 @@ def export(
     folder: Path,
     *,
     formats: Sequence[ExportFormat],
-    card: Callable[[dict[str, Agreement]], bytes],
-) -> dict[str, Agreement]:
+    card: Callable[[dict[str, Deviation]], bytes],
+) -> dict[str, Deviation]:
     """Write a classifier into a new folder, a model each format; return how far each is from it.
 
     `expected` are images with what the classifier itself says of them. `card` makes the text that
@@ -63,11 +63,11 @@ def export(
     from tasks.joined import join
 
     model = join(classifier)
-    found: dict[str, Agreement] = {}
+    found: dict[str, Deviation] = {}
     with publish_folder(folder, tmp=folder.parent) as draft:
         for name in formats:
             write_model(name, model, classifier, draft)
-            found[name] = _agreement(read_model(name, draft), expected, classifier)
+            found[name] = _deviation(read_model(name, draft), expected, classifier)
             _check(name, found[name])
         about = {
             "classes": list(classifier.classes),
@@ -81,9 +81,9 @@ def export(
     return found
 
 
-def _agreement(
+def _deviation(
     say: Say, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
-) -> Agreement:
+) -> Deviation:
     differ, largest = 0, 0.0
     for some in _parts(expected):
         received = say([path.read_bytes() for path, _ in some])
@@ -92,7 +92,7 @@ def _agreement(
         finite = np.isfinite(wanted)
         unit = 1.0 if classifier.scores == "probability" else np.abs(wanted[finite]).max()
         largest = max(largest, float(np.abs(received - wanted)[finite].max() / unit))
-    return Agreement(len(expected), differ, largest)
+    return Deviation(len(expected), differ, largest)
 
 
 def _parts(
@@ -102,7 +102,7 @@ def _parts(
         yield expected[start : start + _BYTES_AT_ONCE]
 
 
-def _check(name: str, found: Agreement) -> None:
+def _check(name: str, found: Deviation) -> None:
     if not found.within_tolerance:
         raise InputError(
             f"the {name} model is not the run's classifier: of {found.images} validation images "

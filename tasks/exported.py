@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stores.checksums import file_digests
+from stores.checksums import damage, file_digests
 from tasks.errors import InputError, UndecodableImage
 from tasks.export import CLASSES, PLACES, Say
 from tasks.predict import Prediction, written
@@ -53,13 +53,8 @@ def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
     stem = place.removesuffix(".xml")  # OpenVINO's weights lie in a .bin beside
     found = {n: digest for n, digest in file_digests(folder).items() if n.startswith(stem)}
     expected = {n: digest for n, digest in digests.items() if n.startswith(stem)}
-    for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
-            raise InputError(
-                f"{folder / name}: the model is damaged (SHA-256: expected "
-                f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')}); "
-                "export it again"
-            )
+    if damaged := damage(folder, expected, found):
+        raise InputError(f"{damaged}; export it again")
 
 
 def predict_by(paths: Sequence[Path], model: ExportedModel) -> Iterator[Prediction]:

@@ -25,7 +25,7 @@ MOST_MAPPED = 500  # images on the map
 MOST_PAIRS = 12
 _FEATURES = ("backbone", "image_size", "tap", "pooling", "precision")
 _SIDE = 72  # of an image on the map, in pixels
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
 def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[str, Any]:
@@ -95,7 +95,8 @@ def likeness_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
         rows = _vectors(FeatureStore.open(store, run.fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return _not_looked_for("the features are not all in the store any more")
-    entries = [_entries(manifest)[bytes(key)] for key in images.keys]
+    by_key = _entries(manifest)
+    entries = [by_key[bytes(key)] for key in images.keys]
     pairs = near_duplicates(rows, [str(entry.split) for entry in entries])
     return {
         "pairs": [

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -16,8 +17,9 @@ from flows.progress import announce
 from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
-from stores.manifest import Manifest
+from stores.manifest import Manifest, Split
 from stores.recipe import Recipe
+from tasks.engines import Job
 from tasks.errors import InputError
 from tasks.extract import (
     Missing,
@@ -69,34 +71,47 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
     store = parameters.store
     seed = manifest.seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
-    done: list[ShardDone] = []
-    checked = 0
-    while missing := find_missing_task(quote(manifest), quote(job), store=store):
+    sizes = {"batch_size": parameters.batch_size, "shard_size": parameters.shard_size}
+    manifest, done, checked = compute_missing(manifest, job, sizes=sizes)
+    seconds = time.perf_counter() - began
+    summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
+    return manifest, summary | {"checked": checked + summary["checked"]}
+
+
+def compute_missing(
+    manifest: Manifest,
+    job: Job,
+    *,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+    splits: Sequence[Split] = (),
+    views: int = 0,
+) -> tuple[Manifest, list[ShardDone], int]:
+    """Compute the features of a job that the store does not have, as tasks, a shard each.
+
+    `splits` and `views` say which, as for `find_missing`; `sizes` are those of batches and shards.
+    Return the manifest without unusable files, what was done, and how many rows were checked.
+    """
+    store, done, checked = job.store, list[ShardDone](), 0
+    asked = {"store": store, "splits": splits, "views": views}
+    while missing := find_missing_task(quote(manifest), quote(job), **asked):
         announce(sum(len(group.images) for group in missing))
         groups = [with_engine(group) for group in missing]
         for group in groups:
             checked += check_producers_task(quote(group.job), quote(manifest), store=store)
-        shards = [shard for group in groups for shard in _compute(group, manifest, parameters)]
+        shards = [shard for group in groups for shard in _compute(group, manifest, sizes)]
         done += shards
         rejected = [rejection for shard in shards for rejection in shard.rejected]
         if not rejected:
             break
         # A rejected file may have a whole duplicate elsewhere: look again.
         manifest = record_rejections_task(quote(manifest), quote(rejected), store=store)
-    seconds = time.perf_counter() - began
-    summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
-    return manifest, summary | {"checked": checked + summary["checked"]}
+    return manifest, done, checked
 
 
-def _compute(group: Missing, manifest: Manifest, parameters: ExtractParameters) -> list[ShardDone]:
-    shards = plan_shards_task(
-        quote(group),
-        quote(manifest),
-        batch_size=parameters.batch_size,
-        shard_size=parameters.shard_size,
-    )
+def _compute(group: Missing, manifest: Manifest, sizes: Mapping[str, int]) -> list[ShardDone]:
+    shards = plan_shards_task(quote(group), quote(manifest), **sizes)
     with stopped_with_this():
-        futures = [extract_shard_task.submit(quote(w), store=parameters.store) for w in shards]
+        futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
         return [future.result() for future in futures]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
+from tasks.finetune.specification import in_words
 from tasks.leaderboard import in_one_word, is_setting
 
 MOST_HEADS = 10
@@ -90,7 +91,7 @@ def _differences(runs: Iterable[tuple[str, str, dict[str, Any]]]) -> dict[str, s
             values[_compared_in(name, kind), name].add(json.dumps(value))
     return {
         run: ", ".join(
-            f"{name.removeprefix('head.')} {in_one_word(value)}"
+            f"{name.removeprefix('head.').removeprefix('finetuning.')} {in_one_word(value)}"
             for name, value in settings.items()
             if value not in (None, "", []) and len(values[_compared_in(name, kind), name]) > 1
         )
@@ -116,6 +117,27 @@ def _tested(summary: dict[str, Any]) -> Iterator[str]:
             f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
             f"(test split opened {many(summary['test_openings'], 'time')}, over all runs)"
         )
+
+
+def tell_finetune(summary: dict[str, Any]) -> str:
+    """Say what became of a run by fine-tuning, and whether that may be chance."""
+    tuning = summary["finetuning"]
+    cached = " (cached)" if summary["cached"] else ""
+    told = in_words(tuning) if tuning else "nothing: features are what the run's head learned from"
+    lines = [f"fine-tuning on {summary['dataset']}{cached}: {told}"]
+    start = f"run {summary['started_from'][:16]}"
+    lines.append(f"  started from   validation {summary['started_from_accuracy']:.4f}  {start}")
+    if summary["failure"]:
+        lines.append(f"  failed: {summary['failure']}  run {summary['run'][:16]}")
+    elif summary["comparison"]:
+        lines.append(
+            f"* fine-tuned     validation {summary['validation_accuracy']:.4f}  train "
+            f"{summary['train_accuracy']:.4f}  run {summary['run'][:16]}"
+        )
+        lines.append(f"  {_verdict(summary['comparison'])}")
+    lines += _tested(summary)
+    lines.append(f"report: {summary['report']}")
+    return "\n".join(lines)
 
 
 def tell_runs(summary: dict[str, Any]) -> str:
@@ -206,9 +228,13 @@ def _tell_comparison(summary: dict[str, Any]) -> str:
         f"of {many(summary['images'], 'image')}, only the first has {summary['only_first']} right "
         f"and only the second {summary['only_second']}"
     )
-    verdict = "they differ" if summary["p_value"] < 0.05 else "that may be chance"
-    lines.append(
-        f"second minus first: {summary['difference']:+.4f} ({summary['low']:+.4f} to "
-        f"{summary['high']:+.4f}, 95%), McNemar's p = {summary['p_value']:.3g}: {verdict}"
-    )
+    lines.append(f"second minus first: {_verdict(summary)}")
     return "\n".join(lines)
+
+
+def _verdict(comparison: dict[str, Any]) -> str:
+    verdict = "they differ" if comparison["p_value"] < 0.05 else "that may be chance"
+    return (
+        f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to {comparison['high']:+.4f}, "
+        f"95%), McNemar's p = {comparison['p_value']:.3g}: {verdict}"
+    )

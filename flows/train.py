@@ -19,7 +19,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.folds import LEARNED_FROM
 from tasks.heads.choices import make_heads
-from tasks.open_test import has_test_images, open_test_task
+from tasks.open_test import check_testable, open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks
 from tasks.recipes import make_job
 from tasks.train import train_task
@@ -43,11 +43,8 @@ def find_data_set(dataset: str, parameters: OpenTestParameters) -> Manifest:
     if "/" in name:
         raise InputError(f"{dataset}: give the name of a data set, not a folder: {Path(name).name}")
     manifest = Manifest.read(parameters.store, name)
-    if parameters.open_test and not has_test_images(manifest):
-        raise InputError(
-            f"--open-test: data set {manifest.name!r} has no test image; ingest it with another "
-            "--test-split"
-        )
+    if parameters.open_test:
+        check_testable(manifest)
     return manifest
 
 

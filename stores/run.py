@@ -1,16 +1,16 @@
-"""A run: one trained head with what it was trained on, how, and how it did."""
+"""A run: one trained head or fine-tuned model, with what it was trained on, how, and how it did."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from stores.errors import CorruptStore, NewerFormat
 
-RUN_VERSION = 2
-_SINCE_2 = {"folds", "failure"}
+RUN_VERSION = 3
+_SINCE = {"folds": 2, "failure": 2, "finetuning": 3}  # the versions that brought these fields
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Run:
     created: str  # ISO 8601, UTC
     folds: int = 0  # that validation is made of; 0: it is the data set's own split
     failure: str = ""  # why there is no model, where training failed
+    # Of a fine-tuned model all that decides how the backbone was trained; of a head, nothing.
+    finetuning: dict[str, Any] = field(default_factory=dict)
     # SHA-256 of each file of the model, by its name there; there are none before it is published.
     model_digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, recipe, classes, head, seed and folds."""
+        """SHA-256 over data set digest, recipe, classes, head, seed, folds and fine-tuning."""
         return run_id(
             dataset_digest=self.dataset_digest,
             fingerprint=self.fingerprint,
@@ -42,6 +44,7 @@ class Run:
             head=self.head,
             seed=self.seed,
             folds=self.folds,
+            finetuning=self.finetuning,
         )
 
     def to_json(self) -> str:
@@ -94,6 +97,7 @@ def run_id(
     head: dict[str, Any],
     seed: int,
     folds: int = 0,
+    finetuning: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
     decisive = {
@@ -103,7 +107,8 @@ def run_id(
         "head": head,
         "seed": seed,
     }
-    return _digest(decisive | ({"folds": folds} if folds else {}))
+    some = {"folds": folds, "finetuning": dict(finetuning or {})}
+    return _digest(decisive | {name: value for name, value in some.items() if value})
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -120,7 +125,8 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
         stored = json.loads(path.read_text())
         version, body = stored["format"], stored["run"]
         newer = version > RUN_VERSION
-        names = {field.name for field in fields(kind)} - (_SINCE_2 if version == 1 else set())
+        names = {field.name for field in fields(kind)}
+        names -= {name for name, since in _SINCE.items() if since > version}
         named = set(body) == names
         whole = named and stored["sha256"] == _digest(body)
     except (ValueError, KeyError, TypeError) as error:

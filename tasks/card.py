@@ -8,7 +8,9 @@ import jinja2
 
 from stores.manifest import Manifest
 from stores.run import Run
+from tasks.backbones import find_backbone
 from tasks.export import Deviation
+from tasks.finetune.specification import in_words
 from tasks.leaderboard import shown
 from tasks.predict import Classifier
 from tasks.weights import packaged_weights
@@ -47,14 +49,22 @@ def model_card(
             about=about,
             metrics=run.metrics | tested,
             sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
-            licence=_licence(classifier),
+            licence=_licence(run, classifier),
+            tuning_told=in_words(run.finetuning) if run.finetuning else "",
             deviations={name: asdict(found) for name, found in deviations.items()},
         )
         .encode()
     )
 
 
-def _licence(classifier: Classifier) -> str:
+def _licence(run: Run, classifier: Classifier) -> str:
     weights = classifier.job.weights
-    packaged = weights.source == "file" and Path(weights.path) == packaged_weights().resolve()
-    return _LICENCES["package" if packaged else weights.source]
+    source: str = weights.source
+    if run.finetuning:  # those that it started with, as they were asked for
+        untrained = run.finetuning["strategy"] == "scratch"
+        asked = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
+        packaged = asked == "imagenet" and not find_backbone(classifier.recipe.backbone).is_keras
+        source = asked if asked in {"none", "imagenet"} else "file"
+    else:
+        packaged = weights.source == "file" and Path(weights.path) == packaged_weights().resolve()
+    return _LICENCES["package" if packaged else source]

@@ -30,22 +30,36 @@ _COLOURS = {
 _QUANTITIES = {"accuracy": "Accuracy", "loss": "Loss"}
 
 
-def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
+def learning_curves(history: pa.Table, *, salt: str, tuned: int = 0) -> list[Markup]:
     """Return one SVG each for accuracy and loss over the epochs, train beside validation.
 
     `history` has one row an epoch and the columns epoch, accuracy, val_accuracy, loss, val_loss;
-    a quantity that it lacks has no picture. `salt` keeps the identifiers inside the SVG apart
-    from those of the page's other pictures.
+    a quantity that it lacks has no picture. Before the last `tuned` epochs, those of fine-tuning,
+    stands a line. `salt` keeps the identifiers inside the SVG apart from those of the page's other
+    pictures.
     """
     return [
-        _curve(history, quantity, title=title, salt=f"{salt}-{quantity}")
+        _curve(history, quantity, title=title, salt=f"{salt}-{quantity}", tuned=tuned)
         for quantity, title in _QUANTITIES.items()
         if {quantity, f"val_{quantity}"} & set(history.column_names)
     ]
 
 
-def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup:
+def _curve(history: pa.Table, quantity: str, *, title: str, salt: str, tuned: int) -> Markup:
     figure, axes = _figure(title, xlabel="epoch")
+    if tuned:
+        start, rises = len(history) - tuned + 0.5, quantity == "accuracy"
+        axes.axvline(start, color=_LINE, lw=1.2)
+        # Curves of a loss leave the upper end free, those of an accuracy the lower one.
+        axes.text(
+            start,
+            0.02 if rises else 0.98,
+            " fine-tuning",
+            transform=axes.get_xaxis_transform(),
+            va="bottom" if rises else "top",
+            fontsize=9,
+            color=_INK,
+        )
     for column, name, colour, style in (
         (quantity, "train", _TRAIN, (0, (4, 2))),
         (f"val_{quantity}", "validation", _VALIDATION, "solid"),
@@ -61,6 +75,7 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
     label = f"{title} of train and validation over {len(history)} epochs"
+    label += f", the last {tuned} of them fine-tuning" if tuned else ""
     return _inline(figure, label=label, salt=salt)
 
 

@@ -13,7 +13,7 @@ from prefect import task
 
 from stores.features import FeatureStore
 from stores.keys import ImageKey, Rows
-from stores.manifest import Entry, Manifest, dataset_lock
+from stores.manifest import Entry, Manifest, Split, dataset_lock
 from stores.publish import check_writable
 from stores.recipe import Recipe
 from stores.shards import Producer
@@ -64,19 +64,23 @@ class ShardDone:
     producer: Producer
 
 
-def find_missing(manifest: Manifest, job: Job, *, store: Path) -> list[Missing]:
+def find_missing(
+    manifest: Manifest, job: Job, *, store: Path, splits: Sequence[Split] = (), views: int = 0
+) -> list[Missing]:
     """Return what has to be computed, grouped by the recipes that lack it; nothing is computed.
 
-    The store alone decides; TensorFlow is not imported.
+    That is the images of the splits, or of all, and so many augmented views of each training
+    image. The store alone decides; TensorFlow is not imported.
     """
-    images = manifest.select()
-    lacking = np.stack(
-        [FeatureStore(store, recipe).missing(images.keys) for recipe in job.recipes], axis=1
-    )
+    asked = [(manifest.select(*splits), 0)]
+    asked += [(manifest.select("train"), view) for view in range(1, views + 1)]
+    stored = [FeatureStore(store, recipe) for recipe in job.recipes]
     groups: dict[tuple[bool, ...], list[ImageFile]] = defaultdict(list)
-    for key, path, pattern in zip(images.keys, images.paths, lacking.tolist(), strict=True):
-        if any(pattern):
-            groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path))
+    for images, view in asked:
+        lacking = np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
+        for key, path, pattern in zip(images.keys, images.paths, lacking.tolist(), strict=True):
+            if any(pattern):
+                groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))
     return [
         Missing(replace(job, recipes=_chosen(job, pattern)), tuple(group))
         for pattern, group in sorted(groups.items(), reverse=True)
@@ -120,7 +124,7 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
     """
     engine = load_engine(work.job)
     recipes = work.job.recipes
-    keys: list[ImageKey] = []
+    done: list[ImageFile] = []
     rejected: list[Rejection] = []
     rows = [
         np.empty((len(work.images), *shape), recipe.dtype)
@@ -134,16 +138,19 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
     ):
         for batch, computed in feature_batches(batches, engine):
             rejected += batch.rejected
-            filled = slice(len(keys), len(keys) + len(batch.images))
+            filled = slice(len(done), len(done) + len(batch.images))
             for recipe, kept, new in zip(recipes, rows, computed, strict=True):
                 kept[filled] = checked(new, recipe, batch.images)
-            keys += [image.key for image in batch.images]
+            done += batch.images
             advance(len(batch.images) + len(batch.rejected))
             stop_if_asked()
-    if keys:
+    if done:
+        keys, views = [image.key for image in done], np.array([image.view for image in done])
         for recipe, kept in zip(recipes, rows, strict=True):
-            FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer=engine.producer)
-    return ShardDone(len(keys), engine.take_checked(), tuple(rejected), engine.producer)
+            FeatureStore(store, recipe).write(
+                keys, kept[: len(keys)], views=views, producer=engine.producer
+            )
+    return ShardDone(len(done), engine.take_checked(), tuple(rejected), engine.producer)
 
 
 def record_rejections(

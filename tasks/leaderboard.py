@@ -11,6 +11,7 @@ import pyarrow as pa
 from stores.runs import RunStore
 from tasks.comparison import compare, held_out_answers
 from tasks.errors import InputError, unknown
+from tasks.finetune.specification import settings_told
 from tasks.judged import judge, wilson
 
 # What is asked of the features, of all that a run's parameters hold.
@@ -83,7 +84,8 @@ def compared(store: Path, first: str, second: str) -> dict[str, Any]:
 
 def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield a run's columns, its settings each by itself."""
-    head, parameters = (json.loads(row.pop(n)) for n in ("head_specification", "parameters"))
+    columns = ("head_specification", "parameters", "finetuning")
+    head, parameters, finetuning = (json.loads(row.pop(name)) for name in columns)
     yield from ((name, row[name]) for name in ("run", "dataset", "head"))
     for name in _FEATURES:
         if name in parameters:
@@ -91,13 +93,14 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from (
         (f"head.{name}", in_one_word(value)) for name, value in head.items() if name != "kind"
     )
+    yield from ((f"finetuning.{n}", value) for n, value in settings_told(finetuning).items())
     rest = {name: row[name] for name in row if name not in {"run", "dataset", "head"}}
     yield from ((name, in_one_word(value)) for name, value in rest.items())
 
 
 def is_setting(column: str) -> bool:
-    """Tell whether a column holds a setting of the features, of the head, or the seed."""
-    return column in {*_FEATURES, "seed"} or column.startswith("head.")
+    """Tell whether a column holds a setting of features, head or fine-tuning, or the seed."""
+    return column in {*_FEATURES, "seed"} or column.startswith(("head.", "finetuning."))
 
 
 def in_one_word(value: object) -> object:

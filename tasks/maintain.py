@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect import task
 
+from stores.checkpoints import checkpoint_garbage
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
@@ -79,6 +80,7 @@ def collect_garbage(
         chain.from_iterable(drafts(path, grace_seconds) for path in folders), delete=delete
     )
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
+    found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
     return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
 
 

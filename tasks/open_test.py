@@ -32,11 +32,8 @@ def open_test(
         raise InputError(
             f"run {stored.id[:16]}: data set {manifest.name!r} has changed since; train again"
         )
+    check_testable(manifest)
     images = manifest.select("test")
-    if not len(images.labels):
-        raise InputError(
-            f"data set {manifest.name!r} has no test image; add images, or raise --test-split"
-        )
     features = stream_of(FeatureStore(store, recipe), images.keys)
     scores = scores_of(load_head(runs, stored), features)
     metrics = metrics_of(scores, images.labels, kind=stored.head["kind"])
@@ -60,6 +57,15 @@ def load_head(runs: RunStore, run: Run) -> TrainedHead:
 def has_test_images(manifest: Manifest) -> bool:
     """Tell whether there is anything to test a classifier on."""
     return any(row["test"] for row in manifest.counts().values())
+
+
+def check_testable(manifest: Manifest) -> None:
+    """Raise InputError where there is nothing to test a classifier on."""
+    if not has_test_images(manifest):
+        raise InputError(
+            f"data set {manifest.name!r} has no test image; add images, or ingest it with another "
+            "--test-split"
+        )
 
 
 open_test_task = task(name="open test", **RETRIED)(open_test)

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class PlannedRun:
     seed: int
     parameters: dict[str, Any]  # what the user asked for, kept with the run
     folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
+    finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained too
 
     @property
     def id(self) -> str:
@@ -36,6 +37,7 @@ class PlannedRun:
             head=specification(self.head),
             seed=self.seed,
             folds=self.folds,
+            finetuning=self.finetuning,
         )
 
 

@@ -18,6 +18,7 @@ from tasks.engines import Engine, EngineChoice, Job, load_engine
 from tasks.engines.choice import choose_engine
 from tasks.errors import InputError
 from tasks.extract import checked
+from tasks.finetune.fine_tuned import fine_tuned_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.listing import KERAS_ENDINGS
 from tasks.open_test import load_head
@@ -69,6 +70,20 @@ def load_classifier(
     `weights` are the backbone's, where they lie elsewhere now. Raises InputError where the run has
     no model, its features' recipe is gone, or the weights are not those that they were made with.
     """
+    return Classifier(
+        head=load_head(RunStore(store), run),
+        classes=run.classes,
+        scores=find_kind(run.head["kind"]).scores,
+        job=features_job(run, store=store, weights=weights, engine=engine),
+    )
+
+
+def features_job(
+    run: Run, *, store: Path, weights: str | None = None, engine: EngineChoice = "auto"
+) -> Job:
+    """Return the job that makes the features that a run's head takes; raises as load_classifier."""
+    if run.finetuning:
+        return fine_tuned_job(run, store=store, engine=engine)
     try:
         recipe = FeatureStore.open(store, run.fingerprint).recipe
     except NotInStore as error:
@@ -77,12 +92,7 @@ def load_classifier(
             "extract them again"
         ) from error
     asked = weights or str(run.parameters.get("weights", "imagenet"))
-    return Classifier(
-        head=load_head(RunStore(store), run),
-        classes=run.classes,
-        scores=find_kind(run.head["kind"]).scores,
-        job=job_of(recipe, asked, store=store, engine=engine),
-    )
+    return job_of(recipe, asked, store=store, engine=engine)
 
 
 def find_images(places: Iterable[Path]) -> list[Path]:

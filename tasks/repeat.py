@@ -8,13 +8,21 @@ from typing import Any
 from stores.manifest import Manifest
 from stores.run import Run
 
+# Settings whose default depends on others: that one is off has to be said.
+_SAID_EITHER_WAY = {"standardize", "train_batch_norm"}
+
 
 def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> list[str]:
     """Return what to type to get this run again, quoted for a shell: one option a line.
 
-    A run of `flows.train` or `flows.sweep`, which can leave the test split closed, begins at the
-    features; any other at the folder, with the seed and the shares that its data set was split by.
+    A fine-tuning begins at the run whose head it started with. A run of `flows.train` or
+    `flows.sweep`, which can leave the test split closed, begins at the features; any other at the
+    folder, with the seed and the shares that its data set was split by.
     """
+    if run.finetuning:
+        asked = {**run.parameters["finetuning"], "store": str(store), "open_test": opened}
+        start = run.finetuning["started_from"][:16]
+        return [f"python -m flows.finetune {start}", *options(asked)]
     given = {"seed": run.seed, **run.parameters, "store": str(store)}
     if "open_test" in given:
         given["open_test"] = opened
@@ -37,8 +45,8 @@ def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
             yield from options(value, f"{option}.")
         elif value is True:
             yield option
-        elif value is False and name == "standardize":
-            yield "--no-standardize"
+        elif value is False and name in _SAID_EITHER_WAY:
+            yield f"{prefix}no-{name.replace('_', '-')}"
         elif value is not None and value is not False:
             several = value if isinstance(value, list | tuple) else [value]
             yield from (f"{option}={shlex.quote(str(one))}" for one in several)

@@ -14,6 +14,7 @@ from stores.manifest import Manifest, Split
 from stores.publish import publish_file
 from stores.run import Run, TestOpening
 from stores.runs import RunStore
+from tasks.finetune.specification import in_words, settings_told
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.lab import all_heads, calibration, likeness_of, map_of
@@ -68,6 +69,7 @@ def write_report(
         features_told=_features_told(extraction["recipes"]),
         testable=bool(len(test_keys)),
         times_opened=stored.times_opened(test_keys),
+        tuning_told=in_words(run.finetuning) if run.finetuning else "",
         command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
@@ -131,7 +133,8 @@ def _results(
 def _head_name(run: Run) -> str:
     """Return what the user called the head (a preset, perhaps), or else its kind."""
     asked = run.parameters.get("head")
-    return asked if isinstance(asked, str) else str(run.head.get("kind", "head"))
+    name = asked if isinstance(asked, str) else str(run.head.get("kind", "head"))
+    return f"{name}, fine-tuned" if run.finetuning else name
 
 
 def _candidates(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]:
@@ -155,7 +158,12 @@ def _candidates(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]:
 
 def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
     """Return the settings of each run's head: of several of a kind, those in which they differ."""
-    settings = {run.id: {**run.head, "seed": run.seed} for run in runs}
+    settings = {
+        run.id: {"kind": "fine-tuned", "seed": run.seed, **settings_told(run.finetuning)}
+        if run.finetuning
+        else {**run.head, "seed": run.seed}
+        for run in runs
+    }
     told = {}
     for run, mine in settings.items():
         others = [other for other in settings.values() if other["kind"] == mine["kind"]]
@@ -199,7 +207,14 @@ def _choice(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:
         "shown": [*best, *(other for other in rest if other is mine)],
         "others": [other for other in rest if other is not mine],
         "curves": [
-            (candidate, learning_curves(candidate["history"], salt=candidate["run"].id[:16]))
+            (
+                candidate,
+                learning_curves(
+                    candidate["history"],
+                    salt=candidate["run"].id[:16],
+                    tuned=candidate["run"].finetuning.get("epochs", 0),
+                ),
+            )
             for candidate in drawn[:MOST_CURVES]
         ],
         "with_epochs": len(drawn),

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import StoreError
-from stores.keys import ImageKey
+from stores.keys import ImageKey, as_keys, as_views
 from stores.recipe import Recipe
 from tasks.engines import Engine
 from tasks.errors import ExtractionError, InputError, UndecodableImage
@@ -37,6 +37,7 @@ class ImageFile:
 
     key: ImageKey
     path: str  # relative to the data set's folder
+    view: int = 0  # by the recipe's augmentation; 0 is the image itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,10 @@ def _computed(
 
 
 def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
+    return _as_viewed(_decoded(images, folder, recipe), recipe)
+
+
+def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
     read = [(image, _read(image, folder)) for image in images]
     whole = [(image, content) for image, content in read if isinstance(content, bytes)]
     rejected = [content for _, content in read if isinstance(content, Rejection)]
@@ -144,6 +149,16 @@ def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBat
         pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
         return PixelBatch([image for image, _ in good], pixels, rejected)
     return PixelBatch([image for image, _ in whole], pixels, rejected)
+
+
+def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:
+    if not any(image.view for image in batch.images):
+        return batch
+    from tasks.augmentation import views_of
+
+    keys = as_keys(image.key for image in batch.images)
+    views = as_views(np.array([image.view for image in batch.images]), len(keys))
+    return replace(batch, pixels=views_of(batch.pixels, recipe.augmentation, keys, views))
 
 
 def _read(image: ImageFile, folder: Path) -> bytes | Rejection:

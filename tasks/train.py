@@ -2,9 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +10,17 @@ from numpy.typing import NDArray
 from prefect import task
 
 from stores.features import FeatureStore
-from stores.manifest import Images
-from stores.run import Run
 from stores.runs import RunStore
 from tasks.folds import LEARNED_FROM, folds_of
-from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind, specification
-from tasks.heads.examples import Examples, Fold, stream_of
-from tasks.metrics import accuracy, metrics_of
+from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
+from tasks.heads.examples import Examples, stream_of
+from tasks.metrics import accuracy
+from tasks.outcomes import Trained, publish
 from tasks.plans import PlannedRun, check_trainable
-from tasks.predictions import predictions, scores_of
+from tasks.predictions import scores_of
 from tasks.progress import advance
 from tasks.retrying import CACHED
 from tasks.stopping import stop_if_asked
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """A head that is kept, and what was said of each image."""
-
-    head: TrainedHead
-    said: NDArray[np.float64]  # (n, classes); of held-out images, by a head that has not seen them
-    train_accuracy: float
 
 
 def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
@@ -53,7 +40,7 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
         folds = folds_of(first.manifest, first.folds)
         examples = Examples(stream, images.labels, len(first.manifest.classes), folds)
         for plan, outcome in zip(wanted, _outcomes(wanted, examples), strict=True):
-            _publish(runs, plan, images, folds, outcome)
+            publish(runs, plan, images, folds, outcome)
             advance(1)
         runs.bring_up_to_date()
     return [plan.id for plan in planned]
@@ -69,7 +56,7 @@ def train_cache_key(_context: object, arguments: dict[str, Any]) -> str:
 train_task = task(name="train", cache_key_fn=train_cache_key, **CACHED)(train)
 
 
-def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[_Trained | Failed]:
+def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[Trained | Failed]:
     kind = find_kind(planned[0].head.kind)
     if planned[0].folds:
         return _cross_validated(kind, planned, examples)
@@ -79,17 +66,17 @@ def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[_Traine
 
 def _trained(
     head: TrainedHead | Failed, examples: Examples, held_out: NDArray[np.float64] | None = None
-) -> _Trained | Failed:
+) -> Trained | Failed:
     if isinstance(head, Failed):
         return head
     said, learned = scores_of(head, examples.stream), examples.folds[-1].train
     own = accuracy(said[learned], examples.labels[learned])
-    return _Trained(head, said if held_out is None else held_out, own)
+    return Trained(head, said if held_out is None else held_out, own)
 
 
 def _cross_validated(
     kind: Kind, planned: Sequence[PlannedRun], examples: Examples
-) -> list[_Trained | Failed]:
+) -> list[Trained | Failed]:
     """Measure each head on each fold, and then train it on all images.
 
     For as many epochs as were best on the folds, on average: there is nothing to stop it by.
@@ -99,7 +86,7 @@ def _cross_validated(
         [Candidate(plan.head, plan.seed, fold) for plan in planned for fold in range(len(folds))],
         examples,
     )
-    outcomes: dict[int, _Trained | Failed] = {}
+    outcomes: dict[int, Trained | Failed] = {}
     again: dict[int, Candidate[Head]] = {}
     held_out: dict[int, NDArray[np.float64]] = {}
     for number, plan in enumerate(planned):
@@ -127,49 +114,3 @@ def _parted(outcomes: Iterable[TrainedHead | Failed]) -> tuple[list[TrainedHead]
         else:
             heads.append(outcome)
     return heads, failures
-
-
-def _publish(
-    runs: RunStore,
-    plan: PlannedRun,
-    images: Images,
-    folds: Sequence[Fold],
-    outcome: _Trained | Failed,
-) -> None:
-    """Store a run with its metrics: of the folds, or of the validation split."""
-    classes = plan.manifest.classes
-    if isinstance(outcome, Failed):
-        none = Images(images.keys[:0], images.labels[:0], [])
-        nothing = predictions(none, [], np.empty((0, len(classes))), classes)
-        run = _run(plan, {}, failure=outcome.reason)
-        runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
-        return
-    held_out = np.logical_or.reduce([fold.validation for fold in folds])
-    measured = metrics_of(outcome.said[held_out], images.labels[held_out], kind=plan.head.kind)
-    metrics = {f"validation_{name}": value for name, value in measured.items()}
-    split_of = {bytes(key): "validation" for key in plan.manifest.select("validation").keys}
-    splits = [split_of.get(bytes(key), "train") for key in images.keys]
-    runs.publish(
-        _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
-        history=outcome.head.history,
-        predictions=predictions(images, splits, outcome.said, classes),
-        save_model=outcome.head.save,
-    )
-
-
-def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> Run:
-    packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
-    return Run(
-        dataset=planned.manifest.name,
-        dataset_digest=planned.manifest.digest,
-        fingerprint=planned.recipe.fingerprint,
-        classes=planned.manifest.classes,
-        head=specification(planned.head),
-        seed=planned.seed,
-        metrics=metrics,
-        parameters=planned.parameters,
-        versions={name: version(name) for name in packages},
-        created=datetime.now(UTC).isoformat(),
-        folds=planned.folds,
-        failure=failure,
-    )

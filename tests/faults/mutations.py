@@ -151,8 +151,8 @@ MUTATIONS = (
     Mutation(
         "an image stored under the name of its path",
         "tasks/extract.py",
-        "groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path))",
-        "groups[tuple(pattern)].append(ImageFile(ImageKey.of(path.encode()), path))",
+        "groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))",
+        "groups[tuple(pattern)].append(ImageFile(ImageKey.of(path.encode()), path, view))",
         f"{_SEES}[rename-5]",
     ),
     Mutation(
@@ -165,13 +165,13 @@ MUTATIONS = (
     Mutation(
         "a duplicate computed twice",
         "tasks/extract.py",
-        "    images = manifest.select()\n",
-        "    images = manifest.select()\n"
+        "    asked = [(manifest.select(*splits), 0)]\n",
         "    more = [(e.key, e.path) for e in manifest.of_status('accepted')]\n"
-        "    images = images._replace(\n"
+        "    images = manifest.select(*splits)._replace(\n"
         "        keys=np.array([list(key) for key, _ in more], np.uint8),\n"
         "        paths=[path for _, path in more],\n"
-        "    )\n",
+        "    )\n"
+        "    asked = [(images, 0)]\n",
         "tests/tasks/test_extract.py::test_a_duplicate_is_seen_once",
     ),
     Mutation(
@@ -205,15 +205,15 @@ MUTATIONS = (
     Mutation(
         "each batch written over the one before",
         "tasks/extract.py",
-        "filled = slice(len(keys), len(keys) + len(batch.images))",
+        "filled = slice(len(done), len(done) + len(batch.images))",
         "filled = slice(0, len(batch.images))",
         f"{_KERAS}[stretch]",
     ),
     Mutation(
         "rows shifted against their images",
         "tasks/extract.py",
-        "FeatureStore(store, recipe).write(keys, kept[: len(keys)], producer",
-        "FeatureStore(store, recipe).write(keys, np.roll(kept[: len(keys)], 1, 0), producer",
+        "                keys, kept[: len(keys)], views=views, producer",
+        "                keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
         f"{_KERAS}[stretch]",
     ),
     Mutation(

@@ -70,6 +70,8 @@ def test_the_id_is_the_sha256_of_what_decides_the_outcome():
         {"head": RUN.head | {"l2": 0.2}},
         {"head": RUN.head | {"units": [4, 3]}},
         {"seed": 8},
+        {"folds": 5},
+        {"finetuning": {"strategy": "full"}},
     ],
 )
 def test_what_decides_the_outcome_changes_the_id(change):
@@ -127,6 +129,17 @@ def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
         path.write_text(text)
         with pytest.raises(CorruptStore, match="the file is damaged"):
             kind.read(path)
+
+
+@pytest.mark.parametrize(("version", "lacks"), [(1, ["folds", "failure"]), (2, [])])
+def test_a_run_of_an_older_format_is_read(path, version, lacks):
+    body = json.loads(RUN.to_json())["run"]
+    for name in [*lacks, "finetuning"]:
+        del body[name]
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}
+    path.write_text(json.dumps(about))
+    assert Run.read(path) == RUN
 
 
 def test_a_newer_run_is_refused(path):

@@ -27,6 +27,12 @@ def test_there_is_a_curve_for_accuracy_and_one_for_loss():
         assert {name, "epoch", "train", "validation"} <= set(re.findall(">([^<>]+)</text>", svg))
 
 
+def test_a_line_stands_where_fine_tuning_starts():
+    for svg in learning_curves(pa.table(HISTORY), salt="a", tuned=1):
+        assert "fine-tuning</text>" in svg
+        assert "the last 1 of them fine-tuning" in svg
+
+
 def test_a_curve_has_the_colours_of_the_page_and_no_address():
     for svg in learning_curves(pa.table(HISTORY), salt="a"):
         assert "var(--accent)" in svg

@@ -8,6 +8,7 @@ from http.client import IncompleteRead
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
@@ -16,6 +17,7 @@ from tasks.errors import InputError, WeightsError
 from tasks.weights import build_backbone, find_weights
 
 MOBILENET = find_backbone("mobilenet")
+SEED = 5
 SIZE = (32, 32)
 
 
@@ -87,14 +89,19 @@ def test_a_refused_size_is_no_failed_download(offline, tmp_path):
 
 @pytest.fixture
 def downloaded(monkeypatch):
-    """Have Keras bring weights of seed 5 as ImageNet's; return a list of what was built."""
+    """Have Keras bring the weights of a seed as ImageNet's; return a list of what was built.
+
+    They are drawn here: Keras's own draw from Python's global generator, as any thread may.
+    """
     builder, built = keras.applications.MobileNet, []
 
     def mobilenet(*, weights, **arguments):
         built.append(weights)
+        model = builder(weights=None, **arguments)
         if weights == "imagenet":
-            keras.utils.set_random_seed(5)
-        return builder(weights=None, **arguments)
+            draw = np.random.default_rng(SEED)
+            model.set_weights([draw.random(own.shape, np.float32) for own in model.get_weights()])
+        return model
 
     monkeypatch.setattr(keras.applications, "MobileNet", mobilenet)
     return built
@@ -140,7 +147,7 @@ def test_a_digest_is_remembered_for_that_question_only(downloaded, tmp_path, mon
 def test_other_weights_than_those_remembered_are_noticed(downloaded, tmp_path, monkeypatch):
     weights = find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
     build_backbone(MOBILENET, weights, SIZE)
-    monkeypatch.setattr(keras.utils, "set_random_seed", lambda seed: None)
+    monkeypatch.setattr(sys.modules[__name__], "SEED", 6)
     with pytest.raises(WeightsError, match="other ImageNet weights of mobilenet"):
         build_backbone(MOBILENET, weights, SIZE)
 

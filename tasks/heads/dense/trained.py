@@ -51,10 +51,7 @@ class TrainedDense:
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
-        logits = self.logits(features).astype(np.float64)
-        if self.head.output == "softmax":
-            return np.asarray(softmax(logits, axis=1))
-        return np.hstack([expit(-logits), expit(logits)])
+        return probabilities(self.logits(features))
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
         """Return the probabilities by built-in Keras layers."""
@@ -66,6 +63,14 @@ class TrainedDense:
         """Write `head.npz`: the weights, and the specification as JSON in a text."""
         said = np.array(json.dumps(asdict(self.head)))
         np.savez(folder / "head.npz", allow_pickle=False, specification=said, **self.weights)
+
+
+def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the probability of each class, (n, classes), from (n, 1) or (n, classes) logits."""
+    said = logits.astype(np.float64)
+    if said.shape[1] == 1:
+        return np.hstack([expit(-said), expit(said)])
+    return np.asarray(softmax(said, axis=1))
 
 
 def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:

@@ -1,0 +1,114 @@
+"""Fine-tune: `python -m flows.finetune RUN`."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.extract import account, compute_missing
+from flows.finetune_parameters import FinetuneParameters
+from flows.progress import announce
+from flows.telling_runs import tell_finetune
+from stores.manifest import Manifest
+from stores.recipe import Recipe
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.finetune.finetune import PlannedFineTuning, finetune_task
+from tasks.finetune.plan import plan_finetuning
+from tasks.finetune.prefix import prefix_job
+from tasks.folds import LEARNED_FROM
+from tasks.leaderboard import compared
+from tasks.open_test import check_testable, open_test_task
+from tasks.predict import features_job
+from tasks.report import report_task
+
+
+@flow(name="finetune", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> Summary:
+    """Train a run's backbone together with its head, on the images.
+
+    Args:
+        run: Id of a run, or the beginning of it, whose head was trained on features.
+        parameters: Which layers are trained, how, and where runs are kept.
+    """
+    runs = RunStore(parameters.store)
+    start = runs.read(run)
+    manifest = Manifest.read(parameters.store, start.dataset)
+    if parameters.open_test:
+        check_testable(manifest)
+    tuned, recipe, cached = tune_stage(start, manifest, parameters)
+    if parameters.open_test and not tuned.failure:
+        test_stage(tuned, manifest, parameters)
+    report = report_task(
+        store=parameters.store,
+        manifest=quote(manifest),
+        extraction=quote(account(manifest, [recipe], [], store=parameters.store)),
+        runs=[start.id],
+        chosen=start.id if tuned.failure else tuned.id,
+    )
+    return _summary(start, tuned, manifest, parameters) | {"cached": cached, "report": str(report)}
+
+
+def tune_stage(
+    start: Run, manifest: Manifest, parameters: FinetuneParameters
+) -> tuple[Run, Recipe, bool]:
+    """Return the fine-tuned run, the recipe that its head began with, and if it was there."""
+    store, runs = parameters.store, RunStore(parameters.store)
+    if parameters.strategy == "features":  # that is what the run is
+        job = features_job(start, store=store, weights=parameters.weights)
+        return start, job.recipes[0], True
+    planned = plan_finetuning(
+        start, manifest, parameters.request, store=store, engine=parameters.engine
+    )
+    known = planned.id in runs
+    if not known:
+        _make_ready(planned, manifest)
+    again = finetune_task.with_options(refresh_cache=not known)
+    again(quote(planned), store=store)
+    return runs.read(planned.id), planned.run.recipe, known
+
+
+def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -> None:
+    """Evaluate a fine-tuned run on the test split, on the record."""
+    store = parameters.store
+    job = features_job(tuned, store=store, engine=parameters.engine)
+    compute_missing(manifest, job, splits=("test",))
+    (recipe,) = job.recipes
+    open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
+
+
+def _make_ready(planned: PlannedFineTuning, manifest: Manifest) -> None:
+    """Compute what the frozen layers make of the images, where that is to be kept."""
+    if planned.from_cache:
+        job = prefix_job(planned)
+        compute_missing(manifest, job, splits=LEARNED_FROM, views=planned.tuning.views)
+    images = sum(row["train"] for row in manifest.counts().values())
+    announce(images * planned.tuning.epochs, doing="fine-tuning")
+
+
+def _summary(
+    start: Run, tuned: Run, manifest: Manifest, parameters: FinetuneParameters
+) -> dict[str, Any]:
+    runs = RunStore(parameters.store)
+    openings = runs.openings(tuned.id)
+    differ = not tuned.failure and tuned.id != start.id
+    return {
+        "run": tuned.id,
+        "started_from": start.id,
+        "dataset": manifest.name,
+        "finetuning": tuned.finetuning,
+        "failure": tuned.failure,
+        "head": tuned.head["kind"],
+        "train_accuracy": tuned.metrics.get("train_accuracy"),
+        "validation_accuracy": tuned.metrics.get("validation_accuracy"),
+        "started_from_accuracy": start.metrics["validation_accuracy"],
+        "comparison": compared(parameters.store, start.id, tuned.id) if differ else None,
+        "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
+        "test_openings": runs.times_opened(manifest.select("test").keys),
+    }
+
+
+if __name__ == "__main__":
+    command_line(finetune, tell_finetune)

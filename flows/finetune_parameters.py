@@ -1,0 +1,100 @@
+"""The parameters of `flows.finetune`, typed once; see flows.parameters."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from pydantic import AfterValidator, Field
+
+from flows.parameters import StoreParameters
+from tasks.augmentation import augmentation_text
+from tasks.engines import EngineChoice
+from tasks.finetune.plan import Request
+from tasks.finetune.specification import MOST_VIEWS, Strategy
+from tasks.heads.settings import Count, Optimizer, Rate
+
+
+def _known(asked: list[str]) -> list[str]:
+    augmentation_text(asked)
+    return asked
+
+
+@Parameter(name="*")
+class FinetuneParameters(StoreParameters):
+    """The parameters of `flows.finetune`."""
+
+    strategy: Strategy = Field(
+        "top-layers",
+        description="features: the run as it is; partial: its head alone, on augmented images; "
+        "top-layers: the backbone too, from --unfreeze on; full: all of it; scratch: all of it, "
+        "from untrained weights.",
+    )
+    unfreeze: str | None = Field(
+        None, description="First layer that is trained, by name or number (from 0), or all."
+    )
+    epochs: Count = Field(10, description="Epochs of the fine-tuning.")
+    learning_rate: Rate | None = Field(
+        None,
+        description="Learning rate [default: 1e-5; partial: 1e-4; scratch: 1e-3].",
+    )
+    optimizer: Optimizer | None = Field(
+        None, description="Optimizer [default: rmsprop; partial and scratch: adam]."
+    )
+    batch_size: Count = Field(32, description="Images that it learns from at once.")
+    augment: Annotated[list[str], AfterValidator(_known)] = Field(
+        [],
+        description="NAME or NAME=VALUE: flip, rotation, zoom, translation, contrast, brightness, "
+        "saturation; may be repeated.",
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        le=MOST_VIEWS,
+        description="Fixed augmented views of each image, of which an epoch draws one "
+        "[default: each epoch augments anew].",
+    )
+    prefix: Literal["images", "cached"] = Field(
+        "images",
+        description="cached: what the frozen layers make of each image, or view, is computed once "
+        "and kept; the outcome is the same.",
+    )
+    train_batch_norm: Annotated[bool | None, Parameter(negative="--no-train-batch-norm")] = Field(
+        None, description="Batch normalisation's statistics learn too [default: for scratch]."
+    )
+    untrained_head: bool = Field(
+        default=False, description="Begin with a head of untrained weights."
+    )
+    seed: int | None = Field(
+        None, ge=0, lt=2**32, description="Of order, augmentation and dropout [default: the run's]."
+    )
+    image_size: int | None = Field(
+        None, gt=0, le=4096, description="Height and width in pixels [default: the run's]."
+    )
+    weights: str | None = Field(
+        None, description="The backbone's weights, where they lie now [default: as for the run]."
+    )
+    engine: EngineChoice = Field(
+        "auto",
+        description="What runs the frozen layers for --prefix cached: auto, keras, openvino.",
+    )
+    open_test: bool = Field(
+        default=False, description="Evaluate the outcome on the test split; this is recorded."
+    )
+
+    @property
+    def request(self) -> Request:
+        """What is asked of a fine-tuning."""
+        chosen = ("epochs", "learning_rate", "optimizer", "batch_size", "views", "train_batch_norm")
+        settings: dict[str, Any] = self.model_dump(include={*chosen}, exclude_none=True)
+        settings["augmentation"] = augmentation_text(self.augment)
+        if self.untrained_head:
+            settings["untrained_head"] = True
+        return Request(
+            strategy=self.strategy,
+            unfreeze=self.unfreeze,
+            settings=settings,
+            seed=self.seed,
+            image_size=self.image_size,
+            weights=self.weights,
+            from_cache=self.prefix == "cached",
+            parameters=self.model_dump(mode="json", exclude={"store"}, exclude_defaults=True),
+        )

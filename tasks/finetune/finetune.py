@@ -1,0 +1,148 @@
+"""Fine-tune: a run's head and its backbone learn together, from the images of the run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from prefect import task
+
+from stores.checkpoints import Checkpoints, History
+from stores.features import FeatureStore
+from stores.manifest import Images
+from stores.run import Run
+from stores.runs import RunStore
+from tasks.engines import Job
+from tasks.finetune.examples import CachedExamples, Examples, ImageExamples
+from tasks.finetune.specification import FineTuning
+from tasks.finetune.start import trained_head
+from tasks.folds import LEARNED_FROM, folds_of
+from tasks.heads import Failed
+from tasks.heads.dense.specification import DenseHead
+from tasks.metrics import accuracy
+from tasks.outcomes import Trained, publish
+from tasks.plans import PlannedRun
+from tasks.retrying import CACHED
+from tasks.stopping import stop_if_asked
+
+if TYPE_CHECKING:
+    from tasks.finetune.learning import Learner
+    from tasks.finetune.network import Network
+
+
+@dataclass(frozen=True)
+class PlannedFineTuning:
+    """A backbone and a head that are to be trained together, and the run that this will be."""
+
+    run: PlannedRun
+    start: Run  # whose head it is
+    job: Job  # of the features that the head takes, by the weights that the backbone starts with
+    tuning: FineTuning
+    from_cache: bool = False  # learn from the frozen part's features: the outcome is the same
+
+    @property
+    def id(self) -> str:
+        """The run's id, known before it is trained."""
+        return self.run.id
+
+
+@dataclass(frozen=True)
+class _FineTuned:
+    """A network that has learned, with the head's epochs before its own."""
+
+    network: "Network"
+    plan: PlannedFineTuning
+    history: History
+
+    def save(self, folder: Path) -> None:
+        """Write it into an empty folder."""
+        from tasks.finetune.fine_tuned import save
+
+        save(self.network, self.plan.run.recipe, folder)
+
+
+def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
+    """Train a backbone and a head together, unless that run is stored; return its id.
+
+    A fine-tuning that was stopped goes on after its last whole epoch. One that diverges is stored
+    as a run with the reason. Raises InputError where an image is not what it was.
+    """
+    stop_if_asked()
+    runs = RunStore(store)
+    if planned.id in runs:
+        return planned.id
+    from tasks.finetune.learning import Diverged
+
+    manifest = planned.run.manifest
+    images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
+    train, validation = np.flatnonzero(folds[0].train), np.flatnonzero(folds[0].validation)
+    checkpoints = Checkpoints(store, planned.id)
+    network = planned_network(planned, store)
+    learner = _learner(planned, network, images, store)
+    outcome: Trained | Failed
+    try:
+        history = learner.learn(train, validation, checkpoints)
+    except Diverged as error:
+        outcome = Failed(str(error))
+    else:
+        said = learner.scores(np.arange(len(images.keys)))
+        before = runs.history(planned.start.id).drop(["epoch"]).to_pylist()
+        own = accuracy(said[train], images.labels[train])
+        outcome = Trained(_FineTuned(network, planned, [*before, *history]), said, own)
+    publish(runs, planned.run, images, folds, outcome)
+    checkpoints.discard()
+    runs.bring_up_to_date()
+    return planned.id
+
+
+def finetune_cache_key(_context: object, arguments: dict[str, Any]) -> str:
+    """Return the key under which Prefect remembers a fine-tuning: its run, and a version."""
+    return f"gargalo-finetune-1-{arguments['planned'].id}"
+
+
+finetune_task = task(name="finetune", cache_key_fn=finetune_cache_key, **CACHED)(finetune)
+
+
+def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":
+    """Return the network of a plan, as it begins; TensorFlow is imported."""
+    from tasks.finetune.network import build_network
+
+    head = planned.run.head
+    assert isinstance(head, DenseHead)
+    trained = None
+    if not planned.tuning.untrained_head:
+        trained = trained_head(RunStore(store), planned.start).weights
+    return build_network(
+        planned.run.recipe,
+        planned.job.weights,
+        head,
+        planned.tuning,
+        classes=len(planned.run.manifest.classes),
+        seed=planned.run.seed,
+        trained=trained,
+    )
+
+
+def _learner(
+    planned: PlannedFineTuning, network: "Network", images: Images, store: Path
+) -> "Learner":
+    from tasks.finetune.learning import Learner
+    from tasks.finetune.prefix import prefix_recipe
+
+    plan, tuning = planned.run, planned.tuning
+    examples: Examples
+    if planned.from_cache:
+        features = FeatureStore(store, prefix_recipe(plan.recipe, network.cut, tuning))
+        examples = CachedExamples(images, features, tuning, plan.seed)
+    else:
+        folder = Path(plan.manifest.folder)
+        examples = ImageExamples(images, folder, plan.recipe, tuning, plan.seed)
+    return Learner(
+        network.rest if planned.from_cache else network.whole,
+        network.head,
+        tuning,
+        examples,
+        images.labels,
+        len(plan.manifest.classes),
+        plan.seed,
+    )

@@ -1,0 +1,93 @@
+"""Which layers are trained: what `--unfreeze` says, and the layers of a backbone by name."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from stores.memory import recall, remember
+from stores.recipe import Recipe
+from tasks.backbones import find_backbone
+from tasks.backend import check_backend
+from tasks.errors import InputError, unknown
+from tasks.finetune.specification import EVERYTHING, NOTHING
+
+
+def layer_names(recipe: Recipe, store: Path) -> list[str]:
+    """Return a backbone's layers, in order, up to the recipe's tap.
+
+    Keras is imported only where the store does not remember them. Raises InputError for a tap that
+    the backbone does not have.
+    """
+    question = {
+        "what": "layers",
+        "backbone": recipe.backbone,
+        "arguments": repr(recipe.backbone_arguments),
+        "image_size": repr(recipe.image_size),
+        "tap": recipe.tap,
+        "versions": repr([version(name) for name in ("gargalo", "keras")]),
+    }
+    if answer := recall(store, question):
+        return list(json.loads(answer))
+    check_backend()
+    import keras
+
+    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
+    names = layers_up_to(find_backbone(recipe.backbone).build(recipe.image_size), recipe.tap)
+    remember(store, question, json.dumps(names))
+    return names
+
+
+def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras model
+    """Return the layers of a backbone, in its order, of which a tap is made."""
+    import keras
+
+    from tasks.engines.keras_engine import tap_output
+
+    needed = {layer.name for layer in keras.Model(base.input, tap_output(base, tap)).layers}
+    return [layer.name for layer in base.layers if layer.name in needed]
+
+
+def first_trained(asked: str, names: Sequence[str], backbone: str) -> str:
+    """Return the first layer that is trained, by its name or by its number, counted from 0.
+
+    Raises InputError for a layer that there is not, with the nearest names.
+    """
+    if asked == EVERYTHING or asked in names:
+        return asked
+    if asked.isdecimal():
+        if int(asked) < len(names):
+            return names[int(asked)]
+        raise InputError(
+            f"--unfreeze {asked}: {backbone} has the layers 0 to {len(names) - 1} there, of which "
+            f"the last is {names[-1]!r}"
+        )
+    raise unknown("layer", asked, names, way_out=f"of {backbone}; or its number, or {EVERYTHING!r}")
+
+
+def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401  a Keras model
+    """Have only the layers of these from `first` on be trained, or all of them, or none."""
+    start = {EVERYTHING: 0, NOTHING: len(names)}.get(first)
+    trained = set(names[names.index(first) if start is None else start :])
+    for layer in base.layers:
+        layer.trainable = layer.name in trained
+
+
+def last_frozen_cut(model: Any) -> str | None:  # noqa: ANN401  a Keras model
+    """Return the last layer that every path passes through and before which nothing is trained.
+
+    None where no weight comes before: then there is nothing to spare.
+    """
+    import keras
+
+    from tasks.graph import cut_points
+
+    found = None
+    for name in cut_points(model):
+        before = keras.Model(model.input, model.get_layer(name).output)
+        if before.trainable_weights:
+            break
+        if before.weights:
+            found = name
+    return found

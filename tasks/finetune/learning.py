@@ -1,0 +1,142 @@
+"""Learning: epoch by epoch over examples, each kept once it is done, so that none is lost."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.checkpoints import Checkpoints, History
+from tasks.finetune.examples import Batch, Examples, Places, shuffled
+from tasks.finetune.specification import FineTuning
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.trained import probabilities
+from tasks.progress import advance
+from tasks.stopping import stop_if_asked
+
+Labels = NDArray[np.int64]
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+_WEIGHTS = "network.weights.h5"  # with the optimiser's state
+_DRAWS_AN_EPOCH = 2**20  # of a layer, at the most: one a batch
+
+
+class Diverged(ArithmeticError):
+    """The loss is no number any more."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A Keras model from what examples yield to logits, and all that it learns by."""
+
+    model: Any
+    head: DenseHead
+    tuning: FineTuning
+    examples: Examples
+    labels: Labels  # (n,) of all examples
+    classes: int
+    seed: int
+
+    def learn(self, train: Places, validation: Places, checkpoints: Checkpoints) -> History:
+        """Learn from some examples, measured on others; return a row an epoch.
+
+        It goes on after the last epoch that a checkpoint holds, and ends with the same weights as
+        if it had never been stopped. Raises Diverged.
+        """
+        self._compile()
+        history: History = []
+        if kept := checkpoints.latest():
+            self.model.load_weights(kept.folder / _WEIGHTS)
+            history = kept.history
+            advance(len(history) * len(train))
+        for epoch in range(len(history), self.tuning.epochs):
+            history.append(self._epoch(epoch, train, validation))
+            checkpoints.publish(history, save=self._save)
+        return history
+
+    def scores(self, places: Places) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, classes)."""
+        outputs = np.empty((len(places), self.model.output_shape[-1]), np.float32)
+        done = 0
+        for _, rows in self.examples.measured(places):
+            outputs[done : done + len(rows)] = self.model.predict_on_batch(rows)
+            done += len(rows)
+            stop_if_asked()
+        return probabilities(outputs)
+
+    def _save(self, folder: Path) -> None:
+        self.model.save_weights(folder / _WEIGHTS)
+
+    def _epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
+        self._seed_dropout(epoch)
+        weights = self._class_weights(train)
+        learned = self.examples.learned(shuffled(train, seed=self.seed, epoch=epoch), epoch=epoch)
+        step = partial(self.model.train_on_batch, class_weight=weights)
+        row = self._mean(learned, step, told=advance)
+        if not math.isfinite(row["loss"]):
+            raise Diverged(
+                f"the loss is no number any more in epoch {epoch + 1}; use a smaller "
+                "--learning-rate"
+            )
+        measured = self._mean(self.examples.measured(validation), self.model.test_on_batch)
+        return row | {f"val_{name}": value for name, value in measured.items()}
+
+    def _seed_dropout(self, epoch: int) -> None:
+        """Begin each epoch's random numbers where its number says: Keras does not save them."""
+        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+        for number, state in enumerate(states):
+            state.assign([(self.seed + number) % 2**31, epoch * _DRAWS_AN_EPOCH])
+
+    def _mean(
+        self,
+        batches: Iterator[Batch],
+        say: Callable[..., Any],
+        told: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, float]:
+        """Return loss and accuracy over batches, as `say` has them of each: the mean of images."""
+        sums, images = dict.fromkeys(("loss", "accuracy"), 0.0), 0
+        for places, rows in batches:
+            said = say(rows, self._targets(places), return_dict=True)
+            for name in sums:
+                sums[name] += float(said[name]) * len(places)
+            images += len(places)
+            told(len(places))
+            stop_if_asked()
+        return {name: total / images for name, total in sums.items()}
+
+    def _compile(self) -> None:
+        losses, metrics = keras.losses, keras.metrics
+        binary = self.head.output != "softmax"
+        loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
+        self.model.compile(
+            optimizer=_OPTIMIZERS[self.tuning.optimizer](self.tuning.learning_rate),
+            loss=loss(from_logits=True, label_smoothing=self.head.label_smoothing),
+            metrics=[
+                metrics.BinaryAccuracy("accuracy", threshold=0.0)
+                if binary
+                else metrics.CategoricalAccuracy("accuracy")
+            ],
+            jit_compile=False,  # on a CPU XLA is many times slower
+        )
+        self.model.optimizer.build(self.model.trainable_variables)  # what a checkpoint fills
+
+    def _targets(self, places: Places) -> NDArray[np.float32]:
+        labels = self.labels[places]
+        if self.head.output != "softmax":
+            return labels[:, np.newaxis].astype(np.float32)
+        return np.eye(self.classes, dtype=np.float32)[labels]
+
+    def _class_weights(self, train: Places) -> dict[int, float] | None:
+        if self.head.class_weights == "none":
+            return None
+        counts = np.bincount(self.labels[train], minlength=self.classes)
+        weights = len(train) / (self.classes * np.maximum(counts, 1))
+        return dict(enumerate(weights.tolist()))

@@ -1,0 +1,190 @@
+"""The network that is trained: a backbone cut into a frozen and a trained part, and a head."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from stores.recipe import Pooling, Recipe
+from tasks.backbones import find_backbone
+from tasks.engines.keras_engine import pooled, tap_output
+from tasks.errors import InputError
+from tasks.finetune.layers import freeze, last_frozen_cut, layers_up_to
+from tasks.finetune.specification import NOTHING, FineTuning
+from tasks.heads.dense.networks import Weights as HeadWeights
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.trained import TrainedDense
+from tasks.weights import Weights, build_backbone
+
+Model = Any  # a Keras model
+
+
+class _InInference(keras.layers.Layer):  # type: ignore[misc]
+    """A model that computes as in inference while it learns: its weights may be trained.
+
+    Keras's tutorials say `model(inputs, training=False)` for that. Keras 3 does not keep to it: in
+    a training step the step's own `training=True` takes its place (operation_fn in
+    keras/src/models/functional.py; issue 20285 of keras-team/keras).
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def call(self, inputs: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        return self.model(inputs, training=False)
+
+    def compute_output_shape(self, _shape: Any) -> Any:  # noqa: ANN401
+        return self.model.output_shape
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a backbone is cut: what comes out of the frozen part are features like any other."""
+
+    tap: str
+    pooling: Pooling
+
+
+@dataclass(frozen=True)
+class Network:
+    """A backbone and a head that are trained together; images are preprocessed before."""
+
+    base: Model  # the whole backbone
+    cut: Cut | None  # where the frozen part ends, where there is one
+    rest: Model  # what the cut gives → logits (n, 1) of two classes, or (n, classes)
+    whole: Model  # preprocessed images → the same
+    head: DenseHead
+    scaling: HeadWeights  # by which its features are standardised, where they are
+
+    def trained_head(self) -> TrainedDense:
+        """Return the head as it is now, with its history left out."""
+        weights = dict(self.scaling)
+        for layer in self.rest.layers:
+            kind, _, number = layer.name.rpartition("_")
+            for name, variable in zip(_VARIABLES.get(kind, ()), layer.weights, strict=False):
+                value = np.asarray(variable, np.float32)
+                weights[f"{name}_{number}"] = value.reshape(-1, value.shape[-1])
+        return TrainedDense(self.head, weights)
+
+
+# The head's layers are called by these names and their numbers; their variables in Keras's order.
+_DENSE, _BATCH_NORM = "head_dense", "head_batch_norm"
+_VARIABLES = {
+    _DENSE: ("kernel", "bias"),
+    _BATCH_NORM: ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+
+
+def build_network(
+    recipe: Recipe,
+    weights: Weights,
+    head: DenseHead,
+    tuning: FineTuning,
+    *,
+    classes: int,
+    seed: int,
+    trained: HeadWeights | None = None,
+) -> Network:
+    """Return the network of a fine-tuning, with the weights that it begins with.
+
+    Without `trained`, the head's are drawn by the seed. Raises InputError where the head's do not
+    fit the backbone's features.
+    """
+    base = build_backbone(find_backbone(recipe.backbone), weights, recipe.image_size)
+    cut = _frozen(base, recipe, tuning)
+    output = tap_output(base, recipe.tap)
+    if cut is None:
+        before, middle = base.input, keras.Model(base.input, output)
+    else:
+        before = pooled(tap_output(base, cut.tap), cut.pooling, cut.tap)
+        middle = None if tuning.unfreeze == NOTHING else keras.Model(before, output)
+    inputs = keras.Input(before.shape[1:])
+    features = inputs
+    if middle is not None:
+        learning = middle if tuning.train_batch_norm else _InInference(middle)
+        features = pooled(learning(inputs), recipe.pooling, recipe.tap)
+    features = keras.layers.Flatten()(features)
+    _check_fits(trained, features.shape[-1], recipe)
+    scaling: HeadWeights = {n: v for n, v in (trained or {}).items() if n in {"mean", "scale"}}
+    outputs = classes if head.output == "softmax" else 1
+    logits = _head(_scaled(features, scaling), head, outputs, seed)
+    rest = keras.Model(inputs, logits, name="rest")
+    images = keras.Input(base.input_shape[1:])
+    frozen = images if cut is None else _InInference(keras.Model(base.input, before))(images)
+    network = Network(base, cut, rest, keras.Model(images, rest(frozen)), head, scaling)
+    if trained is not None:
+        _set_head(network, trained)
+    return network
+
+
+def cut_of(recipe: Recipe, tuning: FineTuning) -> Cut | None:
+    """Return where the network of a fine-tuning is cut, whatever its weights."""
+    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
+    base = find_backbone(recipe.backbone).build(recipe.image_size)
+    return _frozen(base, recipe, tuning)
+
+
+def _frozen(base: Model, recipe: Recipe, tuning: FineTuning) -> Cut | None:
+    """Freeze the layers that are not trained, and return where these end."""
+    freeze(base, layers_up_to(base, recipe.tap), tuning.unfreeze)
+    if tuning.unfreeze == NOTHING:  # all of the backbone, and what is made of its map
+        return Cut(recipe.tap, recipe.pooling)
+    if not base.trainable_weights:
+        raise InputError(
+            f"--unfreeze {tuning.unfreeze}: from there on {recipe.backbone} has nothing to train; "
+            "give an earlier layer, or --strategy partial"
+        )
+    name = last_frozen_cut(keras.Model(base.input, tap_output(base, recipe.tap)))
+    return None if name is None else Cut(name, "none")
+
+
+def _head(features: Any, head: DenseHead, outputs: int, seed: int) -> Any:  # noqa: ANN401
+    """Return the logits of a head in training, as the one-pass trainer has it, on flat features."""
+    layers = keras.layers
+    penalty = keras.regularizers.L2(head.l2) if head.l2 else None
+
+    def dense(units: int, n: int, *, use_bias: bool = True) -> Any:  # noqa: ANN401
+        drawn = keras.initializers.GlorotUniform(seed=seed + n)
+        return layers.Dense(
+            units,
+            use_bias=use_bias,
+            kernel_initializer=drawn,
+            kernel_regularizer=penalty,
+            name=f"{_DENSE}_{n}",
+        )
+
+    for n, units in enumerate(head.hidden_units):
+        features = dense(units, n, use_bias=not head.batch_norm)(features)
+        if head.batch_norm:
+            features = layers.BatchNormalization(name=f"{_BATCH_NORM}_{n}")(features)
+        features = layers.Activation(head.activation)(features)
+        features = layers.Dropout(head.dropout, seed=seed + n)(features)
+    if not head.hidden_units:
+        features = layers.Dropout(head.dropout, seed=seed)(features)
+    return dense(outputs, len(head.hidden_units))(features)
+
+
+def _scaled(features: Any, scaling: HeadWeights) -> Any:  # noqa: ANN401
+    if not scaling:
+        return features
+    variance = np.square(scaling["scale"])
+    return keras.layers.Normalization(mean=scaling["mean"], variance=variance)(features)
+
+
+def _set_head(network: Network, trained: HeadWeights) -> None:
+    for layer in network.rest.layers:
+        kind, _, number = layer.name.rpartition("_")
+        names = _VARIABLES.get(kind, ())[: len(layer.weights)]
+        for name, variable in zip(names, layer.weights, strict=False):
+            variable.assign(trained[f"{name}_{number}"].reshape(variable.shape))
+
+
+def _check_fits(trained: HeadWeights | None, width: int, recipe: Recipe) -> None:
+    if trained is not None and len(trained["kernel_0"]) != width:
+        raise InputError(
+            f"the head takes features of {len(trained['kernel_0'])} numbers, but {recipe} gives "
+            f"{width} of an image; fine-tune at the image size that it was trained at, or train a "
+            "head on features of this one first"
+        )

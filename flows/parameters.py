@@ -81,7 +81,9 @@ class FeatureParameters(StoreParameters):
     """What is made of an image: backbone, weights, tap, pooling."""
 
     backbone: Annotated[str, AfterValidator(lambda name: find_backbone(name).name)] = Field(
-        EFFICIENTNET_LITE0, description="Any of keras.applications in snake case, or this."
+        EFFICIENTNET_LITE0,
+        description="Any of keras.applications in snake case, efficientnet_lite0 to _lite2, "
+        "resnext50, resnext101, alexnet or lenet5.",
     )
     image_size: int | None = Field(
         None, gt=0, le=4096, description="Height and width in pixels [default: the backbone's own]."

@@ -76,6 +76,20 @@ def _lite(name: str, native_size: int) -> Backbone:
     )
 
 
+_STANDARDIZED = "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"
+
+
+def _resnext(name: str) -> Backbone:
+    return Backbone(
+        name,
+        f"tasks.resnext:{name}",
+        "tasks.resnext:preprocess_input",
+        _STANDARDIZED,
+        224,
+        (("include_top", False),),
+    )
+
+
 EFFICIENTNET_LITE0 = "efficientnet_lite0"
 
 # Names are Keras's in snake case; the sizes are the defaults of keras.applications (for the
@@ -84,6 +98,19 @@ _ALL = (
     _lite(EFFICIENTNET_LITE0, 224),
     _lite("efficientnet_lite1", 240),
     _lite("efficientnet_lite2", 260),
+    _resnext("resnext50"),
+    _resnext("resnext101"),
+    Backbone(
+        "alexnet", "tasks.alexnet:alexnet", "tasks.alexnet:preprocess_input", _STANDARDIZED, 227
+    ),
+    Backbone(
+        "lenet5",
+        "tasks.lenet:lenet5",
+        "tasks.lenet:preprocess_input",
+        "(0.299 red + 0.587 green + 0.114 blue) / 200 - 0.1",
+        32,
+        channels=1,
+    ),
     _keras("convnext_base", "ConvNeXtBase", "convnext", 224),
     _keras("convnext_large", "ConvNeXtLarge", "convnext", 224),
     _keras("convnext_small", "ConvNeXtSmall", "convnext", 224),

@@ -37,22 +37,25 @@ def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
 def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras tensors
     """Return pixels (n, height, width, 3) as a backbone expects them, by a built-in layer.
 
-    What each backbone of keras.applications does is linear in the channels: the layer's weights
-    are found by asking its own function.
+    What each backbone does is linear in the channels: the layer's weights are found by asking its
+    own function.
     """
     kernel, bias = _linear_map(backbone)
     if np.array_equal(kernel, np.eye(3)) and not bias.any():
         return pixels
-    if np.ptp(np.diag(kernel)) == 0 == np.ptp(bias) and np.count_nonzero(kernel) == 3:
+    if np.array_equal(kernel, kernel[0, 0] * np.eye(3)) and np.ptp(bias) == 0:
         return keras.layers.Rescaling(float(kernel[0, 0]), float(bias[0]))(pixels)
-    layer = keras.layers.Conv2D(3, 1, trainable=False, name="preprocessing")
+    layer = keras.layers.Conv2D(backbone.channels, 1, trainable=False, name="preprocessing")
     outputs = layer(pixels)
     layer.set_weights([kernel[np.newaxis, np.newaxis], bias])
     return outputs
 
 
 def _linear_map(backbone: Backbone) -> tuple[Any, Any]:
-    """Return (3, 3) kernel and (3,) bias, float32; raises InputError where it is not linear."""
+    """Return (3, channels) kernel and (channels,) bias; raises InputError where it is not linear.
+
+    Both are float32.
+    """
 
     def asked(colours: Any) -> Any:  # noqa: ANN401  (n, 3)
         image = np.asarray(colours, np.float32)[:, np.newaxis, np.newaxis]

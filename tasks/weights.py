@@ -113,13 +113,21 @@ def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
     Keras's own initialisers take their seeds from Python's global generator, of which any thread
     may draw: the same seed would now and then give other weights.
     """
+    import keras
+
+    # ResNeXt sums as many of the numbers that these make as each makes.
+    alone = {
+        layer.kernel.path
+        for layer in model.layers
+        if isinstance(layer, keras.layers.DepthwiseConv2D)
+    }
     draw = np.random.default_rng(seed)
     for variable in model.trainable_weights:
         shape = tuple(variable.shape)
         if len(shape) < 2:
             continue  # biases and scales begin as constants
-        depthwise = len(shape) == 4 and shape[-1] == 1
-        fan_in = np.prod(shape[:2] if depthwise else shape[:-1])
+        depthwise = variable.path in alone or (len(shape) == 4 and shape[-1] == 1)
+        fan_in = np.prod(shape[:2]) * shape[-1] if depthwise else np.prod(shape[:-1])
         values = draw.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / fan_in))
         variable.assign(values)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.heads import KINDS, Head, find_kind
 
-Preset = Literal["tutorial", "cabral", "resnet-softmax"]
+Preset = Literal["tutorial", "cabral", "resnet-softmax", "lenet5", "alexnet"]
 HeadName = Literal[
     "centroid",
     "dense",
@@ -20,6 +20,8 @@ HeadName = Literal[
     "tutorial",
     "cabral",
     "resnet-softmax",
+    "lenet5",
+    "alexnet",
 ]
 
 _PRESETS: dict[str, dict[str, Any]] = {
@@ -38,8 +40,30 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     # The course on ResNet50 gives pooling and softmax; the rest are Keras's defaults, 10 epochs.
     "resnet-softmax": {"dropout": 0.0, "output": "softmax", "epochs": 10},
+    # What follows the last map of LeNet-5 (LeCun et al. 1998, section II.B): C5, F6 and the output,
+    # here of probabilities; 20 passes, as there. The rest are Keras's defaults.
+    "lenet5": {
+        "hidden_units": (120, 84),
+        "activation": "tanh",
+        "dropout": 0.0,
+        "output": "softmax",
+        "epochs": 20,
+    },
+    # What follows that of AlexNet (Krizhevsky et al. 2012, sections 3.5, 4.2 and 5): 90 passes of
+    # batches of 128, gradient descent at 0.01, though without momentum and a rate that falls, and
+    # a weight decay of 5e-4, which is the slope of this penalty.
+    "alexnet": {
+        "hidden_units": (4096, 4096),
+        "dropout": 0.5,
+        "output": "softmax",
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "batch_size": 128,
+        "epochs": 90,
+        "l2": 2.5e-4,
+    },
 }
-_MADE_FOR_MAPS = {"cabral"}
+_MADE_FOR_MAPS = {"cabral", "lenet5", "alexnet"}
 # What follows from the data set, and is no setting of a person's.
 _GIVEN = {"kind", "output"}
 # The flags that are not called as their settings.

@@ -20,22 +20,29 @@ OF_KERAS = {name: backbone for name, backbone in BACKBONES.items() if backbone.i
 # The smaller ones, at the smallest size that each accepts, and how many channels its map has; the
 # rest of a family is built alike.
 BUILT = {
+    "alexnet": (67, 256),
     "efficientnet_b0": (32, 1280),
     "efficientnet_lite0": (32, 1280),
     "efficientnet_lite1": (32, 1280),
     "efficientnet_lite2": (32, 1280),
     "efficientnet_v2_b0": (32, 1280),
+    "lenet5": (16, 16),
     "mobilenet": (32, 1024),
     "mobilenet_v2": (32, 1280),
     "mobilenet_v3_small": (32, 576),
     "resnet50": (32, 2048),
+    "resnext50": (32, 2048),
     "vgg16": (32, 512),
     "xception": (71, 2048),
 }
 OF_GARGALO = {
+    "alexnet",
     "efficientnet_lite0",
     "efficientnet_lite1",
     "efficientnet_lite2",
+    "lenet5",
+    "resnext101",
+    "resnext50",
 }
 
 
@@ -98,7 +105,9 @@ def test_a_backbone_gives_features_of_its_own(name):
     assert not np.array_equal(rows[0], rows[1])
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "xception", "tiny"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v2", "xception", "tiny", "resnext50", "lenet5", "alexnet"]
+)
 def test_a_size_that_is_refused_names_the_backbones_own(tiny, name):
     backbone = find_backbone(name)
     native = backbone.native_size
@@ -117,6 +126,8 @@ def test_a_size_that_is_refused_names_the_backbones_own(tiny, name):
         ("resnet_50", "resnet50"),
         ("efficientnet-lite0", "efficientnet_lite0"),
         ("VGG-16", "vgg16"),
+        ("resnext_50", "resnext50"),
+        ("lenet-5", "lenet5"),
         ("quite another", "xception"),
     ],
 )

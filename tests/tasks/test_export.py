@@ -58,6 +58,14 @@ def test_each_format_says_what_the_run_says(pets, tmp_path, kind):
     assert about["classes"] == ["cats", "dogs"]
 
 
+@pytest.mark.parametrize(("backbone", "size"), [("alexnet", 67), ("lenet5", 32), ("resnext50", 32)])
+def test_what_keras_applications_lacks_is_of_built_in_layers_too(pets, tmp_path, backbone, size):
+    options = {"backbone": backbone, "image_size": size, "formats": ("keras",)}
+    expected, found = exported(pets, tmp_path / "model", **options)
+    assert found["keras"].within_tolerance
+    assert found["keras"].images == len(expected)
+
+
 @pytest.mark.parametrize("aspect_ratio", ["crop", "pad"])
 def test_images_are_cropped_or_padded_as_the_recipe_says(pets, tmp_path, aspect_ratio):
     _, found = exported(

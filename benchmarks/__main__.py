@@ -10,6 +10,7 @@ from cyclopts import App
 
 from benchmarks.changes import again
 from benchmarks.extraction import cold, whole
+from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
@@ -35,6 +36,7 @@ Group = Literal[
     "heads",
     "lab",
     "prediction",
+    "finetuning",
 ]
 
 
@@ -155,6 +157,17 @@ class Benchmarks:
         """What a run says of new images."""
         yield from prediction(self.setting("prediction"), rounds=self.rounds)
 
+    def finetuning(self) -> Iterator[Finding]:
+        """Epochs from the frozen layers' cached features, where they pay, and where they do not."""
+        few = self.work / "photos to learn from"
+        write_photos(few, self.scale.slow)
+        for backbone, side, layer, expected in (
+            ("vgg16", 150, "block5_conv1", "≥ 6"),
+            ("mobilenet_v2", 160, "100", ""),
+        ):
+            setting = replace(self.setting("finetuning", backbone, side), folder=few)
+            yield frozen_prefix(setting, unfreeze=layer, expected=expected, rounds=self.rounds)
+
 
 def bench(
     *, quick: bool = False, only: list[Group] | None = None, results: Path | None = None
@@ -180,6 +193,7 @@ def bench(
             "heads": benchmarks.heads,
             "lab": benchmarks.lab,
             "prediction": benchmarks.prediction,
+            "finetuning": benchmarks.finetuning,
         }
         for name in only or groups:
             for finding in groups[name]():

@@ -9,7 +9,6 @@ from prefect import task
 
 from stores.checkpoints import Checkpoints, History
 from stores.features import FeatureStore
-from stores.manifest import Images
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.engines import Job
@@ -77,8 +76,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
     train, validation = np.flatnonzero(folds[0].train), np.flatnonzero(folds[0].validation)
     checkpoints = Checkpoints(store, planned.id)
-    network = planned_network(planned, store)
-    learner = _learner(planned, network, images, store)
+    learner = planned_learner(planned, store)
     outcome: Trained | Failed
     try:
         history = learner.learn(train, validation, checkpoints)
@@ -88,7 +86,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
         said = learner.scores(np.arange(len(images.keys)))
         before = runs.history(planned.start.id).drop(["epoch"]).to_pylist()
         own = accuracy(said[train], images.labels[train])
-        outcome = Trained(_FineTuned(network, planned, [*before, *history]), said, own)
+        outcome = Trained(_FineTuned(learner.network, planned, [*before, *history]), said, own)
     publish(runs, planned.run, images, folds, outcome)
     checkpoints.discard()
     runs.bring_up_to_date()
@@ -123,13 +121,13 @@ def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":
     )
 
 
-def _learner(
-    planned: PlannedFineTuning, network: "Network", images: Images, store: Path
-) -> "Learner":
+def planned_learner(planned: PlannedFineTuning, store: Path) -> "Learner":
+    """Return the network of a plan, as it begins, with all that it learns by."""
     from tasks.finetune.learning import Learner
     from tasks.finetune.prefix import prefix_recipe
 
-    plan, tuning = planned.run, planned.tuning
+    plan, tuning, network = planned.run, planned.tuning, planned_network(planned, store)
+    images = plan.manifest.select(*LEARNED_FROM)
     examples: Examples
     if planned.from_cache:
         features = FeatureStore(store, prefix_recipe(plan.recipe, network.cut, tuning))
@@ -138,8 +136,8 @@ def _learner(
         folder = Path(plan.manifest.folder)
         examples = ImageExamples(images, folder, plan.recipe, tuning, plan.seed)
     return Learner(
+        network,
         network.rest if planned.from_cache else network.whole,
-        network.head,
         tuning,
         examples,
         images.labels,

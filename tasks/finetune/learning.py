@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from stores.checkpoints import Checkpoints, History
 from tasks.finetune.examples import Batch, Examples, Places, shuffled
+from tasks.finetune.network import Network
 from tasks.finetune.specification import FineTuning
-from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.trained import probabilities
 from tasks.progress import advance
 from tasks.stopping import stop_if_asked
@@ -35,10 +35,10 @@ class Diverged(ArithmeticError):
 
 @dataclass(frozen=True)
 class Learner:
-    """A Keras model from what examples yield to logits, and all that it learns by."""
+    """A network, and all that it learns by."""
 
-    model: Any
-    head: DenseHead
+    network: Network
+    model: Any  # all of the network, or the rest of it after the cut: what examples yield → logits
     tuning: FineTuning
     examples: Examples
     labels: Labels  # (n,) of all examples
@@ -51,14 +51,14 @@ class Learner:
         It goes on after the last epoch that a checkpoint holds, and ends with the same weights as
         if it had never been stopped. Raises Diverged.
         """
-        self._compile()
+        self.compile()
         history: History = []
         if kept := checkpoints.latest():
             self.model.load_weights(kept.folder / _WEIGHTS)
             history = kept.history
             advance(len(history) * len(train))
         for epoch in range(len(history), self.tuning.epochs):
-            history.append(self._epoch(epoch, train, validation))
+            history.append(self.epoch(epoch, train, validation))
             checkpoints.publish(history, save=self._save)
         return history
 
@@ -75,7 +75,8 @@ class Learner:
     def _save(self, folder: Path) -> None:
         self.model.save_weights(folder / _WEIGHTS)
 
-    def _epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
+    def epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
+        """Learn for one epoch, the one of this number from 0, and return what it came to."""
         self._seed_dropout(epoch)
         weights = self._class_weights(train)
         learned = self.examples.learned(shuffled(train, seed=self.seed, epoch=epoch), epoch=epoch)
@@ -112,13 +113,14 @@ class Learner:
             stop_if_asked()
         return {name: total / images for name, total in sums.items()}
 
-    def _compile(self) -> None:
+    def compile(self) -> None:
+        """Make ready to learn: the first epoch may follow, or a checkpoint's weights."""
         losses, metrics = keras.losses, keras.metrics
-        binary = self.head.output != "softmax"
+        binary = self.network.head.output != "softmax"
         loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
         self.model.compile(
             optimizer=_OPTIMIZERS[self.tuning.optimizer](self.tuning.learning_rate),
-            loss=loss(from_logits=True, label_smoothing=self.head.label_smoothing),
+            loss=loss(from_logits=True, label_smoothing=self.network.head.label_smoothing),
             metrics=[
                 metrics.BinaryAccuracy("accuracy", threshold=0.0)
                 if binary
@@ -130,12 +132,12 @@ class Learner:
 
     def _targets(self, places: Places) -> NDArray[np.float32]:
         labels = self.labels[places]
-        if self.head.output != "softmax":
+        if self.network.head.output != "softmax":
             return labels[:, np.newaxis].astype(np.float32)
         return np.eye(self.classes, dtype=np.float32)[labels]
 
     def _class_weights(self, train: Places) -> dict[int, float] | None:
-        if self.head.class_weights == "none":
+        if self.network.head.class_weights == "none":
             return None
         counts = np.bincount(self.labels[train], minlength=self.classes)
         weights = len(train) / (self.classes * np.maximum(counts, 1))

@@ -1,7 +1,7 @@
 """From a run and what is asked of it to the fine-tuning that is planned; nothing is trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ class Request:
     """What a person asks for; None is what follows from the strategy, or from the run."""
 
     strategy: Strategy
-    unfreeze: str | None
-    settings: Mapping[str, Any]  # those of FineTuning that were said
-    seed: int | None
-    image_size: int | None
-    weights: str | None
-    from_cache: bool
-    parameters: Mapping[str, Any]  # kept with the run
+    unfreeze: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of FineTuning, that were said
+    seed: int | None = None
+    image_size: int | None = None
+    weights: str | None = None
+    from_cache: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # kept with the run
 
 
 def plan_finetuning(

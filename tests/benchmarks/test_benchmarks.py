@@ -25,6 +25,7 @@ from benchmarks.variants import has_bfloat16
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
         ("heads", ["10 dense on 26×1280, 2 epochs: against Keras's fit, one by one"]),
         ("lab", ["by the same sweep again: 0 heads", "one value added: 1 heads", "2 resplits"]),
+        ("finetuning", ["vgg16 at 96 from block5_conv1, 6 images: epochs a second by --prefix"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )

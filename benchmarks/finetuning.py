@@ -1,0 +1,76 @@
+"""Fine-tuning from what the frozen layers made of the images once, beside the same from images."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from benchmarks.ours import Setting, extract
+from benchmarks.timing import Contender, Finding, in_turn, ratios
+from stores.manifest import Manifest
+from stores.runs import RunStore
+from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.finetune.finetune import PlannedFineTuning, planned_learner
+from tasks.finetune.plan import Request, plan_finetuning
+from tasks.finetune.prefix import prefix_job
+from tasks.folds import LEARNED_FROM, folds_of
+from tasks.heads.choices import make_head
+from tasks.plans import PlannedRun
+from tasks.train import train
+
+GROUP = "Fine-tuning"
+
+
+def frozen_prefix(setting: Setting, *, unfreeze: str, expected: str, rounds: int) -> Finding:
+    """Measure epochs, validation included, once the first is over, in which graphs are made."""
+    manifest = setting.ingest()
+    planned = _planned(setting, manifest, unfreeze)
+    kept = replace(planned, from_cache=True)
+    _compute_prefix(setting, manifest, kept)
+    epochs = {
+        name: _epochs(setting, manifest, plan)
+        for name, plan in (("images", planned), ("cached", kept))
+    }
+    contenders = {name: Contender(partial(next, epoch)) for name, epoch in epochs.items()}
+    in_turn(contenders, rounds=1)
+    seconds = in_turn(contenders, rounds=rounds)
+    images = len(manifest.select(*LEARNED_FROM).keys)
+    recipe = planned.run.recipe
+    about = f"{recipe.backbone} at {recipe.image_size[0]} from {unfreeze}, {images} images"
+    told = f"{images / np.median(seconds['images']):.3g} images/s become "
+    told += f"{images / np.median(seconds['cached']):.3g}"
+    rate = ratios(seconds["images"], seconds["cached"])
+    return Finding(GROUP, f"{about}: epochs a second by --prefix cached", rate, "×", expected, told)
+
+
+def _planned(setting: Setting, manifest: Manifest, unfreeze: str) -> PlannedFineTuning:
+    extract(setting, manifest)
+    (recipe,) = setting.job.recipes
+    head = make_head("dense", {"epochs": 1}, classes=len(manifest.classes))
+    parameters = {"weights": setting.request.weights}
+    (run,) = train([PlannedRun(manifest, recipe, head, 0, parameters)], store=setting.store)
+    request = Request("top-layers", unfreeze)
+    start = RunStore(setting.store).read(run)
+    return plan_finetuning(start, manifest, request, store=setting.store, engine=setting.engine)
+
+
+def _compute_prefix(setting: Setting, manifest: Manifest, planned: PlannedFineTuning) -> None:
+    job = prefix_job(planned)
+    for missing in find_missing(manifest, job, store=setting.store, splits=LEARNED_FROM):
+        for work in plan_shards(with_engine(missing), manifest):
+            extract_shard(work, store=setting.store)
+
+
+def _epochs(
+    setting: Setting, manifest: Manifest, planned: PlannedFineTuning
+) -> Iterator[dict[str, float]]:
+    """Learn, an epoch at each call."""
+    (fold,) = folds_of(manifest, 0)
+    train, validation = np.flatnonzero(fold.train), np.flatnonzero(fold.validation)
+    learner = planned_learner(planned, setting.store)
+    learner.compile()
+    epoch = 0
+    while True:
+        yield learner.epoch(epoch, train, validation)
+        epoch += 1

@@ -5,7 +5,7 @@ not the same class as the one imported.
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter, validators
 from pydantic import (
@@ -155,6 +155,23 @@ class ExtractParameters(FeatureParameters, DatasetParameters):
     )
     batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
     shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
+
+
+@Parameter(name="*")
+class AdviseParameters(ExtractParameters):
+    """The parameters of `flows.advise`."""
+
+    tap: list[str] = Field(
+        [],
+        description="Layer to compare with the backbone's output, from early to late; may be "
+        "repeated [default: the last of each stage].",
+    )
+    pooling: Literal["avg", "max"] = Field("avg", description="What is done to a map: avg or max.")
+
+    def at(self, *taps: str) -> ExtractParameters:
+        """Return what is asked for, of the features of these taps."""
+        asked = {name: getattr(self, name) for name in self.model_fields_set}
+        return ExtractParameters(**asked | {"tap": list(taps)})
 
 
 @Parameter(name="*")

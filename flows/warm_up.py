@@ -3,17 +3,20 @@
 Whatever goes wrong here goes wrong in the flow as well, which then tells it.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from flows.parameters import DatasetParameters, ExtractParameters
+from flows.parameters import AdviseParameters, DatasetParameters, ExtractParameters
 from stores.errors import NotInStore
 from stores.manifest import Manifest
+from tasks.draw import drawn_part
 from tasks.engines import load_engine
 from tasks.engines.choice import choose_engine
 from tasks.extract import find_missing
 from tasks.ingest import count_unread
 from tasks.recipes import make_job
+from tasks.taps import taps_to_compare
 
 
 def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
@@ -22,13 +25,25 @@ def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
         import tasks.pixels  # noqa: F401
 
 
-def warm_up_extract(source: str | Path, *, parameters: ExtractParameters) -> None:
+def warm_up_advise(source: str, *, parameters: AdviseParameters) -> None:
+    """Find the taps, and load the engine where there is something to compute."""
+    asked, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
+    taps = taps_to_compare(asked, backbone, size, store=parameters.store)
+    warm_up_extract(source, parameters=parameters.at(*taps), part=drawn_part)
+
+
+def warm_up_extract(
+    source: str | Path,
+    *,
+    parameters: ExtractParameters,
+    part: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> None:
     """Load the engine where there is something to compute."""
     folder = Path(source) if Path(source).is_dir() else None
     name = parameters.dataset or (folder.resolve().name if folder else str(source))
     manifest = None
     with suppress(NotInStore):
-        manifest = Manifest.read(parameters.store, name)
+        manifest = part(Manifest.read(parameters.store, name))
     own_seed = manifest.seed if manifest else 0
     seed = own_seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)

@@ -156,7 +156,10 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
 def record_rejections(
     manifest: Manifest, rejected: Sequence[Rejection], *, store: Path
 ) -> Manifest:
-    """Mark files that gave no feature as rejected in the data set, and return its manifest."""
+    """Mark files that gave no feature as rejected in the data set, and return its manifest.
+
+    Where a part of the data set was given, it is that part.
+    """
     if not rejected:
         return manifest
     by_path = {rejection.path: rejection for rejection in rejected}
@@ -172,7 +175,9 @@ def record_rejections(
         # Where no other file has its bytes, the image is gone: its split is remembered.
         updated = replace(current, entries=(*entries, *gone(current, entries)))
         updated.write(store)
-    return updated
+    given = {entry.path for entry in manifest.entries}
+    kept = tuple(entry for entry in updated.entries if entry.path in given)
+    return replace(updated, classes=manifest.classes, entries=kept)
 
 
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:

@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.command_line import command_line
 
 FLOWS = ("ingest", "extract", "train", "pipeline", "maintain", "sweep", "runs", "predict", "export")
+FLOWS += ("advise",)
 
 
 def imports_tensorflow(*arguments, environment=None, folder=None):

@@ -1,0 +1,85 @@
+"""Advice: `python -m flows.advise FOLDER-OR-DATASET`."""
+
+from dataclasses import asdict
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from flows.command_line import Summary, command_line
+from flows.extract import extract_stage, find_manifest
+from flows.parameters import AdviseParameters, ExtractParameters
+from flows.progress import announce
+from flows.telling_advice import tell_advise
+from flows.warm_up import warm_up_advise
+from stores.manifest import Manifest
+from tasks.advice import judge
+from tasks.draw import drawn_part
+from tasks.evidence import (
+    Evidence,
+    check_measurable,
+    check_pretrained,
+    learned_counts,
+    measure_task,
+)
+from tasks.methods import Situation, recommend
+from tasks.recipes import make_job
+from tasks.repeat import options
+from tasks.taps import taps_to_compare_task
+
+
+# As of flows.extract: while one shard is written, the next is computed.
+@flow(name="advise", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) -> Summary:
+    """Measure whether images are like ImageNet's, and advise a method of transfer learning.
+
+    Args:
+        source: Folder of images, which is ingested first, or the name of a data set.
+        parameters: Which features it is measured on, and where they are kept.
+    """
+    check_pretrained(parameters.weights)
+    manifest = find_manifest(source, parameters)
+    check_measurable(manifest)
+    taps = taps_to_compare_task(
+        parameters.tap, parameters.backbone, parameters.image_size, store=parameters.store
+    )
+    asked = parameters.at(*taps)
+    part, extracted = extract_stage(drawn_part(manifest), asked)
+    evidence = _measured(part, asked)
+    verdict = judge(evidence)
+    situation = _situation(manifest, evidence, parameters)
+    return {
+        "dataset": manifest.name,
+        "likeness": verdict.likeness,
+        "certainty": verdict.certainty,
+        "large": situation.large,
+        "smallest_class": situation.smallest_class,
+        "findings": [asdict(finding) for finding in verdict.findings],
+        "evidence": asdict(evidence),
+        "method": asdict(recommend(verdict, situation)),
+        "extract": extracted,
+    }
+
+
+def _measured(part: Manifest, parameters: ExtractParameters) -> Evidence:
+    """Measure the evidence on features that are stored."""
+    seed = part.seed if parameters.seed is None else parameters.seed
+    job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)
+    announce(len(job.recipes), doing="measuring", noun="layers")
+    return measure_task(quote(part), quote(job.recipes), quote(job.weights), store=parameters.store)
+
+
+def _situation(manifest: Manifest, evidence: Evidence, parameters: AdviseParameters) -> Situation:
+    counts = learned_counts(manifest)
+    return Situation(
+        dataset=manifest.name,
+        smallest_class=min(counts.values()),
+        earlier=evidence.best_earlier.tap,
+        last_stage=evidence.layers[-2].tap,
+        flags=lambda *taps: parameters.at(*taps).flags,
+        store=" ".join(options(parameters.model_dump(include={"store"}, exclude_defaults=True))),
+    )
+
+
+if __name__ == "__main__":
+    command_line(advise, tell_advise, warm_up=warm_up_advise)

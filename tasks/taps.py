@@ -1,0 +1,64 @@
+"""Which layers of a backbone to compare: one at the end of each stage, and the output."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from prefect import task
+
+from stores.memory import recall, remember
+from tasks.backbones import Backbone, find_backbone
+from tasks.backend import check_backend
+from tasks.errors import InputError
+from tasks.recipes import DEFAULT_TAP
+from tasks.retrying import RETRIED
+
+
+def taps_to_compare(
+    asked: Sequence[str], backbone: str, image_size: int | None, *, store: Path
+) -> tuple[str, ...]:
+    """Return taps from early to late: those asked for, or the ends of the stages; and the output.
+
+    The ends are remembered by Keras's version, which names layers; TensorFlow is imported only
+    where they are not. Raises InputError where the backbone refuses the size, in pixels, and where
+    there is no layer but the output.
+    """
+    found = find_backbone(backbone)
+    taps = tuple(asked) or _stage_ends(found, image_size or found.native_size, store)
+    earlier = tuple(tap for tap in taps if tap != DEFAULT_TAP)
+    if not earlier:
+        raise InputError(
+            f"backbone {backbone}: there is no layer to compare its output with; give one that "
+            "comes before it, --tap LAYER"
+        )
+    return (*earlier, DEFAULT_TAP)
+
+
+def _stage_ends(backbone: Backbone, side: int, store: Path) -> tuple[str, ...]:
+    question = {
+        "what": "ends of stages",
+        "backbone": backbone.name,
+        "arguments": repr(backbone.arguments),
+        "image_size": repr(side),
+        "keras": version("keras"),
+    }
+    answer = recall(store, question)
+    if answer is None:
+        answer = json.dumps(_found_ends(backbone, side))
+        remember(store, question, answer)
+    return tuple(json.loads(answer))
+
+
+def _found_ends(backbone: Backbone, side: int) -> list[str]:
+    check_backend()
+    import keras
+
+    from tasks.graph import stage_ends
+
+    keras.backend.clear_session(free_memory=False)  # as where weights are loaded: the same names
+    model = backbone.build((side, side))
+    return [name for name in stage_ends(model) if model.get_layer(name).output is not model.output]
+
+
+taps_to_compare_task = task(name="taps to compare", **RETRIED)(taps_to_compare)

@@ -6,8 +6,10 @@ from typing import Literal
 from tasks.evidence import Evidence
 
 CERTAIN = 0.05  # p-value below which something is not taken for chance
-GAIN = 0.01  # of accuracy: with less, it makes no difference which layer is taken
-SURE, UNSURE = 1 / 3, 1 / 4  # of the ImageNet classifier's sureness; see `judge`
+# Of accuracy: with less, it makes no difference which layer is taken. Of seven sets of images an
+# earlier layer told 0.033 to 0.17 more; of four that all layers tell, 0.004 at the most.
+GAIN = 0.01
+SURE, UNSURE = 1 / 3, 1 / 4  # of the ImageNet classifier's sureness; see `_of_answers`
 
 Certainty = Literal["agreed", "disputed", "little evidence"]
 Likeness = Literal["similar", "different", "unknown", "unlearnable"]
@@ -93,7 +95,7 @@ def _of_answers(evidence: Evidence) -> Finding:
     the width of a layer.
     """
     if evidence.answers is None:
-        return Finding("unknown", "these weights bring no ImageNet classifier that could be asked")
+        return Finding("unknown", evidence.unasked)
     sureness = evidence.answers.sureness
     told = f"the ImageNet classifier gives what it sees a probability of {sureness:.2f} on average"
     if sureness >= SURE:

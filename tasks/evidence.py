@@ -11,6 +11,7 @@ from prefect import task
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.recipe import Recipe
+from tasks.backbones import find_backbone
 from tasks.comparison import Difference, compare
 from tasks.errors import InputError, WeightsError
 from tasks.folds import fold_numbers
@@ -51,7 +52,8 @@ class Evidence:
     layers: tuple[Layer, ...]
     chance: float  # p-value: of the best layer's probe, where it only guesses
     earlier: Difference  # from the output to the best earlier layer
-    answers: Answers | None  # None: there is no ImageNet classifier for these features
+    answers: Answers | None  # None: the ImageNet classifier was not asked
+    unasked: str = ""  # why not
 
     @property
     def output(self) -> Layer:
@@ -116,14 +118,15 @@ def measure(
         layers.append(Layer(recipe.tap, features.shape[1], accuracy, score))
         advance(1)
     right = np.array(said) == images.labels
-    averaged = recipes[-1].pooling == "avg"
+    answers, unasked = _asked(features, images.labels, folds, recipes[-1], weights)
     return Evidence(
         images=len(images.labels),
         classes=len(part.classes),
         layers=tuple(layers),
         chance=chance(said[_best(layers)], images.labels),
         earlier=compare(right[[-1, _best(layers[:-1])]]),
-        answers=_answers(features, images.labels, folds, weights) if averaged else None,
+        answers=answers,
+        unasked=unasked,
     )
 
 
@@ -132,14 +135,24 @@ def _best(layers: Sequence[Layer]) -> int:
     return max(range(len(layers)), key=lambda n: (layers[n].accuracy, n))
 
 
-def _answers(
-    features: NDArray[np.floating], labels: Labels, folds: Folds, weights: Weights
-) -> Answers | None:
+def _asked(
+    features: NDArray[np.floating], labels: Labels, folds: Folds, output: Recipe, weights: Weights
+) -> tuple[Answers | None, str]:
+    """Return what the ImageNet classifier says of the output's features, or why it is not asked.
+
+    It is asked at the size only that it was trained at: of the same images it is the surer, the
+    smaller they are. EfficientNet-Lite0 of digits: 0.09 at its own 224 pixels, 0.71 at 96.
+    """
+    own = find_backbone(output.backbone).native_size
+    if output.image_size != (own, own):
+        return None, f"the ImageNet classifier is asked at its own size only (--image-size {own})"
+    if output.pooling != "avg":
+        return None, "the ImageNet classifier is asked about averages only (--pooling avg)"
     probabilities = imagenet_probabilities(features, weights)
     if probabilities is None:
-        return None
+        return None, "these weights bring no ImageNet classifier that could be asked"
     said = said_by_answers(probabilities.argmax(axis=1), labels, folds)
-    return Answers(float(probabilities.max(axis=1).mean()), mean_recall(said, labels))
+    return Answers(float(probabilities.max(axis=1).mean()), mean_recall(said, labels)), ""
 
 
 measure_task = task(name="measure", **RETRIED)(measure)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from tasks.advice import Verdict
 from tasks.recipes import DEFAULT_TAP
 
-LARGE = 1000  # images of the smallest class, from which a data set counts as large
+# Images of the smallest class, from which a data set counts as large. ImageNet itself has 732 to
+# 1,300 a class (O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015).
+LARGE = 1000
 
 # (large, likeness): what to do, and why. The two by two is that of A. Karpathy et al., CS231n,
 # Convolutional Neural Networks for Visual Recognition, "Transfer Learning" (Stanford).

@@ -3,9 +3,9 @@
 import pytest
 from PIL import Image
 
-from flows.parameters import ExtractParameters, IngestParameters
+from flows.parameters import AdviseParameters, ExtractParameters, IngestParameters
 from flows.pipeline import PipelineParameters, warm_up_pipeline
-from flows.warm_up import warm_up_extract, warm_up_ingest
+from flows.warm_up import warm_up_advise, warm_up_extract, warm_up_ingest
 from tasks.ingest import count_unread
 
 SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
@@ -40,6 +40,16 @@ def test_nothing_is_loaded_where_nothing_is_to_be_computed(run_json, photos, loa
     warm_up_extract(str(photos), parameters=parameters)
     warm_up_extract("photos", parameters=parameters.model_copy(update={"pooling": "max"}))
     assert [job.recipes[0].pooling for job in loaded] == ["avg", "max"]
+
+
+def test_for_advice_the_engine_of_its_taps_is_loaded_once(run_json, photos, loaded, tmp_path):
+    parameters = AdviseParameters(store=tmp_path / "feature-store", image_size=32)
+    warm_up_advise(str(photos), parameters=parameters)
+    (job,) = loaded
+    told = run_json("advise", photos, "--image-size", 32)["extract"]["recipes"]
+    assert [recipe.fingerprint for recipe in job.recipes] == [one["fingerprint"] for one in told]
+    warm_up_advise("photos", parameters=parameters)  # of the test split there is still no feature
+    assert len(loaded) == 1
 
 
 def test_files_that_ingest_will_read_are_counted(run_json, photos, tmp_path):

@@ -8,11 +8,11 @@ from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.errors import InputError, WeightsError
 from tasks.evidence import check_measurable, check_pretrained, learned_counts, measure
-from tasks.weights import Weights
+from tasks.torch_checkpoint import read_state_dict
+from tasks.weights import Weights, packaged_weights
 from tests.stores.samples import RECIPE
 
 UNTOLD = Weights("none", "", 0, "none")
-EARLY, OUTPUT = replace(RECIPE, tap="early"), replace(RECIPE, tap="output")
 
 
 @pytest.fixture
@@ -46,11 +46,31 @@ def test_the_layer_that_tells_more_is_the_better_by_all_measures(part, store):
     assert found.earlier.difference > 0.1
     assert found.earlier.p_value < 0.001 > found.chance
     assert found.answers is None
+    assert "--image-size" in found.unasked
 
 
 def test_where_no_layer_tells_anything_that_is_chance(part, store):
     recipes = stored(part, store, early=0.0, output=0.0)
     assert measure(part, recipes, UNTOLD, store=store).chance > 0.05
+
+
+def test_the_imagenet_classifier_is_asked_about_what_it_was_trained_on(part, store):
+    own = {"backbone": "efficientnet_lite0", "image_size": (224, 224), "pooling": "avg"}
+    file = Weights("file", str(packaged_weights()), 0, "")
+    images = part.select()
+    rows = read_state_dict(packaged_weights())["_fc.weight"][[281, 207]][images.labels]
+    found = {}
+    for changed in ({}, {"image_size": (96, 96)}, {"pooling": "max"}):
+        recipes = [replace(RECIPE, **own | changed, tap=tap) for tap in ("early", "output")]
+        for recipe in recipes:
+            FeatureStore(store, recipe).write(images.keys, 10 * rows)
+        found[recipe] = measure(part, recipes, file, store=store)
+    asked, size, pooling = found.values()
+    assert asked.answers.accuracy == 1.0
+    assert asked.answers.sureness > 0.99
+    assert (size.answers, pooling.answers) == (None, None)
+    assert "--image-size 224" in size.unasked
+    assert "--pooling avg" in pooling.unasked
 
 
 def test_too_few_classes_or_images_are_named(part):

@@ -52,7 +52,7 @@ def _found(findings: list[dict[str, str]]) -> Iterator[str]:
 def _measured(evidence: dict[str, Any]) -> Iterator[str]:
     yield (
         f"measured on {many(evidence['images'], 'image')} of {many(evidence['classes'], 'class')} "
-        "of train and validation (no test image was looked at):"
+        "from train and validation (no test image was looked at):"
     )
     width = max(len(layer["tap"]) for layer in evidence["layers"])
     yield f"  {'layer':{width}}  numbers  accuracy   LogME"

@@ -166,7 +166,7 @@ class Benchmarks:
             ("mobilenet_v2", 160, "100", ""),
         ):
             setting = replace(self.setting("finetuning", backbone, side), folder=few)
-            yield frozen_prefix(setting, unfreeze=layer, expected=expected, rounds=self.rounds)
+            yield from frozen_prefix(setting, unfreeze=layer, expected=expected, rounds=self.rounds)
 
 
 def bench(

@@ -1,7 +1,7 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,8 @@ from stores.manifest import Manifest, Split
 from stores.publish import publish_file
 from stores.run import Run, TestOpening
 from stores.runs import RunStore
-from tasks.finetune.specification import in_words, settings_told
+from tasks.candidates import candidates_of, choice_of, features_told
+from tasks.finetune.specification import in_words
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.lab import all_heads, calibration, likeness_of, map_of
@@ -27,9 +28,6 @@ from tasks.suspects import Suspect, suspects, suspects_csv
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
 MOST_SUSPECTS = 12
-MOST_HEADS = 15  # those of a large sweep that are not folded away
-_FEATURES = ("backbone", "image_size", "tap", "pooling", "compute_precision", "dtype")
-MOST_CURVES = 5  # heads whose learning curves are drawn
 
 
 def write_report(
@@ -56,7 +54,7 @@ def write_report(
     path = report_path(store, manifest, run.id)
     told = stored.predictions(run.id)
     held_out = judge(told, split="validation", classes=run.classes, folds=run.folds)
-    paths, candidates = _paths(manifest), _candidates(stored, [*runs, run.id])
+    paths, candidates = _paths(manifest), candidates_of(stored, [*runs, run.id])
     found = suspects(held_out)
     table = path.with_suffix(".suspect-labels.csv")
     publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
@@ -66,7 +64,7 @@ def write_report(
         manifest=manifest,
         extraction=extraction,
         recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
-        features_told=_features_told(extraction["recipes"]),
+        features_told=features_told(extraction["recipes"]),
         testable=bool(len(test_keys)),
         times_opened=stored.times_opened(test_keys),
         tuning_told=in_words(run.finetuning) if run.finetuning else "",
@@ -80,7 +78,7 @@ def write_report(
         judged_labels=len(held_out.keys),
         suspects_table=table.name,
         **_results(run, manifest, told, stored.openings(run.id), paths),
-        **_choice(run, candidates),
+        **choice_of(run, candidates),
         **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
     )
     publish_file(content, path, tmp=path.parent / "tmp")
@@ -127,98 +125,6 @@ def _results(
         "score_name": score_name,
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
         "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
-    }
-
-
-def _head_name(run: Run) -> str:
-    """Return what the user called the head (a preset, perhaps), or else its kind."""
-    asked = run.parameters.get("head")
-    name = asked if isinstance(asked, str) else str(run.head.get("kind", "head"))
-    return f"{name}, fine-tuned" if run.finetuning else name
-
-
-def _candidates(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]:
-    """Read each candidate once, and put the best on validation first."""
-    read = {run.id: run for run in map(stored.read, runs)}.values()
-    told = _told_apart(read)
-    candidates = [
-        {
-            "run": run,
-            "name": _head_name(run),
-            "about": told[run.id],
-            "train": run.metrics.get("train_accuracy"),
-            "validation": run.metrics.get("validation_accuracy"),
-            "history": stored.history(run.id),
-            "openings": len(stored.openings(run.id)),
-        }
-        for run in read
-    ]
-    return sorted(candidates, key=lambda c: -1 if c["validation"] is None else -c["validation"])
-
-
-def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
-    """Return the settings of each run's head: of several of a kind, those in which they differ."""
-    settings = {
-        run.id: {"kind": "fine-tuned", "seed": run.seed, **settings_told(run.finetuning)}
-        if run.finetuning
-        else {**run.head, "seed": run.seed}
-        for run in runs
-    }
-    told = {}
-    for run, mine in settings.items():
-        others = [other for other in settings.values() if other["kind"] == mine["kind"]]
-        several = len(others) > 1
-        told[run] = {
-            name: value
-            for name, value in mine.items()
-            if value not in (None, False, [])
-            and name not in ({"kind"} if several else {"kind", "version", "seed"})
-            and not (several and all(other.get(name) == value for other in others))
-        }
-    return told
-
-
-def _features_told(recipes: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return what tells each recipe's features from the others', by fingerprint."""
-    told = {entry["fingerprint"]: {n: entry["recipe"][n] for n in _FEATURES} for entry in recipes}
-    return {
-        fingerprint: ", ".join(
-            "×".join(map(str, value)) if isinstance(value, list) else str(value)
-            for name, value in features.items()
-            if name == "tap" or any(other[name] != value for other in told.values())
-        )
-        for fingerprint, features in told.items()
-    }
-
-
-def _choice(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:
-    """Draw the learning curves, those of the chosen run first, and note a better candidate."""
-    from tasks.charts import learning_curves
-
-    drawn = sorted(
-        (candidate for candidate in candidates if len(candidate["history"])),
-        key=lambda candidate: candidate["run"].id != run.id,
-    )
-    mine = next(candidate for candidate in candidates if candidate["run"].id == run.id)
-    best, rest = candidates[:MOST_HEADS], candidates[MOST_HEADS:]
-    return {
-        "candidates": candidates,
-        "chosen": mine,
-        "shown": [*best, *(other for other in rest if other is mine)],
-        "others": [other for other in rest if other is not mine],
-        "curves": [
-            (
-                candidate,
-                learning_curves(
-                    candidate["history"],
-                    salt=candidate["run"].id[:16],
-                    tuned=candidate["run"].finetuning.get("epochs", 0),
-                ),
-            )
-            for candidate in drawn[:MOST_CURVES]
-        ],
-        "with_epochs": len(drawn),
-        "without_epochs": [c for c in candidates if not len(c["history"])],
     }
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -169,8 +170,16 @@ def converted(graph: Any) -> ov.Model:  # noqa: ANN401
 
 def _at_once(reference: KerasEngine) -> ov.Model:
     model = converted(reference.graph)
+    # Outputs come by their names, Identity, Identity_1, Identity_10, Identity_2 and so on.
+    results = sorted(model.get_results(), key=lambda result: _number(result.get_any_name()))
+    model = ov.Model(results, model.get_parameters(), "backbone")
     model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
     return model
+
+
+def _number(name: str) -> int:
+    found = re.search(r"_(\d+)", name)
+    return int(found[1]) if found else 0
 
 
 def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

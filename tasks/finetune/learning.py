@@ -25,7 +25,7 @@ _OPTIMIZERS = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }
-_WEIGHTS = "network.weights.h5"  # with the optimiser's state
+_STATE = "state.npz"  # of a checkpoint: the weights after the cut, and the optimiser's variables
 _DRAWS_AN_EPOCH = 2**20  # of a layer, at the most: one a batch
 
 
@@ -54,7 +54,7 @@ class Learner:
         self.compile()
         history: History = []
         if kept := checkpoints.latest():
-            self.model.load_weights(kept.folder / _WEIGHTS)
+            self._go_on_from(kept.folder)
             history = kept.history
             advance(len(history) * len(train))
         for epoch in range(len(history), self.tuning.epochs):
@@ -73,7 +73,18 @@ class Learner:
         return probabilities(outputs)
 
     def _save(self, folder: Path) -> None:
-        self.model.save_weights(folder / _WEIGHTS)
+        """Write what has changed since the start: the same from images and from features."""
+        weights = {f"weight_{n}": w for n, w in enumerate(self.network.rest.get_weights())}
+        variables = enumerate(self.model.optimizer.variables)
+        optimizer = {f"optimizer_{n}": np.asarray(variable) for n, variable in variables}
+        np.savez(folder / _STATE, allow_pickle=False, **weights, **optimizer)
+
+    def _go_on_from(self, folder: Path) -> None:
+        with np.load(folder / _STATE, allow_pickle=False) as state:
+            count = len(self.network.rest.get_weights())
+            self.network.rest.set_weights([state[f"weight_{n}"] for n in range(count)])
+            for n, variable in enumerate(self.model.optimizer.variables):
+                variable.assign(state[f"optimizer_{n}"])
 
     def epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
         """Learn for one epoch, the one of this number from 0, and return what it came to."""

@@ -65,8 +65,12 @@ def test_rows_are_those_of_keras(kept, count):
     assert not agreement(expected, np.roll(actual, 1, axis=-1)).within_tolerance
 
 
-def test_several_taps_keep_their_order(tmp_path):
-    asked = {"taps": ("conv_pw_3_relu", "output", "conv1_relu"), "pooling": "none"}
+TWELVE = tuple(f"conv_pw_{number}_relu" for number in range(12, 0, -1))
+
+
+@pytest.mark.parametrize("taps", [("conv_pw_3_relu", "output", "conv1_relu"), TWELVE])
+def test_several_taps_keep_their_order(tmp_path, taps):
+    asked = {"taps": taps, "pooling": "none"}
     engine = engine_of(tmp_path, **asked)
     expected = load_engine(job_of(tmp_path, "keras", **asked)).compute(some_pixels(2))
     for one, other in zip(expected, engine.compute(some_pixels(2)), strict=True):

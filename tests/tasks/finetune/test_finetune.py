@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from stores.checkpoints import Checkpoints
-from stores.errors import NotInStore
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.finetune import learning
 from tasks.finetune.finetune import finetune_cache_key
 from tasks.predict import load_classifier, predict
-from tests.tasks.finetune.tuning import backbone_of, start, untouched_features
+from tests.tasks.finetune.tuning import (
+    backbone_of,
+    compute_prefix,
+    forget,
+    start,
+    untouched_features,
+)
 
 
 class Killed(BaseException):
@@ -53,12 +58,16 @@ def test_a_fine_tuning_that_was_killed_ends_like_one_that_was_not(started, store
     assert Checkpoints(store, undisturbed.id).latest() is None
 
 
-def forget(run, store):
-    import shutil
-
-    shutil.rmtree(RunStore(store).folder / run.id[:16])
-    with pytest.raises(NotInStore):
-        RunStore(store).read(run.id)
+def test_it_may_go_on_from_features_where_it_began_from_images(started, store, monkeypatch):
+    undisturbed = started.tune(epochs=3)
+    weights = backbone_of(undisturbed, store)
+    forget(undisturbed, store)
+    die_at_batch(started, 5, monkeypatch, epochs=3)
+    compute_prefix(started, started.plan(epochs=3, from_cache=True))
+    resumed = started.tune(epochs=3, from_cache=True)
+    assert resumed.id == undisturbed.id
+    again = backbone_of(resumed, store)
+    assert all(np.allclose(again[name], weights[name], atol=1e-4) for name in weights)
 
 
 def test_a_run_that_is_stored_is_not_trained_again(tiny, started):

@@ -6,21 +6,8 @@ import pytest
 from stores.features import FeatureStore
 from stores.runs import RunStore
 from tasks.errors import InputError
-from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
 from tasks.finetune.prefix import prefix_job
-from tasks.folds import LEARNED_FROM
-from tests.tasks.finetune.test_finetune import forget
-from tests.tasks.finetune.tuning import backbone_of
-
-
-def compute(started, planned):
-    """Compute what a plan learns from, in the steps of the flow; return how many rows."""
-    asked = {"store": started.store, "splits": LEARNED_FROM, "views": planned.tuning.views}
-    computed = 0
-    for group in find_missing(started.manifest, prefix_job(planned), **asked):
-        for work in plan_shards(with_engine(group), started.manifest):
-            computed += extract_shard(work, store=started.store).computed
-    return computed
+from tests.tasks.finetune.tuning import backbone_of, compute_prefix, forget
 
 
 @pytest.mark.parametrize(
@@ -41,8 +28,8 @@ def test_the_losses_are_those_from_images(started, store, strategy, views, augme
     planned = started.plan(strategy, **asked, from_cache=True)
     train, validation = (len(started.manifest.select(s).keys) for s in ("train", "validation"))
     kept = views == 0 and strategy == "partial"  # those are the features that the head learned from
-    assert compute(started, planned) == (0 if kept else train * (1 + views) + validation)
-    assert compute(started, planned) == 0
+    assert compute_prefix(started, planned) == (0 if kept else train * (1 + views) + validation)
+    assert compute_prefix(started, planned) == 0
     cached = started.tune(strategy, **asked, from_cache=True)
     assert cached.id == from_images.id
     again = runs.history(cached.id)
@@ -54,7 +41,7 @@ def test_the_losses_are_those_from_images(started, store, strategy, views, augme
 
 def test_from_features_no_image_is_read(tiny, started):
     planned = started.plan(from_cache=True)
-    compute(started, planned)
+    compute_prefix(started, planned)
     tiny.read_diary()
     started.tune(from_cache=True)
     assert not tiny.read_diary()
@@ -62,7 +49,7 @@ def test_from_features_no_image_is_read(tiny, started):
 
 def test_a_view_is_a_feature_of_its_own(started):
     planned = started.plan("partial", views=2, augmentation="rotation=0.3", from_cache=True)
-    compute(started, planned)
+    compute_prefix(started, planned)
     (recipe,) = prefix_job(planned).recipes
     assert recipe.augmentation == "rotation=0.3"
     features, keys = FeatureStore(started.store, recipe), started.manifest.select("train").keys

@@ -1,5 +1,6 @@
 """A data set, a head on its features, and fine-tunings that start there."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from stores.manifest import Manifest
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.engines import Job
+from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
 from tasks.finetune.finetune import finetune
 from tasks.finetune.plan import Request, plan_finetuning
+from tasks.finetune.prefix import prefix_job
+from tasks.folds import LEARNED_FROM
 from tasks.heads.choices import make_head
 from tasks.plans import PlannedRun
 from tasks.train import train
@@ -84,3 +88,19 @@ def untouched_features(started):
     """Return the features of all images by the weights that fine-tuning starts with."""
     keys = started.manifest.select("train", "validation").keys
     return np.asarray(FeatureStore(started.store, started.job.recipes[0]).read(keys))
+
+
+def compute_prefix(started, planned):
+    """Compute what a plan learns from, in the steps of the flow; return how many rows."""
+    asked = {"store": started.store, "splits": LEARNED_FROM, "views": planned.tuning.views}
+    computed = 0
+    for group in find_missing(started.manifest, prefix_job(planned), **asked):
+        for work in plan_shards(with_engine(group), started.manifest):
+            computed += extract_shard(work, store=started.store).computed
+    return computed
+
+
+def forget(run, store):
+    """Delete a run from its store."""
+    shutil.rmtree(RunStore(store).folder / run.id[:16])
+    assert run.id not in RunStore(store)

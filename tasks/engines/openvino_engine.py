@@ -171,7 +171,8 @@ def converted(graph: Any) -> ov.Model:  # noqa: ANN401
 def _at_once(reference: KerasEngine) -> ov.Model:
     model = converted(reference.graph)
     # Outputs come by their names, Identity, Identity_1, Identity_10, Identity_2 and so on.
-    results = sorted(model.get_results(), key=lambda result: _number(result.get_any_name()))
+    outputs = sorted(model.outputs, key=lambda output: _number(output.get_any_name()))
+    results = [output.get_node() for output in outputs]
     model = ov.Model(results, model.get_parameters(), "backbone")
     model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
     return model

@@ -6,6 +6,7 @@ import pytest
 from stores.features import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Manifest
+from tasks.backbones import find_backbone
 from tasks.errors import InputError, WeightsError
 from tasks.evidence import check_measurable, check_pretrained, learned_counts, measure
 from tasks.torch_checkpoint import read_state_dict
@@ -13,6 +14,8 @@ from tasks.weights import Weights, packaged_weights
 from tests.stores.samples import RECIPE
 
 UNTOLD = Weights("none", "", 0, "none")
+
+LITE0 = packaged_weights(find_backbone("efficientnet_lite0"))
 
 
 @pytest.fixture
@@ -56,9 +59,9 @@ def test_where_no_layer_tells_anything_that_is_chance(part, store):
 
 def test_the_imagenet_classifier_is_asked_about_what_it_was_trained_on(part, store):
     own = {"backbone": "efficientnet_lite0", "image_size": (224, 224), "pooling": "avg"}
-    file = Weights("file", str(packaged_weights()), 0, "")
+    file = Weights("file", str(LITE0), 0, "")
     images = part.select()
-    rows = read_state_dict(packaged_weights())["_fc.weight"][[281, 207]][images.labels]
+    rows = read_state_dict(LITE0)["_fc.weight"][[281, 207]][images.labels]
     found = {}
     for changed in ({}, {"image_size": (96, 96)}, {"pooling": "max"}):
         recipes = [replace(RECIPE, **own | changed, tap=tap) for tap in ("early", "output")]

@@ -76,6 +76,7 @@ def test_several_taps_keep_their_order(tmp_path, taps):
     for one, other in zip(expected, engine.compute(some_pixels(2)), strict=True):
         assert agreement(one, other).within_tolerance
     assert engine.feature_shapes == tuple(rows.shape[1:] for rows in expected)
+    assert engine.name == "openvino"
 
 
 def test_a_kept_model_is_trusted_and_needs_no_keras_model(kept, monkeypatch):

@@ -110,5 +110,10 @@ def _summary(
     }
 
 
+def diverged(summary: Summary) -> bool:
+    """Tell whether nothing came of it."""
+    return bool(summary["failure"])
+
+
 if __name__ == "__main__":
-    command_line(finetune, tell_finetune)
+    command_line(finetune, tell_finetune, failed=diverged)

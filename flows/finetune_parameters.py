@@ -1,9 +1,9 @@
 """The parameters of `flows.finetune`, typed once; see flows.parameters."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from flows.parameters import StoreParameters
 from tasks.augmentation import augmentation_text
@@ -79,6 +79,16 @@ class FinetuneParameters(StoreParameters):
     open_test: bool = Field(
         default=False, description="Evaluate the outcome on the test split; this is recorded."
     )
+
+    @model_validator(mode="after")
+    def _nothing_trained(self) -> Self:
+        said = self.model_fields_set - {"store", "strategy", "weights", "engine", "open_test"}
+        if self.strategy == "features" and said:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(said))
+            raise ValueError(
+                f"{flags}: --strategy features is the run as it is; nothing is trained"
+            )
+        return self
 
     @property
     def request(self) -> Request:

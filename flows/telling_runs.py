@@ -199,6 +199,8 @@ def _told_run(run: dict[str, Any]) -> Iterator[str]:
     folds = f", {run['folds']} folds" if run["folds"] else ""
     yield f"run {run['id']}: {run['head']['kind']} on {run['dataset']}{folds}, {run['created']}"
     yield f"  head {json.dumps(run['head'])}, seed {run['seed']}"
+    if tuning := run["finetuning"]:
+        yield f"  fine-tuned from run {tuning['started_from'][:16]}: {in_words(tuning)}"
     if run["failure"]:
         yield f"  failed: {run['failure']}"
         return

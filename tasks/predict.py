@@ -83,6 +83,10 @@ def features_job(
 ) -> Job:
     """Return the job that makes the features that a run's head takes; raises as load_classifier."""
     if run.finetuning:
+        if weights:
+            raise InputError(
+                f"--weights {weights}: run {run.id[:16]} is fine-tuned, and has its own"
+            )
         return fine_tuned_job(run, store=store, engine=engine)
     try:
         recipe = FeatureStore.open(store, run.fingerprint).recipe

@@ -18,11 +18,12 @@ from prefect.settings import (
 )
 
 from flows.command_line import command_line
+from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_said
 
 START_SECONDS = 120
-FAILED = {"maintain": found_damage, "predict": nothing_said}
+FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_said}
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ def test_a_run_is_fine_tuned_once_reported_tested_and_used(run, run_json, run_id
     card = (tmp_path / "model/README.md").read_text()
     assert "those that it started with: those of the package efficientnet-lite0" in card
     assert told["run"][:16] in run("runs", "list")[1]
+    shown = run("runs", "show", told["run"][:12])[1]
+    assert f"fine-tuned from run {run_id[:16]}: the head and the backbone from top_conv" in shown
 
 
 def test_from_kept_views_it_is_the_same_run(run_json, run_id, tmp_path):
@@ -43,6 +45,15 @@ def test_from_kept_views_it_is_the_same_run(run_json, run_id, tmp_path):
     again = run_json("finetune", run_id, *asked)
     assert again["cached"]
     assert again["run"] == cached["run"]
+
+
+def test_one_that_diverges_says_so_and_ends_with_1(run, run_json, photos):
+    deep = ("--hidden-units", "8", "--hidden-units", "8", "--activation", "leaky_relu")
+    start = run_json("pipeline", photos, *SMALL, "--head", "dense", *deep)["train"]["run"]
+    asked = ("--strategy", "partial", "--learning-rate", "9e5", "--optimizer", "sgd")
+    code, output, _ = run("finetune", start, *asked)
+    assert code == 1
+    assert "failed: the loss is no number any more in epoch" in output
 
 
 def test_features_are_what_the_run_is(run_json, run_id):
@@ -60,6 +71,7 @@ def test_features_are_what_the_run_is(run_json, run_id):
         (("RUN", *TOP, "--augment", "rotate"), "unknown augmentation 'rotate'"),
         (("RUN", *TOP, "--epochs", "0"), "--epochs"),
         (("RUN", *TOP, "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", "--strategy", "features", *TOP), "--epochs, --learning-rate, --unfreeze: --strat"),
         (("RUN", "--strategy", "full", "--prefix", "cached"), "--prefix cached: nothing of"),
     ],
 )

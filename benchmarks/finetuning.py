@@ -14,8 +14,8 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.manifest import Manifest
 from stores.runs import RunStore
 from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
-from tasks.finetune.finetune import PlannedFineTuning, planned_learner
-from tasks.finetune.plan import Request, plan_finetuning
+from tasks.finetune.finetune import planned_learner
+from tasks.finetune.plan import PlannedFineTuning, Request, plan_finetuning
 from tasks.finetune.prefix import prefix_job
 from tasks.folds import LEARNED_FROM, folds_of
 from tasks.heads.choices import make_head

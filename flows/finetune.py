@@ -11,12 +11,13 @@ from flows.extract import account, compute_missing
 from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
 from flows.telling_runs import tell_finetune
+from flows.warm_up import warm_up_finetune
 from stores.manifest import Manifest
 from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
-from tasks.finetune.finetune import PlannedFineTuning, finetune_task
-from tasks.finetune.plan import plan_finetuning
+from tasks.finetune.finetune import finetune_task
+from tasks.finetune.plan import PlannedFineTuning, plan_finetuning
 from tasks.finetune.prefix import prefix_job
 from tasks.folds import LEARNED_FROM
 from tasks.leaderboard import compared
@@ -116,4 +117,4 @@ def diverged(summary: Summary) -> bool:
 
 
 if __name__ == "__main__":
-    command_line(finetune, tell_finetune, failed=diverged)
+    command_line(finetune, tell_finetune, warm_up=warm_up_finetune, failed=diverged)

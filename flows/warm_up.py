@@ -7,13 +7,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from flows.finetune_parameters import FinetuneParameters
 from flows.parameters import AdviseParameters, DatasetParameters, ExtractParameters
 from stores.errors import NotInStore
 from stores.manifest import Manifest
+from stores.runs import RunStore
 from tasks.draw import drawn_part
 from tasks.engines import load_engine
 from tasks.engines.choice import choose_engine
 from tasks.extract import find_missing
+from tasks.finetune.plan import plan_finetuning
 from tasks.ingest import count_unread
 from tasks.recipes import make_job
 from tasks.taps import taps_to_compare
@@ -52,6 +55,18 @@ def warm_up_extract(
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
     if images:
         load_engine(choose_engine(job, images))
+
+
+def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
+    """Import Keras where there is something to learn."""
+    store, runs = parameters.store, RunStore(parameters.store)
+    start = runs.read(run)
+    if parameters.strategy == "features":
+        return
+    manifest, asked = Manifest.read(store, start.dataset), parameters.request
+    planned = plan_finetuning(start, manifest, asked, store=store, engine=parameters.engine)
+    if planned.id not in runs:
+        import tasks.finetune.learning  # noqa: F401
 
 
 def _unread(folder: Path, parameters: DatasetParameters) -> int:

@@ -9,40 +9,21 @@ from prefect import task
 
 from stores.checkpoints import Checkpoints, History
 from stores.features import FeatureStore
-from stores.run import Run
 from stores.runs import RunStore
-from tasks.engines import Job
 from tasks.finetune.examples import CachedExamples, Examples, ImageExamples
-from tasks.finetune.specification import FineTuning
+from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.start import trained_head
 from tasks.folds import LEARNED_FROM, folds_of
 from tasks.heads import Failed
 from tasks.heads.dense.specification import DenseHead
 from tasks.metrics import accuracy
 from tasks.outcomes import Trained, publish
-from tasks.plans import PlannedRun
 from tasks.retrying import CACHED
 from tasks.stopping import stop_if_asked
 
 if TYPE_CHECKING:
     from tasks.finetune.learning import Learner
     from tasks.finetune.network import Network
-
-
-@dataclass(frozen=True)
-class PlannedFineTuning:
-    """A backbone and a head that are to be trained together, and the run that this will be."""
-
-    run: PlannedRun
-    start: Run  # whose head it is
-    job: Job  # of the features that the head takes, by the weights that the backbone starts with
-    tuning: FineTuning
-    from_cache: bool = False  # learn from the frozen part's features: the outcome is the same
-
-    @property
-    def id(self) -> str:
-        """The run's id, known before it is trained."""
-        return self.run.id
 
 
 @dataclass(frozen=True)

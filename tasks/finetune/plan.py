@@ -14,7 +14,6 @@ from tasks.augmentation import NO_AUGMENTATION
 from tasks.backbones import find_backbone
 from tasks.engines import EngineChoice, Job
 from tasks.errors import InputError, what_is_wrong
-from tasks.finetune.finetune import PlannedFineTuning
 from tasks.finetune.layers import first_trained, layer_names
 from tasks.finetune.specification import DEFAULTS, EVERYTHING, NOTHING, FineTuning, Strategy
 from tasks.finetune.start import check_unchanged, trained_head, untrained
@@ -36,6 +35,22 @@ class Request:
     weights: str | None = None
     from_cache: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)  # kept with the run
+
+
+@dataclass(frozen=True)
+class PlannedFineTuning:
+    """A backbone and a head that are to be trained together, and the run that this will be."""
+
+    run: PlannedRun
+    start: Run  # whose head it is
+    job: Job  # of the features that the head takes, by the weights that the backbone starts with
+    tuning: FineTuning
+    from_cache: bool = False  # learn from the frozen part's features: the outcome is the same
+
+    @property
+    def id(self) -> str:
+        """The run's id, known before it is trained."""
+        return self.run.id
 
 
 def plan_finetuning(

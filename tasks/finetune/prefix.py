@@ -7,14 +7,14 @@ from stores.recipe import Recipe
 from tasks.augmentation import NO_AUGMENTATION
 from tasks.engines import Job
 from tasks.errors import InputError
+from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.specification import FineTuning
 
 if TYPE_CHECKING:
-    from tasks.finetune.finetune import PlannedFineTuning
     from tasks.finetune.network import Cut
 
 
-def prefix_job(planned: "PlannedFineTuning") -> Job:
+def prefix_job(planned: PlannedFineTuning) -> Job:
     """Return the job that computes what the frozen part makes of images; raises InputError.
 
     TensorFlow is imported.

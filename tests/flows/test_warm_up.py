@@ -1,11 +1,14 @@
 """What is loaded while a temporary server starts is what the flow needs, and nothing else."""
 
+import sys
+
 import pytest
 from PIL import Image
 
+from flows.finetune_parameters import FinetuneParameters
 from flows.parameters import AdviseParameters, ExtractParameters, IngestParameters
 from flows.pipeline import PipelineParameters, warm_up_pipeline
-from flows.warm_up import warm_up_advise, warm_up_extract, warm_up_ingest
+from flows.warm_up import warm_up_advise, warm_up_extract, warm_up_finetune, warm_up_ingest
 from tasks.ingest import count_unread
 
 SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
@@ -50,6 +53,18 @@ def test_for_advice_the_engine_of_its_taps_is_loaded_once(run_json, photos, load
     assert [recipe.fingerprint for recipe in job.recipes] == [one["fingerprint"] for one in told]
     warm_up_advise("photos", parameters=parameters)  # of the test split there is still no feature
     assert len(loaded) == 1
+
+
+def test_keras_is_imported_where_something_is_to_be_learned(
+    run_json, photos, tmp_path, monkeypatch
+):
+    start = run_json("pipeline", photos, *FLAGS, "--head", "dense")["train"]["run"]
+    asked = {"store": tmp_path / "feature-store", "strategy": "partial", "epochs": 1}
+    for known in (False, True):
+        monkeypatch.delitem(sys.modules, "tasks.finetune.learning", raising=False)
+        warm_up_finetune(start, parameters=FinetuneParameters(**asked))
+        assert ("tasks.finetune.learning" in sys.modules) is not known
+        run_json("finetune", start, "--strategy", "partial", "--epochs", "1")
 
 
 def test_files_that_ingest_will_read_are_counted(run_json, photos, tmp_path):

@@ -1,5 +1,6 @@
 """The parameters of `flows.finetune`, typed once; see flows.parameters."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
@@ -9,7 +10,7 @@ from flows.parameters import StoreParameters
 from tasks.augmentation import augmentation_text
 from tasks.engines import EngineChoice
 from tasks.finetune.plan import Request
-from tasks.finetune.specification import MOST_VIEWS, Strategy
+from tasks.finetune.specification import MOST_VIEWS, FineTuning, Strategy
 from tasks.heads.settings import Count, Optimizer, Rate
 
 
@@ -38,6 +39,11 @@ class FinetuneParameters(StoreParameters):
     )
     optimizer: Optimizer | None = Field(
         None, description="Optimizer [default: rmsprop; partial and scratch: adam]."
+    )
+    patience: Count | None = Field(
+        None,
+        description="End after so many epochs without a better validation loss, and take the best "
+        "epoch [default: all epochs, and the last].",
     )
     batch_size: Count = Field(32, description="Images that it learns from at once.")
     augment: Annotated[list[str], AfterValidator(_known)] = Field(
@@ -93,11 +99,9 @@ class FinetuneParameters(StoreParameters):
     @property
     def request(self) -> Request:
         """What is asked of a fine-tuning."""
-        chosen = ("epochs", "learning_rate", "optimizer", "batch_size", "views", "train_batch_norm")
-        settings: dict[str, Any] = self.model_dump(include={*chosen}, exclude_none=True)
+        names = {field.name for field in fields(FineTuning)} - {"strategy", "unfreeze"}
+        settings: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
         settings["augmentation"] = augmentation_text(self.augment)
-        if self.untrained_head:
-            settings["untrained_head"] = True
         return Request(
             strategy=self.strategy,
             unfreeze=self.unfreeze,

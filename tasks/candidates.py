@@ -78,11 +78,7 @@ def choice_of(run: Run, candidates: list[dict[str, Any]]) -> dict[str, Any]:
         "curves": [
             (
                 candidate,
-                learning_curves(
-                    candidate["history"],
-                    salt=candidate["run"].id[:16],
-                    tuned=candidate["run"].finetuning.get("epochs", 0),
-                ),
+                learning_curves(candidate["history"], salt=candidate["run"].id[:16]),
             )
             for candidate in drawn[:MOST_CURVES]
         ],

@@ -17,6 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
+from tasks.finetune.specification import FINE_TUNED
 from tasks.metrics import Bin
 
 # Stand-ins that matplotlib accepts; the page's own colours, light or dark, take their place.
@@ -30,24 +31,24 @@ _COLOURS = {
 _QUANTITIES = {"accuracy": "Accuracy", "loss": "Loss"}
 
 
-def learning_curves(history: pa.Table, *, salt: str, tuned: int = 0) -> list[Markup]:
+def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
     """Return one SVG each for accuracy and loss over the epochs, train beside validation.
 
     `history` has one row an epoch and the columns epoch, accuracy, val_accuracy, loss, val_loss;
-    a quantity that it lacks has no picture. Before the last `tuned` epochs, those of fine-tuning,
-    stands a line. `salt` keeps the identifiers inside the SVG apart from those of the page's other
-    pictures.
+    a quantity that it lacks has no picture. Where it has a column fine_tuned, a line stands before
+    the epochs in which that is 1. `salt` keeps the identifiers inside the SVG apart from those of
+    the page's other pictures.
     """
     return [
-        _curve(history, quantity, title=title, salt=f"{salt}-{quantity}", tuned=tuned)
+        _curve(history, quantity, title=title, salt=f"{salt}-{quantity}")
         for quantity, title in _QUANTITIES.items()
         if {quantity, f"val_{quantity}"} & set(history.column_names)
     ]
 
 
-def _curve(history: pa.Table, quantity: str, *, title: str, salt: str, tuned: int) -> Markup:
+def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup:
     figure, axes = _figure(title, xlabel="epoch")
-    if tuned:
+    if tuned := _fine_tuned(history):
         start, rises = len(history) - tuned + 0.5, quantity == "accuracy"
         axes.axvline(start, color=_LINE, lw=1.2)
         # Curves of a loss leave the upper end free, those of an accuracy the lower one.
@@ -77,6 +78,11 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str, tuned: in
     label = f"{title} of train and validation over {len(history)} epochs"
     label += f", the last {tuned} of them fine-tuning" if tuned else ""
     return _inline(figure, label=label, salt=salt)
+
+
+def _fine_tuned(history: pa.Table) -> int:
+    told = history[FINE_TUNED].to_pylist() if FINE_TUNED in history.column_names else []
+    return told.count(1)
 
 
 def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Markup:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from stores.checkpoints import Checkpoints, History
 from tasks.finetune.examples import Batch, Examples, Places, shuffled
 from tasks.finetune.network import Network
-from tasks.finetune.specification import FineTuning
+from tasks.finetune.specification import FINE_TUNED, FineTuning
 from tasks.heads.dense.trained import probabilities
 from tasks.progress import advance
 from tasks.stopping import stop_if_asked
 
 Labels = NDArray[np.int64]
+Weights = list[NDArray[np.float32]]
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "rmsprop": keras.optimizers.RMSprop,
@@ -27,6 +28,11 @@ _OPTIMIZERS = {
 }
 _STATE = "state.npz"  # of a checkpoint: the weights after the cut, and the optimiser's variables
 _DRAWS_AN_EPOCH = 2**20  # of a layer, at the most: one a batch
+
+
+def _best_epoch(history: History) -> int:
+    """Return the number of the epoch with the smallest validation loss, the first of equals."""
+    return min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
 
 
 class Diverged(ArithmeticError):
@@ -53,14 +59,23 @@ class Learner:
         """
         self.compile()
         history: History = []
+        best: Weights = []
         if kept := checkpoints.latest():
-            self._go_on_from(kept.folder)
-            history = kept.history
+            best, history = self._go_on_from(kept.folder), kept.history
             advance(len(history) * len(train))
-        for epoch in range(len(history), self.tuning.epochs):
-            history.append(self.epoch(epoch, train, validation))
-            checkpoints.publish(history, save=self._save)
+        while not self._is_done(history):
+            history.append(self.epoch(len(history), train, validation))
+            if self.tuning.patience and _best_epoch(history) == len(history) - 1:
+                best = self.network.rest.get_weights()
+            checkpoints.publish(history, save=partial(self._save, best=best))
+        if best:
+            self.network.rest.set_weights(best)
         return history
+
+    def _is_done(self, history: History) -> bool:
+        patience, epochs = self.tuning.patience, len(history)
+        without_better = epochs - 1 - _best_epoch(history) if patience and history else 0
+        return epochs >= self.tuning.epochs or bool(patience and without_better >= patience)
 
     def scores(self, places: Places) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
@@ -72,19 +87,24 @@ class Learner:
             stop_if_asked()
         return probabilities(outputs)
 
-    def _save(self, folder: Path) -> None:
+    def _save(self, folder: Path, *, best: Weights) -> None:
         """Write what has changed since the start: the same from images and from features."""
-        weights = {f"weight_{n}": w for n, w in enumerate(self.network.rest.get_weights())}
-        variables = enumerate(self.model.optimizer.variables)
-        optimizer = {f"optimizer_{n}": np.asarray(variable) for n, variable in variables}
-        np.savez(folder / _STATE, allow_pickle=False, **weights, **optimizer)
+        parts = {
+            "weight": self.network.rest.get_weights(),
+            "optimizer": [np.asarray(variable) for variable in self.model.optimizer.variables],
+            "best": best,
+        }
+        arrays = {f"{name}_{n}": a for name, part in parts.items() for n, a in enumerate(part)}
+        np.savez(folder / _STATE, allow_pickle=False, **arrays)
 
-    def _go_on_from(self, folder: Path) -> None:
+    def _go_on_from(self, folder: Path) -> Weights:
+        """Take what was saved; return the weights of the best epoch, where they are wanted."""
         with np.load(folder / _STATE, allow_pickle=False) as state:
-            count = len(self.network.rest.get_weights())
+            count = len(self.network.rest.weights)
             self.network.rest.set_weights([state[f"weight_{n}"] for n in range(count)])
             for n, variable in enumerate(self.model.optimizer.variables):
                 variable.assign(state[f"optimizer_{n}"])
+            return [state[f"best_{n}"] for n in range(count) if f"best_{n}" in state]
 
     def epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
         """Learn for one epoch, the one of this number from 0, and return what it came to."""
@@ -99,7 +119,8 @@ class Learner:
                 "--learning-rate"
             )
         measured = self._mean(self.examples.measured(validation), self.model.test_on_batch)
-        return row | {f"val_{name}": value for name, value in measured.items()}
+        measured = {f"val_{name}": value for name, value in measured.items()}
+        return row | measured | {FINE_TUNED: 1.0}
 
     def _seed_dropout(self, epoch: int) -> None:
         """Begin each epoch's random numbers where its number says: Keras does not save them."""

@@ -15,6 +15,9 @@ Strategy = Literal["features", "partial", "top-layers", "full", "scratch"]
 EVERYTHING, NOTHING = "all", "none"
 MOST_VIEWS = 1000
 
+# The column of a run's history that is 1 in the epochs of fine-tuning.
+FINE_TUNED = "fine_tuned"
+
 # A change of how the same specification is trained, by which other weights come out.
 VERSION = 1
 
@@ -42,6 +45,7 @@ class FineTuning:
     train_batch_norm: bool  # its statistics too; otherwise it stays in inference mode
     epochs: Count = 10
     batch_size: Count = 32
+    patience: Count | None = None  # epochs without a better validation loss; then the best is taken
     augmentation: str = NO_AUGMENTATION
     # Fixed augmented views of an image, of which each epoch draws one; 0: each draws anew.
     views: Annotated[int, Field(ge=0, le=MOST_VIEWS)] = 0
@@ -63,8 +67,9 @@ _IN_WORDS = {
 def in_words(finetuning: Mapping[str, Any]) -> str:
     """Return what was trained, as a run's record has it, for people."""
     told = _IN_WORDS[finetuning["strategy"]].format(unfreeze=finetuning["unfreeze"])
+    most = "up to " if finetuning["patience"] else ""
     told += (
-        f", {finetuning['epochs']} epochs of {finetuning['optimizer']} at a rate of "
+        f", {most}{finetuning['epochs']} epochs of {finetuning['optimizer']} at a rate of "
         f"{finetuning['learning_rate']:g}"
     )
     if finetuning["augmentation"] != NO_AUGMENTATION:
@@ -76,4 +81,5 @@ def in_words(finetuning: Mapping[str, Any]) -> str:
 def settings_told(finetuning: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that tell one fine-tuning from another: no switch that is off."""
     names = [name for name in finetuning if name not in {"version", "started_from"}]
-    return {n: finetuning[n] for n in names if finetuning[n] not in (0, False, NO_AUGMENTATION)}
+    off = (None, 0, False, NO_AUGMENTATION)
+    return {name: finetuning[name] for name in names if finetuning[name] not in off}

@@ -28,7 +28,8 @@ def test_there_is_a_curve_for_accuracy_and_one_for_loss():
 
 
 def test_a_line_stands_where_fine_tuning_starts():
-    for svg in learning_curves(pa.table(HISTORY), salt="a", tuned=1):
+    history = pa.table(HISTORY | {"fine_tuned": [None, None, 1.0]})
+    for svg in learning_curves(history, salt="a"):
         assert "fine-tuning</text>" in svg
         assert "the last 1 of them fine-tuning" in svg
 

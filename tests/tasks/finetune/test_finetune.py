@@ -70,6 +70,21 @@ def test_it_may_go_on_from_features_where_it_began_from_images(started, store, m
     assert all(np.allclose(again[name], weights[name], atol=1e-4) for name in weights)
 
 
+@pytest.mark.parametrize("killed_at", [None, 3, 14])
+def test_with_patience_the_best_epoch_is_taken(started, store, monkeypatch, killed_at):
+    asked = {"epochs": 12, "patience": 2, "learning_rate": 0.3, "optimizer": "sgd"}
+    if killed_at:
+        die_at_batch(started, killed_at, monkeypatch, **asked)
+    tuned = started.tune("full", **asked)
+    told = RunStore(store).history(tuned.id).slice(5)["val_loss"].to_pylist()
+    best = told.index(min(told))
+    assert len(told) in {12, best + 3}
+    assert best < len(told) - 1, "choose other settings: nothing was lost by going on"
+    shorter = started.tune("full", **asked | {"epochs": best + 1})
+    scores = [RunStore(store).predictions(run.id)["scores"].to_pylist() for run in (tuned, shorter)]
+    assert np.allclose(*scores, atol=1e-6)
+
+
 def test_a_run_that_is_stored_is_not_trained_again(tiny, started):
     tuned = started.tune()
     tiny.read_diary()
@@ -97,9 +112,9 @@ def test_the_curve_goes_on_from_the_heads(started, store):
     runs = RunStore(store)
     tuned = started.tune(epochs=2)
     whole, before = runs.history(tuned.id), runs.history(started.run.id)
-    assert len(whole) == len(before) + 2
-    assert whole.slice(0, len(before)).equals(before)
-    assert set(whole.column_names) == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert whole.slice(0, len(before)).drop(["fine_tuned"]).equals(before)
+    assert whole["fine_tuned"].to_pylist() == [None] * len(before) + [1.0, 1.0]
+    assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"} < set(whole.column_names)
 
 
 def test_what_the_run_says_is_what_its_own_classifier_says(started, store):

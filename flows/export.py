@@ -64,12 +64,15 @@ def _expected(
     keys = set(told.filter(pc.equal(told["split"], "validation"))["key"].to_pylist())
     paths = images_of(manifest, keys)
     announce(len(paths), doing="predicting")
-    said = zip(paths, predict(paths, classifier, batch_size=32), strict=True)
+    said = list(zip(paths, predict(paths, classifier, batch_size=32), strict=True))
     expected = [(path, one) for path, one in said if one.predicted]
     if not expected:
+        lacks = "is in the data set any more"
+        if said:
+            lacks = f"can be read ({said[0][0]}: {said[0][1].reason})"
         raise InputError(
-            f"run {run.id[:16]}: none of its validation images is in the data set any more, so "
-            "that an exported model could not be compared with it"
+            f"run {run.id[:16]}: none of its validation images {lacks}, so that an exported model "
+            "could not be compared with it"
         )
     return expected
 

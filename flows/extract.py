@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -24,6 +23,7 @@ from tasks.errors import InputError
 from tasks.extract import (
     Missing,
     ShardDone,
+    check_all_there,
     extract_shard_task,
     find_missing_task,
     plan_shards_task,
@@ -33,6 +33,7 @@ from tasks.extract import (
 from tasks.producers import check_producers_task
 from tasks.recipes import make_job
 from tasks.stopping import stopped_with_this
+from tasks.stream import Rejection
 
 _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
 
@@ -79,52 +80,73 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
 
 
 def compute_missing(
-    manifest: Manifest,
-    job: Job,
-    *,
-    sizes: Mapping[str, int] = MappingProxyType({}),
-    splits: Sequence[Split] = (),
-    views: int = 0,
+    manifest: Manifest, job: Job, *, sizes: Mapping[str, int]
 ) -> tuple[Manifest, list[ShardDone], int]:
     """Compute the features of a job that the store does not have, as tasks, a shard each.
 
-    `splits` and `views` say which, as for `find_missing`; `sizes` are those of batches and shards.
-    Return the manifest without unusable files, what was done, and how many rows were checked.
+    `sizes` are those of batches and shards. Return the manifest without unusable files, what was
+    done, and how many rows were checked.
     """
-    store, done, checked = job.store, list[ShardDone](), 0
-    asked = {"store": store, "splits": splits, "views": views}
-    while missing := find_missing_task(quote(manifest), quote(job), **asked):
-        announce(sum(len(group.images) for group in missing))
-        groups = [with_engine(group) for group in missing]
-        for group in groups:
-            checked += check_producers_task(quote(group.job), quote(manifest), store=store)
-        shards = [shard for group in groups for shard in _compute(group, manifest, sizes)]
-        done += shards
-        rejected = [rejection for shard in shards for rejection in shard.rejected]
-        if not rejected:
+    done, checked = list[ShardDone](), 0
+    while missing := find_missing_task(quote(manifest), quote(job), store=job.store):
+        shards, compared = _compute(missing, manifest, sizes)
+        done, checked = done + shards, checked + compared
+        if not (rejected := _rejected(shards)):
             break
         # A rejected file may have a whole duplicate elsewhere: look again.
-        manifest = record_rejections_task(quote(manifest), quote(rejected), store=store)
+        manifest = record_rejections_task(quote(manifest), quote(rejected), store=job.store)
     return manifest, done, checked
 
 
-def _compute(group: Missing, manifest: Manifest, sizes: Mapping[str, int]) -> list[ShardDone]:
-    shards = plan_shards_task(quote(group), quote(manifest), **sizes)
-    with stopped_with_this():
-        futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
-        return [future.result() for future in futures]
+def compute_needed(
+    manifest: Manifest, job: Job, *, splits: Sequence[Split], views: int = 0
+) -> None:
+    """Compute what lacks of images of which none can be left out; the data set stays as it is.
+
+    `splits` and `views` say which, as for `find_missing`. Raises InputError for a bad image.
+    """
+    asked = {"store": job.store, "splits": splits, "views": views}
+    if missing := find_missing_task(quote(manifest), quote(job), **asked):
+        shards, _ = _compute(missing, manifest, {})
+        check_all_there(_rejected(shards))
+
+
+def _compute(
+    missing: Sequence[Missing], manifest: Manifest, sizes: Mapping[str, int]
+) -> tuple[list[ShardDone], int]:
+    """Compute shard after shard; return what was done, and how many rows were checked before."""
+    announce(sum(len(group.images) for group in missing))
+    groups, done = [with_engine(group) for group in missing], list[ShardDone]()
+    checked = sum(
+        check_producers_task(quote(group.job), quote(manifest), store=group.job.store)
+        for group in groups
+    )
+    for group in groups:
+        shards = plan_shards_task(quote(group), quote(manifest), **sizes)
+        with stopped_with_this():
+            futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
+            done += [future.result() for future in futures]
+    return done, checked
+
+
+def _rejected(shards: Sequence[ShardDone]) -> list[Rejection]:
+    return [rejection for shard in shards for rejection in shard.rejected]
 
 
 def account(
     manifest: Manifest,
     recipes: Sequence[Recipe],
-    done: Sequence[ShardDone],
+    done: Sequence[ShardDone] | None,
     *,
     store: Path,
     seconds: float = 0.0,
 ) -> Summary:
-    """Return the exact accounting: images = cached + computed + duplicates."""
+    """Return the exact accounting: images = cached + computed + duplicates.
+
+    Where no features were looked for, `done` is None, and so is the number of those cached.
+    """
     about = manifest.summary()
+    looked, done = done is not None, done or []
     computed = sum(shard.computed for shard in done)
     producer = done[-1].producer if done else {}
     told = [
@@ -139,7 +161,7 @@ def account(
     return {
         "dataset": manifest.name,
         "images": about["images"],
-        "cached": about["images"] - about["duplicates"] - computed,
+        "cached": about["images"] - about["duplicates"] - computed if looked else None,
         "computed": computed,
         "checked": sum(shard.checked for shard in done),
         "duplicates": about["duplicates"],

@@ -1,5 +1,6 @@
 """Fine-tune: `python -m flows.finetune RUN`."""
 
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -7,7 +8,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
-from flows.extract import account, compute_missing
+from flows.extract import account, compute_needed
 from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
 from flows.telling_runs import tell_finetune
@@ -16,6 +17,7 @@ from stores.manifest import Manifest
 from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
+from tasks.candidates import head_name
 from tasks.finetune.finetune import finetune_task
 from tasks.finetune.plan import PlannedFineTuning, plan_finetuning
 from tasks.finetune.prefix import prefix_job
@@ -45,11 +47,14 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
-        extraction=quote(account(manifest, [recipe], [], store=parameters.store)),
+        extraction=quote(account(manifest, [recipe], None, store=parameters.store)),
         runs=[start.id],
         chosen=start.id if tuned.failure else tuned.id,
     )
-    return _summary(start, tuned, manifest, parameters) | {"cached": cached, "report": str(report)}
+    return _summary(start, tuned, manifest, recipe, parameters.store) | {
+        "cached": cached,
+        "report": str(report),
+    }
 
 
 def tune_stage(
@@ -75,7 +80,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     """Evaluate a fine-tuned run on the test split, on the record."""
     store = parameters.store
     job = features_job(tuned, store=store, engine=parameters.engine)
-    compute_missing(manifest, job, splits=("test",))
+    compute_needed(manifest, job, splits=("test",))
     (recipe,) = job.recipes
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 
@@ -84,15 +89,15 @@ def _make_ready(planned: PlannedFineTuning, manifest: Manifest) -> None:
     """Compute what the frozen layers make of the images, where that is to be kept."""
     if planned.from_cache:
         job = prefix_job(planned)
-        compute_missing(manifest, job, splits=LEARNED_FROM, views=planned.tuning.views)
+        compute_needed(manifest, job, splits=LEARNED_FROM, views=planned.tuning.views)
     images = sum(row["train"] for row in manifest.counts().values())
     announce(images * planned.tuning.epochs, doing="fine-tuning")
 
 
 def _summary(
-    start: Run, tuned: Run, manifest: Manifest, parameters: FinetuneParameters
+    start: Run, tuned: Run, manifest: Manifest, recipe: Recipe, store: Path
 ) -> dict[str, Any]:
-    runs = RunStore(parameters.store)
+    runs = RunStore(store)
     openings = runs.openings(tuned.id)
     differ = not tuned.failure and tuned.id != start.id
     return {
@@ -100,12 +105,14 @@ def _summary(
         "started_from": start.id,
         "dataset": manifest.name,
         "finetuning": tuned.finetuning,
+        "image_size": recipe.image_size,
+        "seed": tuned.seed,
         "failure": tuned.failure,
-        "head": tuned.head["kind"],
+        "head": head_name(tuned),
         "train_accuracy": tuned.metrics.get("train_accuracy"),
         "validation_accuracy": tuned.metrics.get("validation_accuracy"),
         "started_from_accuracy": start.metrics["validation_accuracy"],
-        "comparison": compared(parameters.store, start.id, tuned.id) if differ else None,
+        "comparison": compared(store, start.id, tuned.id) if differ else None,
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
     }

@@ -61,7 +61,7 @@ class FinetuneParameters(StoreParameters):
     prefix: Literal["images", "cached"] = Field(
         "images",
         description="cached: what the frozen layers make of each image, or view, is computed once "
-        "and kept; the outcome is the same.",
+        "and kept; the outcome is the same, up to rounding.",
     )
     train_batch_norm: Annotated[bool | None, Parameter(negative="--no-train-batch-norm")] = Field(
         None, description="Batch normalisation's statistics learn too [default: for scratch]."

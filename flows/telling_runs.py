@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
-from tasks.finetune.specification import in_words
+from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import in_one_word, is_setting
 
 MOST_HEADS = 10
@@ -124,7 +124,9 @@ def tell_finetune(summary: dict[str, Any]) -> str:
     tuning = summary["finetuning"]
     cached = " (cached)" if summary["cached"] else ""
     told = in_words(tuning) if tuning else "nothing: features are what the run's head learned from"
-    lines = [f"fine-tuning on {summary['dataset']}{cached}: {told}"]
+    size = "×".join(map(str, summary["image_size"]))
+    of = f"{summary['dataset']}, {size} pixels, seed {summary['seed']}"
+    lines = [f"fine-tuning on {of}{cached}: {told}"]
     start = f"run {summary['started_from'][:16]}"
     lines.append(f"  started from   validation {summary['started_from_accuracy']:.4f}  {start}")
     if summary["failure"]:
@@ -198,7 +200,7 @@ def _settings_in(run: dict[str, Any]) -> dict[str, Any]:
 def _told_run(run: dict[str, Any]) -> Iterator[str]:
     folds = f", {run['folds']} folds" if run["folds"] else ""
     yield f"run {run['id']}: {run['head']['kind']} on {run['dataset']}{folds}, {run['created']}"
-    yield f"  head {json.dumps(run['head'])}, seed {run['seed']}"
+    yield f"  head {json.dumps(head_settings(run['head'], run['finetuning']))}, seed {run['seed']}"
     if tuning := run["finetuning"]:
         yield f"  fine-tuned from run {tuning['started_from'][:16]}: {in_words(tuning)}"
     if run["failure"]:

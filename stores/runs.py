@@ -28,7 +28,8 @@ class RunStore:
     """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.folder = Path(root) / "runs"
+        self.root = Path(root)
+        self.folder = self.root / "runs"
 
     def __contains__(self, run: object) -> bool:
         """Tell whether a run is stored, and whole; raises NewerFormat."""

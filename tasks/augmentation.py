@@ -37,9 +37,13 @@ _USUAL: dict[str, str | float] = {
 def augmentation_text(asked: Sequence[str]) -> str:
     """Return what is asked for, each as NAME or NAME=VALUE, as a recipe says it.
 
-    Raises InputError for an unknown name or a value that it does not take.
+    Raises InputError for an unknown name, a value that it does not take, or a name said twice.
     """
-    return ", ".join(f"{name}={value}" for name, value in map(_parsed, asked)) or NO_AUGMENTATION
+    parsed = [_parsed(one) for one in asked]
+    names = [name for name, _ in parsed]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise InputError(f"{twice} is said twice; give each augmentation once")
+    return ", ".join(f"{name}={value}" for name, value in parsed) or NO_AUGMENTATION
 
 
 def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) -> Pixels:
@@ -80,16 +84,14 @@ def _parsed(asked: str) -> tuple[str, str | float]:
         return name, _USUAL[name]
     if name == "flip":
         if said not in _FLIPS:
-            raise InputError(f"--augment {asked}: expected {', '.join(_FLIPS)}. Received: {said!r}")
+            raise InputError(f"{name}: expected {', '.join(_FLIPS)}. Received: {said!r}")
         return name, said
     try:
         share = float(said)
     except ValueError:
         share = -1.0
     if not 0 < share <= 1:
-        raise InputError(
-            f"--augment {asked}: expected a share above 0, up to 1. Received: {said!r}"
-        )
+        raise InputError(f"{name}: expected a share above 0, up to 1. Received: {said!r}")
     return name, share
 
 

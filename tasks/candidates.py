@@ -19,7 +19,7 @@ def candidates_of(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]
     candidates = [
         {
             "run": run,
-            "name": _head_name(run),
+            "name": head_name(run),
             "about": told[run.id],
             "train": run.metrics.get("train_accuracy"),
             "validation": run.metrics.get("validation_accuracy"),
@@ -31,7 +31,7 @@ def candidates_of(stored: RunStore, runs: Iterable[str]) -> list[dict[str, Any]]
     return sorted(candidates, key=lambda c: -1 if c["validation"] is None else -c["validation"])
 
 
-def _head_name(run: Run) -> str:
+def head_name(run: Run) -> str:
     """Return what the user called the head (a preset, perhaps), or else its kind."""
     asked = run.parameters.get("head")
     name = asked if isinstance(asked, str) else str(run.head.get("kind", "head"))

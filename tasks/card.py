@@ -11,7 +11,7 @@ from stores.recipe import Recipe
 from stores.run import Run
 from tasks.backbones import find_backbone
 from tasks.export import Deviation
-from tasks.finetune.specification import in_words
+from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import shown
 from tasks.predict import Classifier
 
@@ -45,6 +45,7 @@ def model_card(
         .render(
             run=run,
             recipe=classifier.recipe,
+            head=head_settings(run.head, run.finetuning),
             scores=classifier.scores,
             about=about,
             metrics=run.metrics | tested,

@@ -50,13 +50,16 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
     figure, axes = _figure(title, xlabel="epoch")
     if tuned := _fine_tuned(history):
         start, rises = len(history) - tuned + 0.5, quantity == "accuracy"
+        before = tuned < len(history) / 2  # on the side where there is more room
         axes.axvline(start, color=_LINE, lw=1.2)
         # Curves of a loss leave the upper end free, those of an accuracy the lower one.
-        axes.text(
-            start,
-            0.02 if rises else 0.98,
-            " fine-tuning",
-            transform=axes.get_xaxis_transform(),
+        axes.annotate(
+            "fine-tuning",
+            (start, 0.02 if rises else 0.98),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(-4 if before else 4, 0),
+            textcoords="offset points",
+            ha="right" if before else "left",
             va="bottom" if rises else "top",
             fontsize=9,
             color=_INK,

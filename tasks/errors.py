@@ -29,10 +29,15 @@ def what_is_wrong(mistake: Mapping[str, Any]) -> str:
     return f"{message}. Received: {mistake['input']!r}"
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that are most like one that does not exist, if any are."""
+    return get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+
+
 def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> InputError:
     """Return the error for a name that does not exist, with the names nearest to it."""
     names = sorted(known)
-    nearest = get_close_matches(name, names, n=3, cutoff=0.5)
+    near = nearest(name, names)
     shown = ", ".join(names[:50]) + (", …" if len(names) > 50 else "")
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"one of {shown}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"one of {shown}"
     return InputError(f"unknown {kind} {name!r}: {hint}{f' ({way_out})' if way_out else ''}")

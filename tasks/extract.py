@@ -19,7 +19,7 @@ from stores.recipe import Recipe
 from stores.shards import Producer
 from tasks.engines import Job, load_engine
 from tasks.engines.choice import choose_engine
-from tasks.errors import ExtractionError
+from tasks.errors import ExtractionError, InputError
 from tasks.progress import advance
 from tasks.retrying import RETRIED
 from tasks.splits import gone
@@ -178,6 +178,17 @@ def record_rejections(
     given = {entry.path for entry in manifest.entries}
     kept = tuple(entry for entry in updated.entries if entry.path in given)
     return replace(updated, classes=manifest.classes, entries=kept)
+
+
+def check_all_there(rejected: Sequence[Rejection]) -> None:
+    """Raise InputError for the first of images that gave nothing, though each is needed."""
+    if rejected:
+        first = rejected[0]
+        raise InputError(
+            f"image {first.path!r} {first.reason}; each image of the data set is needed as it was: "
+            "bring it back, or ingest the folder again; where an image has changed or is gone, "
+            "extract and train again too"
+        )
 
 
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:

@@ -34,10 +34,12 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
 
     alike = [run for run in candidates if _measured_alike(run, chosen)]
     swept = _swept(alike)
-    histories = [(run.id == chosen.id, runs.history(run.id)) for run in alike]
-    told = [(mine, history) for mine, history in histories if len(history)]
+    # A fine-tuning's curve begins with that of the head that it started from.
+    begun = {run.finetuning.get("started_from") for run in alike}
+    histories = [(run, runs.history(run.id)) for run in alike if run.id not in begun]
+    told = [(run.id == chosen.id, history) for run, history in histories if len(history)]
     return {
-        "estimate": _estimate(runs, alike),
+        "estimate": _estimate(runs, alike) if _is_best(chosen, alike) else None,
         "swept": swept[:MOST_SWEPT],
         "more_swept": max(0, len(swept) - MOST_SWEPT),
         "all_curves": all_curves(
@@ -146,6 +148,12 @@ def _vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
 def _measured_alike(run: Run, other: Run) -> bool:
     same = (run.dataset_digest, run.folds) == (other.dataset_digest, other.folds)
     return same and not run.failure
+
+
+def _is_best(chosen: Run, alike: Sequence[Run]) -> bool:
+    """Tell whether a run is one that choosing on validation gives: a fine-tuned one need not be."""
+    accuracies = [run.metrics["validation_accuracy"] for run in (*alike, chosen) if run.metrics]
+    return not chosen.failure and chosen.metrics["validation_accuracy"] == max(accuracies)
 
 
 def _estimate(runs: RunStore, alike: Sequence[Run]) -> Estimate | None:

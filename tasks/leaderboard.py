@@ -11,11 +11,10 @@ import pyarrow as pa
 from stores.runs import RunStore
 from tasks.comparison import compare, held_out_answers
 from tasks.errors import InputError, unknown
-from tasks.finetune.specification import settings_told
+from tasks.finetune.specification import head_settings, settings_told
 from tasks.judged import judge, wilson
+from tasks.repeat import OF_FEATURES
 
-# What is asked of the features, of all that a run's parameters hold.
-_FEATURES = ("backbone", "weights", "image_size", "tap", "pooling", "dtype", "precision", "decode")
 _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
 
 
@@ -86,21 +85,25 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield a run's columns, its settings each by itself."""
     columns = ("head_specification", "parameters", "finetuning")
     head, parameters, finetuning = (json.loads(row.pop(name)) for name in columns)
+    head, size = head_settings(head, finetuning), parameters.get("finetuning", {}).get("image_size")
+    parameters |= {"image_size": size} if size else {}  # its own, and not that of its start
     yield from ((name, row[name]) for name in ("run", "dataset", "head"))
-    for name in _FEATURES:
+    for name in OF_FEATURES:
         if name in parameters:
             yield name, in_one_word(parameters[name])
     yield from (
         (f"head.{name}", in_one_word(value)) for name, value in head.items() if name != "kind"
     )
     yield from ((f"finetuning.{n}", value) for n, value in settings_told(finetuning).items())
+    if finetuning:
+        yield "started_from", finetuning["started_from"]
     rest = {name: row[name] for name in row if name not in {"run", "dataset", "head"}}
     yield from ((name, in_one_word(value)) for name, value in rest.items())
 
 
 def is_setting(column: str) -> bool:
     """Tell whether a column holds a setting of features, head or fine-tuning, or the seed."""
-    return column in {*_FEATURES, "seed"} or column.startswith(("head.", "finetuning."))
+    return column in {*OF_FEATURES, "seed"} or column.startswith(("head.", "finetuning."))
 
 
 def in_one_word(value: object) -> object:

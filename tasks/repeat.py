@@ -8,6 +8,17 @@ from typing import Any
 from stores.manifest import Manifest
 from stores.run import Run
 
+# What is asked of the features, of all that a run's parameters hold.
+OF_FEATURES = (
+    "backbone",
+    "weights",
+    "image_size",
+    "tap",
+    "pooling",
+    "dtype",
+    "precision",
+    "decode",
+)
 # Settings whose default depends on others: that one is off has to be said.
 _SAID_EITHER_WAY = {"standardize", "train_batch_norm"}
 
@@ -35,6 +46,11 @@ def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> 
     }
     folder = shlex.quote(manifest.folder)
     return [f"python -m flows.pipeline {folder}", *options(split | given)]
+
+
+def features_asked(run: Run) -> dict[str, Any]:
+    """Return what was asked of a run's features."""
+    return {name: run.parameters[name] for name in OF_FEATURES if name in run.parameters}
 
 
 def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 from prefect import task
 
+from stores.errors import NotInStore
 from stores.keys import ImageKey
 from stores.manifest import Manifest, Split
 from stores.publish import publish_file
 from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.candidates import candidates_of, choice_of, features_told
-from tasks.finetune.specification import in_words
+from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
 from tasks.lab import all_heads, calibration, likeness_of, map_of
@@ -68,7 +70,8 @@ def write_report(
         testable=bool(len(test_keys)),
         times_opened=stored.times_opened(test_keys),
         tuning_told=in_words(run.finetuning) if run.finetuning else "",
-        command=command_line(run, manifest, store, opened=bool(stored.openings(run.id))),
+        head=head_settings(run.head, run.finetuning),
+        commands=list(_commands(run, manifest, store)),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
         likeness=likeness_of(manifest, run, store),
@@ -126,6 +129,15 @@ def _results(
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
         "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
     }
+
+
+def _commands(run: Run, manifest: Manifest, store: Path) -> Iterator[list[str]]:
+    """Yield what to type to get a run again, after what it started from, one after the other."""
+    stored = RunStore(store)
+    if start := run.finetuning.get("started_from"):
+        with suppress(NotInStore):  # deleted since
+            yield from _commands(stored.read(start), manifest, store)
+    yield command_line(run, manifest, store, opened=bool(stored.openings(run.id)))
 
 
 def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a network learns from: batches of images, or of what the frozen part makes of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +14,9 @@ from stores.manifest import Images
 from stores.recipe import Recipe
 from tasks.augmentation import augmented, views_of
 from tasks.backbones import find_backbone
-from tasks.errors import InputError
+from tasks.extract import check_all_there
 from tasks.finetune.specification import FineTuning
-from tasks.stream import ImageFile, Rejection, pixel_batches
+from tasks.stream import ImageFile, pixel_batches
 
 Places = NDArray[np.int64]  # of images among the examples
 Batch = tuple[Places, NDArray[np.float32]]  # and what the network takes of them, (n, *shape)
@@ -67,7 +67,7 @@ class ImageExamples:
         size, done = self.tuning.batch_size, 0
         with pixel_batches(files, self.folder, self.recipe, batch_size=size) as batches:
             for batch in batches:
-                _check_all_there(batch.rejected)
+                check_all_there(batch.rejected)
                 yield places[done : done + len(batch.images)], batch.pixels
                 done += len(batch.images)
 
@@ -114,12 +114,3 @@ def drawn_views(images: int, views: int, *, seed: int, epoch: int) -> Views:
 def shuffled(places: Places, *, seed: int, epoch: int) -> Places:
     """Return the order in which an epoch sees the images."""
     return np.random.default_rng((seed, epoch, 0)).permutation(places)
-
-
-def _check_all_there(rejected: Sequence[Rejection]) -> None:
-    if rejected:
-        first = rejected[0]
-        raise InputError(
-            f"image {first.path!r} {first.reason}; fine-tuning needs each image as it was when the "
-            "head was trained: ingest, extract and train again"
-        )

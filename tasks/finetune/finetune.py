@@ -9,6 +9,7 @@ from prefect import task
 
 from stores.checkpoints import Checkpoints, History
 from stores.features import FeatureStore
+from stores.publish import check_writable
 from stores.runs import RunStore
 from tasks.finetune.examples import CachedExamples, Examples, ImageExamples
 from tasks.finetune.plan import PlannedFineTuning
@@ -57,6 +58,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
     train, validation = np.flatnonzero(folds[0].train), np.flatnonzero(folds[0].validation)
     checkpoints = Checkpoints(store, planned.id)
+    check_writable(checkpoints.folder)  # before the first epoch, and not after it
     learner = planned_learner(planned, store)
     outcome: Trained | Failed
     try:

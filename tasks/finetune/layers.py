@@ -10,7 +10,7 @@ from stores.memory import recall, remember
 from stores.recipe import Recipe
 from tasks.backbones import find_backbone
 from tasks.backend import check_backend
-from tasks.errors import InputError, unknown
+from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
 
 
@@ -56,14 +56,15 @@ def first_trained(asked: str, names: Sequence[str], backbone: str) -> str:
     """
     if asked == EVERYTHING or asked in names:
         return asked
-    if asked.isdecimal():
-        if int(asked) < len(names):
-            return names[int(asked)]
+    if asked.isdecimal() and int(asked) < len(names):
+        return names[int(asked)]
+    there = f"0 ({names[0]}) to {len(names) - 1} ({names[-1]})"
+    if asked.removeprefix("-").isdecimal() or not nearest(asked, names):
         raise InputError(
-            f"--unfreeze {asked}: {backbone} has the layers 0 to {len(names) - 1} there, of which "
-            f"the last is {names[-1]!r}"
+            f"--unfreeze {asked}: {backbone} has the layers {there}; give a number, a name, or "
+            f"{EVERYTHING!r}"
         )
-    raise unknown("layer", asked, names, way_out=f"of {backbone}; or its number, or {EVERYTHING!r}")
+    raise unknown("layer", asked, names, way_out=f"of {backbone}; or its number, {there}")
 
 
 def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401  a Keras model

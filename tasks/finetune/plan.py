@@ -45,7 +45,7 @@ class PlannedFineTuning:
     start: Run  # whose head it is
     job: Job  # of the features that the head takes, by the weights that the backbone starts with
     tuning: FineTuning
-    from_cache: bool = False  # learn from the frozen part's features: the outcome is the same
+    from_cache: bool = False  # learn from the frozen part's features: the same, up to rounding
 
     @property
     def id(self) -> str:

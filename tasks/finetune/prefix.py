@@ -8,7 +8,7 @@ from tasks.augmentation import NO_AUGMENTATION
 from tasks.engines import Job
 from tasks.errors import InputError
 from tasks.finetune.plan import PlannedFineTuning
-from tasks.finetune.specification import FineTuning
+from tasks.finetune.specification import EVERYTHING, FineTuning
 
 if TYPE_CHECKING:
     from tasks.finetune.network import Cut
@@ -32,6 +32,11 @@ def prefix_recipe(recipe: Recipe, cut: "Cut | None", tuning: FineTuning) -> Reci
     Raises InputError where it cannot be cut, because what is trained begins before any point that
     all paths pass through.
     """
+    if cut is None and tuning.unfreeze == EVERYTHING:
+        raise InputError(
+            "--prefix cached: no layer is frozen, so that there is nothing to keep; unfreeze from "
+            "a later layer, or use --prefix images"
+        )
     if cut is None:
         raise InputError(
             f"--prefix cached: nothing of {recipe.backbone} can be kept, for no layer before "

@@ -56,6 +56,8 @@ class FineTuning:
         return asdict(self) | {"version": VERSION}
 
 
+# Settings of a dense head that say how it learned by itself: nothing of them is in the network.
+_OF_HEADS_TRAINING = {"optimizer", "learning_rate", "batch_size", "epochs", "schedule", "patience"}
 _IN_WORDS = {
     "partial": "the head alone, in front of the frozen backbone",
     "top-layers": "the head and the backbone from {unfreeze} on",
@@ -68,14 +70,18 @@ def in_words(finetuning: Mapping[str, Any]) -> str:
     """Return what was trained, as a run's record has it, for people."""
     told = _IN_WORDS[finetuning["strategy"]].format(unfreeze=finetuning["unfreeze"])
     most = "up to " if finetuning["patience"] else ""
-    told += (
-        f", {most}{finetuning['epochs']} epochs of {finetuning['optimizer']} at a rate of "
-        f"{finetuning['learning_rate']:g}"
-    )
+    epochs = f"{finetuning['epochs']} epoch{'' if finetuning['epochs'] == 1 else 's'}"
+    rate = f"a rate of {finetuning['learning_rate']:g}"
+    told += f", {most}{epochs} of {finetuning['optimizer']} at {rate}"
     if finetuning["augmentation"] != NO_AUGMENTATION:
         views = f" ({finetuning['views']} views)" if finetuning["views"] else ""
         told += f", images augmented by {finetuning['augmentation']}{views}"
     return told
+
+
+def head_settings(head: Mapping[str, Any], finetuning: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a head's settings, without those of its own training where that was fine-tuned."""
+    return {name: head[name] for name in head if not (finetuning and name in _OF_HEADS_TRAINING)}
 
 
 def settings_told(finetuning: Mapping[str, Any]) -> dict[str, Any]:

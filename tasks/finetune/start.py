@@ -1,5 +1,6 @@
 """Where a fine-tuning starts: a run's head, as layers can go on learning it."""
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.trained import TrainedDense
 from tasks.heads.pipelines import TrainedPipeline
 from tasks.open_test import load_head
+from tasks.repeat import features_asked, options
 
 _ABLE = ("dense", "logistic")
 
@@ -27,14 +29,13 @@ def trained_head(runs: RunStore, run: Run) -> TrainedDense:
     """
     if run.finetuning:
         raise InputError(
-            f"run {run.id[:16]} is fine-tuned already: give the one that it started from, "
-            f"{run.finetuning['started_from'][:16]}, with more --epochs"
+            f"run {run.id[:16]} is fine-tuned already, and a fine-tuning starts with a head's run: "
+            f"give {run.finetuning['started_from'][:16]}, and as --epochs all that it is to have"
         )
     if run.head["kind"] not in _ABLE:
         raise InputError(
             f"run {run.id[:16]} is a head of kind {run.head['kind']}, which does not learn by "
-            f"gradients; expected one of {', '.join(_ABLE)}: python -m flows.train "
-            f"{run.dataset} --head dense"
+            f"gradients; expected one of {', '.join(_ABLE)}: {_with_dense(run, runs)}"
         )
     return _as_dense(load_head(runs, run), run)
 
@@ -54,6 +55,12 @@ def check_unchanged(run: Run, manifest: Manifest) -> None:
             f"run {run.id[:16]} was measured by {run.folds} folds and learned from the validation "
             "images too, so that nothing would tell how good it becomes; train without --folds"
         )
+
+
+def _with_dense(run: Run, runs: RunStore) -> str:
+    """Return what to type for a dense head on the features of a run."""
+    asked = features_asked(run) | {"head": "dense", "store": str(runs.root)}
+    return " ".join([f"python -m flows.train {shlex.quote(run.dataset)}", *options(asked)])
 
 
 def _as_dense(head: TrainedHead, run: Run) -> TrainedDense:

@@ -27,11 +27,14 @@ def test_there_is_a_curve_for_accuracy_and_one_for_loss():
         assert {name, "epoch", "train", "validation"} <= set(re.findall(">([^<>]+)</text>", svg))
 
 
-def test_a_line_stands_where_fine_tuning_starts():
-    history = pa.table(HISTORY | {"fine_tuned": [None, None, 1.0]})
-    for svg in learning_curves(history, salt="a"):
-        assert "fine-tuning</text>" in svg
-        assert "the last 1 of them fine-tuning" in svg
+@pytest.mark.parametrize(
+    ("tuned", "last", "side"), [([None, None, 1.0], 1, "end"), ([None, 1.0, 1.0], 2, "start")]
+)
+def test_a_line_stands_where_fine_tuning_starts_and_its_name_where_there_is_room(tuned, last, side):
+    for svg in learning_curves(pa.table(HISTORY | {"fine_tuned": tuned}), salt="a"):
+        (style,) = re.findall(r'<text style="([^"]*)"[^>]*>fine-tuning</text>', svg)
+        assert f"text-anchor: {side}" in style
+        assert f"the last {last} of them fine-tuning" in svg
 
 
 def test_a_curve_has_the_colours_of_the_page_and_no_address():

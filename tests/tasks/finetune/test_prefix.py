@@ -61,5 +61,5 @@ def test_a_view_is_a_feature_of_its_own(started):
 
 
 def test_where_nothing_is_frozen_nothing_can_be_kept(started):
-    with pytest.raises(InputError, match=r"cached: nothing of tiny can be kept.* --prefix images"):
+    with pytest.raises(InputError, match=r"cached: no layer is frozen.* --prefix images"):
         prefix_job(started.plan("full", from_cache=True))

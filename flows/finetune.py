@@ -13,6 +13,7 @@ from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
 from flows.telling_runs import tell_finetune
 from flows.warm_up import warm_up_finetune
+from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.recipe import Recipe
 from stores.run import Run
@@ -44,10 +45,12 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     tuned, recipe, cached = tune_stage(start, manifest, parameters)
     if parameters.open_test and not tuned.failure:
         test_stage(tuned, manifest, parameters)
+    began = FeatureStore.open(parameters.store, start.fingerprint).recipe
+    recipes = list(dict.fromkeys([recipe, began]))
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
-        extraction=quote(account(manifest, [recipe], None, store=parameters.store)),
+        extraction=quote(account(manifest, recipes, None, store=parameters.store)),
         runs=[start.id],
         chosen=start.id if tuned.failure else tuned.id,
     )

@@ -33,7 +33,8 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
     from tasks.charts import all_curves
 
     alike = [run for run in candidates if _measured_alike(run, chosen)]
-    swept = _swept(alike)
+    # A fine-tuning and its start differ in more than a setting.
+    swept = [] if chosen.finetuning else _swept(alike)
     # A fine-tuning's curve begins with that of the head that it started from.
     begun = {run.finetuning.get("started_from") for run in alike}
     histories = [(run, runs.history(run.id)) for run in alike if run.id not in begun]

@@ -8,7 +8,14 @@ from prefect import flow
 from flows.command_line import Summary, command_line
 from flows.parameters import MaintainParameters
 from flows.telling import tell_maintain
-from tasks.maintain import collect_task, list_task, reindex_task, stats_task, verify_task
+from tasks.maintain import (
+    checkpoint_stats_task,
+    collect_task,
+    list_task,
+    reindex_task,
+    stats_task,
+    verify_task,
+)
 
 Action = Literal["stats", "verify", "reindex", "gc", "list"]
 
@@ -18,9 +25,10 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
     """Look after a store.
 
     Args:
-        action: stats: sizes of all features; verify: read every byte of features, data sets and
-            runs, set damaged features aside; reindex: make the index again from the shards; gc:
-            list what nobody needs, with --delete remove it; list: data sets, recipes and runs.
+        action: stats: sizes of all features and checkpoints; verify: read every byte of features,
+            data sets, runs and checkpoints, set damaged features aside; reindex: make the index
+            again from the shards; gc: list what nobody needs, with --delete remove it; list: data
+            sets, recipes, runs and fine-tunings that are not finished.
         parameters: Which store.
     """
     store: Path = parameters.store
@@ -29,7 +37,10 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
             store, grace_seconds=3600 * parameters.grace_hours, delete=parameters.delete
         )
         return {"action": action, "deleted": parameters.delete, "garbage": found}
-    tasks = {"stats": stats_task, "verify": verify_task, "reindex": reindex_task, "list": list_task}
+    if action == "stats":
+        kept = {"stats": stats_task(store), "checkpoints": checkpoint_stats_task(store)}
+        return {"action": action, **kept}
+    tasks = {"verify": verify_task, "reindex": reindex_task, "list": list_task}
     return {"action": action, action: tasks[action](store)}
 
 

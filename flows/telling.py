@@ -131,11 +131,17 @@ def tell_maintain(summary: dict[str, Any]) -> str:
 
 
 def _tell_stats(summary: dict[str, Any]) -> str:
-    return lines_of(
+    lines = [
         f"{row['features']} features in {row['shards']} shards, {row['bytes'] / 2**20:.1f} MiB, "
         f"{row['quarantined']} quarantined: {row['recipe']}"
         for row in summary["stats"]
-    )
+    ]
+    lines += [
+        f"{many(row['checkpoints'], 'checkpoint')}, {row['bytes'] / 2**20:.1f} MiB: "
+        f"fine-tuning {row['run']}"
+        for row in summary["checkpoints"]
+    ]
+    return lines_of(lines)
 
 
 def _tell_verify(summary: dict[str, Any]) -> str:
@@ -166,6 +172,11 @@ def _tell_list(summary: dict[str, Any]) -> str:
             f"run {run['run'][:16]}: {run['head']} on {run['dataset']}, validation "
             f"{run['validation_accuracy']:.4f}{test}"
         )
+    lines += [
+        f"fine-tuning {kept['run']}: not finished, {many(kept['epochs'], 'epoch')} done, "
+        f"{kept['bytes'] / 2**20:.1f} MiB"
+        for kept in listed["finetunings"]
+    ]
     return lines_of(lines)
 
 

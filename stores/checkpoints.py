@@ -5,14 +5,17 @@ import logging
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stores.checksums import damage, file_digests
-from stores.errors import NewerFormat, explained
-from stores.garbage import GRACE_SECONDS, Garbage, aged
-from stores.publish import publish_folder
+from stores.errors import CorruptStore, NewerFormat, StoreError
+from stores.garbage import GRACE_SECONDS, Garbage, aged, bytes_of
+from stores.publish import make_folder, publish_folder
 from stores.runs import RunStore
 
 log = logging.getLogger("gargalo.store")
@@ -40,7 +43,10 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Those of one run that is being trained: `checkpoints/<first 16 digits of its id>/`."""
+    """Those of one run that is being trained: `checkpoints/<first 16 digits of its id>/`.
+
+    `run` is its id, or for who only looks at them these digits.
+    """
 
     def __init__(self, root: str | os.PathLike[str], run: str) -> None:
         self.folder = Path(root) / "checkpoints" / run[:16]
@@ -55,8 +61,7 @@ class Checkpoints:
         """
         final = self.folder / f"{len(history):06}"
         if final.exists():  # a damaged one, or that of another process: both are as good as this
-            with explained(final):
-                shutil.rmtree(final, ignore_errors=True)
+            self._remove(final)
         with publish_folder(final, tmp=self.folder / "tmp") as draft:
             save(draft)
             about = {
@@ -67,7 +72,7 @@ class Checkpoints:
             }
             (draft / _ABOUT).write_text(json.dumps(about))
         for older in self._folders()[:-_KEPT]:
-            shutil.rmtree(older, ignore_errors=True)
+            self._remove(older)
         return Checkpoint(final, list(history))
 
     def latest(self) -> Checkpoint | None:
@@ -78,17 +83,80 @@ class Checkpoints:
         for folder in reversed(self._folders()):
             try:
                 return self._read(folder)
-            except NewerFormat:
-                raise
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, CorruptStore) as error:
                 log.warning("%s: a damaged checkpoint is passed over: %s", folder, error)
         return None
 
+    def stats(self) -> dict[str, Any]:
+        """Return whose they are, by the run's first 16 digits, how many, and their bytes."""
+        folders = self._folders()
+        return {
+            "run": self.folder.name,
+            "checkpoints": len(folders),
+            "bytes": sum(map(bytes_of, folders)),
+        }
+
+    def verify(self) -> list[str]:
+        """Read every byte of each; return what is wrong, and from where the next call goes on."""
+        folders, whole, findings = self._folders(), [], []
+        for folder in folders:
+            try:
+                whole.append(self._read(folder).folder)
+            except (StoreError, OSError) as error:
+                if folder.exists():
+                    findings.append(error)
+        way_out = _way_out(folders, whole)
+        return [
+            str(found) if isinstance(found, NewerFormat) else f"{found}; {way_out}"
+            for found in findings
+        ]
+
+    def garbage(self, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
+        """Find those that nobody goes on from: damaged ones, or all that were left alone."""
+        places = self._folders() or [self.folder, *self.folder.glob("tmp")]
+        if time.time() - max(path.stat().st_mtime for path in places) > ABANDONED_SECONDS:
+            yield from aged(self.folder, "checkpoints that nobody went on with", grace_seconds)
+            return
+        for folder in self._folders():
+            for found in aged(folder, "a damaged checkpoint", grace_seconds):
+                if self._is_damaged(folder):
+                    yield found
+
     def discard(self) -> None:
         """Delete all of them: the run is stored."""
+        for folder in self._folders():
+            self._remove(folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _remove(self, folder: Path) -> None:
+        """Delete one, if that is permitted; it goes at once, so that nobody finds half of it."""
+        draft = self.folder / "tmp" / f"{uuid.uuid4().hex}.draft"
+        with suppress(OSError):
+            make_folder(draft.parent)
+            folder.rename(draft)
+        shutil.rmtree(draft, ignore_errors=True)
+
+    def _is_damaged(self, folder: Path) -> bool:
+        try:
+            self._read(folder)
+        except CorruptStore:
+            return folder.exists()  # else the training was done with it just now
+        except (NewerFormat, OSError):  # it may be whole
+            return False
+        return False
+
     def _read(self, folder: Path) -> Checkpoint:
+        """Return one that is whole; raises CorruptStore, NewerFormat, or the system's OSError."""
+        try:
+            return self._checked(folder)
+        except StoreError:
+            raise
+        except FileNotFoundError as error:
+            raise CorruptStore(f"{error.filename}: the file is gone") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptStore(f"{folder / _ABOUT}: the file is damaged") from error
+
+    def _checked(self, folder: Path) -> Checkpoint:
         about = json.loads((folder / _ABOUT).read_text())
         if about["format"] > CHECKPOINT_VERSION:
             raise NewerFormat(
@@ -96,24 +164,55 @@ class Checkpoints:
                 f"up to {CHECKPOINT_VERSION}; update gargalo to go on with it"
             )
         found = {name: digest for name, digest in file_digests(folder).items() if name != _ABOUT}
-        if what := damage(folder, dict(about["sha256"]), found):
-            raise ValueError(what)
-        if about["run"] != self._run or int(folder.name) != len(about["history"]):
-            raise ValueError(f"it is that of another training, of run {about['run']}")
+        if wrong := damage(folder, dict(about["sha256"]), found, what="checkpoint"):
+            raise CorruptStore(wrong)
+        if not about["run"].startswith(self._run) or int(folder.name) != len(about["history"]):
+            raise CorruptStore(f"{folder}: it is that of another training, of run {about['run']}")
         return Checkpoint(folder, list(about["history"]))
 
     def _folders(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
 
 
+def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
+    """Return the checkpoints of each run that is not stored: what its next call goes on from."""
+    runs = RunStore(root)
+    return [
+        found
+        for found in all_checkpoints(root)
+        if found.stats()["checkpoints"] and not _is_stored(runs, found.folder.name)
+    ]
+
+
+def all_checkpoints(root: str | os.PathLike[str]) -> list[Checkpoints]:
+    """Return the checkpoints of each run, those that a stored one left behind among them."""
+    folders = sorted(Path(root).glob("checkpoints/" + "[0-9a-f]" * 16))
+    return [Checkpoints(root, folder.name) for folder in folders]
+
+
 def checkpoint_garbage(
     root: str | os.PathLike[str], grace_seconds: float = GRACE_SECONDS
 ) -> Iterator[Garbage]:
-    """Find the checkpoints of runs that are stored, and those that nobody went on with."""
+    """Find the checkpoints of runs that are stored, abandoned ones, and those that are damaged."""
     runs = RunStore(root)
-    for folder in sorted(Path(root).glob("checkpoints/*")):
-        newest = max((path.stat().st_mtime for path in folder.glob("[0-9]*")), default=0.0)
-        if folder.name in runs:
-            yield from aged(folder, "checkpoints of a run that is stored", grace_seconds)
-        elif time.time() - newest > ABANDONED_SECONDS:
-            yield from aged(folder, "checkpoints that nobody went on with", grace_seconds)
+    for found in all_checkpoints(root):
+        if _is_stored(runs, found.folder.name):
+            reason = "checkpoints of a run that is stored"
+            yield from aged(found.folder, reason, grace_seconds)
+        else:
+            yield from found.garbage(grace_seconds)
+
+
+def _is_stored(runs: RunStore, run: str) -> bool:
+    try:
+        return run in runs
+    except NewerFormat:  # nobody here can tell if it is whole
+        return False
+
+
+def _way_out(folders: Sequence[Path], whole: Sequence[Path]) -> str:
+    """Say from where a training goes on, of whose checkpoints, oldest first, some are whole."""
+    if not whole:
+        return "no other is whole, the next call begins anew"
+    which = "the newest" if whole[-1] == folders[-1] else "the one before"
+    return f"the next call goes on from {which}, after epoch {int(whole[-1].name)}"

@@ -42,12 +42,17 @@ def shard_checksum(words: Words, rows: Rows) -> int:
     return state.intdigest()
 
 
-def damage(folder: Path, expected: dict[str, str], found: dict[str, str]) -> str | None:
-    """Say of which file of a model the digest is not the one that is expected, if there is one."""
+def damage(
+    folder: Path, expected: dict[str, str], found: dict[str, str], *, what: str = "model"
+) -> str | None:
+    """Say of which file of a model the digest is not the one that is expected, if there is one.
+
+    `what` says what it is, where it is no model.
+    """
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             return (
-                f"{folder / name}: the model is damaged (SHA-256: expected "
+                f"{folder / name}: the {what} is damaged (SHA-256: expected "
                 f"{expected.get(name, 'no file')}, found {found.get(name, 'no file')})"
             )
     return None

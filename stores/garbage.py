@@ -35,7 +35,7 @@ def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]
     for path in sorted(tmp.glob("*.draft")):
         with suppress(FileNotFoundError):  # its writer was done with it just now
             if _age(path) > grace_seconds and not is_leased(path):
-                yield Garbage(path, _size(path), "left by a writer that died")
+                yield Garbage(path, bytes_of(path), "left by a writer that died")
 
 
 def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
@@ -55,7 +55,7 @@ def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterat
 def aged(path: Path, reason: str, grace_seconds: float) -> Iterator[Garbage]:
     """Give a file or folder as garbage where it is there, and older than the grace time."""
     if _age(path) > grace_seconds:
-        yield Garbage(path, _size(path), reason)
+        yield Garbage(path, bytes_of(path), reason)
 
 
 def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
@@ -68,6 +68,13 @@ def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
             else:
                 item.path.unlink()
     return found
+
+
+def bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size
 
 
 def _shadowed(index: Index) -> Iterator[str]:
@@ -97,9 +104,3 @@ def _age(path: Path) -> float:
     except FileNotFoundError:
         return -math.inf
     return time.time() - max(about.st_mtime, about.st_ctime)
-
-
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size

@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import task
 
-from stores.checkpoints import checkpoint_garbage
+from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
@@ -26,6 +26,12 @@ log = logging.getLogger("gargalo.store")
 def stats(store: Path) -> list[dict[str, Any]]:
     """Return the counts and sizes of each recipe's features."""
     return [features.stats() for features in _all_features(store)]
+
+
+def checkpoint_stats(store: Path) -> list[dict[str, Any]]:
+    """Return the counts and sizes of each fine-tuning's checkpoints."""
+    check_exists(store)
+    return [kept.stats() for kept in all_checkpoints(store)]
 
 
 def verify(store: Path) -> dict[str, list[str]]:
@@ -51,7 +57,10 @@ def verify(store: Path) -> dict[str, list[str]]:
             Manifest.read(store, name)
         except StoreError as error:
             found[f"data set {name}"].append(str(error))
-    return found | RunStore(store).verify()
+    found |= RunStore(store).verify()
+    for kept in unfinished(store):
+        found[f"fine-tuning {kept.folder.name}"] = kept.verify()
+    return found
 
 
 def reindex(store: Path) -> dict[str, int]:
@@ -85,7 +94,7 @@ def collect_garbage(
 
 
 def list_store(store: Path) -> dict[str, Any]:
-    """Return the data sets, recipes and runs of a store, a line of facts each."""
+    """Return the data sets, recipes, runs and unfinished fine-tunings, a line of facts each."""
     check_exists(store)
     sets = []
     for name in datasets(store):
@@ -100,10 +109,12 @@ def list_store(store: Path) -> dict[str, Any]:
         "datasets": sets,
         "recipes": [str(features.recipe) for features in _all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
+        "finetunings": list(_unfinished(store)),
     }
 
 
 stats_task = task(name="stats", **RETRIED)(stats)
+checkpoint_stats_task = task(name="checkpoint stats", **RETRIED)(checkpoint_stats)
 verify_task = task(name="verify", **RETRIED)(verify)
 reindex_task = task(name="reindex", **RETRIED)(reindex)
 collect_task = task(name="collect garbage", **RETRIED)(collect_garbage)
@@ -119,6 +130,16 @@ def _all_features(store: Path) -> list[FeatureStore]:
         except (StoreError, FileNotFoundError) as error:
             log.warning("%s; left out", error)
     return found
+
+
+def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
+    for kept in unfinished(store):
+        try:
+            latest = kept.latest()
+        except StoreError as error:
+            log.warning("%s; left out", error)
+            continue
+        yield kept.stats() | {"epochs": latest.epochs if latest else 0}
 
 
 def _recipe_folders(store: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-from flows.telling import tell_ingest
+from flows.telling import tell_ingest, tell_maintain
 from flows.telling_runs import tell_pipeline
 
 INGESTED = {
@@ -46,3 +46,13 @@ def test_a_pipeline_tells_a_rejected_file_once():
     )
     assert told.count("cat/1.jpg") == 1
     assert told.count("cat/2.jpg") == 1
+
+
+def test_checkpoints_are_told_beside_the_rest():
+    kept = {"run": "0123456789abcdef", "checkpoints": 1, "bytes": 3 * 2**19, "epochs": 2}
+    told = tell_maintain({"action": "stats", "stats": [], "checkpoints": [kept]})
+    assert told == "1 checkpoint, 1.5 MiB: fine-tuning 0123456789abcdef"
+    listed = {"datasets": [], "recipes": [], "runs": [], "finetunings": [kept]}
+    assert tell_maintain({"action": "list", "list": listed}) == (
+        "fine-tuning 0123456789abcdef: not finished, 2 epochs done, 1.5 MiB"
+    )

@@ -6,12 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stores.checkpoints import Checkpoints
 from stores.errors import NotInStore
 from stores.features import FeatureStore
-from tasks.maintain import collect_garbage, list_store, reindex, stats, verify
-from tests.stores.samples import RECIPE
+from tasks.maintain import (
+    checkpoint_stats,
+    collect_garbage,
+    list_store,
+    reindex,
+    stats,
+    verify,
+)
+from tests.stores.samples import RECIPE, flip
 
 KEYS = [bytes([n]) * 32 for n in range(4)]
+RUN = "ab" * 32
 
 
 @pytest.fixture
@@ -20,6 +29,17 @@ def store(tmp_path):
     features.write(KEYS[:2], np.ones((2, 3), "f4"))
     features.write(KEYS[2:], np.ones((2, 3), "f4"))
     return tmp_path
+
+
+@pytest.fixture
+def state(store):
+    """The file of the second epoch of a fine-tuning that was interrupted."""
+    checkpoints = Checkpoints(store, RUN)
+    for epochs in (1, 2):
+        kept = checkpoints.publish(
+            [{"loss": 1.0}] * epochs, save=lambda folder: np.savez(folder / "state", np.ones(9))
+        )
+    return kept.folder / "state.npz"
 
 
 def test_stats_count_what_is_there(store):
@@ -67,6 +87,36 @@ def test_verify_reads_data_sets_and_runs_too(store):
     assert found.keys() == {"data set pets", f"run {'0' * 16}"}
     assert "ingest again" in found["data set pets"][0]
     assert "train again" in found[f"run {'0' * 16}"][0]
+
+
+def test_a_damaged_checkpoint_is_told_and_collected(store, state):
+    name = f"fine-tuning {RUN[:16]}"
+    assert verify(store)[name] == []
+    flip(state, 300)
+    (finding,) = verify(store)[name]
+    assert f"{state}: the checkpoint is damaged" in finding
+    assert "goes on from the one before, after epoch 1" in finding
+    (garbage,) = collect_garbage(store, grace_seconds=-1, delete=True)
+    assert garbage["path"] == str(state.parent)
+    assert verify(store)[name] == []
+    assert Checkpoints(store, RUN).latest().epochs == 1
+
+
+def test_checkpoints_are_counted_and_unfinished_trainings_listed(store, state):
+    (row,) = checkpoint_stats(store)
+    assert (row["run"], row["checkpoints"]) == (RUN[:16], 2)
+    assert row["bytes"] > 2 * state.stat().st_size
+    assert list_store(store)["finetunings"] == [row | {"epochs": 2}]
+    flip(state, 300)
+    assert list_store(store)["finetunings"] == [row | {"epochs": 1}]
+
+
+def test_a_checkpoint_of_a_newer_version_hides_no_other_part(store, state, caplog):
+    about = state.with_name("checkpoint.json")
+    about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
+    listed = list_store(store)
+    assert (listed["recipes"], listed["finetunings"]) == ([str(RECIPE)], [])
+    assert "of format version 9" in caplog.text
 
 
 def test_a_damaged_data_set_hides_no_other_part(store, caplog):

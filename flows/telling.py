@@ -169,8 +169,12 @@ def _tell_list(summary: dict[str, Any]) -> str:
     for run in listed["runs"]:
         test = "" if run["test_accuracy"] is None else f", test {run['test_accuracy']:.4f}"
         lines.append(
-            f"run {run['run'][:16]}: {run['head']} on {run['dataset']}, validation "
-            f"{run['validation_accuracy']:.4f}{test}"
+            f"run {run['run'][:16]}: {run['head']} on {run['dataset']}, "
+            + (
+                f"failed: {run['failure']}"
+                if run["failure"]
+                else f"validation {run['validation_accuracy']:.4f}{test}"
+            )
         )
     lines += [
         f"fine-tuning {kept['run']}: not finished, {many(kept['epochs'], 'epoch')} done, "

@@ -71,7 +71,9 @@ class Checkpoints:
                 "sha256": file_digests(draft),
             }
             (draft / _ABOUT).write_text(json.dumps(about))
-        for older in self._folders()[:-_KEPT]:
+        # A later one is damaged, where this training begins anew: it must not crowd out this.
+        upto = [folder for folder in self._folders() if folder <= final]
+        for older in upto[:-_KEPT]:
             self._remove(older)
         return Checkpoint(final, list(history))
 

@@ -67,6 +67,17 @@ def test_a_damaged_one_is_said_and_the_one_before_is_taken(checkpoints, caplog, 
     assert checkpoints.latest().epochs == 2
 
 
+def test_where_none_is_whole_those_of_a_new_beginning_are_kept(checkpoints):
+    for epochs in (1, 2, 3):
+        keep(checkpoints, epochs)
+    for damaged in ("000002", "000003"):
+        flip(checkpoints.folder / damaged / "weights", 3)
+    assert checkpoints.latest() is None
+    for epochs in (1, 2, 3):
+        keep(checkpoints, epochs)
+        assert checkpoints.latest().epochs == epochs
+
+
 def test_one_of_another_run_is_passed_over(checkpoints, tmp_path, caplog):
     other = Checkpoints(tmp_path, RUN.id[:16] + "0" * 48)
     keep(other, 1)

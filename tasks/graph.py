@@ -1,12 +1,48 @@
-"""A backbone's graph: where it can be cut in two, and where its stages end."""
+"""A backbone's graph: what it tells, where it can be cut in two, and where its stages end."""
 
+import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
+from stores.memory import Question, recall, remember
+from tasks.backbones import Backbone
+from tasks.backend import check_backend
+
 Call = tuple[str, int]  # a layer's name, and which of its calls
+
+
+def told_by_graph(
+    question: Question,
+    answer: Callable[[Any], list[str]],
+    *,
+    backbone: Backbone,
+    image_size: tuple[int, int],
+    store: Path,
+) -> list[str]:
+    """Return the names that `answer` finds in a backbone's graph.
+
+    They are remembered by the question: Keras is imported, and the graph built, only where the
+    store does not remember them. `image_size` is height and width in pixels. Raises InputError
+    where the backbone refuses it.
+    """
+    if remembered := recall(store, question):
+        return list(json.loads(remembered))
+    check_backend()
+    names = answer(build_graph(backbone, image_size))
+    remember(store, question, json.dumps(names))
+    return names
+
+
+def build_graph(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa: ANN401  a model
+    """Return a backbone with whatever weights, its layers named as where weights are loaded."""
+    import keras
+
+    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
+    return backbone.build(image_size)
 
 
 def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras model

@@ -1,16 +1,15 @@
 """Which layers of a backbone to compare: one at the end of each stage, and the output."""
 
-import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
-from stores.memory import recall, remember
 from tasks.backbones import Backbone, find_backbone
-from tasks.backend import check_backend
 from tasks.errors import InputError
+from tasks.graph import stage_ends, told_by_graph
 from tasks.recipes import DEFAULT_TAP
 from tasks.retrying import RETRIED
 
@@ -43,21 +42,14 @@ def _stage_ends(backbone: Backbone, side: int, store: Path) -> tuple[str, ...]:
         "image_size": repr(side),
         "keras": version("keras"),
     }
-    answer = recall(store, question)
-    if answer is None:
-        answer = json.dumps(_found_ends(backbone, side))
-        remember(store, question, answer)
-    return tuple(json.loads(answer))
+    return tuple(
+        told_by_graph(
+            question, _earlier_ends, backbone=backbone, image_size=(side, side), store=store
+        )
+    )
 
 
-def _found_ends(backbone: Backbone, side: int) -> list[str]:
-    check_backend()
-    import keras
-
-    from tasks.graph import stage_ends
-
-    keras.backend.clear_session(free_memory=False)  # as where weights are loaded: the same names
-    model = backbone.build((side, side))
+def _earlier_ends(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras model
     return [name for name in stage_ends(model) if model.get_layer(name).output is not model.output]
 
 

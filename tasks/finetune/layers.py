@@ -1,17 +1,16 @@
 """Which layers are trained: what `--unfreeze` says, and the layers of a backbone by name."""
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stores.memory import recall, remember
 from stores.recipe import Recipe
 from tasks.backbones import find_backbone
-from tasks.backend import check_backend
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
+from tasks.graph import cut_points, told_by_graph
 
 
 def layer_names(recipe: Recipe, store: Path) -> list[str]:
@@ -28,15 +27,13 @@ def layer_names(recipe: Recipe, store: Path) -> list[str]:
         "tap": recipe.tap,
         "versions": repr([version(name) for name in ("gargalo", "keras")]),
     }
-    if answer := recall(store, question):
-        return list(json.loads(answer))
-    check_backend()
-    import keras
-
-    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
-    names = layers_up_to(find_backbone(recipe.backbone).build(recipe.image_size), recipe.tap)
-    remember(store, question, json.dumps(names))
-    return names
+    return told_by_graph(
+        question,
+        partial(layers_up_to, tap=recipe.tap),
+        backbone=find_backbone(recipe.backbone),
+        image_size=recipe.image_size,
+        store=store,
+    )
 
 
 def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras model
@@ -81,8 +78,6 @@ def last_frozen_cut(model: Any) -> str | None:  # noqa: ANN401  a Keras model
     None where no weight comes before: then there is nothing to spare.
     """
     import keras
-
-    from tasks.graph import cut_points
 
     found = None
     for name in cut_points(model):

@@ -12,6 +12,7 @@ from tasks.engines.keras_engine import pooled, tap_output
 from tasks.errors import InputError
 from tasks.finetune.layers import freeze, last_frozen_cut, layers_up_to
 from tasks.finetune.specification import NOTHING, FineTuning
+from tasks.graph import build_graph
 from tasks.heads.dense.networks import Weights as HeadWeights
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.trained import TrainedDense
@@ -121,8 +122,7 @@ def build_network(
 
 def cut_of(recipe: Recipe, tuning: FineTuning) -> Cut | None:
     """Return where the network of a fine-tuning is cut, whatever its weights."""
-    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
-    base = find_backbone(recipe.backbone).build(recipe.image_size)
+    base = build_graph(find_backbone(recipe.backbone), recipe.image_size)
     return _frozen(base, recipe, tuning)
 
 

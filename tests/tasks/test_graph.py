@@ -1,8 +1,12 @@
+import json
+
 import keras
 import pytest
 
+from stores.memory import recall
 from tasks.backbones import find_backbone
-from tasks.graph import cut_points, stage_ends
+from tasks.errors import InputError
+from tasks.graph import build_graph, cut_points, stage_ends, told_by_graph
 
 LITE0 = "block2a_expand_activation block3a_expand_activation block4a_expand_activation"
 STAGE_ENDS = {
@@ -18,6 +22,37 @@ STAGE_ENDS = {
 def build(name, side=96):
     keras.backend.clear_session()
     return find_backbone(name).build((side, side))
+
+
+def names_of(model):
+    return [layer.name for layer in model.layers]
+
+
+def layers_of(backbone, store, side=16, answer=names_of):
+    question = {"what": "all layers", "backbone": backbone.name, "image_size": repr(side)}
+    asked = {"backbone": backbone, "image_size": (side, side), "store": store}
+    return told_by_graph(question, answer, **asked), recall(store, question)
+
+
+def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):
+    names, remembered = layers_of(tiny.TINY, tmp_path)
+    assert "gates" in names
+    assert json.loads(remembered) == names
+    assert layers_of(tiny.TINY, tmp_path, answer=None) == (names, remembered)
+    with pytest.raises(TypeError, match="not callable"):  # another question
+        layers_of(tiny.TINY, tmp_path, side=24, answer=None)
+
+
+def test_what_was_refused_is_not_remembered(tiny, tmp_path):
+    with pytest.raises(InputError, match="tiny refuses images of 4×4 pixels"):
+        layers_of(tiny.TINY, tmp_path, side=4)
+    assert not list(tmp_path.glob("remembered/*"))
+
+
+def test_a_graph_names_its_layers_alike_whatever_was_built_before():
+    first, second = (build_graph(find_backbone("inception_v3"), (96, 96)) for _ in range(2))
+    assert "conv2d" in names_of(first)
+    assert names_of(second) == names_of(first)
 
 
 def stands_alone(model, name):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stores.checksums import damage, file_digests
+from stores.checksums import damage, file_digests, json_digest
 from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.garbage import GRACE_SECONDS, Garbage, aged, bytes_of
 from stores.publish import make_folder, publish_folder
@@ -20,7 +20,8 @@ from stores.runs import RunStore
 
 log = logging.getLogger("gargalo.store")
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
+_DIGEST_SINCE = 2  # `checkpoint.json` has one of itself
 # What nobody went on with for so long, nobody will.
 ABANDONED_SECONDS = 30 * 24 * 3600.0
 _KEPT = 2  # the newest, and the one before in case that it is damaged
@@ -70,7 +71,7 @@ class Checkpoints:
                 "history": list(history),
                 "sha256": file_digests(draft),
             }
-            (draft / _ABOUT).write_text(json.dumps(about))
+            (draft / _ABOUT).write_text(json.dumps(about | {"digest": json_digest(about)}))
         # A later one is damaged, where this training begins anew: it must not crowd out this.
         upto = [folder for folder in self._folders() if folder <= final]
         for older in upto[:-_KEPT]:
@@ -165,6 +166,8 @@ class Checkpoints:
                 f"{folder}: a checkpoint of format version {about['format']}, this software knows "
                 f"up to {CHECKPOINT_VERSION}; update gargalo to go on with it"
             )
+        if about["format"] >= _DIGEST_SINCE and about.pop("digest") != json_digest(about):
+            raise CorruptStore(f"{folder / _ABOUT}: the file is damaged")
         found = {name: digest for name, digest in file_digests(folder).items() if name != _ABOUT}
         if wrong := damage(folder, dict(about["sha256"]), found, what="checkpoint"):
             raise CorruptStore(wrong)

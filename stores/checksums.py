@@ -1,8 +1,10 @@
 """Checksums by which what is damaged, or a row read for another image or recipe, is found out."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -60,6 +62,12 @@ def damage(
 
 def _bytes_of(array: NDArray[np.generic]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def json_digest(body: dict[str, Any]) -> str:
+    """Return the SHA-256 of what JSON can hold, however it is written there."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digests(folder: Path) -> dict[str, str]:

@@ -1,12 +1,12 @@
 """A run: one trained head or fine-tuned model, with what it was trained on, how, and how it did."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 
 RUN_VERSION = 3
@@ -108,16 +108,11 @@ def run_id(
         "seed": seed,
     }
     some = {"folds": folds, "finetuning": dict(finetuning or {})}
-    return _digest(decisive | {name: value for name, value in some.items() if value})
-
-
-def _digest(body: dict[str, Any]) -> str:
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest(decisive | {name: value for name, value in some.items() if value})
 
 
 def _stamped(body: dict[str, Any]) -> str:
-    return json.dumps({"format": RUN_VERSION, "sha256": _digest(body), "run": body}, indent=2)
+    return json.dumps({"format": RUN_VERSION, "sha256": json_digest(body), "run": body}, indent=2)
 
 
 def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
@@ -128,7 +123,7 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
         names = {field.name for field in fields(kind)}
         names -= {name for name, since in _SINCE.items() if since > version}
         named = set(body) == names
-        whole = named and stored["sha256"] == _digest(body)
+        whole = named and stored["sha256"] == json_digest(body)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(_damaged(path)) from error
     if newer:

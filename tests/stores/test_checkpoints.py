@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import time
@@ -56,6 +57,21 @@ def test_the_latest_is_what_was_kept_last(checkpoints):
     assert len([path for path in checkpoints.folder.iterdir() if path.name != "tmp"]) == 2
 
 
+def test_a_history_that_was_changed_is_damaged(checkpoints):
+    keep(checkpoints, 1)
+    about = keep(checkpoints, 2).folder / "checkpoint.json"
+    about.write_text(about.read_text().replace("0.5", "0.4"))
+    assert checkpoints.latest().epochs == 1
+
+
+def test_one_of_the_first_format_is_read(checkpoints):
+    about = keep(checkpoints, 1).folder / "checkpoint.json"
+    told = json.loads(about.read_text()) | {"format": 1}
+    del told["digest"]
+    about.write_text(json.dumps(told))
+    assert checkpoints.latest().epochs == 1
+
+
 @pytest.mark.parametrize("file", ["weights", "checkpoint.json"])
 @pytest.mark.parametrize("damage", [lambda path: flip(path, 3), os.unlink])
 def test_a_damaged_one_is_said_and_the_one_before_is_taken(checkpoints, caplog, file, damage):
@@ -87,8 +103,8 @@ def test_one_of_another_run_is_passed_over(checkpoints, tmp_path, caplog):
 
 def test_one_of_a_newer_format_is_refused(checkpoints):
     path = keep(checkpoints, 1).folder / "checkpoint.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(NewerFormat, match="knows up to 1; update gargalo"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 9'))
+    with pytest.raises(NewerFormat, match="knows up to 2; update gargalo"):
         checkpoints.latest()
 
 
@@ -163,7 +179,7 @@ def test_verify_tells_damage_and_from_where_it_goes_on(
 
 def test_verify_says_of_a_newer_format_what_the_next_call_says(checkpoints, tmp_path):
     path = keep(checkpoints, 1).folder / "checkpoint.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 9'))
     (told,) = found_in(tmp_path).verify()
     with pytest.raises(NewerFormat) as error:
         checkpoints.latest()

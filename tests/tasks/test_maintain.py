@@ -113,7 +113,7 @@ def test_checkpoints_are_counted_and_unfinished_trainings_listed(store, state):
 
 def test_a_checkpoint_of_a_newer_version_hides_no_other_part(store, state, caplog):
     about = state.with_name("checkpoint.json")
-    about.write_text(about.read_text().replace('"format": 1', '"format": 9'))
+    about.write_text(about.read_text().replace('"format": 2', '"format": 9'))
     listed = list_store(store)
     assert (listed["recipes"], listed["finetunings"]) == ([str(RECIPE)], [])
     assert "of format version 9" in caplog.text

@@ -48,6 +48,12 @@ def add(folder: Path, first: int, count: int) -> list[Path]:
     return [change(folder, number) for number in range(first, first + count)]
 
 
+def keep_first(folder: Path, count: int) -> None:
+    """Remove all images but those of the first names, whatever their class."""
+    for path in sorted(folder.glob("*/*"), key=lambda path: path.name)[count:]:
+        path.unlink()
+
+
 def copied(folder: Path, to: Path) -> Path:
     """Return a copy of a folder of images that may be changed."""
     shutil.rmtree(to, ignore_errors=True)

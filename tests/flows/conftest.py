@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -96,6 +97,32 @@ def run_json(run):
         return json.loads(output.splitlines()[-1])
 
     return run_json
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Of the module's first store by `once`: a copy, and what was told of it."""
+    return {"store": tmp_path_factory.mktemp("made") / "feature-store"}
+
+
+@pytest.fixture
+def once(made, tmp_path):
+    """Make a store in this test's folder: by the flows for the module's first, else by a copy.
+
+    The copies' manifest leads to the photos of the first, which no test of the module may change.
+    """
+
+    def once(make):
+        own = tmp_path / "feature-store"
+        if "told" in made:
+            shutil.copytree(made["store"], own)
+            return made["told"]
+        told = make()
+        shutil.copytree(own, made["store"])
+        made["told"] = told
+        return told
+
+    return once
 
 
 @pytest.fixture

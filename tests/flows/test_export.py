@@ -6,8 +6,9 @@ SMALL = ("--image-size", "32")
 
 
 @pytest.fixture
-def run_id(run_json, photos):
-    return run_json("pipeline", photos, *SMALL, "--head", "logistic")["train"]["run"]
+def run_id(once, run_json, photos):
+    asked = (photos, *SMALL, "--head", "logistic")
+    return once(lambda: run_json("pipeline", *asked))["train"]["run"]
 
 
 def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
@@ -45,6 +46,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match, tm
 
 
 def test_without_a_validation_image_there_is_nothing_to_compare_with(run, run_id, run_json, photos):
+    run_json("ingest", photos, "--dataset", "photos")  # the folder of this test, not a copy's
     for path in photos.rglob("*.png"):
         path.unlink()
     run_json_fails, _, errors = run("export", run_id, "model")

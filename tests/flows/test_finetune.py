@@ -9,8 +9,9 @@ TOP = ("--unfreeze", "top_conv", "--epochs", "2", "--learning-rate", "1e-3")
 
 
 @pytest.fixture
-def run_id(run_json, photos):
-    return run_json("pipeline", photos, *SMALL, "--head", "dense")["train"]["run"]
+def run_id(once, run_json, photos):
+    asked = (photos, *SMALL, "--head", "dense")
+    return once(lambda: run_json("pipeline", *asked))["train"]["run"]
 
 
 def test_a_run_is_fine_tuned_once_reported_tested_and_used(run, run_json, run_id, tmp_path):

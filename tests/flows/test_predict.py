@@ -7,8 +7,9 @@ SMALL = ("--image-size", "32")
 
 
 @pytest.fixture
-def run_id(run_json, photos):
-    return run_json("pipeline", photos, *SMALL, "--head", "logistic")["train"]["run"]
+def run_id(once, run_json, photos):
+    asked = (photos, *SMALL, "--head", "logistic")
+    return once(lambda: run_json("pipeline", *asked))["train"]["run"]
 
 
 def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tmp_path):

@@ -9,9 +9,12 @@ GRID = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10,100", "--gri
 
 
 @pytest.fixture
-def swept(run_json, photos):
-    run_json("extract", photos, *SMALL)
-    return run_json("sweep", photos.name, *SMALL, *GRID)
+def swept(once, run_json, photos):
+    def sweep():
+        run_json("extract", photos, *SMALL)
+        return run_json("sweep", photos.name, *SMALL, *GRID)
+
+    return once(sweep)
 
 
 def test_the_leaderboard_in_its_ways(run, run_json, swept, tmp_path):

@@ -24,8 +24,8 @@ kind = "centroid"
 
 
 @pytest.fixture
-def extracted(run_json, photos):
-    run_json("extract", photos, *SMALL)
+def extracted(once, run_json, photos):
+    once(lambda: run_json("extract", photos, *SMALL))
     return photos.name
 
 

@@ -66,7 +66,10 @@ def test_from_kept_views_it_is_the_same_run(run_json, run_id, tmp_path):
 @pytest.mark.parametrize(
     ("split", "asked"), [("train", ("--prefix", "cached")), ("test", ("--open-test",))]
 )
-def test_a_missing_image_is_named_and_the_data_set_stays(run, run_id, photos, split, asked):
+def test_a_missing_image_is_named_and_the_data_set_stays(
+    run, run_json, run_id, photos, split, asked
+):
+    run_json("ingest", photos, "--dataset", "photos")  # the folder of this test, not a copy's
     entries = Manifest.read("feature-store", photos.name).of_status("accepted")
     path = next(entry.path for entry in entries if entry.split == split)
     (photos / path).unlink()

@@ -71,7 +71,7 @@ class Checkpoints:
                 "history": list(history),
                 "sha256": file_digests(draft),
             }
-            (draft / _ABOUT).write_text(json.dumps(about | {"digest": json_digest(about)}))
+            (draft / _ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}))
         # A later one is damaged, where this training begins anew: it must not crowd out this.
         upto = [folder for folder in self._folders() if folder <= final]
         for older in upto[:-_KEPT]:
@@ -166,7 +166,7 @@ class Checkpoints:
                 f"{folder}: a checkpoint of format version {about['format']}, this software knows "
                 f"up to {CHECKPOINT_VERSION}; update gargalo to go on with it"
             )
-        if about["format"] >= _DIGEST_SINCE and about.pop("digest") != json_digest(about):
+        if about["format"] >= _DIGEST_SINCE and about.pop("digest") != _digest(about):
             raise CorruptStore(f"{folder / _ABOUT}: the file is damaged")
         found = {name: digest for name, digest in file_digests(folder).items() if name != _ABOUT}
         if wrong := damage(folder, dict(about["sha256"]), found, what="checkpoint"):
@@ -213,6 +213,10 @@ def _is_stored(runs: RunStore, run: str) -> bool:
         return run in runs
     except NewerFormat:  # nobody here can tell if it is whole
         return False
+
+
+def _digest(about: dict[str, Any]) -> str:
+    return json_digest(about, allow_nan=True)  # a loss may be anything
 
 
 def _way_out(folders: Sequence[Path], whole: Sequence[Path]) -> str:

@@ -64,9 +64,12 @@ def _bytes_of(array: NDArray[np.generic]) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def json_digest(body: dict[str, Any]) -> str:
-    """Return the SHA-256 of what JSON can hold, however it is written there."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def json_digest(body: dict[str, Any], *, allow_nan: bool = False) -> str:
+    """Return the SHA-256 of what JSON can hold, however it is written there.
+
+    Raises ValueError for NaN and infinity, which JSON has not, unless they are allowed.
+    """
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

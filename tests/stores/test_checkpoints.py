@@ -64,6 +64,12 @@ def test_a_history_that_was_changed_is_damaged(checkpoints):
     assert checkpoints.latest().epochs == 1
 
 
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_kept(checkpoints, loss):
+    checkpoints.publish([{"val_loss": loss}], save=lambda folder: None)
+    assert repr(checkpoints.latest().history) == repr([{"val_loss": loss}])
+
+
 def test_one_of_the_first_format_is_read(checkpoints):
     about = keep(checkpoints, 1).folder / "checkpoint.json"
     told = json.loads(about.read_text()) | {"format": 1}

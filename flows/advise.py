@@ -10,6 +10,7 @@ from flows.command_line import Summary, command_line
 from flows.extract import extract_stage, find_manifest
 from flows.parameters import AdviseParameters, ExtractParameters
 from flows.progress import announce
+from flows.server_view import run_name
 from flows.telling_advice import tell_advise
 from flows.warm_up import warm_up_advise
 from stores.manifest import Manifest
@@ -29,7 +30,7 @@ from tasks.taps import taps_to_compare_task
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="advise", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="advise", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) -> Summary:
     """Measure whether images are like ImageNet's, and advise a method of transfer learning.
 

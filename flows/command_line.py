@@ -30,8 +30,8 @@ JsonFlag = Annotated[
 
 _NO_PERMISSION = "ask for permission to use it, or give another place"
 _NO_SERVER = (
-    "(the Prefect server of PREFECT_API_URL does not answer: start it, as with "
-    "`python -m flows.server`, or unset PREFECT_API_URL, and a temporary one is used)"
+    "(the Prefect server of PREFECT_API_URL does not answer, or not as one of this version: start "
+    "one, as with `python -m flows.server`, or unset PREFECT_API_URL, and a temporary one is used)"
 )
 
 
@@ -53,12 +53,19 @@ def command_line(
     `needs_server` not: it is then a plain function, which answers at once.
     """
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
-    try:
+    with errors_told():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_told():
             summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
         sys.stdout.flush()
         sys.exit(1 if summary and failed(summary) else 0)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """End the process where the block fails by what a person can act on: one line, an exit code."""
+    try:
+        yield
     except CycloptsError as error:
         sys.exit(_said(_one_line(error), code=2))
     except BrokenPipeError:  # who read our output has seen enough
@@ -73,11 +80,15 @@ def command_line(
     except OSError as error:
         sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
     except (RuntimeError, TransportError) as error:
-        if isinstance(error, RuntimeError) and " API " not in str(error):
+        if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
             raise
         sys.exit(_said(f"error: {error} {_NO_SERVER}", code=1))
     except KeyboardInterrupt:
         sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
+
+
+def _is_of_server(message: str) -> bool:
+    return " API " in message or "incompatible versions" in message
 
 
 def make_app(

@@ -9,6 +9,7 @@ from prefect import flow
 from flows.command_line import Summary, command_line
 from flows.parameters import ExportParameters
 from flows.progress import announce
+from flows.server_view import run_name
 from flows.telling import tell_export
 from stores.manifest import Manifest
 from stores.run import Run
@@ -20,7 +21,7 @@ from tasks.export import export as export_classifier
 from tasks.predict import Classifier, Prediction, load_classifier, predict
 
 
-@flow(name="export")
+@flow(name="export", flow_run_name=run_name)
 def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParameters()) -> Summary:
     """Write a run as one model that takes an image and says its class.
 

@@ -13,6 +13,7 @@ from flows.command_line import Summary, command_line
 from flows.ingest import ingest_stage
 from flows.parameters import ExtractParameters
 from flows.progress import announce
+from flows.server_view import progress_artifact, run_name, show_accounting, tell_extracted
 from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
@@ -39,7 +40,7 @@ _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
 
 
 # Two shards at a time, of which one computes: the other is being written, or read ahead.
-@flow(name="extract", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> Summary:
     """Compute the features that the store does not have, once for each image.
 
@@ -48,7 +49,8 @@ def extract(source: str, *, parameters: ExtractParameters = ExtractParameters())
         parameters: What features, of which data set, and where they are kept.
     """
     manifest = find_manifest(source, parameters)
-    _, summary = extract_stage(manifest, parameters)
+    manifest, summary = extract_stage(manifest, parameters)
+    tell_extracted(manifest.name, parameters)
     return summary
 
 
@@ -60,7 +62,7 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         raise InputError(
             f"{source!r}: there is no such folder; give a folder, or a data set's name"
         )
-    if given := _FOLDERS_ONLY & parameters.model_fields_set:
+    if given := _FOLDERS_ONLY & parameters.said:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
     return Manifest.read(parameters.store, source)
@@ -76,7 +78,9 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
     manifest, done, checked = compute_missing(manifest, job, sizes=sizes)
     seconds = time.perf_counter() - began
     summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
-    return manifest, summary | {"checked": checked + summary["checked"]}
+    summary["checked"] += checked
+    show_accounting(summary)
+    return manifest, summary
 
 
 def compute_missing(
@@ -115,18 +119,24 @@ def _compute(
     missing: Sequence[Missing], manifest: Manifest, sizes: Mapping[str, int]
 ) -> tuple[list[ShardDone], int]:
     """Compute shard after shard; return what was done, and how many rows were checked before."""
-    announce(sum(len(group.images) for group in missing))
+    images = sum(len(group.images) for group in missing)
+    announce(images)
     groups, done = [with_engine(group) for group in missing], list[ShardDone]()
     checked = sum(
         check_producers_task(quote(group.job), quote(manifest), store=group.job.store)
         for group in groups
     )
-    for group in groups:
-        shards = plan_shards_task(quote(group), quote(manifest), **sizes)
-        with stopped_with_this():
-            futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
-            done += [future.result() for future in futures]
+    with progress_artifact(images, f"extracting {manifest.name}"):
+        for group in groups:
+            done += _shards_of(group, manifest, sizes)
     return done, checked
+
+
+def _shards_of(group: Missing, manifest: Manifest, sizes: Mapping[str, int]) -> list[ShardDone]:
+    shards = plan_shards_task(quote(group), quote(manifest), **sizes)
+    with stopped_with_this():
+        futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
+        return [future.result() for future in futures]
 
 
 def _rejected(shards: Sequence[ShardDone]) -> list[Rejection]:

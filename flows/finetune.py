@@ -11,6 +11,7 @@ from flows.command_line import Summary, command_line
 from flows.extract import account, compute_needed
 from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
+from flows.server_view import progress_artifact, run_name, show_heads
 from flows.telling_runs import tell_finetune
 from flows.warm_up import warm_up_finetune
 from stores.features import FeatureStore
@@ -20,7 +21,7 @@ from stores.run import Run
 from stores.runs import RunStore
 from tasks.candidates import head_name
 from tasks.finetune.finetune import finetune_task
-from tasks.finetune.plan import PlannedFineTuning, plan_finetuning
+from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.prefix import prefix_job
 from tasks.folds import LEARNED_FROM
 from tasks.leaderboard import compared
@@ -29,7 +30,7 @@ from tasks.predict import features_job
 from tasks.report import report_task
 
 
-@flow(name="finetune", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> Summary:
     """Train a run's backbone together with its head, on the images.
 
@@ -54,6 +55,8 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         runs=[start.id],
         chosen=start.id if tuned.failure else tuned.id,
     )
+    if not tuned.failure:
+        show_heads(parameters.store, [start.id, tuned.id], tuned.id, report=report)
     return _summary(start, tuned, manifest, recipe, parameters.store) | {
         "cached": cached,
         "report": str(report),
@@ -72,10 +75,16 @@ def tune_stage(
         start, manifest, parameters.request, store=store, engine=parameters.engine
     )
     known = planned.id in runs
-    if not known:
-        _make_ready(planned, manifest)
+    if not known and planned.from_cache:
+        compute_needed(
+            manifest, prefix_job(planned), splits=LEARNED_FROM, views=planned.tuning.views
+        )
+    images = 0 if known else len(manifest.select("train").keys) * planned.tuning.epochs
+    if images:
+        announce(images, doing="fine-tuning")
     again = finetune_task.with_options(refresh_cache=not known)
-    again(quote(planned), store=store)
+    with progress_artifact(images, f"fine-tuning {start.id[:16]}"):
+        again(quote(planned), store=store)
     return runs.read(planned.id), planned.run.recipe, known
 
 
@@ -86,15 +95,6 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     compute_needed(manifest, job, splits=("test",))
     (recipe,) = job.recipes
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
-
-
-def _make_ready(planned: PlannedFineTuning, manifest: Manifest) -> None:
-    """Compute what the frozen layers make of the images, where that is to be kept."""
-    if planned.from_cache:
-        job = prefix_job(planned)
-        compute_needed(manifest, job, splits=LEARNED_FROM, views=planned.tuning.views)
-    images = sum(row["train"] for row in manifest.counts().values())
-    announce(images * planned.tuning.epochs, doing="fine-tuning")
 
 
 def _summary(

@@ -88,7 +88,7 @@ class FinetuneParameters(StoreParameters):
 
     @model_validator(mode="after")
     def _nothing_trained(self) -> Self:
-        said = self.model_fields_set - {"store", "strategy", "weights", "engine", "open_test"}
+        said = self.said - {"store", "strategy", "weights", "engine", "open_test"}
         if self.strategy == "features" and said:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(said))
             raise ValueError(

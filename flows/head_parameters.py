@@ -147,14 +147,14 @@ class SweepParameters(OpenTestParameters):
     def search(self) -> dict[str, Any]:
         """How the trials are searched and measured, as far as that was said."""
         names = {"folds": "folds", "trials": "trials", "search_seed": "seed", "guided": "guided"}
-        given = self.model_fields_set & names.keys()
+        given = self.said & names.keys()
         return {names[name]: getattr(self, name) for name in given}
 
     @property
-    def said(self) -> set[str]:
-        """What flags say, settings as `--grid` calls them."""
+    def settings_said(self) -> set[str]:
+        """The settings that flags say, as `--grid` calls them."""
         own_names = {"head_batch_size": "batch_size"}
-        return {own_names.get(name, name) for name in self.model_fields_set}
+        return {own_names.get(name, name) for name in self.said}
 
     @property
     def axes(self) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.parameters import DatasetParameters, Folder, IngestParameters
+from flows.server_view import run_name
 from flows.telling import tell_ingest
 from flows.warm_up import warm_up_ingest
 from stores.manifest import Manifest
@@ -14,7 +15,7 @@ from tasks.ingest import ingest_task
 from tasks.splits import majority
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name=run_name)
 def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters()) -> Summary:
     """Find, check, hash and split the images of a folder.
 

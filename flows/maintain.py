@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows.command_line import Summary, command_line
 from flows.parameters import MaintainParameters
+from flows.server_view import run_name
 from flows.telling import tell_maintain
 from tasks.maintain import (
     checkpoint_stats_task,
@@ -20,7 +21,7 @@ from tasks.maintain import (
 Action = Literal["stats", "verify", "reindex", "gc", "list"]
 
 
-@flow(name="maintain")
+@flow(name="maintain", flow_run_name=run_name)
 def maintain(action: Action, *, parameters: MaintainParameters = MaintainParameters()) -> Summary:
     """Look after a store.
 

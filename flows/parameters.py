@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter, validators
+from prefect.runtime import deployment
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     model_validator,
@@ -28,6 +30,8 @@ from tasks.splits import SplitRule
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
+# Without one, a server's form gives an empty text.
+OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
 
 
 def _no_file(store: Path) -> Path:
@@ -46,6 +50,19 @@ class StoreParameters(BaseModel):
     store: Annotated[Path, AfterValidator(_no_file)] = Field(
         Path("feature-store"), description="Folder of the feature store."
     )
+
+    @property
+    def said(self) -> set[str]:
+        """The names of what was said.
+
+        A server's form says everything, so that by a deployment what is as usual was not said.
+        """
+        return {
+            name
+            for name in self.model_fields_set
+            if not deployment.id
+            or getattr(self, name) != type(self).model_fields[name].get_default()
+        }
 
 
 @Parameter(name="*")
@@ -170,7 +187,7 @@ class AdviseParameters(ExtractParameters):
 
     def at(self, *taps: str) -> ExtractParameters:
         """Return what is asked for, of the features of these taps."""
-        asked = {name: getattr(self, name) for name in self.model_fields_set}
+        asked = {name: getattr(self, name) for name in self.said}
         return ExtractParameters(**asked | {"tap": list(taps)})
 
 

@@ -10,7 +10,8 @@ from flows.command_line import Summary, command_line
 from flows.extract import extract_stage
 from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
-from flows.parameters import Folder
+from flows.parameters import OptionalFolder
+from flows.server_view import run_name, show_heads
 from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
@@ -28,9 +29,9 @@ ABOUT_SAMPLE = (
 )
 
 
-@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="pipeline", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def pipeline(
-    folder: Folder | None = None, *, parameters: PipelineParameters = PipelineParameters()
+    folder: OptionalFolder = None, *, parameters: PipelineParameters = PipelineParameters()
 ) -> Summary:
     """Turn a folder of images into a tested classifier and a report.
 
@@ -48,13 +49,15 @@ def pipeline(
     manifest, extracted = extract_stage(manifest, parameters)
     tested_by = "pipeline" if has_test_images(manifest) else None
     trained = train_stage(manifest, parameters, tested_by=tested_by)
+    runs = [run["run"] for run in trained["runs"]]
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(extracted),
-        runs=[run["run"] for run in trained["runs"]],
+        runs=runs,
         chosen=trained["run"],
     )
+    show_heads(parameters.store, runs, trained["run"], report=report)
     return {
         "about": about,
         "ingest": ingested,
@@ -70,7 +73,7 @@ def folder_or_sample(
     """Return the folder and parameters as given, or those of the embedded sample."""
     if folder is not None:
         return folder, parameters
-    said = parameters.model_dump(include=parameters.model_fields_set)
+    said = parameters.model_dump(include=parameters.said)
     defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
     return write_sample(parameters.store / "sample"), PipelineParameters(**defaults | said)
 

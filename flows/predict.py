@@ -10,6 +10,7 @@ from prefect import flow
 from flows.command_line import Summary, command_line
 from flows.parameters import PredictParameters
 from flows.progress import announce
+from flows.server_view import run_name
 from flows.telling import tell_predict
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
@@ -19,7 +20,7 @@ from tasks.predict import predict as predict_images
 from tasks.tables import check_ending, check_folder, write_bytes, write_table
 
 
-@flow(name="predict")
+@flow(name="predict", flow_run_name=run_name)
 def predict(
     model: str,
     images: tuple[Path, ...],

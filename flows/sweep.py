@@ -15,6 +15,7 @@ from flows.extract import account
 from flows.head_parameters import SweepParameters
 from flows.parameters import FeatureParameters
 from flows.progress import announce
+from flows.server_view import run_name, show_heads
 from flows.telling_runs import tell_sweep
 from flows.train import feature_shape, find_data_set
 from stores.manifest import Manifest
@@ -46,7 +47,7 @@ class Swept:
     trials: int  # of which those that are alike are one run
 
 
-@flow(name="sweep", task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="sweep", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def sweep(
     dataset: str,
     file: Path | None = None,
@@ -83,6 +84,7 @@ def sweep(
         chosen=chosen.id,
         survey=True,
     )
+    show_heads(parameters.store, [run.id for run in trained], chosen.id, report=report)
     return _summary(runs, manifest, swept, trained, chosen) | {"report": str(report)}
 
 
@@ -98,7 +100,7 @@ def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     refused |= {*asked.features, *(name for _, axes in asked.heads for name in axes)}
     if parameters.weights == "none" or not all("seed" in axes for _, axes in asked.heads):
         refused.discard("seed")  # it is that of the weights, or of the other heads
-    if twice := sorted(parameters.said & refused):
+    if twice := sorted(parameters.settings_said & refused):
         flags = ", ".join(map(flag_of, twice))
         raise InputError(f"{flags}: {file or '--grid'} says what is tried; say it there alone")
     return asked
@@ -131,10 +133,13 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
     known = {run for run in planned if run in runs}
     missing = [plan for run, plan in planned.items() if run not in known]
     announce(len(missing), doing="training", noun="heads")
+    several = "train {planned[0].head.kind} heads together on {planned[0].manifest.name}"
     again = train_task.with_options(refresh_cache=True)
+    group_task = again.with_options(task_run_name=several)
     with stopped_with_this():
         futures = [
-            again.submit(quote(group), store=store) for group in together(missing, store=store)
+            (group_task if len(group) > 1 else again).submit(quote(group), store=store)
+            for group in together(missing, store=store)
         ]
         for future in futures:
             future.result()

@@ -10,6 +10,7 @@ from flows.command_line import Summary, command_line
 from flows.head_parameters import OpenTestParameters, TrainParameters
 from flows.parameters import FeatureParameters
 from flows.progress import announce
+from flows.server_view import run_name, show_heads
 from flows.telling_runs import tell_train
 from stores.features import FeatureStore
 from stores.manifest import Manifest
@@ -25,7 +26,7 @@ from tasks.recipes import make_job
 from tasks.train import train_task
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name=run_name)
 def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()) -> Summary:
     """Train heads on cached features, and choose the best on validation.
 
@@ -34,7 +35,10 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
         parameters: Which features, which heads, and where they are kept.
     """
     manifest = find_data_set(dataset, parameters)
-    return train_stage(manifest, parameters, tested_by="train" if parameters.open_test else None)
+    tested_by = "train" if parameters.open_test else None
+    summary = train_stage(manifest, parameters, tested_by=tested_by)
+    show_heads(parameters.store, [run["run"] for run in summary["runs"]], summary["run"])
+    return summary
 
 
 def find_data_set(dataset: str, parameters: OpenTestParameters) -> Manifest:

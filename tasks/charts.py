@@ -1,5 +1,6 @@
 """Charts that stand inside the report, as inline SVG in the page's own colours."""
 
+import base64
 import io
 import re
 from collections.abc import Sequence
@@ -159,6 +160,18 @@ def class_colours(count: int) -> list[str]:
         palette = mpl.colormaps["tab10" if count <= 10 else "tab20"]
         return [to_hex(palette(number)) for number in range(count)]
     return [to_hex(mpl.colormaps["hsv"](number / count)) for number in range(count)]
+
+
+def as_image(picture: Markup) -> str:
+    """Return a picture as an address that holds it, for a page that is not ours: on white."""
+    colours = {"currentColor": "#1f2328", "var(--line)": "#d0d7de"}
+    colours |= {"var(--muted)": "#656d76", "var(--accent)": "#0969da"}
+    text = str(picture).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    text = text.replace('xmlns="', 'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="', 1)
+    text = text.replace("<svg ", '<svg style="background:#fff;font-family:sans-serif" ', 1)
+    for name, colour in colours.items():
+        text = text.replace(name, colour)
+    return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _figure(title: str, *, xlabel: str) -> tuple[Figure, Axes]:

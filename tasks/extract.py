@@ -52,6 +52,7 @@ class ShardWork:
     folder: str
     images: tuple[ImageFile, ...]
     batch_size: int
+    about: str = "shard"  # which of which, for people
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,18 @@ def plan_shards(
     shapes = load_engine(missing.job).feature_shapes
     row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
     size = max(1, min(shard_size, SHARD_BYTES // row_bytes))
+    count = len(missing.images)
+    features = ", ".join(recipe.tap for recipe in missing.job.recipes)
     return [
-        ShardWork(missing.job, manifest.folder, missing.images[start : start + size], batch_size)
-        for start in range(0, len(missing.images), size)
+        ShardWork(
+            missing.job,
+            manifest.folder,
+            missing.images[start : start + size],
+            batch_size,
+            about=f"{start + 1} to {min(start + size, count)} of {count} images of {manifest.name} "
+            f"by {missing.job.recipes[0].backbone} {features}",
+        )
+        for start in range(0, count, size)
     ]
 
 
@@ -197,10 +207,18 @@ def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]
         yield from batches
 
 
-find_missing_task = task(name="find missing", **RETRIED)(find_missing)
-plan_shards_task = task(name="plan shards", **RETRIED)(plan_shards)
-extract_shard_task = task(name="extract shard", **RETRIED)(extract_shard)
-record_rejections_task = task(name="record rejections", **RETRIED)(record_rejections)
+find_missing_task = task(
+    name="find missing", task_run_name="find what {manifest.name} lacks", **RETRIED
+)(find_missing)
+plan_shards_task = task(
+    name="plan shards", task_run_name="plan shards of {manifest.name}", **RETRIED
+)(plan_shards)
+extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}", **RETRIED)(
+    extract_shard
+)
+record_rejections_task = task(
+    name="record rejections", task_run_name="record rejections of {manifest.name}", **RETRIED
+)(record_rejections)
 
 
 def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:

@@ -72,7 +72,7 @@ def ingest(
     return Ingested(manifest, read=len(examined))
 
 
-ingest_task = task(name="ingest", **RETRIED)(ingest)
+ingest_task = task(name="ingest", task_run_name="ingest {folder}", **RETRIED)(ingest)
 
 
 def count_unread(

@@ -68,4 +68,6 @@ def check_testable(manifest: Manifest) -> None:
         )
 
 
-open_test_task = task(name="open test", **RETRIED)(open_test)
+open_test_task = task(name="open test", task_run_name="open test for {run:.16}", **RETRIED)(
+    open_test
+)

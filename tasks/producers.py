@@ -43,7 +43,9 @@ def check_producers(job: Job, manifest: Manifest, *, store: Path) -> int:
     return len(checked)
 
 
-check_producers_task = task(name="check producers", **RETRIED)(check_producers)
+check_producers_task = task(
+    name="check producers", task_run_name="check producers of {manifest.name}", **RETRIED
+)(check_producers)
 
 
 def _check(

@@ -89,7 +89,7 @@ def write_report(
 
 
 # Made anew each time: what it shows of files and of other runs changes without its inputs.
-report_task = task(name="report", **RETRIED)(write_report)
+report_task = task(name="report", task_run_name="report on {chosen:.16}", **RETRIED)(write_report)
 
 
 def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:

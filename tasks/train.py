@@ -53,7 +53,12 @@ def train_cache_key(_context: object, arguments: dict[str, Any]) -> str:
     return f"gargalo-train-2-{digest.hexdigest()}"
 
 
-train_task = task(name="train", cache_key_fn=train_cache_key, **CACHED)(train)
+train_task = task(
+    name="train",
+    task_run_name="train {planned[0].head.kind} {planned[0].id:.16} on {planned[0].manifest.name}",
+    cache_key_fn=train_cache_key,
+    **CACHED,
+)(train)
 
 
 def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[Trained | Failed]:

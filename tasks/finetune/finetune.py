@@ -81,7 +81,12 @@ def finetune_cache_key(_context: object, arguments: dict[str, Any]) -> str:
     return f"gargalo-finetune-1-{arguments['planned'].id}"
 
 
-finetune_task = task(name="finetune", cache_key_fn=finetune_cache_key, **CACHED)(finetune)
+finetune_task = task(
+    name="finetune",
+    task_run_name="fine-tune {planned.start.id:.16}, {planned.tuning.strategy}",
+    cache_key_fn=finetune_cache_key,
+    **CACHED,
+)(finetune)
 
 
 def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":

@@ -1,11 +1,6 @@
 import json
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from pkgutil import resolve_name
 
 import numpy as np
@@ -22,33 +17,16 @@ from flows.command_line import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_said
+from tests.prefect_server import running_server
 
-START_SECONDS = 120
 FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_said}
 
 
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory):
     """A real Prefect server on a free loopback port, and the environment that leads to it."""
-    home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    environment = others | own
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flows.server"],
-        env=environment | {"PREFECT_SERVER_API_PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_until_healthy(f"{own['PREFECT_API_URL']}/health", server)
-        yield environment
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server.environment
 
 
 @pytest.fixture
@@ -136,16 +114,3 @@ def photos(tmp_path):
             pixels[..., channel] += 100
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
     return tmp_path / "photos"
-
-
-def _wait_until_healthy(address, server):
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise RuntimeError(f"the Prefect server ended with {server.returncode}")
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError("the Prefect server did not start")

@@ -1,0 +1,196 @@
+"""What a run shows on a Prefect server that stays: its name, artifacts, and one event."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as quoted
+from uuid import UUID
+
+from httpx import HTTPError
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment, flow_run
+from prefect.settings import PREFECT_API_URL
+
+from flows.parameters import FeatureParameters
+from stores.run import TestOpening
+from stores.runs import RunStore
+from tasks.candidates import candidates_of
+from tasks.progress import watched
+
+EXTRACTED = "gargalo.features.extracted"
+# A shorter computation is over before anybody looks at how far it is.
+LONG_SECONDS = 10.0
+SECONDS_BETWEEN = 5.0
+MOST_HEADS = 20
+_ACCOUNTED = (
+    "images", "cached", "computed", "checked", "duplicates", "engine", "seconds",
+    "images_per_second", "fingerprint",
+)  # fmt: skip
+
+
+def run_name() -> str:
+    """Return the name of a flow's run: the flow, what it is about, and of which features."""
+    given = dict(flow_run.parameters)
+    asked = given.pop("parameters", None)
+    about = [Path(str(value)).name for value in list(given.values())[:1] if value]
+    if isinstance(asked, FeatureParameters):
+        about.append(f"by {asked.backbone} {' '.join(asked.tap)}".rstrip())
+    return " ".join([flow_run.flow_name or "run", *about])
+
+
+def show_accounting(extracted: dict[str, Any]) -> None:
+    """Keep what was taken from the store and what was computed, as a table."""
+    with _shown() as shown:
+        if shown:
+            create_table_artifact(
+                [{name: extracted[name] for name in _ACCOUNTED}],
+                key=_key("accounting", extracted["dataset"]),
+                description=f"Features of {extracted['dataset']}: "
+                "images = cached + computed + duplicates",
+            )
+
+
+def show_heads(
+    store: Path, runs: Sequence[str], chosen: str, *, report: Path | None = None
+) -> None:
+    """Keep how heads did, with a link to the report, and a learning curve."""
+    with _shown() as shown:
+        if not shown:
+            return
+        stored = RunStore(store)
+        candidates = candidates_of(stored, runs)
+        mine = next(one for one in candidates if one["run"].id == chosen)
+        dataset = mine["run"].dataset
+        create_markdown_artifact(
+            "\n".join(_in_markdown(candidates, mine, stored.openings(chosen), report)),
+            key=_key("heads", dataset),
+            description=f"Heads on {dataset}",
+        )
+        # Of the chosen head, or else of the best that learns in epochs.
+        if learned := next((one for one in (mine, *candidates) if len(one["history"])), None):
+            from tasks.charts import as_image, learning_curves
+
+            create_image_artifact(
+                as_image(learning_curves(learned["history"], salt="server")[0]),
+                key=_key("learning-curve", dataset),
+                description=f"Accuracy of {learned['name']} on {dataset} over the epochs",
+            )
+
+
+def tell_extracted(dataset: str, asked: FeatureParameters) -> None:
+    """Emit the event that the features of a data set are there, with the flags of a training.
+
+    A deployment's extract does, so that what a person tries by hand starts nothing.
+    """
+    if not deployment.id:
+        return
+    own = FeatureParameters(**{n: getattr(asked, n) for n in FeatureParameters.model_fields})
+    emit_event(
+        EXTRACTED,
+        resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},
+        payload={
+            "dataset": dataset,
+            "parameters": own.model_dump(mode="json", exclude_defaults=True),
+        },
+    )
+
+
+@contextmanager
+def progress_artifact(total: int, doing: str) -> Iterator[None]:
+    """Show how much of `total` the block's tasks have done, where it takes long."""
+    if not (total and _stays()):
+        yield
+        return
+    progress = _Progress(total, doing)
+    with watched(progress.advance):
+        yield
+
+
+class _Progress:
+    """A progress artifact, which is there once a computation turns out to be long."""
+
+    def __init__(self, total: int, doing: str) -> None:
+        self._total, self._doing, self._done = total, doing, 0
+        self._began = self._said = time.monotonic()
+        self._artifact: UUID | None = None
+        self._lock = threading.Lock()
+
+    def advance(self, count: int) -> None:
+        """Count what more is done; called from any thread."""
+        with self._lock:
+            self._done += count
+            now, finished = time.monotonic(), self._done >= self._total
+            long = self._artifact or now - self._began >= LONG_SECONDS
+            if not long or (now - self._said < SECONDS_BETWEEN and not finished):
+                return
+            self._said = now
+            with _shown() as shown:
+                if shown:
+                    self._show(100 * min(1.0, self._done / self._total))
+
+    def _show(self, percent: float) -> None:
+        if self._artifact is None:
+            key = _key("progress", self._doing)
+            self._artifact = create_progress_artifact(percent, key=key, description=self._doing)
+        else:
+            update_progress_artifact(self._artifact, percent)
+
+
+def _stays() -> bool:
+    """Tell whether a flow runs here whose server is there afterwards too."""
+    return bool(PREFECT_API_URL.value()) and FlowRunContext.get() is not None
+
+
+@contextmanager
+def _shown() -> Iterator[bool]:
+    """Tell whether to show anything; a server that does not take it is no reason to fail."""
+    try:
+        yield _stays()
+    except HTTPError as error:
+        get_run_logger().warning("an artifact was not kept: %s", error)
+
+
+def _key(what: str, about: str) -> str:
+    """Return an artifact's key: lower-case letters, digits and dashes; its versions share it."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{what}-{about}".lower()).strip("-")
+
+
+def _in_markdown(
+    candidates: Sequence[dict[str, Any]],
+    chosen: dict[str, Any],
+    openings: Sequence[TestOpening],
+    report: Path | None,
+) -> Iterator[str]:
+    yield f"# {chosen['run'].dataset}"
+    yield f"\nChosen on validation: **{chosen['name']}**, {_told(chosen['validation'])}."
+    if openings:
+        metrics = openings[-1].metrics.items()
+        told = (f"{n.removeprefix('test_').replace('_', ' ')} {value:.4f}" for n, value in metrics)
+        yield f"On the test split: {', '.join(told)}."
+    yield "\n| head | train | validation | run |\n|---|---|---|---|"
+    for one in candidates[:MOST_HEADS]:
+        name = f"**{one['name']}**" if one is chosen else one["name"]
+        accuracies = f"{_told(one['train'])} | {_told(one['validation'])}"
+        yield f"| {name} | {accuracies} | `{one['run'].id[:16]}` |"
+    if len(candidates) > MOST_HEADS:
+        yield f"\nand {len(candidates) - MOST_HEADS} more"
+    if report:
+        where = report.absolute()
+        yield f"\nReport: [{where}](file://{quoted(str(where))})"
+
+
+def _told(accuracy: float | None) -> str:
+    return "–" if accuracy is None else f"{accuracy:.4f}"

@@ -1,0 +1,86 @@
+import errno
+import time
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+)
+
+from flows import server_view
+from flows.parameters import ExtractParameters
+from stores import features
+
+SMALL = ("--image-size", "32")
+
+
+@pytest.fixture
+def last_run(prefect_settings):
+    """Return the newest flow run on the server."""
+
+    def last_run():
+        with get_client(sync_client=True) as client:
+            return client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
+
+    return last_run
+
+
+def ended_task(run, name):
+    """Return the task of a run whose name begins so, as soon as the server knows its end."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with get_client(sync_client=True) as client:
+            tasks = [task for task in client.read_task_runs() if task.flow_run_id == run.id]
+        for task in tasks:
+            if task.name.startswith(name) and task.state.is_final():
+                return task
+        time.sleep(0.2)
+    raise TimeoutError(f"{name}: {tasks}")
+
+
+def test_a_long_extraction_shows_how_far_it_is(run_json, photos, last_run, monkeypatch):
+    monkeypatch.setattr(server_view, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(server_view, "SECONDS_BETWEEN", 0.0)
+    run_json("extract", photos, *SMALL, "--batch-size", "8")
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[last_run().id]),
+                type=ArtifactFilterType(any_=["progress"]),
+            )
+        )
+    assert [(a.key, a.data) for a in found] == [("progress-extracting-photos", 100.0)]
+
+
+def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(
+    run_json, photos, last_run, monkeypatch
+):
+    failures = [OSError(errno.EIO, "Input/output error")] * 2
+    publish_file = features.publish_file
+
+    def failing(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        publish_file(*arguments, **options)
+
+    monkeypatch.setattr(features, "publish_file", failing)
+    assert run_json("extract", photos, *SMALL)["computed"] == 30
+    shard = ended_task(last_run(), "extract ")
+    assert (shard.run_count, shard.state.name) == (3, "Completed")
+
+
+def test_a_server_that_takes_no_artifact_does_not_fail_a_run(run_json, photos, monkeypatch):
+    def refuse(*_, **__):
+        raise server_view.HTTPError("refused")
+
+    monkeypatch.setattr(server_view, "create_table_artifact", refuse)
+    assert run_json("extract", photos, *SMALL)["computed"] == 30
+
+
+def test_what_a_servers_form_says_though_it_is_as_usual_was_not_said(monkeypatch):
+    form = ExtractParameters(pooling="max").model_dump()
+    assert len(ExtractParameters(**form).said) > 10
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a deployment's")
+    assert ExtractParameters(**form).said == {"pooling"}

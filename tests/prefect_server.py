@@ -1,0 +1,58 @@
+"""A real Prefect server for tests, on a free port of the loopback interface."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+START_SECONDS = 120
+
+
+class PrefectServer:
+    """One that can be ended and started again; `environment` leads to it."""
+
+    def __init__(self, home):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{self._port}/api"}
+        others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self.environment = others | own
+        self._process = None
+
+    def start(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flows.server"],
+            env=self.environment | {"PREFECT_SERVER_API_PORT": str(self._port)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        address = f"{self.environment['PREFECT_API_URL']}/health"
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the Prefect server ended with {self._process.returncode}")
+            try:
+                with urllib.request.urlopen(address, timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise TimeoutError("the Prefect server did not start")
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait(timeout=30)
+
+
+@contextmanager
+def running_server(home):
+    """Run a server in the block."""
+    server = PrefectServer(home)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

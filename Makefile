@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check faults bench server clean
+.PHONY: demo test test-server check faults bench server deploy worker clean
 
 demo: $(READY)  ## the whole pipeline on the embedded sample
 	$(BIN)/python -m flows.pipeline
 
 # In the order of their names the longest files come first: benchmarks, faults, flows.
 test: $(READY)  ## all tests, a tenth of the fault injection
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not server'
+
+test-server: $(READY)  ## deployments on a real server, by a real worker; three minutes
+	$(BIN)/python -m pytest -m server
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .
@@ -27,6 +30,14 @@ bench: $(READY)  ## all figures, into benchmarks/RESULTS.md; three quarters of a
 server: $(READY)  ## a Prefect server that makes every run start in a third of the time
 	@echo 'in other terminals: export PREFECT_API_URL=http://127.0.0.1:4200/api'
 	$(BIN)/python -m flows.server
+
+# For these two a server has to be there. IMAGES=FOLDER says what the scheduled runs are about.
+deploy worker: export PREFECT_API_URL ?= http://127.0.0.1:4200/api
+deploy: $(READY)  ## all flows as deployments on that server, with schedules to switch on
+	$(if $(IMAGES),GARGALO_IMAGES='$(IMAGES)') $(BIN)/python -m deployments.deploy
+
+worker: $(READY)  ## what runs them
+	$(BIN)/python -m deployments.worker
 
 clean:  ## the environment; never a feature store
 	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Deployments: the flows on a Prefect server, on a schedule or when they are asked for."""

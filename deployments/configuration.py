@@ -1,0 +1,50 @@
+"""What is deployed: `prefect.yaml`, and the places that it leaves open."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.errors import InputError
+from tasks.sample import NAME as SAMPLE
+
+CONFIGURATION = Path(__file__).parent / "prefect.yaml"
+POOL = "gargalo"
+_OPEN_PLACE = re.compile(r"\{\{ \$(\w+) \}\}")  # Prefect's, for a variable of the environment
+# How many runs of a queue a worker has at once: None is as many as there are.
+QUEUES: dict[str, int | None] = {"writers": 1, "readers": None}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which `prefect.yaml` has no open places.
+
+    Raises InputError where GARGALO_HOME or GARGALO_IMAGES is no folder.
+    """
+    home = _folder("GARGALO_HOME", Path.cwd())
+    places = {"GARGALO_HOME": str(home)}
+    if os.environ.get("GARGALO_IMAGES"):
+        images = _folder("GARGALO_IMAGES", home)
+        places |= {"GARGALO_IMAGES": str(images)}
+        places.setdefault("GARGALO_DATASET", os.environ.get("GARGALO_DATASET", images.name))
+    else:
+        places["GARGALO_DATASET"] = os.environ.get("GARGALO_DATASET", SAMPLE)
+    return dict(os.environ) | places
+
+
+def deployments(places: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the deployments of `prefect.yaml`, with nothing left open."""
+    text = _OPEN_PLACE.sub(
+        lambda found: json.dumps(places.get(found[1], ""))[1:-1], CONFIGURATION.read_text()
+    )
+    yield from yaml.safe_load(text)["deployments"]
+
+
+def _folder(variable: str, otherwise: Path) -> Path:
+    folder = otherwise / os.environ.get(variable, "")
+    if not folder.is_dir():
+        raise InputError(f"{variable}: there is no folder {folder}")
+    return folder.absolute()

@@ -1,0 +1,60 @@
+"""Serve: `python -m deployments.serve` runs all of `prefect.yaml` in one process."""
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.events import DeploymentTriggerTypes
+from prefect.flows import load_flow_from_entrypoint
+from prefect.schedules import Schedule
+from pydantic import TypeAdapter
+
+from deployments.configuration import deployments, environment
+from deployments.connection import server
+from flows.command_line import errors_told
+
+
+def serve_all() -> None:
+    """Deploy every flow to be run by this process, one run at a time, until it is interrupted."""
+    places = environment()
+    os.environ.update(places)
+    os.chdir(places["GARGALO_HOME"])
+    with server():
+        served = [runner_deployment(told) for told in deployments(places)]
+    serve(*served, limit=1)
+
+
+def runner_deployment(told: dict[str, Any]) -> RunnerDeployment:
+    """Return a deployment of `prefect.yaml` as one that a process serves."""
+    flow = load_flow_from_entrypoint(told["entrypoint"])
+    limit = told.get("concurrency_limit")
+    return flow.to_deployment(
+        name=told["name"],
+        description=told.get("description") or flow.description,
+        parameters=told.get("parameters") or {},
+        schedules=[_schedule(some) for some in told.get("schedules", [])],
+        concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
+        triggers=[
+            TypeAdapter(DeploymentTriggerTypes).validate_python(
+                {"name": f"{flow.name}/{told['name']}", **trigger}
+            )
+            for trigger in told.get("triggers", [])
+        ],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+def _schedule(told: dict[str, Any]) -> Schedule:
+    asked = dict(told)
+    if "interval" in asked:
+        asked["interval"] = timedelta(seconds=asked["interval"])
+        asked["anchor_date"] = datetime.fromisoformat(asked["anchor_date"])
+    return Schedule(**asked)
+
+
+if __name__ == "__main__":
+    with errors_told():
+        serve_all()

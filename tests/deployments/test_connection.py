@@ -1,0 +1,76 @@
+"""What one is told who has no server, an old one, or no work pool."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class OldServer(BaseHTTPRequestHandler):
+    """Answers as a Prefect server of the second major version."""
+
+    def do_GET(self):
+        content = json.dumps("2.20.9").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(module, *arguments, address):
+        own = {"PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": address}
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=os.environ | own,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def old_server():
+    server = HTTPServer(("127.0.0.1", 0), OldServer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("module", ["deployments.deploy", "deployments.worker"])
+def test_no_server_is_one_line_with_the_way_to_start_one(run, module):
+    code, errors = run(module, address="http://127.0.0.1:1/api")
+    assert (code, errors.count("\n")) == (1, 1), errors
+    assert "http://127.0.0.1:1/api" in errors
+    assert "python -m flows.server" in errors
+
+
+def test_deployments_need_a_server_that_stays(run):
+    code, errors = run("deployments.deploy", address="")
+    assert (code, errors.count("\n")) == (2, 1), errors
+    assert "PREFECT_API_URL is not set" in errors
+
+
+def test_an_old_server_is_one_line(run, old_server, tmp_path):
+    code, errors = run("deployments.deploy", address=old_server)
+    assert (code, errors.count("\n")) == (1, 1), errors
+    assert "server: 2.20.9" in errors
+    code, errors = run("flows.ingest", str(ROOT / "tests"), address=old_server)
+    assert (code, errors.count("\n")) == (1, 1), errors
+    assert "incompatible versions" in errors

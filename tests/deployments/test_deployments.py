@@ -1,0 +1,78 @@
+"""All of `prefect.yaml` on a real server, run by a real worker."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from PIL import Image
+from prefect.client.schemas.schedules import IntervalSchedule
+
+from flows.parameters import ExtractParameters
+
+pytestmark = pytest.mark.server
+
+SMALL = {"image_size": 32, "head": ["dense", "logistic"]}
+
+
+@pytest.fixture(scope="module")
+def first(deployed):
+    """The first run of the pipeline."""
+    return deployed.run("pipeline/nightly", parameters=SMALL)
+
+
+def test_a_triggered_pipeline_completes_and_shows_what_it_did(deployed, first):
+    assert first.state.name == "Completed", first.state.message
+    assert first.name == "pipeline photos by efficientnet_lite0 output"
+    shown = deployed.artifacts(first)
+    (row,) = json.loads(shown["accounting-photos"].data)
+    assert (row["images"], row["computed"]) == (30, 30)
+    heads = shown["heads-photos"].data
+    assert "logistic" in heads
+    assert str(deployed.home / "feature-store/reports/photos-") in heads
+    assert shown["learning-curve-photos"].data.startswith("data:image/svg+xml;base64,")
+    assert "extract 1 to 30 of 30 images of photos by efficientnet_lite0 output" in (
+        deployed.last_task_states(first)
+    )
+
+
+def test_a_second_run_computes_and_trains_nothing_and_shows_it_as_cached(deployed, first):
+    again = deployed.run("pipeline/nightly", parameters=SMALL)
+    (row,) = json.loads(deployed.artifacts(again)["accounting-photos"].data)
+    assert (row["cached"], row["computed"]) == (30, 0)
+    states = deployed.last_task_states(again)
+    trained = {name: state for name, state in states.items() if name.startswith("train ")}
+    assert set(trained.values()) == {"Cached"}
+    assert len(trained) == 2
+    assert not [name for name in states if name.startswith("extract ")]
+    changed = np.random.default_rng(1).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(changed).save(deployed.photos / "reddish/0.png")
+    third = deployed.run("pipeline/nightly", parameters=SMALL)
+    (row,) = json.loads(deployed.artifacts(third)["accounting-photos"].data)
+    assert (row["images"], row["computed"]) == (30, 1)
+
+
+def test_an_extract_that_completed_starts_a_training_on_its_features(deployed, first):
+    # As the server's form has it: all parameters are said, those too that are as usual.
+    form = ExtractParameters(image_size=48).model_dump(mode="json")
+    extracted = deployed.run("extract/on-demand", source="photos", parameters=form)
+    assert extracted.state.name == "Completed", extracted.state.message
+    (training,) = deployed.wait_for_runs("train/after-extract", 1)
+    assert training.parameters["dataset"] == "photos"
+    assert training.parameters["parameters"] == {"image_size": 48}
+    assert deployed.wait(training.id).state.name == "Completed"
+
+
+def test_a_schedule_of_seconds_runs_by_itself(deployed, first):
+    with deployed.client() as client:
+        deployment = client.read_deployment_by_name("maintain/nightly")
+        assert not [schedule for schedule in deployment.schedules if schedule.active]
+        every = IntervalSchedule(interval=timedelta(seconds=3))
+        (added,) = client.create_deployment_schedules(deployment.id, [(every, True)])
+    try:
+        runs = deployed.wait_for_runs("maintain/nightly", 2, ended=True)
+    finally:
+        with deployed.client() as client:
+            client.delete_deployment_schedule(deployment.id, added.id)
+    assert [run.state.name for run in runs[:2]] == ["Completed", "Completed"]
+    assert all(run.auto_scheduled for run in runs[:2])

@@ -14,7 +14,7 @@ from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
-from benchmarks.orchestration import nothing_to_do, overhead, server
+from benchmarks.orchestration import nothing_to_do, overhead, server, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_photos
 from benchmarks.prediction import prediction
@@ -137,6 +137,9 @@ class Benchmarks:
                 yield overhead(each, environment, rounds=self.rounds)
             temporary = self.scale is not QUICK  # each takes ten seconds to start
             yield from nothing_to_do(setting, environment, rounds=self.rounds, temporary=temporary)
+            large = self.setting("dask", "efficientnet_lite0", 224)
+            large = replace(large, shard_size=max(1, self.scale.images // 3))
+            yield through_dask(large, environment, rounds=self.rounds)
 
     def memory(self) -> Iterator[Finding]:
         """Few images and many."""

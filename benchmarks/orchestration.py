@@ -126,6 +126,58 @@ def overhead(setting: Setting, environment: dict[str, str], *, rounds: int) -> F
     return Finding(GROUP, what, tuple(100 * (a / b - 1) for a, b in more), "%", "≤ 3", remark)
 
 
+def through_dask(setting: Setting, environment: dict[str, str], *, rounds: int) -> Finding:
+    """Measure the extract stage on a Dask worker, beside the same in threads of this process.
+
+    The cluster is there before, with one worker process that has two threads, as this one has.
+    """
+    from distributed import LocalCluster
+    from prefect import flow
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    manifest, request = setting.ingest(), setting.request
+    asked = {"backbone": request.backbone, "weights": request.weights}
+    asked |= {"image_size": request.image_size, "shard_size": setting.shard_size}
+    asked |= {"store": setting.store}
+
+    @flow(
+        name="benchmark", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=False
+    )
+    def staged(parameters: ExtractParameters) -> int:
+        return int(extract_stage(manifest, parameters)[1]["computed"])
+
+    settings = {
+        PREFECT_API_URL: environment["PREFECT_API_URL"],
+        PREFECT_HOME: environment["PREFECT_HOME"],
+    }
+    with (
+        temporary_settings(settings),
+        prefect_server(lambda: None),
+        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
+    ):
+        address = {"runner": "dask", "dask_address": cluster.scheduler_address}
+        ways = {"threads": ExtractParameters(**asked), "dask": ExtractParameters(**asked | address)}
+        for parameters in ways.values():  # each loads its model once
+            setting.forget_features()
+            staged(parameters)
+        contenders = {
+            name: Contender(partial(staged, parameters), setting.forget_features)
+            for name, parameters in ways.items()
+        }
+        seconds = in_turn(contenders, rounds=rounds)
+    images = len(manifest.select().keys)
+    shards = -(-images // setting.shard_size)
+    each = median(seconds["threads"]) / shards
+    return Finding(
+        GROUP,
+        f"Dask's workers over threads, {shards} shards of {each:.1f} s, {request.backbone}",
+        tuple(100 * (a / b - 1) for a, b in zip(seconds["dask"], seconds["threads"], strict=True)),
+        "%",
+        "≤ 10",
+        "one worker process with two threads, started before",
+    )
+
+
 @contextmanager
 def server(home: Path) -> Iterator[dict[str, str]]:
     """Run a Prefect server on a free port; yield the environment that leads to it."""

@@ -2,39 +2,27 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
+from flows.compute import compute_missing
 from flows.ingest import ingest_stage
 from flows.parameters import ExtractParameters
-from flows.progress import announce
-from flows.server_view import progress_artifact, run_name, show_accounting, tell_extracted
+from flows.server_view import run_name, show_accounting, tell_extracted
 from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
-from stores.manifest import Manifest, Split
+from stores.manifest import Manifest
 from stores.recipe import Recipe
-from tasks.engines import Job
 from tasks.errors import InputError
 from tasks.extract import (
-    Missing,
     ShardDone,
-    check_all_there,
-    extract_shard_task,
-    find_missing_task,
-    plan_shards_task,
-    record_rejections_task,
-    with_engine,
 )
-from tasks.producers import check_producers_task
 from tasks.recipes import make_job
-from tasks.stopping import stopped_with_this
-from tasks.stream import Rejection
 
 _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
 
@@ -75,72 +63,12 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
     seed = manifest.seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
     sizes = {"batch_size": parameters.batch_size, "shard_size": parameters.shard_size}
-    manifest, done, checked = compute_missing(manifest, job, sizes=sizes)
+    manifest, done, checked = compute_missing(manifest, job, sizes=sizes, runner=parameters.where)
     seconds = time.perf_counter() - began
     summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
     summary["checked"] += checked
     show_accounting(summary)
     return manifest, summary
-
-
-def compute_missing(
-    manifest: Manifest, job: Job, *, sizes: Mapping[str, int]
-) -> tuple[Manifest, list[ShardDone], int]:
-    """Compute the features of a job that the store does not have, as tasks, a shard each.
-
-    `sizes` are those of batches and shards. Return the manifest without unusable files, what was
-    done, and how many rows were checked.
-    """
-    done, checked = list[ShardDone](), 0
-    while missing := find_missing_task(quote(manifest), quote(job), store=job.store):
-        shards, compared = _compute(missing, manifest, sizes)
-        done, checked = done + shards, checked + compared
-        if not (rejected := _rejected(shards)):
-            break
-        # A rejected file may have a whole duplicate elsewhere: look again.
-        manifest = record_rejections_task(quote(manifest), quote(rejected), store=job.store)
-    return manifest, done, checked
-
-
-def compute_needed(
-    manifest: Manifest, job: Job, *, splits: Sequence[Split], views: int = 0
-) -> None:
-    """Compute what lacks of images of which none can be left out; the data set stays as it is.
-
-    `splits` and `views` say which, as for `find_missing`. Raises InputError for a bad image.
-    """
-    asked = {"store": job.store, "splits": splits, "views": views}
-    if missing := find_missing_task(quote(manifest), quote(job), **asked):
-        shards, _ = _compute(missing, manifest, {})
-        check_all_there(_rejected(shards))
-
-
-def _compute(
-    missing: Sequence[Missing], manifest: Manifest, sizes: Mapping[str, int]
-) -> tuple[list[ShardDone], int]:
-    """Compute shard after shard; return what was done, and how many rows were checked before."""
-    images = sum(len(group.images) for group in missing)
-    announce(images)
-    groups, done = [with_engine(group) for group in missing], list[ShardDone]()
-    checked = sum(
-        check_producers_task(quote(group.job), quote(manifest), store=group.job.store)
-        for group in groups
-    )
-    with progress_artifact(images, f"extracting {manifest.name}"):
-        for group in groups:
-            done += _shards_of(group, manifest, sizes)
-    return done, checked
-
-
-def _shards_of(group: Missing, manifest: Manifest, sizes: Mapping[str, int]) -> list[ShardDone]:
-    shards = plan_shards_task(quote(group), quote(manifest), **sizes)
-    with stopped_with_this():
-        futures = [extract_shard_task.submit(quote(w), store=group.job.store) for w in shards]
-        return [future.result() for future in futures]
-
-
-def _rejected(shards: Sequence[ShardDone]) -> list[Rejection]:
-    return [rejection for shard in shards for rejection in shard.rejected]
 
 
 def account(

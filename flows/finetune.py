@@ -8,7 +8,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
-from flows.extract import account, compute_needed
+from flows.compute import compute_needed
+from flows.extract import account
 from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
 from flows.server_view import progress_artifact, run_name, show_heads

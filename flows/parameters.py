@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from flows.runners import Runner, RunnerChoice
 from stores.publish import nearest_there
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
@@ -172,6 +173,23 @@ class ExtractParameters(FeatureParameters, DatasetParameters):
     )
     batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
     shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
+    runner: RunnerChoice = Field(
+        "threads", description="Who computes shards: threads, or dask, the workers of a cluster."
+    )
+    dask_address: str | None = Field(
+        None, description="Of a Dask scheduler, tcp://HOST:PORT [default: a cluster of its own]."
+    )
+
+    @model_validator(mode="after")
+    def _address_of_dask(self) -> Self:
+        if self.dask_address and self.runner != "dask":
+            raise ValueError("--dask-address: only with --runner dask")
+        return self
+
+    @property
+    def where(self) -> Runner:
+        """Who computes shards."""
+        return Runner(self.runner, self.dask_address)
 
 
 @Parameter(name="*")

@@ -1,0 +1,91 @@
+"""Where shards are computed: in threads of this process, or on the workers of a Dask cluster."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prefect.client.orchestration import get_client
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.tasks import Task
+from prefect.utilities.annotations import quote
+
+from tasks.errors import InputError
+
+RunnerChoice = Literal["threads", "dask"]
+# A cluster of its own is for trying it out: a machine's cores are kept busy by one process already.
+LOCAL_WORKERS = 2
+CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What takes tasks: `submit(task, work, **options)`, and how many of them at once."""
+
+    submit: Callable[..., PrefectFuture[Any]]
+    # More of them would wait in somebody's memory, with the names of all their images.
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who computes shards."""
+
+    kind: RunnerChoice = "threads"
+    address: str | None = None  # of a Dask scheduler; None: a cluster of this machine's own
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is other processes, which do not see this one's progress or folder."""
+        return self.kind == "dask"
+
+    @contextmanager
+    def working(self) -> Iterator[Workers]:
+        """Yield the workers, which are there in the block.
+
+        Raises InputError where Dask is not installed or its scheduler does not answer.
+        """
+        if not self.elsewhere:
+            yield Workers(lambda task, work, **more: task.submit(quote(work), **more), at_once=4)
+            return
+        with self._dask() as runner, get_client(sync_client=True) as client:
+            # A temporary server is not in the settings that workers get.
+            settings = {PREFECT_API_URL: str(client.api_url)}
+
+            def submit(task: Task[..., Any], work: Any, **more: Any) -> PrefectFuture[Any]:  # noqa: ANN401
+                with temporary_settings(settings):
+                    return runner.submit(task, parameters={"work": work, **more})
+
+            threads = sum(runner.client.nthreads().values())
+            yield Workers(submit, at_once=4 * max(1, threads))
+
+    @contextmanager
+    def _dask(self) -> Iterator[Any]:
+        try:
+            from prefect_dask import DaskTaskRunner
+        except ImportError:
+            raise InputError(
+                "--runner dask: Dask is not installed; pip install 'gargalo[dask]'"
+            ) from None
+        local = {
+            "n_workers": LOCAL_WORKERS,
+            "threads_per_worker": 1,
+            "dashboard_address": None,
+            "env": {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},  # the server is told
+        }
+        own = {"address": self.address} if self.address else {"cluster_kwargs": local}
+        own["client_kwargs"] = {"timeout": CONNECT_SECONDS}
+        # A worker that goes away is a matter of Dask's, which gives its shard to another.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        with ExitStack() as stack:
+            try:
+                runner = stack.enter_context(DaskTaskRunner(**own))
+                runner.client  # noqa: B018  it connects now, and not at the first shard
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"--dask-address {self.address}: no Dask scheduler answers ({error}); start "
+                    "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
+                ) from error
+            yield runner

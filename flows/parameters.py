@@ -15,10 +15,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    field_serializer,
     model_validator,
 )
 
 from flows.runners import Runner, RunnerChoice
+from stores.mirror import mirror_of, shown
 from stores.publish import nearest_there
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
@@ -42,15 +44,25 @@ def _no_file(store: Path) -> Path:
     return store
 
 
+def _folder_of(given: object) -> object:
+    """Return the folder in which a store at an address is worked on; a folder as it is."""
+    return mirror_of(given) if isinstance(given, str) and "://" in given else given
+
+
 @Parameter(name="*")
 class StoreParameters(BaseModel):
     """Where everything is kept."""
 
     model_config = ConfigDict(extra="forbid")
 
-    store: Annotated[Path, AfterValidator(_no_file)] = Field(
-        Path("feature-store"), description="Folder of the feature store."
+    store: Annotated[Path, BeforeValidator(_folder_of), AfterValidator(_no_file)] = Field(
+        Path("feature-store"),
+        description="Folder of the feature store, or its address, as s3://bucket/prefix.",
     )
+
+    @field_serializer("store", when_used="json")
+    def _shown(self, store: Path) -> str:
+        return shown(store)
 
     @property
     def said(self) -> set[str]:

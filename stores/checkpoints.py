@@ -15,6 +15,7 @@ from typing import Any
 from stores.checksums import damage, file_digests, json_digest
 from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.garbage import GRACE_SECONDS, Garbage, aged, bytes_of
+from stores.mirror import delete_there, pull
 from stores.publish import make_folder, publish_folder
 from stores.runs import RunStore
 
@@ -83,6 +84,7 @@ class Checkpoints:
 
         Raises NewerFormat.
         """
+        pull(self.folder)
         for folder in reversed(self._folders()):
             try:
                 return self._read(folder)
@@ -135,6 +137,7 @@ class Checkpoints:
         """Delete one, if that is permitted; it goes at once, so that nobody finds half of it."""
         draft = self.folder / "tmp" / f"{uuid.uuid4().hex}.draft"
         with suppress(OSError):
+            delete_there(folder)
             make_folder(draft.parent)
             folder.rename(draft)
         shutil.rmtree(draft, ignore_errors=True)
@@ -191,6 +194,7 @@ def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
 
 def all_checkpoints(root: str | os.PathLike[str]) -> list[Checkpoints]:
     """Return the checkpoints of each run, those that a stored one left behind among them."""
+    pull(Path(root) / "checkpoints")
     folders = sorted(Path(root).glob("checkpoints/" + "[0-9a-f]" * 16))
     return [Checkpoints(root, folder.name) for folder in folders]
 

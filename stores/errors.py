@@ -50,6 +50,10 @@ class StoreReadOnly(StoreError, PermissionError):
     """The store cannot be written to."""
 
 
+class StoreRefused(StoreError, PermissionError):
+    """The address of a store cannot be used: no bucket, no permission, or no software for it."""
+
+
 class StoreFull(StoreError, OSError):
     """The disk that holds the store is full, or a quota is used up."""
 

@@ -13,6 +13,7 @@ from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.index import Index
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
+from stores.mirror import delete_there, files_in, pull
 from stores.publish import publish_file
 from stores.quarantine import refresh, set_aside
 from stores.reading import Reading
@@ -32,6 +33,7 @@ class FeatureStore:
         self.root = Path(root)
         self.recipe = recipe
         self.folder = self.root / "features" / recipe.fingerprint[:16]
+        pull(self.folder / "recipe.json")
         if (self.folder / "recipe.json").exists():
             check_recipe(recipe, self.folder)
         self._index = Index(self.folder, recipe)
@@ -118,7 +120,7 @@ class FeatureStore:
         unreadable = []
         for shard in list(self._index):
             try:
-                unpack(self._index.shard_path(shard.digest), self.recipe)
+                unpack(self._index.local_shard(shard.digest), self.recipe)
             except FileNotFoundError:
                 continue  # collected by another process just now
             except CorruptStore as error:
@@ -133,6 +135,7 @@ class FeatureStore:
         """Make all index fragments again from the shards; return how many."""
         # While there are fragments, a damaged row costs that row; without them, its whole shard.
         self.verify()
+        delete_there(self.folder / "index")
         with explained(self.folder / "index"):
             for fragment in (self.folder / "index").glob("*.parquet"):
                 fragment.unlink(missing_ok=True)
@@ -159,7 +162,7 @@ class FeatureStore:
             "shards": len(shards),
             "bytes": sum(shard.size for shard in shards),
             "producers": self.producers(),
-            "quarantined": len(list((self.folder / "quarantine").glob("*.h5"))),
+            "quarantined": len(files_in(self.folder / "quarantine", ".h5")),
         }
 
     @property

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, explained
-from stores.index import Index
+from stores.index import Index, shard_sizes
+from stores.mirror import at_address, delete_there, files_in
 from stores.publish import is_leased
 from stores.quarantine import check_rows
 from stores.shards import Shard
@@ -41,11 +42,12 @@ def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]
 def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find the garbage in one recipe's folder: drafts, quarantined files, shadowed shards."""
     yield from drafts(index.folder / "tmp", grace_seconds)
-    for path in sorted((index.folder / "quarantine").glob("*.h5")):
+    for path in files_in(index.folder / "quarantine", ".h5"):
         kept = "its whole rows were kept where it had an index"
         yield from aged(path, f"quarantined as damaged; {kept}", grace_seconds)
-    for path in sorted((index.folder / "index").glob("*.parquet")):
-        if not index.shard_path(path.stem).exists():
+    published = shard_sizes(index.folder)
+    for path in files_in(index.folder / "index", ".parquet"):
+        if path.stem not in published:
             yield from aged(path, "an index fragment without its shard", grace_seconds)
     for digest in _shadowed(index):
         reason = "each of its features is read from another shard"
@@ -54,14 +56,18 @@ def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterat
 
 def aged(path: Path, reason: str, grace_seconds: float) -> Iterator[Garbage]:
     """Give a file or folder as garbage where it is there, and older than the grace time."""
-    if _age(path) > grace_seconds:
+    there = at_address(path)
+    if there is None and _age(path) > grace_seconds:
         yield Garbage(path, bytes_of(path), reason)
+    elif there and time.time() - max(about.changed for about in there.values()) > grace_seconds:
+        yield Garbage(path, sum(about.size for about in there.values()), reason)
 
 
 def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
     """Return the garbage as a list; with `delete`, remove it from the disk first."""
     found = list(garbage)
     for item in found if delete else []:
+        delete_there(item.path)
         with explained(item.path), suppress(FileNotFoundError):
             if item.path.is_dir():
                 shutil.rmtree(item.path)
@@ -92,7 +98,7 @@ def _shadowed(index: Index) -> Iterator[str]:
 
 def _whole(index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[np.uint8]) -> bool:
     try:
-        rows = shard.map(index.shard_path(shard.digest))[numbers]
+        rows = shard.map(index.local_shard(shard.digest))[numbers]
     except (FileNotFoundError, CorruptStore):
         return False
     return not check_rows(index.recipe, shard, numbers, ids, rows)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly
 from stores.joined import JoinedShards
 from stores.keys import as_arrow, from_arrow
+from stores.mirror import at_address, local_shard, pull
 from stores.publish import publish_file
 from stores.recipe import Recipe
 from stores.shards import Shard, unpack
@@ -37,6 +38,10 @@ class Index:
         """Where a shard lies."""
         return self.folder / "shards" / f"{digest}.h5"
 
+    def local_shard(self, digest: str, *, again: bool = False) -> Path:
+        """Where a shard can be read; from an address it is fetched first, or `again`."""
+        return local_shard(self.shard_path(digest), again=again)
+
     def fragment_path(self, digest: str) -> Path:
         """Where a shard's index fragment lies."""
         return self.folder / "index" / f"{digest}.parquet"
@@ -44,6 +49,7 @@ class Index:
     def refresh(self) -> dict[str, str]:
         """Take in what other writers published, drop what is gone; return what is newly damaged."""
         found: dict[str, str] = {}
+        pull(self.folder / "index")
         sizes = shard_sizes(self.folder)
         for digest, shard in list(self._shards.items()):
             if sizes.get(digest) != shard.size:
@@ -66,6 +72,7 @@ class Index:
 
     def peek(self) -> Shard | None:
         """Return any one published shard, without taking it or the others in."""
+        pull(self.folder / "index")
         for digest in sorted(shard_sizes(self.folder)):
             with suppress(FileNotFoundError, CorruptStore):
                 return self._load(digest)
@@ -88,7 +95,7 @@ class Index:
         if self._joined is None:
             if len({(shard.shape, shard.dtype) for shard in self}) > 1:
                 self._ask_the_shards()
-            self._joined = JoinedShards(self, self.shard_path)
+            self._joined = JoinedShards(self, self.local_shard)
         return self._joined
 
     def _ask_the_shards(self) -> None:
@@ -96,7 +103,7 @@ class Index:
         log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
         for digest in list(self._shards):
             with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
-                self._shards[digest] = unpack(self.shard_path(digest), self.recipe)
+                self._shards[digest] = unpack(self.local_shard(digest), self.recipe)
                 self.write_fragment(self._shards[digest])
 
     def write_fragment(self, shard: Shard) -> None:
@@ -133,7 +140,7 @@ class Index:
             pass  # its writer died between the rename and this, or somebody deleted it
         except CorruptStore as error:
             log.warning("%s; it is made again from its shard", error)
-        shard = unpack(self.shard_path(digest), self.recipe)
+        shard = unpack(self.local_shard(digest), self.recipe)
         self.write_fragment(shard)
         return shard
 
@@ -160,6 +167,9 @@ class Index:
 
 def shard_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of each published shard of a recipe's folder, by digest."""
+    there = at_address(folder / "shards")
+    if there is not None:
+        return {path.stem: about.size for path, about in there.items() if path.suffix == ".h5"}
     sizes = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / "shards") as entries:
         for entry in entries:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.keys import ImageKey, Keys, as_keys
+from stores.mirror import pull
 from stores.publish import locked, publish_file
 from stores.tables import read_table, table_bytes
 
@@ -91,6 +92,7 @@ class Manifest:
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:
         """Read a data set's manifest; raises NotInStore, CorruptStore or NewerFormat."""
         path = manifest_path(store, name)
+        pull(path)
         try:
             table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
         except FileNotFoundError as error:
@@ -192,6 +194,7 @@ def dataset_lock(store: str | os.PathLike[str], name: str) -> Iterator[None]:
 
 def datasets(store: str | os.PathLike[str]) -> list[str]:
     """Return the names of a store's data sets."""
+    pull(Path(store) / "datasets")
     return sorted(path.parent.name for path in Path(store).glob("datasets/*/manifest.parquet"))
 
 

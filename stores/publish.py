@@ -2,6 +2,8 @@
 
 The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. Before the rename nothing is
 seen; when `publish_file` or `publish_folder` has returned, a power cut cannot take it back.
+In a store at an address (stores/remote.py) the object is put there first, under its final name; the
+rest is then done to its mirror.
 """
 
 import errno
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from stores.errors import explained
+from stores.remote import remote_of
 
 
 def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None:
@@ -23,6 +26,9 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
     Raises StoreReadOnly, StoreFull, or another OSError. Then `final` is as it was before; or, where
     only its folder could not be synced, it is the new file, and not durable: call again.
     """
+    remote = remote_of(final)
+    if remote and not remote.stays(final):
+        remote.put(final, content)
     with explained(final):
         make_folder(tmp)
         make_folder(final.parent)
@@ -57,6 +63,9 @@ def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
                 _lease(descriptor)
                 yield draft
                 _sync_tree(draft)
+                if _is_theirs_at_the_address(draft, final):
+                    shutil.rmtree(draft)
+                    return
                 _rename_unless_there(draft, final)
                 sync_folder(final.parent)
             except BaseException:
@@ -139,6 +148,12 @@ def _rename_unless_there(draft: Path, final: Path) -> None:
         if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
             raise
         shutil.rmtree(draft)
+
+
+def _is_theirs_at_the_address(draft: Path, final: Path) -> bool:
+    """Put a folder where its store is at an address; tell whether somebody was first there."""
+    remote = remote_of(final)
+    return bool(remote and not remote.stays(final) and not remote.put_folder(draft, final))
 
 
 def _sync_tree(folder: Path) -> None:

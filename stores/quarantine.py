@@ -11,6 +11,7 @@ from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
 from stores.keys import Rows
+from stores.mirror import delete_there, move_there
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
 from stores.shards import Shard, unpack
@@ -89,7 +90,10 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
 
 
 def _reread(index: Index, digest: str) -> Shard | None:
-    path = index.shard_path(digest)
+    try:  # from an address: the copy here may be what is damaged
+        path = index.local_shard(digest, again=True)
+    except FileNotFoundError:
+        return None
     try:
         shard = unpack(path, index.recipe)
         rows = shard.map(path)
@@ -116,6 +120,10 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
 def _move(index: Index, digest: str) -> None:
     source = index.shard_path(digest)
     target = index.folder / "quarantine" / source.name
+    if move_there(source, target):
+        delete_there(index.fragment_path(digest))
+        index.fragment_path(digest).unlink(missing_ok=True)
+        return
     with explained(target):
         make_folder(target.parent)
         try:

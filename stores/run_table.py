@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from stores.errors import CorruptStore, NewerFormat, StoreError, StoreFull, StoreReadOnly
+from stores.mirror import pull
 from stores.publish import locked, publish_file
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
 from stores.tables import read_table, table_bytes
@@ -56,6 +57,7 @@ def current_table(folder: Path) -> pa.Table:
     The file is made again whenever it does not hold the runs that there are. A run whose record is
     damaged or newer is left out, and said. Raises NewerFormat where the file itself is newer.
     """
+    pull(folder)
     if not _path(folder).exists() and not record_paths(folder):
         return _SCHEMA.empty_table()  # a store without runs is only looked at
     try:

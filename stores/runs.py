@@ -15,6 +15,7 @@ import pyarrow as pa
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import Keys
+from stores.mirror import delete_there, pull
 from stores.publish import publish_file, publish_folder
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
 from stores.run_table import bring_up_to_date, current_table
@@ -47,6 +48,7 @@ class RunStore:
         """
         stored = self.read(run)
         folder = self._path(stored.id) / "model"
+        pull(folder)
         if damaged := damage(folder, stored.model_digests, file_digests(folder)):
             raise CorruptStore(f"{damaged}; train again")
         return folder
@@ -84,6 +86,7 @@ class RunStore:
 
     def read(self, run: str) -> Run:
         """Return a run by its id or the beginning of it; raises NotInStore or CorruptStore."""
+        pull(self.folder)
         paths: list[Path] = []
         if re.fullmatch("[0-9a-f]{1,64}", run):
             # A whole name is looked up, and not looked for among all.
@@ -136,6 +139,7 @@ class RunStore:
 
         So a data set that has grown, was split anew or has another name keeps its count.
         """
+        pull(self.folder)
         wanted = set(map(bytes, keys))
         # By their stems: a look of which one file was deleted was a look all the same.
         looks = {path.with_suffix(".json") for path in self.folder.glob("*/test/*.*")}
@@ -154,6 +158,7 @@ class RunStore:
 
     def verify(self) -> dict[str, list[str]]:
         """Read every file of every run; return what is wrong with each, by its folder's name."""
+        pull(self.folder)
         folders = [path for path in sorted(self.folder.glob("*")) if _RUN_FOLDER.match(path.name)]
         return {f"run {path.name}": list(self._findings(path)) for path in folders}
 
@@ -187,6 +192,7 @@ def _make_room(final: Path, draft: Path) -> None:
     if final.exists():
         with suppress(FileNotFoundError):
             shutil.copytree(final / "test", draft / "test")
+        delete_there(final)
         final.rename(draft.with_name(f"{uuid.uuid4().hex}.draft"))
 
 

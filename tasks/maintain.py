@@ -15,6 +15,7 @@ from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
 from stores.manifest import Manifest, datasets
+from stores.mirror import pull, shown
 from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
 from stores.shards import recipe_in
@@ -171,5 +172,6 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 
 def check_exists(store: Path) -> None:
     """Raise NotInStore where there is no store."""
+    pull(store)
     if not any((store / part).is_dir() for part in ("datasets", "features", "runs")):
-        raise NotInStore(f"{store}: there is no store; give its folder with --store")
+        raise NotInStore(f"{shown(store)}: there is no store; give its folder with --store")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stores.manifest import Manifest
+from stores.mirror import shown
 from stores.run import Run
 
 # What is asked of the features, of all that a run's parameters hold.
@@ -31,10 +32,10 @@ def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> 
     folder, with the seed and the shares that its data set was split by.
     """
     if run.finetuning:
-        asked = {**run.parameters["finetuning"], "store": str(store), "open_test": opened}
+        asked = {**run.parameters["finetuning"], "store": shown(store), "open_test": opened}
         start = run.finetuning["started_from"][:16]
         return [f"python -m flows.finetune {start}", *options(asked)]
-    given = {"seed": run.seed, **run.parameters, "store": str(store)}
+    given = {"seed": run.seed, **run.parameters, "store": shown(store)}
     if "open_test" in given:
         given["open_test"] = opened
         flow = "sweep" if "grid" in given else "train"
@@ -65,4 +66,7 @@ def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
             yield f"{prefix}no-{name.replace('_', '-')}"
         elif value is not None and value is not False:
             several = value if isinstance(value, list | tuple) else [value]
-            yield from (f"{option}={shlex.quote(str(one))}" for one in several)
+            yield from (
+                f"{option}={shlex.quote(shown(one) if isinstance(one, Path) else str(one))}"
+                for one in several
+            )

@@ -1,0 +1,225 @@
+"""The mirror of a store at an address: a store folder in the cache, kept up with what is there.
+
+Its small files are fetched where they are read, a shard when it is first mapped; all of it can be
+deleted at any time. What these functions do concerns mirrors alone: of an ordinary store, paths are
+what they are.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from stores.errors import StoreRefused
+from stores.publish import locked, make_folder
+from stores.remote import MARK, RECORDS, Listed, Outdated, Remote, folder_name, remote_of
+
+MIRROR_VERSION = 1
+CACHE_BYTES = 20 * 2**30
+# Fetched for themselves, or made here: not with the small files of the folder above them.
+_APART = {"shards", "index", "quarantine", "model", "engines", "checkpoints", "reports", "sample"}
+_APART |= {"remembered", "tmp", "lock", "runs.parquet", MARK}
+_STAMPS = "pulled.json"
+_RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
+_SECRET = re.compile(r"[?#]|://[^/]*:[^/]*@|://[^/]*@(?!.*\.windows\.net)")
+
+
+def mirror_of(address: str) -> Path:
+    """Return the mirror of a store's address, an absolute path; nothing is asked of the address.
+
+    Raises StoreRefused for one with credentials in it, which is not repeated.
+    """
+    protocol, _, rest = address.partition("://")
+    if _SECRET.search(address):
+        raise StoreRefused(
+            f"{protocol}://…: an address with a user, a password, a key or options in it; "
+            "credentials belong in the environment (AWS_ACCESS_KEY_ID, …) or in AWS's own files"
+        )
+    from fsspec import available_protocols
+
+    if protocol not in available_protocols() or not rest.strip("/"):
+        raise StoreRefused(f"{address}: expected a folder, or an address as s3://bucket/prefix")
+    if protocol in {"file", "local"}:
+        return Path(rest).absolute()
+    address = f"{protocol}://{rest.rstrip('/')}"
+    mirror = _cache() / folder_name(address)
+    about = {"format": MIRROR_VERSION, "address": address, "limit": _limit()}
+    content = json.dumps(about, indent=2)
+    with suppress(FileNotFoundError):
+        if (mirror / MARK).read_text() == content:
+            return mirror
+    make_folder(mirror)
+    draft = mirror / f"{MARK}.{os.getpid()}"
+    draft.write_text(content)
+    draft.replace(mirror / MARK)
+    if remote := remote_of(mirror):
+        remote.limit = _limit()
+    return mirror
+
+
+def shown(path: Path) -> str:
+    """Return how a store is called on a command line: its address, or its folder."""
+    remote = remote_of(path)
+    return remote.address if remote and remote.mirror == path else str(path)
+
+
+def pull(path: Path) -> None:
+    """Fetch the small files at and below a path that are new or other at the address.
+
+    Those that are gone there go here too.
+    """
+    if remote := remote_of(path):
+        for _ in range(2):
+            with suppress(FileNotFoundError, Outdated):  # deleted or replaced since it was listed
+                _pull(remote, path)
+                return
+        _pull(remote, path)
+
+
+def at_address(path: Path) -> dict[Path, Listed] | None:
+    """Return what the address has at and below a path; None for an ordinary store."""
+    remote = remote_of(path)
+    if remote is None or remote.stays(path):
+        return None
+    return {remote.mirror / name: about for name, about in remote.listing(path).items()}
+
+
+def files_in(folder: Path, ending: str) -> list[Path]:
+    """Return the published files of one kind in a folder, wherever the store is."""
+    there = at_address(folder)
+    if there is None:
+        return sorted(folder.glob(f"*{ending}"))
+    return sorted(path for path in there if path.parent == folder and path.name.endswith(ending))
+
+
+def local_shard(path: Path, *, again: bool = False) -> Path:
+    """Return where a shard can be read, fetched if it is not there, or `again`.
+
+    One whose digest is wrong a second time is damaged at the address; it is for the reader to find.
+    """
+    remote = remote_of(path)
+    if remote is None:
+        return path
+    if again:
+        path.unlink(missing_ok=True)
+    try:
+        os.utime(path)  # the least recently used go first
+    except FileNotFoundError:
+        about = remote.listing(path).get(remote.name(path))
+        make_room(path, about.size if about else 0)
+        for _ in range(2):
+            remote.fetch([remote.name(path)])
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == path.stem:
+                    break
+    return path
+
+
+def make_room(path: Path, size: int) -> None:
+    """Delete the mirror's least recently used shards until there is room for one more."""
+    remote = remote_of(path)
+    if remote is None:
+        return
+    shards = [(p.stat(), p) for p in remote.mirror.glob("features/*/shards/*.h5")]
+    total = size + sum(about.st_size for about, _ in shards)
+    for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
+        if total <= remote.limit:
+            break
+        shard.unlink(missing_ok=True)  # who has mapped it reads on
+        total -= about.st_size
+
+
+def delete_there(path: Path) -> None:
+    """Delete what the address has at and below a path."""
+    remote = remote_of(path)
+    if remote and not remote.stays(path):
+        remote.delete(path)
+
+
+def move_there(source: Path, target: Path) -> bool:
+    """Move an object at the address, and forget it here; tell whether the store is at one."""
+    remote = remote_of(source)
+    if remote:
+        remote.move(source, target)
+        source.unlink(missing_ok=True)
+    return remote is not None
+
+
+def _pull(remote: Remote, path: Path) -> None:
+    listed = remote.listing(path)
+    wanted = {
+        name: about for name, about in listed.items() if _is_small(remote, path, name, listed)
+    }
+    with locked(remote.mirror / "lock"):
+        stamps = _stamps(remote)
+        known = {name for name in stamps if _at_or_below(remote.mirror / name, path)}
+        gone = {name for name in known - wanted.keys() if _is_small(remote, path, name, None)}
+        other = [name for name, about in wanted.items() if _is_other(remote, name, about, stamps)]
+        remote.fetch(other)
+        _drop(remote, gone)
+        new = {name: _stamp(about) for name, about in wanted.items() if about.stamp}
+        kept = {name: stamp for name, stamp in stamps.items() if name not in gone} | new
+        if kept != stamps:
+            draft = remote.mirror / f"{_STAMPS}.draft"
+            draft.write_text(json.dumps(kept))
+            draft.replace(remote.mirror / _STAMPS)
+
+
+def _is_small(remote: Remote, path: Path, name: str, listed: dict[str, Listed] | None) -> bool:
+    """Tell whether a name is to be pulled with a path: small, and of a folder that is whole."""
+    below = (remote.mirror / name).relative_to(path).parts
+    folder = _RECORDED.match(name)
+    whole = True
+    if listed is not None and folder and _at_or_below(remote.mirror / folder[0], path):
+        whole = any(f"{folder[0]}{record}" in listed for record in RECORDS)
+    return whole and _APART.isdisjoint(below)
+
+
+def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) -> bool:
+    local = remote.mirror / name
+    if not local.exists():
+        return True
+    if not about.stamp or stamps.get(name) == _stamp(about):
+        return False
+    # What was published here has no stamp yet. By its name it is what is there, but for a manifest.
+    ours = name not in stamps and local.stat().st_size == about.size
+    return not ours or local.name == "manifest.parquet"
+
+
+def _drop(remote: Remote, names: Iterable[str]) -> None:
+    for name in names:
+        local = remote.mirror / name
+        local.unlink(missing_ok=True)
+        if local.name in RECORDS:
+            shutil.rmtree(local.parent, ignore_errors=True)
+
+
+def _stamps(remote: Remote) -> dict[str, str]:
+    try:
+        return dict(json.loads((remote.mirror / _STAMPS).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _stamp(about: Listed) -> str:
+    return f"{about.size} {about.stamp}"
+
+
+def _at_or_below(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
+
+
+def _cache() -> Path:
+    default = Path("~/.cache/gargalo")
+    return Path(os.environ.get("GARGALO_CACHE") or default).expanduser().absolute()
+
+
+def _limit() -> int:
+    given = os.environ.get("GARGALO_CACHE_BYTES") or str(CACHE_BYTES)
+    if not given.isdecimal():
+        raise StoreRefused(f"GARGALO_CACHE_BYTES: expected a number of bytes. Received: {given!r}")
+    return int(given)

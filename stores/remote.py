@@ -1,0 +1,232 @@
+"""A store at an address, as `s3://bucket/prefix`: what is listed, fetched, put and deleted there.
+
+Everything else sees a mirror of it: a store folder in this machine's cache, whose `remote.json`
+says where the store is. There is no rename at an address: one PUT of an object is its commit, as is
+the completion of a multipart upload, of which nothing is seen before.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stores.errors import CorruptStore, explained
+from stores.reaching import reached
+
+MARK = "remote.json"
+RECORDS = {
+    "run.json",
+    "checkpoint.json",
+}  # what makes a folder found: it comes last, and goes first
+FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
+# Of one machine, or made again in seconds: they never leave it.
+_STAYS = {"tmp", "sample", "engines", "remembered"}
+_NAME = re.compile("[0-9a-f]{16}")
+
+
+class Outdated(OSError):
+    """What came is not what was listed: it was replaced meanwhile, or cut off on its way."""
+
+
+class Listed(NamedTuple):
+    """One object at an address: bytes, what changes with its content, and when that was (s)."""
+
+    size: int
+    stamp: str
+    changed: float
+
+
+class Remote:
+    """The address that a mirror is of; its methods take paths below the mirror.
+
+    Raises StoreRefused where there is no bucket, no permission or no software for it, StoreReadOnly
+    where nothing can be written there, FileNotFoundError, or another OSError, worth a second try.
+    """
+
+    def __init__(self, mirror: Path, address: str, limit: int) -> None:
+        self.mirror = mirror
+        self.address = address
+        self.limit = limit  # bytes of shards in the mirror
+        self._seen: dict[str, tuple[float, dict[str, Listed]]] = {}
+
+    def name(self, path: Path) -> str:
+        """Return what stands for a path at the address, below its prefix."""
+        name = path.relative_to(self.mirror).as_posix()
+        return "" if name == "." else name
+
+    def stays(self, path: Path) -> bool:
+        """Tell whether a path is this machine's alone."""
+        return not _STAYS.isdisjoint(path.relative_to(self.mirror).parts)
+
+    def listing(self, path: Path) -> dict[str, Listed]:
+        """Return the objects at and below a path, by name; as they were some seconds ago."""
+        name, now = self.name(path), time.monotonic()
+        for folder, (taken, listed) in list(self._seen.items()):
+            if now - taken < FRESH_SECONDS and _below(name, folder):
+                return {found: about for found, about in listed.items() if _below(found, name)}
+        with self._reached(self._at(name)):
+            found = self._files.find(self._at(name), detail=True)
+            if not found and not name:
+                self._check_bucket()
+        listed = {
+            full[len(self._base) :].lstrip("/"): _listed(about) for full, about in found.items()
+        }
+        self._seen[name] = (now, listed)
+        return dict(listed)
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Bring objects to their paths in the mirror, each at once; the records come last."""
+        ordered = sorted(names, key=lambda name: (Path(name).name in RECORDS, name))
+        drafts = {name: self.mirror / "tmp" / f"{uuid.uuid4().hex}.draft" for name in ordered}
+        if not drafts:
+            return
+        with explained(self.mirror):
+            (self.mirror / "tmp").mkdir(parents=True, exist_ok=True)
+            try:
+                with self._reached(self._at(ordered[0])):
+                    self._files.get(
+                        [self._at(name) for name in drafts], list(map(str, drafts.values()))
+                    )
+                for name, draft in drafts.items():
+                    self._keep(name, draft)
+            except FileNotFoundError:
+                self.forget()  # the listing is outdated
+                raise
+            finally:
+                for draft in drafts.values():
+                    draft.unlink(missing_ok=True)
+
+    def put(self, path: Path, content: bytes | memoryview) -> None:
+        """Publish a file: when this returns, it is acknowledged."""
+        self._put(path, len(content), lambda at: self._files.pipe_file(at, bytes(content)))
+
+    def put_folder(self, draft: Path, final: Path) -> bool:
+        """Publish the files of a folder; return False where another's is there already."""
+        self.forget()
+        there = self.listing(final)
+        if any(Path(name).name in RECORDS for name in there):
+            return False
+        self.delete(final)  # of one that did not get as far as its record
+        files = [path for path in sorted(draft.rglob("*")) if path.is_file()]
+        for path in sorted(files, key=lambda path: path.name in RECORDS):
+            target, size = final / path.relative_to(draft), path.stat().st_size
+            self._put(target, size, partial(self._files.put_file, str(path)))
+        return True
+
+    def delete(self, path: Path) -> None:
+        """Delete what is at and below a path, the records first."""
+        self.forget()
+        names = sorted(self.listing(path), key=lambda name: Path(name).name not in RECORDS)
+        for name in names:
+            with suppress(FileNotFoundError), self._reached(self._at(name), writing=True):
+                self._files.rm_file(self._at(name))
+        self.forget()
+
+    def move(self, source: Path, target: Path) -> None:
+        """Give an object another name, where it is there."""
+        old, new = self._at(self.name(source)), self._at(self.name(target))
+        with suppress(FileNotFoundError), self._reached(new, writing=True):
+            self._files.cp_file(old, new)
+            self._files.rm_file(old)
+        self.forget()
+
+    def forget(self) -> None:
+        """Ask for the next listing anew."""
+        self._seen.clear()
+
+    def _put(self, path: Path, size: int, put: Callable[[str], object]) -> None:
+        name = self.name(path)
+        with self._reached(self._at(name), writing=True):
+            put(self._at(name))
+        for folder, (_, listed) in self._seen.items():
+            if _below(name, folder):
+                listed[name] = Listed(size, "", time.time())
+
+    def _keep(self, name: str, draft: Path) -> None:
+        """Give a fetched file its name, durably."""
+        about = self.listing(self.mirror / name).get(name)
+        size = draft.stat().st_size
+        if about and about.stamp and size != about.size:
+            self.forget()
+            raise Outdated(f"{self._at(name)}: {size} bytes came, {about.size} were listed")
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        final = self.mirror / name
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft.replace(final)
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        from fsspec.core import url_to_fs  # a tenth of a second, which an ordinary store need not
+
+        options = {"skip_instance_cache": True, "use_listings_cache": False}
+        files, base = url_to_fs(self.address, **options)
+        return files, base.rstrip("/")
+
+    @property
+    def _files(self) -> Any:  # noqa: ANN401  an fsspec file system, which has no types
+        return self._opened[0]
+
+    @property
+    def _base(self) -> str:
+        return self._opened[1]
+
+    def _at(self, name: str) -> str:
+        with self._reached(self.address):
+            return f"{self._base}/{name}".rstrip("/")
+
+    def _check_bucket(self) -> None:
+        """Raise FileNotFoundError where nothing is found because there is no bucket."""
+        bucket = self._base.partition("/")[0]
+        if bucket and not self._files.exists(bucket):
+            raise FileNotFoundError(errno.ENOENT, "no such bucket", bucket)
+
+    def _reached(self, what: str, *, writing: bool = False) -> AbstractContextManager[None]:
+        return reached(self.address, what, writing=writing)
+
+
+def remote_of(path: Path) -> Remote | None:
+    """Return the address whose mirror a path is in, or None: the store is an ordinary one."""
+    for folder in (path, *path.parents):
+        with suppress(OSError):
+            if _NAME.fullmatch(folder.name) and (folder / MARK).is_file():
+                return _read(folder, os.getpid())
+    return None
+
+
+def folder_name(address: str) -> str:
+    """Return the name of the mirror of an address."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+@cache  # a connection is not for a child process
+def _read(mirror: Path, _process: int) -> Remote:
+    try:
+        about = json.loads((mirror / MARK).read_text())
+        address, limit = str(about["address"]), int(about["limit"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(f"{mirror / MARK}: damaged; delete it, and call again") from error
+    if folder_name(address) != mirror.name:
+        raise CorruptStore(f"{mirror}: the mirror of another address, {address}; delete it")
+    return Remote(mirror, address, limit)
+
+
+def _below(name: str, folder: str) -> bool:
+    return not folder or name == folder or name.startswith(f"{folder}/")
+
+
+def _listed(about: Mapping[str, Any]) -> Listed:
+    names = ("LastModified", "last_modified", "updated", "mtime", "created")
+    changed = next((about[name] for name in names if about.get(name)), 0.0)
+    stamp = about.get("ETag") or about.get("etag") or str(changed)
+    seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
+    return Listed(int(about["size"] or 0), f"{stamp}", seconds)

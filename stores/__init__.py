@@ -9,6 +9,7 @@ from stores.errors import (
     StoreError,
     StoreFull,
     StoreReadOnly,
+    StoreRefused,
     UnfitFeatures,
 )
 from stores.features import FeatureStore
@@ -34,5 +35,6 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreReadOnly",
+    "StoreRefused",
     "UnfitFeatures",
 ]

@@ -10,20 +10,23 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from stores import listings
 from stores.errors import StoreRefused
+from stores.listings import Listed, below
 from stores.publish import locked, make_folder
-from stores.remote import MARK, RECORDS, Listed, Outdated, Remote, folder_name, remote_of
+from stores.remote import MARK, RECORDS, Outdated, Remote, folder_name, remote_of
 
 MIRROR_VERSION = 1
 CACHE_BYTES = 20 * 2**30
 # Fetched for themselves, or made here: not with the small files of the folder above them.
 _APART = {"shards", "index", "quarantine", "model", "engines", "checkpoints", "reports", "sample"}
-_APART |= {"remembered", "tmp", "lock", "runs.parquet", MARK}
 _STAMPS = "pulled.json"
+_APART |= {"remembered", "tmp", "lock", "runs.parquet", MARK, _STAMPS}
 _RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
 _SECRET = re.compile(r"[?#]|://[^/]*:[^/]*@|://[^/]*@(?!.*\.windows\.net)")
 
@@ -110,27 +113,13 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
         os.utime(path)  # the least recently used go first
     except FileNotFoundError:
         about = remote.listing(path).get(remote.name(path))
-        make_room(path, about.size if about else 0)
+        remote.make_room(about.size if about else 0)
         for _ in range(2):
             remote.fetch([remote.name(path)])
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == path.stem:
                     break
     return path
-
-
-def make_room(path: Path, size: int) -> None:
-    """Delete the mirror's least recently used shards until there is room for one more."""
-    remote = remote_of(path)
-    if remote is None:
-        return
-    shards = [(p.stat(), p) for p in remote.mirror.glob("features/*/shards/*.h5")]
-    total = size + sum(about.st_size for about, _ in shards)
-    for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
-        if total <= remote.limit:
-            break
-        shard.unlink(missing_ok=True)  # who has mapped it reads on
-        total -= about.st_size
 
 
 def delete_there(path: Path) -> None:
@@ -150,33 +139,37 @@ def move_there(source: Path, target: Path) -> bool:
 
 
 def _pull(remote: Remote, path: Path) -> None:
+    name, before = remote.name(path), time.time() - listings.FRESH_SECONDS
+    if remote.listings.is_taken_in(name):
+        return
     listed = remote.listing(path)
-    wanted = {
-        name: about for name, about in listed.items() if _is_small(remote, path, name, listed)
-    }
+    wanted = {name: listed[name] for name in listed if _is_small(remote, path, name, listed)}
     with locked(remote.mirror / "lock"):
         stamps = _stamps(remote)
-        known = {name for name in stamps if _at_or_below(remote.mirror / name, path)}
-        gone = {name for name in known - wanted.keys() if _is_small(remote, path, name, None)}
-        other = [name for name, about in wanted.items() if _is_other(remote, name, about, stamps)]
-        remote.fetch(other)
-        _drop(remote, gone)
+        remote.fetch(name for name in wanted if _is_other(remote, name, wanted[name], stamps))
+        gone = [local for local in _small_files(path) if remote.name(local) not in wanted]
+        _drop(gone, before)
         new = {name: _stamp(about) for name, about in wanted.items() if about.stamp}
-        kept = {name: stamp for name, stamp in stamps.items() if name not in gone} | new
-        if kept != stamps:
+        if (kept := stamps | new) != stamps:
             draft = remote.mirror / f"{_STAMPS}.draft"
             draft.write_text(json.dumps(kept))
             draft.replace(remote.mirror / _STAMPS)
+    remote.listings.take_in(name)
 
 
-def _is_small(remote: Remote, path: Path, name: str, listed: dict[str, Listed] | None) -> bool:
+def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> bool:
     """Tell whether a name is to be pulled with a path: small, and of a folder that is whole."""
-    below = (remote.mirror / name).relative_to(path).parts
     folder = _RECORDED.match(name)
-    whole = True
-    if listed is not None and folder and _at_or_below(remote.mirror / folder[0], path):
-        whole = any(f"{folder[0]}{record}" in listed for record in RECORDS)
-    return whole and _APART.isdisjoint(below)
+    seen = folder and below(folder[0].rstrip("/"), remote.name(path))
+    if folder and seen and not any(f"{folder[0]}{record}" in listed for record in RECORDS):
+        return False
+    return _APART.isdisjoint((remote.mirror / name).relative_to(path).parts)
+
+
+def _small_files(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else path.rglob("*")
+    small = (p for p in files if _APART.isdisjoint(p.relative_to(path).parts))
+    return [p for p in small if p.is_file()]
 
 
 def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) -> bool:
@@ -190,12 +183,14 @@ def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) 
     return not ours or local.name == "manifest.parquet"
 
 
-def _drop(remote: Remote, names: Iterable[str]) -> None:
-    for name in names:
-        local = remote.mirror / name
-        local.unlink(missing_ok=True)
-        if local.name in RECORDS:
-            shutil.rmtree(local.parent, ignore_errors=True)
+def _drop(paths: Iterable[Path], before: float) -> None:
+    """Delete what is not listed; but what was published here after the listing stays."""
+    for local in paths:
+        with suppress(FileNotFoundError):
+            if local.stat().st_ctime < before:
+                local.unlink()
+                if local.name in RECORDS:
+                    shutil.rmtree(local.parent, ignore_errors=True)
 
 
 def _stamps(remote: Remote) -> dict[str, str]:
@@ -207,10 +202,6 @@ def _stamps(remote: Remote) -> dict[str, str]:
 
 def _stamp(about: Listed) -> str:
     return f"{about.size} {about.stamp}"
-
-
-def _at_or_below(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents
 
 
 def _cache() -> Path:

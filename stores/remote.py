@@ -10,24 +10,21 @@ import hashlib
 import json
 import os
 import re
-import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stores.errors import CorruptStore, explained
+from stores.listings import Listed, Listings
 from stores.reaching import reached
 
 MARK = "remote.json"
-RECORDS = {
-    "run.json",
-    "checkpoint.json",
-}  # what makes a folder found: it comes last, and goes first
-FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
+SHARD = ".h5"
+# What makes a folder found: it comes last, and goes first.
+RECORDS = {"run.json", "checkpoint.json"}
 # Of one machine, or made again in seconds: they never leave it.
 _STAYS = {"tmp", "sample", "engines", "remembered"}
 _NAME = re.compile("[0-9a-f]{16}")
@@ -35,14 +32,6 @@ _NAME = re.compile("[0-9a-f]{16}")
 
 class Outdated(OSError):
     """What came is not what was listed: it was replaced meanwhile, or cut off on its way."""
-
-
-class Listed(NamedTuple):
-    """One object at an address: bytes, what changes with its content, and when that was (s)."""
-
-    size: int
-    stamp: str
-    changed: float
 
 
 class Remote:
@@ -56,7 +45,7 @@ class Remote:
         self.mirror = mirror
         self.address = address
         self.limit = limit  # bytes of shards in the mirror
-        self._seen: dict[str, tuple[float, dict[str, Listed]]] = {}
+        self.listings = Listings(self._list)
 
     def name(self, path: Path) -> str:
         """Return what stands for a path at the address, below its prefix."""
@@ -69,19 +58,7 @@ class Remote:
 
     def listing(self, path: Path) -> dict[str, Listed]:
         """Return the objects at and below a path, by name; as they were some seconds ago."""
-        name, now = self.name(path), time.monotonic()
-        for folder, (taken, listed) in list(self._seen.items()):
-            if now - taken < FRESH_SECONDS and _below(name, folder):
-                return {found: about for found, about in listed.items() if _below(found, name)}
-        with self._reached(self._at(name)):
-            found = self._files.find(self._at(name), detail=True)
-            if not found and not name:
-                self._check_bucket()
-        listed = {
-            full[len(self._base) :].lstrip("/"): _listed(about) for full, about in found.items()
-        }
-        self._seen[name] = (now, listed)
-        return dict(listed)
+        return self.listings.of(self.name(path))
 
     def fetch(self, names: Iterable[str]) -> None:
         """Bring objects to their paths in the mirror, each at once; the records come last."""
@@ -99,19 +76,31 @@ class Remote:
                 for name, draft in drafts.items():
                     self._keep(name, draft)
             except FileNotFoundError:
-                self.forget()  # the listing is outdated
+                self.listings.forget()  # the listing is outdated
                 raise
             finally:
                 for draft in drafts.values():
                     draft.unlink(missing_ok=True)
 
     def put(self, path: Path, content: bytes | memoryview) -> None:
-        """Publish a file: when this returns, it is acknowledged."""
+        """Publish a file: when this returns, nothing that befalls this machine can undo it."""
+        if path.suffix == SHARD:
+            self.make_room(len(content))
         self._put(path, len(content), lambda at: self._files.pipe_file(at, bytes(content)))
+
+    def make_room(self, size: int) -> None:
+        """Delete the mirror's least recently used shards until there is room for so many bytes."""
+        shards = [(path.stat(), path) for path in self.mirror.glob(f"features/*/shards/*{SHARD}")]
+        total = size + sum(about.st_size for about, _ in shards)
+        for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
+            if total <= self.limit:
+                break
+            shard.unlink(missing_ok=True)  # who has mapped it reads on
+            total -= about.st_size
 
     def put_folder(self, draft: Path, final: Path) -> bool:
         """Publish the files of a folder; return False where another's is there already."""
-        self.forget()
+        self.listings.forget()
         there = self.listing(final)
         if any(Path(name).name in RECORDS for name in there):
             return False
@@ -124,12 +113,12 @@ class Remote:
 
     def delete(self, path: Path) -> None:
         """Delete what is at and below a path, the records first."""
-        self.forget()
+        self.listings.forget()
         names = sorted(self.listing(path), key=lambda name: Path(name).name not in RECORDS)
         for name in names:
             with suppress(FileNotFoundError), self._reached(self._at(name), writing=True):
                 self._files.rm_file(self._at(name))
-        self.forget()
+        self.listings.forget()
 
     def move(self, source: Path, target: Path) -> None:
         """Give an object another name, where it is there."""
@@ -137,26 +126,27 @@ class Remote:
         with suppress(FileNotFoundError), self._reached(new, writing=True):
             self._files.cp_file(old, new)
             self._files.rm_file(old)
-        self.forget()
-
-    def forget(self) -> None:
-        """Ask for the next listing anew."""
-        self._seen.clear()
+        self.listings.forget()
 
     def _put(self, path: Path, size: int, put: Callable[[str], object]) -> None:
         name = self.name(path)
         with self._reached(self._at(name), writing=True):
             put(self._at(name))
-        for folder, (_, listed) in self._seen.items():
-            if _below(name, folder):
-                listed[name] = Listed(size, "", time.time())
+        self.listings.add(name, size)
+
+    def _list(self, name: str) -> dict[str, Listed]:
+        with self._reached(self._at(name)):
+            found = self._files.find(self._at(name), detail=True)
+            if not found and not name:
+                self._check_bucket()
+        return {full[len(self._base) :].lstrip("/"): Listed.of(found[full]) for full in found}
 
     def _keep(self, name: str, draft: Path) -> None:
         """Give a fetched file its name, durably."""
         about = self.listing(self.mirror / name).get(name)
         size = draft.stat().st_size
         if about and about.stamp and size != about.size:
-            self.forget()
+            self.listings.forget()
             raise Outdated(f"{self._at(name)}: {size} bytes came, {about.size} were listed")
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -218,15 +208,3 @@ def _read(mirror: Path, _process: int) -> Remote:
     if folder_name(address) != mirror.name:
         raise CorruptStore(f"{mirror}: the mirror of another address, {address}; delete it")
     return Remote(mirror, address, limit)
-
-
-def _below(name: str, folder: str) -> bool:
-    return not folder or name == folder or name.startswith(f"{folder}/")
-
-
-def _listed(about: Mapping[str, Any]) -> Listed:
-    names = ("LastModified", "last_modified", "updated", "mtime", "created")
-    changed = next((about[name] for name in names if about.get(name)), 0.0)
-    stamp = about.get("ETag") or about.get("etag") or str(changed)
-    seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
-    return Listed(int(about["size"] or 0), f"{stamp}", seconds)

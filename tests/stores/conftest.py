@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stores import RunStore
+from stores.mirror import mirror_of
 from tests.stores.runs import publish
 from tests.stores.test_run import RUN
 
@@ -63,3 +64,18 @@ def run_json(runs):
 def one_by_one(monkeypatch):
     """Batches that are not read some together, so that something may happen between them."""
     monkeypatch.setattr("stores.reading._AHEAD_BYTES", 0)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Return a function that gives this test's store at an address, as a machine of a name sees it.
+
+    All see at once what another publishes.
+    """
+    monkeypatch.setattr("stores.listings.FRESH_SECONDS", 0)
+
+    def machine(name="one", address=""):
+        monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / name))
+        return mirror_of(f"memory://{tmp_path.name}/{address or 'store'}")
+
+    return machine

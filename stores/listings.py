@@ -1,0 +1,77 @@
+"""What was listed at an address, remembered for a moment: reading asks for it again and again."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
+
+
+class Listed(NamedTuple):
+    """One object at an address: bytes, what changes with its content, and when that was (s)."""
+
+    size: int
+    stamp: str  # empty: this process put it, and does not know
+    changed: float
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> "Listed":
+        """Return what matters of what an fsspec file system says of a file."""
+        names = ("LastModified", "last_modified", "updated", "mtime", "created")
+        changed = next((about[name] for name in names if about.get(name)), 0.0)
+        stamp = about.get("ETag") or about.get("etag") or changed
+        seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
+        return cls(int(about["size"] or 0), str(stamp), seconds)
+
+
+class Listings:
+    """The listings of one address, by the name of the folder or file; `ask` makes a new one."""
+
+    def __init__(self, ask: Callable[[str], dict[str, Listed]]) -> None:
+        self._ask = ask
+        self._made: dict[str, tuple[float, dict[str, Listed]]] = {}
+        self._taken_in: dict[str, float] = {}
+
+    def of(self, name: str) -> dict[str, Listed]:
+        """Return the objects at and below a name, as they were `FRESH_SECONDS` ago or later."""
+        if known := self._fresh(name):
+            return {found: about for found, about in known[1].items() if below(found, name)}
+        began = time.monotonic()
+        found = self._ask(name)
+        self._made[name] = (began, found)
+        return dict(found)
+
+    def is_taken_in(self, name: str) -> bool:
+        """Tell whether all that is listed there was taken in, and nothing newer is known."""
+        known = self._fresh(name)
+        return known is not None and self._taken_in.get(name) == known[0]
+
+    def take_in(self, name: str) -> None:
+        """Note that all that is listed there was taken in."""
+        if known := self._fresh(name):
+            self._taken_in[name] = known[0]
+
+    def add(self, name: str, size: int) -> None:
+        """Note what this process has put."""
+        for folder, (_, listed) in self._made.items():
+            if below(name, folder):
+                listed[name] = Listed(size, "", time.time())
+
+    def forget(self) -> None:
+        """Ask for each anew."""
+        self._made.clear()
+
+    def _fresh(self, name: str) -> tuple[float, dict[str, Listed]] | None:
+        now = time.monotonic()
+        made = [made for folder, made in self._made.items() if below(name, folder)]
+        return max((m for m in made if now - m[0] < FRESH_SECONDS), default=None, key=_when)
+
+
+def below(name: str, folder: str) -> bool:
+    """Tell whether a name is at or below another."""
+    return not folder or name == folder or name.startswith(f"{folder}/")
+
+
+def _when(made: tuple[float, object]) -> float:
+    return made[0]

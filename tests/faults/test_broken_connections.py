@@ -1,0 +1,89 @@
+"""Connections that break, at any byte: what was acknowledged is there, and all is right."""
+
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import pytest
+
+from stores import FeatureStore
+from stores.mirror import mirror_of
+from tests.s3_server import CuttingProxy, environment, running_s3
+from tests.stores.samples import RECIPE, some_keys, some_rows
+
+ROWS = 50
+# In a request's head, in a body, in the answer. One cut is made good by s3fs, thirty are not.
+UP = [("up", count, times) for times in (1, 30) for count in (0, 300, 1_500, 9_000, 15_000)]
+DOWN = [("down", count, times) for times in (1, 30) for count in (0, 1, 100, 1_500, 9_000)]
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    with running_s3(tmp_path_factory.mktemp("s3")) as port:
+        yield port
+
+
+@pytest.fixture
+def through(s3, tmp_path, monkeypatch):
+    """Return a function that gives a proxy and, through it, a store with an empty cache."""
+
+    @contextmanager
+    def through(request):
+        proxy = CuttingProxy(s3, request)
+        for name, value in environment(proxy.port, tmp_path / request[:3]).items():
+            monkeypatch.setenv(name, value)
+        yield proxy, FeatureStore(mirror_of(f"s3://bucket/{tmp_path.name}"), RECIPE)
+        proxy.close()
+
+    return through
+
+
+def part(number):
+    """Return the keys and rows of one shard."""
+    return some_keys(ROWS, seed=number), some_rows(ROWS, (64,), seed=number)
+
+
+def written(proxy, store, places):
+    """Write a shard for each place of a cut; return those that were acknowledged."""
+    acknowledged = []
+    for number, (way, count, times) in enumerate(places):
+        proxy.cuts.extend([(way, count)] * times)
+        with suppress(OSError):
+            store.write(*part(number))
+            acknowledged.append(number)
+        proxy.cuts.clear()
+    return acknowledged
+
+
+def test_what_is_acknowledged_is_there_and_right(through):
+    places = [*UP, *DOWN[:8]]
+    with through("PUT /") as (proxy, store):
+        acknowledged = written(proxy, store, places)
+        assert proxy.done >= len(places)
+    assert 0 < len(acknowledged) < len(places)
+    with through("nothing") as (_, store):
+        for number in range(len(places)):
+            keys, rows = part(number)
+            there = ~store.missing(keys)
+            assert there.all() or number not in acknowledged
+            assert np.array_equal(store.read(keys[there]), rows[there])
+        store.verify()
+        assert not store.missing(np.concatenate([part(n)[0] for n in acknowledged])).any()
+
+
+def test_what_is_fetched_is_right_or_an_error(through):
+    with through("nothing") as (_, store):
+        for number in range(len(DOWN)):
+            store.write(*part(number))
+    read = 0
+    with through("GET /bucket/") as (proxy, store):
+        for number, (way, count, times) in enumerate(DOWN):
+            proxy.cuts.extend([(way, count)] * times)
+            with suppress(OSError):
+                assert np.array_equal(store.read(part(number)[0]), part(number)[1])
+                read += 1
+            proxy.cuts.clear()
+        assert proxy.done >= len(DOWN)
+        assert 0 < read < len(DOWN)
+        for number in range(len(DOWN)):
+            assert np.array_equal(store.read(part(number)[0]), part(number)[1])
+        assert store.verify() == []

@@ -11,6 +11,7 @@ from flows.progress import announce
 from flows.runners import Runner, Workers
 from flows.server_view import progress_artifact
 from stores.manifest import Manifest, Split
+from stores.mirror import TravellingStore
 from tasks.engines import Job
 from tasks.extract import (
     Missing,
@@ -99,7 +100,8 @@ def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
 
 def _anywhere(missing: Missing) -> Missing:
     """Return the same for whoever computes it, wherever that process was started."""
-    return replace(missing, job=replace(missing.job, store=missing.job.store.absolute()))
+    store = TravellingStore(missing.job.store.absolute())
+    return replace(missing, job=replace(missing.job, store=store))
 
 
 def _rejected(shards: Sequence[ShardDone]) -> list[Rejection]:

@@ -13,7 +13,8 @@ import shutil
 import time
 from collections.abc import Container, Iterable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PosixPath
+from typing import Any
 
 from stores import listings
 from stores.errors import StoreRefused
@@ -62,6 +63,16 @@ def mirror_of(address: str) -> Path:
     if remote := remote_of(mirror):
         remote.limit = _limit()
     return mirror
+
+
+class TravellingStore(PosixPath):
+    """The folder of a store for another process: where the store is at an address, its own mirror.
+
+    It has a cache of its own, if it is on another machine.
+    """
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return _arrived, (shown(self),)
 
 
 def shown(path: Path) -> str:
@@ -202,6 +213,10 @@ def _stamps(remote: Remote) -> dict[str, str]:
 
 def _stamp(about: Listed) -> str:
     return f"{about.size} {about.stamp}"
+
+
+def _arrived(store: str) -> Path:
+    return mirror_of(store) if "://" in store else Path(store)
 
 
 def _cache() -> Path:

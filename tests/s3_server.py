@@ -16,14 +16,15 @@ BUCKET = "bucket"
 
 
 @contextmanager
-def running_s3(folder):
-    """Run moto's server with one bucket; yield its port."""
+def running_s3(folder, *, trusts_nobody=False):
+    """Run moto's server with one bucket, or one that refuses all that follows; yield its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with (folder / "moto.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        own = {"INITIAL_NO_AUTH_ACTION_COUNT": "1"} if trusts_nobody else {}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | own)
     try:
         for _ in range(600):
             with suppress(httpx.TransportError):

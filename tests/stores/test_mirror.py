@@ -1,4 +1,5 @@
 import os
+import pickle
 import shutil
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from stores import FeatureStore, Manifest, MissingFeatures, NotInStore, RunStore, StoreRefused
 from stores.checkpoints import Checkpoints, unfinished
 from stores.manifest import datasets
-from stores.mirror import at_address, local_shard, mirror_of, shown
+from stores.mirror import TravellingStore, at_address, local_shard, mirror_of, shown
 from stores.remote import remote_of
 from tests.stores.runs import publish
 from tests.stores.samples import RECIPE, a_store, few, flip_row, shards, some_keys, some_rows
@@ -256,3 +257,9 @@ def test_a_mirror_says_whose_it_is_and_no_secret(machine, monkeypatch):
     mirror = machine()
     assert shown(mirror).startswith("memory://")
     assert "hidden" not in (mirror / "remote.json").read_text()
+
+
+def test_another_process_has_a_mirror_of_its_own(machine, tmp_path):
+    sent = [pickle.dumps(TravellingStore(store)) for store in (machine("one"), tmp_path)]
+    other = machine("other")
+    assert [pickle.loads(store) for store in sent] == [other, tmp_path]

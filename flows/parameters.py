@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from flows.runners import Runner, RunnerChoice
-from stores.mirror import mirror_of, shown
+from stores.mirror import shown, store_path
 from stores.publish import nearest_there
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
@@ -45,8 +45,8 @@ def _no_file(store: Path) -> Path:
 
 
 def _folder_of(given: object) -> object:
-    """Return the folder in which a store at an address is worked on; a folder as it is."""
-    return mirror_of(given) if isinstance(given, str) and "://" in given else given
+    """Return the folder of a store that is given by its address; anything else as it is."""
+    return store_path(given) if isinstance(given, str) else given
 
 
 @Parameter(name="*")

@@ -15,7 +15,7 @@ from typing import Any
 from stores.checksums import damage, file_digests, json_digest
 from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.garbage import GRACE_SECONDS, Garbage, aged, bytes_of
-from stores.mirror import delete_there, pull
+from stores.mirror import delete_there, pull, store_path
 from stores.publish import make_folder, publish_folder
 from stores.runs import RunStore
 
@@ -51,7 +51,7 @@ class Checkpoints:
     """
 
     def __init__(self, root: str | os.PathLike[str], run: str) -> None:
-        self.folder = Path(root) / "checkpoints" / run[:16]
+        self.folder = store_path(root) / "checkpoints" / run[:16]
         self._run = run
 
     def publish(
@@ -194,9 +194,10 @@ def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
 
 def all_checkpoints(root: str | os.PathLike[str]) -> list[Checkpoints]:
     """Return the checkpoints of each run, those that a stored one left behind among them."""
-    pull(Path(root) / "checkpoints")
-    folders = sorted(Path(root).glob("checkpoints/" + "[0-9a-f]" * 16))
-    return [Checkpoints(root, folder.name) for folder in folders]
+    folder = store_path(root) / "checkpoints"
+    pull(folder)
+    folders = sorted(folder.glob("[0-9a-f]" * 16))
+    return [Checkpoints(root, found.name) for found in folders]
 
 
 def checkpoint_garbage(

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.index import Index
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
-from stores.mirror import delete_there, files_in, pull
+from stores.mirror import delete_there, files_in, pull, shown, store_path
 from stores.publish import publish_file
 from stores.quarantine import refresh, set_aside
 from stores.reading import Reading
@@ -30,7 +29,7 @@ class FeatureStore:
     """
 
     def __init__(self, root: str | os.PathLike[str], recipe: Recipe) -> None:
-        self.root = Path(root)
+        self.root = store_path(root)
         self.recipe = recipe
         self.folder = self.root / "features" / recipe.fingerprint[:16]
         pull(self.folder / "recipe.json")
@@ -49,8 +48,8 @@ class FeatureStore:
         if len(fitting) != 1:
             there = "; ".join(str(recipe) for recipe in recipes) or "none"
             raise NotInStore(
-                f"{root}: expected one recipe whose fingerprint begins with {fingerprint!r}, "
-                f"found {len(fitting)}; in the store: {there}"
+                f"{shown(root)}: expected one recipe whose fingerprint begins with "
+                f"{fingerprint!r}, found {len(fitting)}; in the store: {there}"
             )
         return cls(root, fitting[0])
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.keys import ImageKey, Keys, as_keys
-from stores.mirror import pull
+from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
 from stores.tables import read_table, table_bytes
 
@@ -98,7 +98,8 @@ class Manifest:
         except FileNotFoundError as error:
             there = ", ".join(datasets(store)) or "none"
             raise NotInStore(
-                f"{store}: no data set {name!r}; ingest its folder first; in the store: {there}"
+                f"{shown(store)}: no data set {name!r}; ingest its folder first; in the store: "
+                f"{there}"
             ) from error
         except CorruptStore as error:
             raise CorruptStore(
@@ -194,8 +195,9 @@ def dataset_lock(store: str | os.PathLike[str], name: str) -> Iterator[None]:
 
 def datasets(store: str | os.PathLike[str]) -> list[str]:
     """Return the names of a store's data sets."""
-    pull(Path(store) / "datasets")
-    return sorted(path.parent.name for path in Path(store).glob("datasets/*/manifest.parquet"))
+    folder = store_path(store) / "datasets"
+    pull(folder)
+    return sorted(path.parent.name for path in folder.glob("*/manifest.parquet"))
 
 
 def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
@@ -205,7 +207,7 @@ def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
             f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash, no "
             "dot in front; give another --dataset"
         )
-    return Path(store) / "datasets" / name / "manifest.parquet"
+    return store_path(store) / "datasets" / name / "manifest.parquet"
 
 
 def _told(entry: Entry) -> dict[str, str]:

@@ -65,6 +65,12 @@ def mirror_of(address: str) -> Path:
     return mirror
 
 
+def store_path(store: str | os.PathLike[str]) -> Path:
+    """Return the folder of a store that is given by its folder or its address."""
+    text = os.fspath(store)
+    return mirror_of(text) if "://" in text else Path(store)
+
+
 class TravellingStore(PosixPath):
     """The folder of a store for another process: where the store is at an address, its own mirror.
 
@@ -72,13 +78,13 @@ class TravellingStore(PosixPath):
     """
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return _arrived, (shown(self),)
+        return store_path, (shown(self),)
 
 
-def shown(path: Path) -> str:
+def shown(store: str | os.PathLike[str]) -> str:
     """Return how a store is called on a command line: its address, or its folder."""
-    remote = remote_of(path)
-    return remote.address if remote and remote.mirror == path else str(path)
+    remote = remote_of(Path(store))
+    return remote.address if remote and remote.mirror == Path(store) else os.fspath(store)
 
 
 def pull(path: Path) -> None:
@@ -108,6 +114,14 @@ def files_in(folder: Path, ending: str) -> list[Path]:
     if there is None:
         return sorted(folder.glob(f"*{ending}"))
     return sorted(path for path in there if path.parent == folder and path.name.endswith(ending))
+
+
+def half_published(store: Path) -> list[Path]:
+    """Return the folders at an address whose record is not there: their writers died, or write."""
+    there = at_address(store) or {}
+    names = {path.relative_to(store).as_posix() for path in there}
+    folders = {found[0] for found in map(_RECORDED.match, names) if found}
+    return sorted(store / f for f in folders if names.isdisjoint(f + record for record in RECORDS))
 
 
 def local_shard(path: Path, *, again: bool = False) -> Path:
@@ -213,10 +227,6 @@ def _stamps(remote: Remote) -> dict[str, str]:
 
 def _stamp(about: Listed) -> str:
     return f"{about.size} {about.stamp}"
-
-
-def _arrived(store: str) -> Path:
-    return mirror_of(store) if "://" in store else Path(store)
 
 
 def _cache() -> Path:

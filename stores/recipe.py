@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from stores.errors import CorruptStore, NewerFormat
-from stores.mirror import pull
+from stores.mirror import pull, store_path
 from stores.publish import publish_file
 
 RECIPE_VERSION = 1
@@ -125,8 +125,9 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
 
 def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
     """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
-    pull(Path(root) / "features")
-    return [read_recipe(path.parent) for path in sorted(Path(root).glob("features/*/recipe.json"))]
+    folder = store_path(root) / "features"
+    pull(folder)
+    return [read_recipe(path.parent) for path in sorted(folder.glob("*/recipe.json"))]
 
 
 def _damaged(path: Path) -> CorruptStore:

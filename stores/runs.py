@@ -15,7 +15,7 @@ import pyarrow as pa
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import Keys
-from stores.mirror import delete_there, pull
+from stores.mirror import delete_there, pull, store_path
 from stores.publish import publish_file, publish_folder
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
 from stores.run_table import bring_up_to_date, current_table
@@ -29,7 +29,7 @@ class RunStore:
     """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root)
+        self.root = store_path(root)
         self.folder = self.root / "runs"
 
     def __contains__(self, run: object) -> bool:

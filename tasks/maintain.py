@@ -15,7 +15,7 @@ from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
 from stores.manifest import Manifest, datasets
-from stores.mirror import pull, shown
+from stores.mirror import at_address, files_in, half_published, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
 from stores.shards import recipe_in
@@ -89,6 +89,7 @@ def collect_garbage(
     found += collect(
         chain.from_iterable(drafts(path, grace_seconds) for path in folders), delete=delete
     )
+    found += collect(_half_published(store, grace_seconds), delete=delete)
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
     found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
     return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
@@ -144,19 +145,26 @@ def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
 
 
 def _recipe_folders(store: Path) -> list[Path]:
-    return sorted(path for path in store.glob("features/*") if path.is_dir())
+    there = at_address(store / "features") or ()
+    folders = {path.parents[1] for path in there if path.parent.name == "shards"}
+    return sorted(folders | {path for path in store.glob("features/*") if path.is_dir()})
 
 
 def _restore_recipe(folder: Path) -> None:
-    for shard in sorted((folder / "shards").glob("*.h5")):
+    for shard in files_in(folder / "shards", ".h5"):
         try:
-            recipe = recipe_in(shard)
+            recipe = recipe_in(local_shard(shard))
         except StoreError as error:
             log.warning("%s; looking at the next shard", error)
             continue
         if recipe.fingerprint.startswith(folder.name):
             write_recipe(recipe, folder)
             return
+
+
+def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:
+    for folder in half_published(store):
+        yield from aged(folder, "left by a writer that died", grace_seconds)
 
 
 def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stores import FeatureStore, Manifest, MissingFeatures, NotInStore, RunStore, StoreRefused
 from stores.checkpoints import Checkpoints, unfinished
 from stores.manifest import datasets
-from stores.mirror import TravellingStore, at_address, local_shard, mirror_of, shown
+from stores.mirror import TravellingStore, at_address, half_published, local_shard, mirror_of, shown
 from stores.remote import remote_of
 from tests.stores.runs import publish
 from tests.stores.samples import RECIPE, a_store, few, flip_row, shards, some_keys, some_rows
@@ -185,10 +185,12 @@ def test_a_run_without_its_record_is_not_there_yet(machine, monkeypatch):
         with pytest.raises(OSError, match="cut off"):
             publish(RunStore(machine("one")))
     assert any(name.startswith("runs/") for name in objects(machine("one")))
+    assert half_published(machine("one")) == [machine("one") / "runs" / RUN.id[:16]]
     for name in "one", "other":
         assert not list((machine(name) / "runs").glob("*/run.json"))
         assert not RunStore(machine(name)).verify()
     assert publish(RunStore(machine("other"))).id in RunStore(machine("one"))
+    assert half_published(machine("one")) == []
 
 
 def test_of_two_the_first_run_is_kept(machine):
@@ -263,3 +265,15 @@ def test_another_process_has_a_mirror_of_its_own(machine, tmp_path):
     sent = [pickle.dumps(TravellingStore(store)) for store in (machine("one"), tmp_path)]
     other = machine("other")
     assert [pickle.loads(store) for store in sent] == [other, tmp_path]
+
+
+def test_a_store_is_opened_by_its_address(machine):
+    _, keys, rows = a_store(machine("one"))
+    address = shown(machine("one"))
+    machine("other")
+    assert np.array_equal(FeatureStore.open(address).read(keys), rows)
+    PETS.write(address)
+    assert Manifest.read(address, "pets").digest == PETS.digest
+    assert publish(RunStore(address)).id in RunStore(address)
+    with pytest.raises(NotInStore, match=f"^'?{address}: no data set"):
+        Manifest.read(address, "dogs")

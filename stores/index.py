@@ -169,7 +169,12 @@ def shard_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of each published shard of a recipe's folder, by digest."""
     there = at_address(folder / "shards")
     if there is not None:
-        return {path.stem: about.size for path, about in there.items() if path.suffix == ".h5"}
+        sizes = {path.stem: about.size for path, about in there.items() if path.suffix == ".h5"}
+        return sizes | {d: size for d, size in _sizes_here(folder).items() if d in sizes}
+    return _sizes_here(folder)
+
+
+def _sizes_here(folder: Path) -> dict[str, int]:
     sizes = {}
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / "shards") as entries:
         for entry in entries:

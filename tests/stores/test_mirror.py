@@ -16,7 +16,16 @@ from stores.manifest import datasets
 from stores.mirror import TravellingStore, at_address, half_published, local_shard, mirror_of, shown
 from stores.remote import remote_of
 from tests.stores.runs import publish
-from tests.stores.samples import RECIPE, a_store, few, flip_row, shards, some_keys, some_rows
+from tests.stores.samples import (
+    RECIPE,
+    a_store,
+    few,
+    flip_row,
+    in_child,
+    shards,
+    some_keys,
+    some_rows,
+)
 from tests.stores.test_manifest import PETS
 from tests.stores.test_run import RUN
 
@@ -67,6 +76,18 @@ def test_a_damaged_copy_is_fetched_again(machine, caplog):
     assert np.array_equal(FeatureStore.open(machine("other")).read(keys), rows)
     assert "the shard itself is whole" in caplog.text
     assert not [name for name in objects(machine("other")) if "quarantine" in name]
+
+
+def test_a_copy_that_was_cut_short_ends_no_process(machine):
+    _, keys, rows = a_store(machine("one"))
+
+    def read():
+        store = FeatureStore.open(machine("one"))
+        store.read(keys)
+        os.truncate(shards(store)[0], 100)
+        return store.read(keys)
+
+    assert np.array_equal(in_child(read), rows)
 
 
 def test_what_is_damaged_at_the_address_is_set_aside_there(machine, caplog):

@@ -20,7 +20,7 @@ from stores import listings
 from stores.errors import StoreRefused
 from stores.listings import Listed, below
 from stores.publish import locked, make_folder
-from stores.remote import MARK, RECORDS, Outdated, Remote, folder_name, remote_of
+from stores.remote import MARK, RECORDS, Outdated, Remote, folder_name, look_again, remote_of
 
 MIRROR_VERSION = 1
 CACHE_BYTES = 20 * 2**30
@@ -53,15 +53,13 @@ def mirror_of(address: str) -> Path:
     mirror = _cache() / folder_name(address)
     about = {"format": MIRROR_VERSION, "address": address, "limit": _limit()}
     content = json.dumps(about, indent=2)
-    with suppress(FileNotFoundError):
-        if (mirror / MARK).read_text() == content:
-            return mirror
-    make_folder(mirror)
-    draft = mirror / f"{MARK}.{os.getpid()}"
-    draft.write_text(content)
-    draft.replace(mirror / MARK)
-    if remote := remote_of(mirror):
-        remote.limit = _limit()
+    changed = not (mirror / MARK).is_file() or (mirror / MARK).read_text() != content
+    if changed:
+        make_folder(mirror)
+        draft = mirror / f"{MARK}.{os.getpid()}"
+        draft.write_text(content)
+        draft.replace(mirror / MARK)
+    look_again(changed=changed)
     return mirror
 
 

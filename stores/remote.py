@@ -13,7 +13,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ RECORDS = {"run.json", "checkpoint.json"}
 # Of one machine, or made again in seconds: they never leave it.
 _STAYS = {"tmp", "sample", "engines", "remembered"}
 _NAME = re.compile("[0-9a-f]{16}")
+_mirrors: set[Path] = set()  # that this process has seen
 
 
 class Outdated(OSError):
@@ -186,16 +187,34 @@ class Remote:
 
 def remote_of(path: Path) -> Remote | None:
     """Return the address whose mirror a path is in, or None: the store is an ordinary one."""
-    for folder in (path, *path.parents):
-        with suppress(OSError):
-            if _NAME.fullmatch(folder.name) and (folder / MARK).is_file():
-                return _read(folder, os.getpid())
-    return None
+    mirror = _mirror_above(os.fspath(path))
+    return _read(mirror, os.getpid()) if mirror else None
+
+
+def look_again(*, changed: bool = True) -> None:
+    """Forget which folders are no mirrors; and where one was changed, what they say."""
+    _mirror_above.cache_clear()
+    if changed:
+        _read.cache_clear()
 
 
 def folder_name(address: str) -> str:
     """Return the name of the mirror of an address."""
     return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=2**16)  # asked at every read
+def _mirror_above(path: str) -> Path | None:
+    folders = (Path(path), *Path(path).parents)
+    return next((f for f in folders if _NAME.fullmatch(f.name) and _is_mirror(f)), None)
+
+
+def _is_mirror(folder: Path) -> bool:
+    # One that is deleted under a process stays one: nothing must be acknowledged that is only here.
+    with suppress(OSError):
+        if (folder / MARK).is_file():
+            _mirrors.add(folder)
+    return folder in _mirrors
 
 
 @cache  # a connection is not for a child process

@@ -78,6 +78,15 @@ def test_a_damaged_copy_is_fetched_again(machine, caplog):
     assert not [name for name in objects(machine("other")) if "quarantine" in name]
 
 
+def test_a_cache_that_is_deleted_under_a_writer_costs_nothing(machine):
+    one, keys, rows = a_store(machine("one"))
+    shutil.rmtree(one.root)
+    one.write(some_keys(6, 1), some_rows(6, seed=1))
+    assert np.array_equal(one.read(keys), rows)
+    other = FeatureStore.open(machine("other"))
+    assert np.array_equal(other.read(some_keys(6, 1)), some_rows(6, seed=1))
+
+
 def test_a_copy_that_was_cut_short_ends_no_process(machine):
     _, keys, rows = a_store(machine("one"))
 

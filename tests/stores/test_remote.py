@@ -124,6 +124,6 @@ def test_a_mirrors_damaged_mark_says_the_way_out(mirror, about):
     from stores import remote
 
     (mirror / "remote.json").write_text(about)
-    remote._read.cache_clear()
+    remote.look_again()
     with pytest.raises(CorruptStore, match="delete it"):
         remote.remote_of(mirror)

@@ -1,5 +1,6 @@
 """What was listed at an address, remembered for a moment: reading asks for it again and again."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -32,15 +33,24 @@ class Listings:
         self._ask = ask
         self._made: dict[str, tuple[float, dict[str, Listed]]] = {}
         self._taken_in: dict[str, float] = {}
+        self._put: dict[str, tuple[float, Listed]] = {}
+        self._forgotten = 0  # times
+        self._held = threading.RLock()  # two shards are computed at a time
 
     def of(self, name: str) -> dict[str, Listed]:
         """Return the objects at and below a name, as they were `FRESH_SECONDS` ago or later."""
-        if known := self._fresh(name):
-            return {found: about for found, about in known[1].items() if below(found, name)}
-        began = time.monotonic()
+        with self._held:
+            if known := self._fresh(name):
+                return {found: about for found, about in known[1].items() if below(found, name)}
+            began, forgotten = time.monotonic(), self._forgotten
         found = self._ask(name)
-        self._made[name] = (began, found)
-        return dict(found)
+        with self._held:
+            # What was put while this was asked for may lack; what was deleted may not.
+            news = {put: about for put, (when, about) in self._put.items() if when >= began}
+            found |= {put: about for put, about in news.items() if below(put, name)}
+            if forgotten == self._forgotten:
+                self._made[name] = (began, found)
+            return dict(found)
 
     def is_taken_in(self, name: str) -> bool:
         """Tell whether all that is listed there was taken in, and nothing newer is known."""
@@ -54,17 +64,24 @@ class Listings:
 
     def add(self, name: str, size: int) -> None:
         """Note what this process has put."""
-        for folder, (_, listed) in self._made.items():
-            if below(name, folder):
-                listed[name] = Listed(size, "", time.time())
+        about = Listed(size, "", time.time())
+        with self._held:
+            self._put[name] = (time.monotonic(), about)
+            for folder, (_, listed) in self._made.items():
+                if below(name, folder):
+                    listed[name] = about
 
     def forget(self) -> None:
         """Ask for each anew."""
-        self._made.clear()
+        with self._held:
+            self._forgotten += 1
+            self._made.clear()
+            self._put.clear()
 
     def _fresh(self, name: str) -> tuple[float, dict[str, Listed]] | None:
         now = time.monotonic()
-        made = [made for folder, made in self._made.items() if below(name, folder)]
+        with self._held:
+            made = [made for folder, made in self._made.items() if below(name, folder)]
         return max((m for m in made if now - m[0] < FRESH_SECONDS), default=None, key=_when)
 
 

@@ -36,7 +36,7 @@ def reached(address: str, what: str, *, writing: bool = False) -> Iterator[None]
             raise
         if isinstance(error, PermissionError):
             raise _refusal(where, writing=writing) from None
-        raise OSError(f"{where}: {_one_line(error)}") from error
+        raise OSError(f"{where}: {_one_line(error)}") from None  # a server is shown the cause
     except Exception as error:  # noqa: BLE001  botocore's and aiohttp's own are no OSErrors
         raise _of_software(error, where) from None
 

@@ -91,7 +91,10 @@ class Remote:
 
     def make_room(self, size: int) -> None:
         """Delete the mirror's least recently used shards until there is room for so many bytes."""
-        shards = [(path.stat(), path) for path in self.mirror.glob(f"features/*/shards/*{SHARD}")]
+        shards = []
+        for path in self.mirror.glob(f"features/*/shards/*{SHARD}"):
+            with suppress(FileNotFoundError):  # another makes room too
+                shards.append((path.stat(), path))
         total = size + sum(about.st_size for about, _ in shards)
         for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
             if total <= self.limit:

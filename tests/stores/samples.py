@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 from hypothesis import settings
 
 from stores import FeatureStore, Recipe
+from stores.mirror import shown
+from stores.remote import remote_of
 
 # Each example writes real files, and fsync costs a millisecond.
 few = settings(max_examples=25, deadline=None)
@@ -96,6 +99,17 @@ def snapshot(folder):
         )
         for path in sorted(Path(folder).rglob("*"))
     }
+
+
+def objects(mirror):
+    """Return the names of all that is at the address."""
+    return sorted(remote_of(mirror).listing(mirror))
+
+
+def stored(mirror, name):
+    """Return where the memory holds an object."""
+    files, base = fsspec.core.url_to_fs(shown(mirror))
+    return files.store[f"{base}/{name}"]
 
 
 def in_child(task: Callable[[], Any], *, nobody: bool = False, seconds: int = 20) -> Any:

@@ -181,5 +181,6 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 def check_exists(store: Path) -> None:
     """Raise NotInStore where there is no store."""
     pull(store)
-    if not any((store / part).is_dir() for part in ("datasets", "features", "runs")):
+    parts = ("datasets", "features", "runs")
+    if not at_address(store) and not any((store / part).is_dir() for part in parts):
         raise NotInStore(f"{shown(store)}: there is no store; give its folder with --store")

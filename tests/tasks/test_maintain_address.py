@@ -1,0 +1,60 @@
+"""Looking after a store at an address, on a machine that has not yet seen it."""
+
+import pytest
+
+from stores.features import FeatureStore
+from stores.mirror import mirror_of
+from stores.remote import remote_of
+from tasks.maintain import collect_garbage, reindex, stats, verify
+from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Return a function that gives this test's store, as a machine of a name sees it."""
+    monkeypatch.setattr("stores.listings.FRESH_SECONDS", 0)
+
+    def elsewhere(name):
+        monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / name))
+        return mirror_of(f"memory://{tmp_path.name}/store")
+
+    a_store(elsewhere("one"))
+    return elsewhere
+
+
+def test_stats_and_verify_see_what_is_there(elsewhere):
+    assert stats(elsewhere("other"))[0]["features"] == 6
+    assert verify(elsewhere("other")) == {f"features {RECIPE}": []}
+
+
+def test_a_lost_recipe_comes_back(elsewhere):
+    (recipe,) = (name for name in objects(elsewhere("one")) if name.endswith("recipe.json"))
+    remote_of(elsewhere("one")).delete(elsewhere("one") / recipe)
+    assert "recipe.json is gone" in str(verify(elsewhere("other")))
+    assert reindex(elsewhere("other")) == {str(RECIPE): 1}
+    assert recipe in objects(elsewhere("other"))
+    assert FeatureStore.open(elsewhere("third")).recipe == RECIPE
+
+
+def test_fragments_are_made_again_for_all(elsewhere):
+    (fragment,) = (name for name in objects(elsewhere("one")) if name.endswith(".parquet"))
+    remote_of(elsewhere("one")).put(elsewhere("one") / fragment, b"damaged")
+    assert reindex(elsewhere("other")) == {str(RECIPE): 1}
+    assert not FeatureStore.open(elsewhere("third")).missing(some_keys(6)).any()
+
+
+def test_what_a_writer_left_half_published_may_go(elsewhere):
+    left = elsewhere("one") / "runs" / ("ab" * 8) / "model" / "head.npz"
+    remote_of(left).put(left, b"half of a run")
+    assert collect_garbage(elsewhere("other"), delete=True) == []
+    (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True)
+    assert found["reason"] == "left by a writer that died"
+    assert not [name for name in objects(elsewhere("other")) if name.startswith("runs/")]
+
+
+def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):
+    store = FeatureStore(elsewhere("one"), RECIPE)
+    store.write(some_keys(6)[:3], some_rows(6)[:3])
+    assert collect_garbage(elsewhere("other")) == []
+    (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1)
+    assert "another shard" in found["reason"]

@@ -247,5 +247,8 @@ class ExportParameters(StoreParameters):
 class MaintainParameters(StoreParameters):
     """The parameters of `flows.maintain`."""
 
+    other: Annotated[Path | None, Parameter(name="--from")] = Field(
+        None, description="merge: folder of the store that is taken over; it is only read."
+    )
     delete: bool = Field(default=False, description="gc: delete what it lists.")
     grace_hours: float = Field(1.0, ge=0, description="gc: leave alone what is younger than this.")

@@ -126,6 +126,7 @@ def tell_maintain(summary: dict[str, Any]) -> str:
         "reindex": lambda s: lines_of(f"{n} shards: {r}" for r, n in s["reindex"].items()),
         "gc": _tell_garbage,
         "list": _tell_list,
+        "merge": _tell_merge,
     }
     return told[summary["action"]](summary)
 
@@ -156,6 +157,24 @@ def _tell_garbage(summary: dict[str, Any]) -> str:
     total = sum(item["bytes"] for item in summary["garbage"])
     lines = [f"{i['path']} ({i['bytes']} bytes): {i['reason']}" for i in summary["garbage"]]
     return "\n".join([*lines, f"{len(lines)} files, {total / 2**20:.1f} MiB: {done}"])
+
+
+def _tell_merge(summary: dict[str, Any]) -> str:
+    taken = summary["merge"]
+    counts = [
+        f"{many(taken['features'], 'feature')} in {many(taken['shards'], 'shard')}",
+        many(taken["datasets"], "data set"),
+        many(taken["runs"], "run"),
+        f"{many(taken['looks'], 'look')} at a test split",
+    ]
+    return "\n".join(
+        [
+            *(f"not taken over: {line}" for line in taken["left"]),
+            *(f"damaged, not taken over: {line}" for line in taken["damaged"]),
+            f"taken over from {summary['from']}: {', '.join(counts)}; "
+            f"{taken['bytes'] / 2**20:.1f} MiB",
+        ]
+    )
 
 
 def _tell_list(summary: dict[str, Any]) -> str:

@@ -21,11 +21,15 @@ log = logging.getLogger("gargalo.store")
 
 
 class Index:
-    """The shards of one recipe's folder, kept up with what other processes do there."""
+    """The shards of one recipe's folder, kept up with what other processes do there.
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    Of a folder that is `read_only`, nothing is written there, whoever may write.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, *, read_only: bool = False) -> None:
         self.folder = folder
         self.recipe = recipe
+        self.read_only = read_only
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
         self._shards: dict[str, Shard] = {}
         self._joined: JoinedShards | None = None
@@ -101,6 +105,8 @@ class Index:
 
     def write_fragment(self, shard: Shard) -> None:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""
+        if self.read_only:
+            return
         table = pa.table(
             {
                 "key": as_arrow(shard.keys),

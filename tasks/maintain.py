@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -15,9 +16,11 @@ from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
 from stores.manifest import Manifest, datasets
+from stores.merge import merge
 from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
 from stores.shards import recipe_in
+from tasks.errors import InputError
 from tasks.retrying import RETRIED
 
 log = logging.getLogger("gargalo.store")
@@ -113,12 +116,24 @@ def list_store(store: Path) -> dict[str, Any]:
     }
 
 
+def merge_stores(store: Path, other: Path) -> dict[str, Any]:
+    """Take over all that another store has and this one lacks; return counts, and what was not.
+
+    The other is only read. Raises InputError where it is this one, NotInStore where it is none.
+    """
+    check_exists(other, flag="--from")
+    if store.exists() and store.samefile(other):
+        raise InputError(f"--from {other}: that is the store itself; give another")
+    return asdict(merge(store, other))
+
+
 stats_task = task(name="stats", **RETRIED)(stats)
 checkpoint_stats_task = task(name="checkpoint stats", **RETRIED)(checkpoint_stats)
 verify_task = task(name="verify", **RETRIED)(verify)
 reindex_task = task(name="reindex", **RETRIED)(reindex)
 collect_task = task(name="collect garbage", **RETRIED)(collect_garbage)
 list_task = task(name="list", **RETRIED)(list_store)
+merge_task = task(name="merge", task_run_name="merge {other}", **RETRIED)(merge_stores)
 
 
 def _all_features(store: Path) -> list[FeatureStore]:
@@ -169,7 +184,7 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
             yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
 
 
-def check_exists(store: Path) -> None:
-    """Raise NotInStore where there is no store."""
+def check_exists(store: Path, *, flag: str = "--store") -> None:
+    """Raise NotInStore where there is no store; the flag is the one that gave it."""
     if not any((store / part).is_dir() for part in ("datasets", "features", "runs")):
-        raise NotInStore(f"{store}: there is no store; give its folder with --store")
+        raise NotInStore(f"{store}: there is no store; give its folder with {flag}")

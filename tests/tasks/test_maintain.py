@@ -9,10 +9,12 @@ import pytest
 from stores.checkpoints import Checkpoints
 from stores.errors import NotInStore
 from stores.features import FeatureStore
+from tasks.errors import InputError
 from tasks.maintain import (
     checkpoint_stats,
     collect_garbage,
     list_store,
+    merge_stores,
     reindex,
     stats,
     verify,
@@ -176,3 +178,17 @@ def test_a_store_that_is_not_there_is_an_error(tmp_path):
     for folder in (tmp_path / "nothing", tmp_path):
         with pytest.raises(NotInStore, match="there is no store"):
             stats(folder)
+
+
+def test_another_store_is_taken_over(store, tmp_path):
+    copy = tmp_path / "copy"
+    taken = merge_stores(copy, store)
+    assert (taken["features"], taken["shards"], taken["damaged"]) == (4, 2, [])
+    assert list_store(copy) == list_store(store)
+
+
+def test_a_store_is_not_merged_with_itself_or_with_none(store, tmp_path):
+    with pytest.raises(InputError, match="that is the store itself"):
+        merge_stores(store, store / "features" / "..")
+    with pytest.raises(NotInStore, match="give its folder with --from"):
+        merge_stores(store, tmp_path / "nothing")

@@ -200,6 +200,7 @@ def _tell_list(summary: dict[str, Any]) -> str:
         f"{kept['bytes'] / 2**20:.1f} MiB"
         for kept in listed["finetunings"]
     ]
+    lines += [f"reads through to {layer}" for layer in listed["layers"]]
     return lines_of(lines)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,12 +30,26 @@ class Index:
         self.folder = folder
         self.recipe = recipe
         self.read_only = read_only
+        self.changes = 0  # how often a shard came or went
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
         self._shards: dict[str, Shard] = {}
         self._joined: JoinedShards | None = None
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(self._shards.values())
+
+    @property
+    def parts(self) -> "Sequence[Index]":
+        """The indexes that this one is made of."""
+        return (self,)
+
+    def holding(self, _digest: str) -> "Index":
+        """Return the part that a shard is read from."""
+        return self
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a shard was taken in."""
+        return digest in self._shards
 
     def shard_path(self, digest: str) -> Path:
         """Where a shard lies."""
@@ -85,17 +99,18 @@ class Index:
         """Forget a shard."""
         self._shards.pop(digest, None)
         self._joined = None
+        self.changes += 1
 
     @property
     def joined(self) -> JoinedShards:
         """All shards joined; the same object until one comes or goes, and places hold in it."""
         if self._joined is None:
             if len({(shard.shape, shard.dtype) for shard in self}) > 1:
-                self._ask_the_shards()
+                self.ask_the_shards()
             self._joined = JoinedShards(self, self.shard_path)
         return self._joined
 
-    def _ask_the_shards(self) -> None:
+    def ask_the_shards(self) -> None:
         """Make the fragments again, one of which is wrong: rows of one recipe are alike."""
         log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
         for digest in list(self._shards):

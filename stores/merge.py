@@ -59,7 +59,7 @@ def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Ind
         ) from error
     if not recipe.fingerprint.startswith(folder.name):
         raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
-    ours, theirs = FeatureStore(root, recipe), Index(folder, recipe, read_only=True)
+    ours, theirs = FeatureStore(root, recipe, layers=()), Index(folder, recipe, read_only=True)
     merged.damaged += [f"features {recipe}: {reason}" for reason in theirs.refresh().values()]
     return ours, theirs
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,9 +123,19 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
-    """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
-    return [read_recipe(path.parent) for path in sorted(Path(root).glob("features/*/recipe.json"))]
+def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
+    """Return the recipes that a store has a folder for, or a layer under it has.
+
+    Raises CorruptStore or NewerFormat for the store's own; those of a layer are passed over.
+    """
+    found = {}
+    for layer in layers:
+        for path in layer.glob("features/*/recipe.json"):
+            with suppress(CorruptStore, NewerFormat, OSError):
+                found[path.parent.name] = read_recipe(path.parent)
+    for path in Path(root).glob("features/*/recipe.json"):
+        found[path.parent.name] = read_recipe(path.parent)
+    return [found[name] for name in sorted(found)]
 
 
 def _damaged(path: Path) -> CorruptStore:

@@ -15,6 +15,7 @@ from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
+from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
 from stores.recipe import read_recipe, write_recipe
@@ -46,7 +47,7 @@ def verify(store: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for folder in _recipe_folders(store):
         try:
-            features = FeatureStore(store, read_recipe(folder))
+            features = FeatureStore(store, read_recipe(folder), layers=())
             found[f"features {features.recipe}"] = features.verify()
         except FileNotFoundError:
             found[f"features {folder.name}"] = [
@@ -97,7 +98,7 @@ def collect_garbage(
 
 
 def list_store(store: Path) -> dict[str, Any]:
-    """Return the data sets, recipes, runs and unfinished fine-tunings, a line of facts each."""
+    """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
     check_exists(store)
     sets = []
     for name in datasets(store):
@@ -113,6 +114,7 @@ def list_store(store: Path) -> dict[str, Any]:
         "recipes": [str(features.recipe) for features in _all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
         "finetunings": list(_unfinished(store)),
+        "layers": [str(layer) for layer in read_layers(store)],
     }
 
 
@@ -141,7 +143,7 @@ def _all_features(store: Path) -> list[FeatureStore]:
     found = []
     for folder in _recipe_folders(store):
         try:
-            found.append(FeatureStore(store, read_recipe(folder)))
+            found.append(FeatureStore(store, read_recipe(folder), layers=()))
         except (StoreError, FileNotFoundError) as error:
             log.warning("%s; left out", error)
     return found

@@ -9,6 +9,7 @@ import pytest
 from stores.checkpoints import Checkpoints
 from stores.errors import NotInStore
 from stores.features import FeatureStore
+from stores.layers import remember_layers
 from tasks.errors import InputError
 from tasks.maintain import (
     checkpoint_stats,
@@ -192,3 +193,15 @@ def test_a_store_is_not_merged_with_itself_or_with_none(store, tmp_path):
         merge_stores(store, store / "features" / "..")
     with pytest.raises(NotInStore, match="give its folder with --from"):
         merge_stores(store, tmp_path / "nothing")
+
+
+def test_what_is_read_through_is_listed_and_not_looked_after(store, tmp_path):
+    own = tmp_path / "own"
+    remember_layers(own, [store])
+    FeatureStore(own, RECIPE).write([b"k" * 32], np.ones((1, 3), "f4"))
+    shard = next(store.glob("features/*/shards/*.h5"))
+    shard.write_bytes(shard.read_bytes()[:-9])
+    assert list_store(own)["layers"] == [str(store)]
+    assert (stats(own)[0]["features"], list(verify(own).values())) == (1, [[]])
+    assert list(reindex(own).values()) == [1]
+    assert not list(own.glob("features/*/skipped/*"))

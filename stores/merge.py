@@ -45,8 +45,11 @@ def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
     if opened:
         ours, theirs = opened
         while lacking := _lacking(ours, theirs):
-            for shard in lacking:
-                _take_over(ours, theirs, shard, merged)
+            for shard, rows in lacking:
+                if _take_over(ours, theirs, shard, merged):
+                    merged.shards += 1
+                    merged.features += rows
+                    merged.bytes += shard.size
 
 
 def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Index]:
@@ -64,16 +67,17 @@ def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Ind
     return ours, theirs
 
 
-def _lacking(ours: FeatureStore, theirs: Index) -> list[Shard]:
-    """Return which of their shards a reader would take rows from that are not ours."""
+def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
+    """Return which of their shards a reader would take rows from that we lack, and how many."""
     joined = theirs.joined
     ids = from_arrow(joined.identities, joined.identities.type.byte_width)
     numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
     wanted = ids[ours.missing(ids[:, :KEY_BYTES], views=numbers)]
-    return [shard for shard, _, _ in joined.locate(joined.find(wanted))]
+    return [(shard, len(rows)) for shard, _, rows in joined.locate(joined.find(wanted))]
 
 
-def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) -> None:
+def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) -> bool:
+    """Copy a shard, if it is whole, and say if it is."""
     path, content = theirs.shard_path(shard.digest), b""
     with merged.reported(f"features {theirs.recipe}"):
         shard = unpack(path, theirs.recipe)
@@ -83,15 +87,12 @@ def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) 
     # Once taken over, or found damaged, it is out of the next turn: a whole twin may step in.
     theirs.discard(shard.digest)
     if not content:
-        return
+        return False
     index = Index(ours.folder, ours.recipe)
     write_recipe(ours.recipe, ours.folder)
-    lacked = int(ours.missing(shard.keys, views=shard.views).sum())
     publish_file(content, index.shard_path(shard.digest), tmp=ours.folder / "tmp")
     index.write_fragment(shard)
-    merged.shards += 1
-    merged.features += lacked
-    merged.bytes += len(content)
+    return True
 
 
 def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:

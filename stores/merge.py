@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
 from stores.checkpoints import unfinished
@@ -63,7 +64,9 @@ def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Ind
     if not recipe.fingerprint.startswith(folder.name):
         raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
     ours, theirs = FeatureStore(root, recipe, layers=()), Index(folder, recipe, read_only=True)
-    merged.damaged += [f"features {recipe}: {reason}" for reason in theirs.refresh().values()]
+    merged.damaged += [
+        f"features {recipe}: {reason}; {_way_out(folder)}" for reason in theirs.refresh().values()
+    ]
     return ours, theirs
 
 
@@ -78,12 +81,9 @@ def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
 
 def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) -> bool:
     """Copy a shard, if it is whole, and say if it is."""
-    path, content = theirs.shard_path(shard.digest), b""
+    content = b""
     with merged.reported(f"features {theirs.recipe}"):
-        shard = unpack(path, theirs.recipe)
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != shard.digest:
-            raise CorruptStore(f"shard {shard.digest[:12]}…: the file has changed just now")
+        shard, content = _checked(theirs, shard)
     # Once taken over, or found damaged, it is out of the next turn: a whole twin may step in.
     theirs.discard(shard.digest)
     if not content:
@@ -93,6 +93,26 @@ def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) 
     publish_file(content, index.shard_path(shard.digest), tmp=ours.folder / "tmp")
     index.write_fragment(shard)
     return True
+
+
+def _checked(theirs: Index, shard: Shard) -> tuple[Shard, bytes]:
+    """Return a shard as its file gives it, and the file's bytes; raises CorruptStore."""
+    path = theirs.shard_path(shard.digest)
+    try:
+        whole, content = unpack(path, theirs.recipe), path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != whole.digest:
+            raise CorruptStore(f"{path}: the file has changed just now")  # noqa: TRY301
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; {_way_out(theirs.folder)}") from error
+    return whole, content
+
+
+def _way_out(folder: Path) -> str:
+    store = shlex.quote(str(folder.parent.parent))
+    return (
+        f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "
+        "merge again"
+    )
 
 
 def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:

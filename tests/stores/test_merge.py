@@ -11,11 +11,13 @@ from stores.checkpoints import Checkpoints
 from stores.merge import merge
 from stores.merged import Merged
 from stores.publish import publish_file
+from stores.shards import unpack
 from tests.stores.samples import (
     FLOAT16,
     RECIPE,
     a_store,
     few,
+    flip,
     flip_row,
     fragments,
     in_child,
@@ -110,6 +112,30 @@ def test_a_damaged_shard_is_reported_each_time_and_never_copied(ours, theirs):
     first = merge(ours, theirs)
     assert (first.shards, len(first.damaged)) == (0, 2)
     assert merge(ours, theirs) == first
+
+
+def test_the_way_out_of_damage_brings_the_rows_that_are_whole(ours, theirs):
+    store = written(theirs, [[0, 1, 2]])
+    flip_row(store, 1)
+    (line,) = merge(ours, theirs).damaged
+    assert f"python -m flows.maintain verify --store {theirs} keeps" in line
+    assert store.verify()
+    assert merge(ours, theirs).features == 2
+    assert found(ours) == {0, 2}
+
+
+def test_a_shard_that_changes_while_it_is_read_is_not_taken(ours, theirs, monkeypatch):
+    written(theirs, [[0, 1, 2]])
+
+    def changing(path, recipe):
+        shard = unpack(path, recipe)
+        flip(path, shard.offset)
+        return shard
+
+    monkeypatch.setattr("stores.merge.unpack", changing)
+    (line,) = merge(ours, theirs).damaged
+    assert "changed just now" in line
+    assert not stems(ours)
 
 
 def test_a_shard_cut_short_here_is_brought_back_from_there(ours, theirs):

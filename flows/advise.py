@@ -38,6 +38,7 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
         source: Folder of images, which is ingested first, or the name of a data set.
         parameters: Which features it is measured on, and where they are kept.
     """
+    parameters.read_through_layers()
     check_pretrained(parameters.weights)
     manifest = find_manifest(source, parameters)
     check_measurable(manifest)

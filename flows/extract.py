@@ -36,6 +36,7 @@ def extract(source: str, *, parameters: ExtractParameters = ExtractParameters())
         source: Folder of images, which is ingested first, or the name of a data set.
         parameters: What features, of which data set, and where they are kept.
     """
+    parameters.read_through_layers()
     manifest = find_manifest(source, parameters)
     manifest, summary = extract_stage(manifest, parameters)
     tell_extracted(manifest.name, parameters)

@@ -39,6 +39,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         run: Id of a run, or the beginning of it, whose head was trained on features.
         parameters: Which layers are trained, how, and where runs are kept.
     """
+    parameters.read_through_layers()
     runs = RunStore(parameters.store)
     start = runs.read(run)
     manifest = Manifest.read(parameters.store, start.dataset)

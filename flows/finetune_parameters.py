@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from cyclopts import Parameter
 from pydantic import AfterValidator, Field, model_validator
 
-from flows.parameters import StoreParameters
+from flows.store_parameters import ReaderParameters
 from tasks.augmentation import augmentation_text
 from tasks.engines import EngineChoice
 from tasks.finetune.plan import Request
@@ -20,7 +20,7 @@ def _known(asked: list[str]) -> list[str]:
 
 
 @Parameter(name="*")
-class FinetuneParameters(StoreParameters):
+class FinetuneParameters(ReaderParameters):
     """The parameters of `flows.finetune`."""
 
     strategy: Strategy = Field(
@@ -88,7 +88,7 @@ class FinetuneParameters(StoreParameters):
 
     @model_validator(mode="after")
     def _nothing_trained(self) -> Self:
-        said = self.said - {"store", "strategy", "weights", "engine", "open_test"}
+        said = self.said - {"store", "read_through", "strategy", "weights", "engine", "open_test"}
         if self.strategy == "features" and said:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(said))
             raise ValueError(

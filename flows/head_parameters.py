@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 from cyclopts import Parameter
 from pydantic import Field, ValidationError, model_validator
 
-from flows.parameters import ExtractParameters, FeatureParameters, StoreParameters
+from flows.parameters import ExtractParameters, FeatureParameters
+from flows.store_parameters import StoreParameters
 from tasks.errors import InputError
 from tasks.folds import FoldCount
 from tasks.heads.choices import HeadName

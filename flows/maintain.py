@@ -1,4 +1,4 @@
-"""Maintain: `python -m flows.maintain stats|verify|reindex|gc|list`."""
+"""Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,16 +9,19 @@ from flows.command_line import Summary, command_line
 from flows.parameters import MaintainParameters
 from flows.server_view import run_name
 from flows.telling import tell_maintain
+from stores.mirror import shown
+from tasks.errors import InputError
 from tasks.maintain import (
     checkpoint_stats_task,
     collect_task,
     list_task,
+    merge_task,
     reindex_task,
     stats_task,
     verify_task,
 )
 
-Action = Literal["stats", "verify", "reindex", "gc", "list"]
+Action = Literal["stats", "verify", "reindex", "gc", "list", "merge"]
 
 
 @flow(name="maintain", flow_run_name=run_name)
@@ -29,7 +32,8 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
         action: stats: sizes of all features and checkpoints; verify: read every byte of features,
             data sets, runs and checkpoints, set damaged features aside; reindex: make the index
             again from the shards; gc: list what nobody needs, with --delete remove it; list: data
-            sets, recipes, runs and fine-tunings that are not finished.
+            sets, recipes, runs and fine-tunings that are not finished; merge: take over the
+            features, data sets and runs of another store, --from, that this one lacks.
         parameters: Which store.
     """
     store: Path = parameters.store
@@ -41,13 +45,18 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
     if action == "stats":
         kept = {"stats": stats_task(store), "checkpoints": checkpoint_stats_task(store)}
         return {"action": action, **kept}
+    if action == "merge":
+        if parameters.other is None:
+            raise InputError("merge: from which store? give its folder with --from")
+        taken = merge_task(store, parameters.other)
+        return {"action": action, "from": shown(parameters.other), "merge": taken}
     tasks = {"verify": verify_task, "reindex": reindex_task, "list": list_task}
     return {"action": action, action: tasks[action](store)}
 
 
 def found_damage(summary: Summary) -> bool:
-    """Tell whether `verify` found something wrong, which is exit code 1."""
-    return any(summary.get("verify", {}).values())
+    """Tell whether `verify` or `merge` found something wrong, which is exit code 1."""
+    return any(summary.get("verify", {}).values()) or bool(summary.get("merge", {}).get("damaged"))
 
 
 if __name__ == "__main__":

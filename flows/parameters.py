@@ -8,20 +8,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter, validators
-from prefect.runtime import deployment
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    field_serializer,
     model_validator,
 )
 
 from flows.runners import Runner, RunnerChoice
-from stores.mirror import shown, store_path
-from stores.publish import nearest_there
+from flows.store_parameters import ReaderParameters, StoreParameters, folder_of
 from stores.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
 from tasks.engines import EngineChoice
@@ -35,47 +30,6 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 # Without one, a server's form gives an empty text.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
-
-
-def _no_file(store: Path) -> Path:
-    nearest = nearest_there(store)
-    if not nearest.is_dir():
-        raise ValueError(f"{nearest} is no folder")
-    return store
-
-
-def _folder_of(given: object) -> object:
-    """Return the folder of a store that is given by its address; anything else as it is."""
-    return store_path(given) if isinstance(given, str) else given
-
-
-@Parameter(name="*")
-class StoreParameters(BaseModel):
-    """Where everything is kept."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    store: Annotated[Path, BeforeValidator(_folder_of), AfterValidator(_no_file)] = Field(
-        Path("feature-store"),
-        description="Folder of the feature store, or its address, as s3://bucket/prefix.",
-    )
-
-    @field_serializer("store", when_used="json")
-    def _shown(self, store: Path) -> str:
-        return shown(store)
-
-    @property
-    def said(self) -> set[str]:
-        """The names of what was said.
-
-        A server's form says everything, so that by a deployment what is as usual was not said.
-        """
-        return {
-            name
-            for name in self.model_fields_set
-            if not deployment.id
-            or getattr(self, name) != type(self).model_fields[name].get_default()
-        }
 
 
 @Parameter(name="*")
@@ -107,7 +61,7 @@ class DatasetParameters(StoreParameters):
 
 
 @Parameter(name="*")
-class FeatureParameters(StoreParameters):
+class FeatureParameters(ReaderParameters):
     """What is made of an image: backbone, weights, tap, pooling."""
 
     backbone: Annotated[str, AfterValidator(lambda name: find_backbone(name).name)] = Field(
@@ -222,7 +176,7 @@ class AdviseParameters(ExtractParameters):
 
 
 @Parameter(name="*")
-class PredictParameters(StoreParameters):
+class PredictParameters(ReaderParameters):
     """The parameters of `flows.predict`."""
 
     output: Path | None = Field(
@@ -259,5 +213,9 @@ class ExportParameters(StoreParameters):
 class MaintainParameters(StoreParameters):
     """The parameters of `flows.maintain`."""
 
+    other: Annotated[Path | None, Parameter(name="--from"), BeforeValidator(folder_of)] = Field(
+        None,
+        description="merge: folder or address of the store that is taken over; it is only read.",
+    )
     delete: bool = Field(default=False, description="gc: delete what it lists.")
     grace_hours: float = Field(1.0, ge=0, description="gc: leave alone what is younger than this.")

@@ -43,6 +43,7 @@ def pipeline(
         parameters: Those of the other flows.
     """
     about = ABOUT_SAMPLE if folder is None else ""
+    parameters.read_through_layers()
     folder, parameters = folder_or_sample(folder, parameters)
     manifest, ingested = ingest_stage(folder, parameters)
     check_heads(manifest, parameters)

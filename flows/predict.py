@@ -34,6 +34,7 @@ def predict(
         images: Image files, and folders of them.
         parameters: Where runs are kept, and what is written.
     """
+    parameters.read_through_layers()
     _check_outputs(parameters)
     paths = find_images(images)
     classifier = find_model(model, parameters)

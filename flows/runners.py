@@ -59,7 +59,8 @@ class Runner:
                     return runner.submit(task, parameters={"work": work, **more})
 
             threads = sum(runner.client.nthreads().values())
-            yield Workers(submit, at_once=4 * max(1, threads))
+            with _losses_told():
+                yield Workers(submit, at_once=4 * max(1, threads))
 
     @contextmanager
     def _dask(self) -> Iterator[Any]:
@@ -89,3 +90,19 @@ class Runner:
                     "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
                 ) from error
             yield runner
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Raise ConnectionError where a scheduler goes away, or a shard takes worker after worker."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    try:
+        yield
+    except FutureCancelledError as error:
+        raise ConnectionError(f"the Dask scheduler went away ({error.reason})") from error
+    except KilledWorker as error:
+        raise ConnectionError(
+            f"a shard took Dask's workers with it, one after another: {error}"
+        ) from error

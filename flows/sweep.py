@@ -61,6 +61,7 @@ def sweep(
         file: TOML file that says which heads on which features; without it, --head and --grid do.
         parameters: The features that the file does not say, and where all is kept.
     """
+    parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
     swept = train_sweep(manifest, asked_sweep(file, parameters), parameters)
     runs = RunStore(parameters.store)

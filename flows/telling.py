@@ -126,6 +126,7 @@ def tell_maintain(summary: dict[str, Any]) -> str:
         "reindex": lambda s: lines_of(f"{n} shards: {r}" for r, n in s["reindex"].items()),
         "gc": _tell_garbage,
         "list": _tell_list,
+        "merge": _tell_merge,
     }
     return told[summary["action"]](summary)
 
@@ -158,6 +159,24 @@ def _tell_garbage(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{len(lines)} files, {total / 2**20:.1f} MiB: {done}"])
 
 
+def _tell_merge(summary: dict[str, Any]) -> str:
+    taken = summary["merge"]
+    counts = [
+        f"{many(taken['features'], 'feature')} in {many(taken['shards'], 'shard')}",
+        many(taken["datasets"], "data set"),
+        many(taken["runs"], "run"),
+        f"{many(taken['looks'], 'look')} at a test split",
+    ]
+    return "\n".join(
+        [
+            *(f"not taken over: {line}" for line in taken["left"]),
+            *(f"damaged, not taken over: {line}" for line in taken["damaged"]),
+            f"taken over from {summary['from']}: {', '.join(counts)}; "
+            f"{taken['bytes'] / 2**20:.1f} MiB",
+        ]
+    )
+
+
 def _tell_list(summary: dict[str, Any]) -> str:
     listed = summary["list"]
     lines = [
@@ -181,6 +200,7 @@ def _tell_list(summary: dict[str, Any]) -> str:
         f"{kept['bytes'] / 2**20:.1f} MiB"
         for kept in listed["finetunings"]
     ]
+    lines += [f"reads through to {layer}" for layer in listed["layers"]]
     return lines_of(lines)
 
 

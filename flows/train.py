@@ -34,6 +34,7 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
         dataset: Name of a data set whose features were extracted.
         parameters: Which features, which heads, and where they are kept.
     """
+    parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
     tested_by = "train" if parameters.open_test else None
     summary = train_stage(manifest, parameters, tested_by=tested_by)

@@ -42,6 +42,7 @@ def warm_up_extract(
     part: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> None:
     """Load the engine where there is something to compute."""
+    parameters.read_through_layers()
     folder = Path(source) if Path(source).is_dir() else None
     name = parameters.dataset or (folder.resolve().name if folder else str(source))
     manifest = None
@@ -59,6 +60,7 @@ def warm_up_extract(
 
 def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
     """Import Keras where there is something to learn."""
+    parameters.read_through_layers()
     store, runs = parameters.store, RunStore(parameters.store)
     start = runs.read(run)
     if parameters.strategy == "features":

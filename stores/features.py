@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -10,14 +11,16 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
-from stores.index import Index
+from stores.joined import JoinedShards
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
+from stores.layered import index_of
+from stores.layers import read_layers
 from stores.mirror import delete_there, files_in, pull, shown, store_path
 from stores.publish import publish_file
 from stores.quarantine import refresh, set_aside
 from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
-from stores.shards import Producer, fit, pack, unpack
+from stores.shards import Producer, Shard, fit, pack, unpack
 
 
 class FeatureStore:
@@ -26,16 +29,25 @@ class FeatureStore:
     Nothing is created on disk before the first `write`. Features are given and returned as arrays
     (n, *shape) of float32 or float16, keys as (n, 32) bytes or an iterable of 32-byte keys, views
     as one number for all or (n,) numbers. An object is for one thread; threads open one each.
+    Under a store there may be `layers`, those of its `layers.json` if none are given: the features
+    that it lacks are read from there. Nothing but reading sees them.
     """
 
-    def __init__(self, root: str | os.PathLike[str], recipe: Recipe) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        recipe: Recipe,
+        *,
+        layers: Sequence[Path] | None = None,
+    ) -> None:
         self.root = store_path(root)
         self.recipe = recipe
         self.folder = self.root / "features" / recipe.fingerprint[:16]
         pull(self.folder / "recipe.json")
         if (self.folder / "recipe.json").exists():
             check_recipe(recipe, self.folder)
-        self._index = Index(self.folder, recipe)
+        self._layers = read_layers(root) if layers is None else layers
+        self._index = index_of(self.folder, recipe, self._layers)
 
     @classmethod
     def open(cls, root: str | os.PathLike[str], fingerprint: str = "") -> Self:
@@ -43,7 +55,7 @@ class FeatureStore:
 
         Raises NotInStore where no recipe, or more than one, fits.
         """
-        recipes = stored_recipes(root)
+        recipes = stored_recipes(root, *read_layers(root))
         fitting = [recipe for recipe in recipes if recipe.fingerprint.startswith(fingerprint)]
         if len(fitting) != 1:
             there = "; ".join(str(recipe) for recipe in recipes) or "none"
@@ -138,7 +150,7 @@ class FeatureStore:
         with explained(self.folder / "index"):
             for fragment in (self.folder / "index").glob("*.parquet"):
                 fragment.unlink(missing_ok=True)
-        self._index = Index(self.folder, self.recipe)
+        self._index = index_of(self.folder, self.recipe, self._layers)
         self._refresh()
         return len(list(self._index))
 
@@ -157,10 +169,10 @@ class FeatureStore:
             "fingerprint": self.recipe.fingerprint,
             "recipe": str(self.recipe),
             "feature_shape": list(shards[0].shape) if shards else None,
-            "features": self._index.joined.distinct,
+            "features": JoinedShards(shards, self._index.shard_path).distinct,
             "shards": len(shards),
             "bytes": sum(shard.size for shard in shards),
-            "producers": self.producers(),
+            "producers": _makers(shards),
             "quarantined": len(files_in(self.folder / "quarantine", ".h5")),
         }
 
@@ -174,8 +186,7 @@ class FeatureStore:
     def producers(self) -> list[Producer]:
         """Return who made the stored features, each once, without the figures of agreement."""
         self._refresh()
-        kept = [shard.maker for shard in self._index]
-        return [json.loads(text) for text in sorted({json.dumps(p, sort_keys=True) for p in kept})]
+        return _makers(self._index.joined.shards)
 
     def made_by(self, keys: Keys | Iterable[bytes]) -> list[tuple[Producer, Keys]]:
         """Return by whom the features of `keys` (view 0) were made: each shard's maker and keys."""
@@ -194,6 +205,11 @@ class FeatureStore:
 
     def _refresh(self) -> None:
         refresh(self._index, write=self.write)
+
+
+def _makers(shards: Iterable[Shard]) -> list[Producer]:
+    made = {json.dumps(shard.maker, sort_keys=True) for shard in shards}
+    return [json.loads(text) for text in sorted(made)]
 
 
 def _identities(keys: Keys | Iterable[bytes], views: int | Views) -> NDArray[np.uint8]:

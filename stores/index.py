@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,17 +22,35 @@ log = logging.getLogger("gargalo.store")
 
 
 class Index:
-    """The shards of one recipe's folder, kept up with what other processes do there."""
+    """The shards of one recipe's folder, kept up with what other processes do there.
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    Of a folder that is `read_only`, nothing is written there, whoever may write.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, *, read_only: bool = False) -> None:
         self.folder = folder
         self.recipe = recipe
+        self.read_only = read_only
+        self.changes = 0  # how often a shard came or went
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
         self._shards: dict[str, Shard] = {}
         self._joined: JoinedShards | None = None
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(self._shards.values())
+
+    @property
+    def parts(self) -> "Sequence[Index]":
+        """The indexes that this one is made of."""
+        return (self,)
+
+    def holding(self, _digest: str) -> "Index":
+        """Return the part that a shard is read from."""
+        return self
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a shard was taken in."""
+        return digest in self._shards
 
     def shard_path(self, digest: str) -> Path:
         """Where a shard lies."""
@@ -88,17 +106,18 @@ class Index:
         """Forget a shard."""
         self._shards.pop(digest, None)
         self._joined = None
+        self.changes += 1
 
     @property
     def joined(self) -> JoinedShards:
         """All shards joined; the same object until one comes or goes, and places hold in it."""
         if self._joined is None:
             if len({(shard.shape, shard.dtype) for shard in self}) > 1:
-                self._ask_the_shards()
+                self.ask_the_shards()
             self._joined = JoinedShards(self, self.local_shard)
         return self._joined
 
-    def _ask_the_shards(self) -> None:
+    def ask_the_shards(self) -> None:
         """Make the fragments again, one of which is wrong: rows of one recipe are alike."""
         log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
         for digest in list(self._shards):
@@ -108,6 +127,8 @@ class Index:
 
     def write_fragment(self, shard: Shard) -> None:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""
+        if self.read_only:
+            return
         table = pa.table(
             {
                 "key": as_arrow(shard.keys),

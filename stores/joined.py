@@ -50,11 +50,18 @@ class JoinedShards:
     """Shards as they were at one moment; when one has come or gone, these are joined anew.
 
     Where several shards hold one feature, the one with the smallest digest is read: a rule that
-    every reader follows alike, whatever the order in which the shards came.
+    every reader follows alike, whatever the order in which the shards came. Those of a smaller
+    `rank`, by their digest, go before.
     """
 
-    def __init__(self, shards: Iterable[Shard], path: Callable[[str], Path]) -> None:
-        self.shards = sorted(shards, key=lambda shard: shard.digest)
+    def __init__(
+        self,
+        shards: Iterable[Shard],
+        path: Callable[[str], Path],
+        *,
+        rank: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        self.shards = sorted(shards, key=lambda shard: (rank(shard.digest), shard.digest))
         self.counts = np.array([len(shard.keys) for shard in self.shards], np.int64)
         self.starts = np.cumsum([0, *self.counts])
         self.shard_of = np.repeat(np.arange(len(self.shards)), self.counts)  # each place's

@@ -4,15 +4,18 @@ The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. Before the
 seen; when `publish_file` or `publish_folder` has returned, a power cut cannot take it back.
 In a store at an address (stores/remote.py) the object is put there first, under its final name; the
 rest is then done to its mirror.
+
+In a folder that a group may write to, what appears is the group's too, whatever the umask.
 """
 
 import errno
 import fcntl
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +39,7 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
         try:
             with draft.open("xb") as file:
                 _lease(file)
+                _share(file.fileno(), final.parent)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -61,8 +65,9 @@ def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
         with _opened(draft) as descriptor:
             try:
                 _lease(descriptor)
+                _share(descriptor, final.parent)
                 yield draft
-                _sync_tree(draft)
+                _sync_tree(draft, final.parent)
                 if _is_theirs_at_the_address(draft, final):
                     shutil.rmtree(draft)
                     return
@@ -94,6 +99,8 @@ def make_folder(path: Path) -> None:
         return
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
+    with _opened(path) as descriptor:
+        _share(descriptor, path.parent)
     sync_folder(path.parent)
 
 
@@ -121,6 +128,7 @@ def locked(path: Path) -> Iterator[None]:
     with explained(path):
         make_folder(path.parent)
         file = path.open("ab")
+        _share(file.fileno(), path.parent)
     with file:
         _lease(file)
         yield
@@ -156,11 +164,23 @@ def _is_theirs_at_the_address(draft: Path, final: Path) -> bool:
     return bool(remote and not remote.stays(final) and not remote.put_folder(draft, final))
 
 
-def _sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder)
+def _share(descriptor: int, folder: Path) -> None:
+    """Give what this process created in a group's folder the folder's permissions.
+
+    A folder is a group's if the group may write to it, and it has not, as /tmp, the sticky bit.
+    """
+    group, own = folder.stat().st_mode, os.fstat(descriptor)
+    if not group & stat.S_IWGRP or group & stat.S_ISVTX or own.st_uid != os.geteuid():
+        return
+    mode = group & (0o2777 if stat.S_ISDIR(own.st_mode) else 0o666)
+    if mode != stat.S_IMODE(own.st_mode):
+        with suppress(OSError):  # there are file systems without permissions
+            os.fchmod(descriptor, mode)
+
+
+def _sync_tree(folder: Path, parent: Path) -> None:
+    """Make a draft durable, with the permissions of the folder that it is going to be in."""
+    for path in (*folder.rglob("*"), folder):
+        with _opened(path) as descriptor:
+            _share(descriptor, parent)
+            os.fsync(descriptor)

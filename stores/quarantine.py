@@ -11,12 +11,15 @@ from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
 from stores.keys import Rows
+from stores.layered import Layer
 from stores.mirror import delete_there, move_there
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
 from stores.shards import Shard, unpack
 
 log = logging.getLogger("gargalo.store")
+
+_SKIPPED = "skipped there from now on, the next extract recomputes what was lost"
 
 
 def find_damage(
@@ -56,16 +59,18 @@ def _damage(shard: Shard, numbers: NDArray[np.int64], actual: NDArray[np.uint64]
 
 def refresh(index: Index, *, write: Callable[..., str]) -> None:
     """Take in what other writers published, and set aside what is found damaged there."""
-    for digest, reason in index.refresh().items():
-        set_aside(index, digest, reason, write=write)
+    for part in index.parts:
+        for digest, reason in part.refresh().items():
+            set_aside(part, digest, reason, write=write)
 
 
 def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., str]) -> None:
     """Take a damaged shard out of every answer, keeping those of its rows that are whole.
 
-    The whole rows are published in a new shard first; then the file moves to `quarantine/`. In a
-    store that cannot be written, this process alone skips the shard. Either is said. A shard whose
-    file is whole stays: then its index fragment was wrong, or another process has mended it.
+    The whole rows are published in a new shard first; then the file moves to `quarantine/`. That of
+    a layer stays there, and one's own store remembers to skip it. In a store that cannot be
+    written, this process alone skips the shard. Each is said. A shard whose file is whole stays:
+    then its index fragment was wrong, or another process has mended it.
     """
     shard = next((shard for shard in index if shard.digest == digest), None)
     index.discard(digest)
@@ -78,6 +83,10 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
         return
     try:
         rescued = _rescue(index, shard, write) if shard else None
+        if isinstance(index, Layer):
+            index.skip(digest, reason)
+            log.warning("%s, in the layer %s; %s", reason, index.folder, _SKIPPED)
+            return
         if rescued != digest:
             _move(index, digest)
     except (StoreReadOnly, StoreFull) as error:

@@ -113,4 +113,4 @@ class Reading:
                 "check this machine's disk and memory"
             )
         tried.add(digest)
-        set_aside(self._index, digest, reason, write=self._write)
+        set_aside(self._index.holding(digest), digest, reason, write=self._write)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,11 +124,22 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def stored_recipes(root: str | os.PathLike[str]) -> list[Recipe]:
-    """Return the recipes that a store has a folder for; raises CorruptStore or NewerFormat."""
-    folder = store_path(root) / "features"
-    pull(folder)
-    return [read_recipe(path.parent) for path in sorted(folder.glob("*/recipe.json"))]
+def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
+    """Return the recipes that a store has a folder for, or a layer under it has.
+
+    Raises CorruptStore or NewerFormat for the store's own; those of a layer are passed over.
+    """
+    found = {}
+    own = store_path(root)
+    for store in (*layers, own):
+        pull(store / "features")
+    for layer in layers:
+        for path in layer.glob("features/*/recipe.json"):
+            with suppress(CorruptStore, NewerFormat, OSError):
+                found[path.parent.name] = read_recipe(path.parent)
+    for path in own.glob("features/*/recipe.json"):
+        found[path.parent.name] = read_recipe(path.parent)
+    return [found[name] for name in sorted(found)]
 
 
 def _damaged(path: Path) -> CorruptStore:

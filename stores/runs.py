@@ -81,7 +81,7 @@ class RunStore:
             )
             (draft / "run.json").write_text(stored.to_json())
             if run.id not in self:
-                _make_room(self._path(run.id), draft)
+                make_room(self._path(run.id), draft)
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
@@ -110,11 +110,11 @@ class RunStore:
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
-        return _read_part(self._found(run), "history")
+        return read_part(self._found(run), "history")
 
     def predictions(self, run: str) -> pa.Table:
         """Return a run's predictions on its train and validation images, and test if opened."""
-        tested = [_looked_at(path) for path in opening_paths(self._found(run))[-1:]]
+        tested = [looked_at(path) for path in opening_paths(self._found(run))[-1:]]
         return pa.concat_tables([self._own_predictions(run), *tested])
 
     def open_test(
@@ -141,8 +141,7 @@ class RunStore:
         """
         pull(self.folder)
         wanted = set(map(bytes, keys))
-        # By their stems: a look of which one file was deleted was a look all the same.
-        looks = {path.with_suffix(".json") for path in self.folder.glob("*/test/*.*")}
+        looks = (look for folder in self.folder.glob("*") for look in look_paths(folder))
         return sum(_may_have_seen(path, wanted) for path in looks)
 
     def table(self) -> pa.Table:
@@ -159,8 +158,7 @@ class RunStore:
     def verify(self) -> dict[str, list[str]]:
         """Read every file of every run; return what is wrong with each, by its folder's name."""
         pull(self.folder)
-        folders = [path for path in sorted(self.folder.glob("*")) if _RUN_FOLDER.match(path.name)]
-        return {f"run {path.name}": list(self._findings(path)) for path in folders}
+        return {f"run {path.name}": list(self._findings(path)) for path in run_folders(self.folder)}
 
     def _findings(self, folder: Path) -> Iterator[str]:
         parts = (self.model_folder, self.history, self._own_predictions, self.openings)
@@ -178,7 +176,7 @@ class RunStore:
                 yield str(error)
 
     def _own_predictions(self, run: str) -> pa.Table:
-        return _read_part(self._found(run), "predictions")
+        return read_part(self._found(run), "predictions")
 
     def _found(self, run: str) -> Path:
         return self._path(self.read(run).id)
@@ -187,7 +185,18 @@ class RunStore:
         return self.folder / run[:16]
 
 
-def _make_room(final: Path, draft: Path) -> None:
+def run_folders(folder: Path) -> list[Path]:
+    """Return the folders of runs, whole or not, below the folder of all runs."""
+    return [path for path in sorted(folder.glob("*")) if _RUN_FOLDER.match(path.name)]
+
+
+def look_paths(folder: Path) -> list[Path]:
+    """Return the record of each look at the test split in a run's folder, there or not."""
+    # By their stems: a look of which one file was deleted was a look all the same.
+    return sorted({path.with_suffix(".json") for path in (folder / "test").glob("*.*")})
+
+
+def make_room(final: Path, draft: Path) -> None:
     """Move what is left of a damaged run to the drafts, but for its looks at the test split."""
     if final.exists():
         with suppress(FileNotFoundError):
@@ -196,7 +205,8 @@ def _make_room(final: Path, draft: Path) -> None:
         final.rename(draft.with_name(f"{uuid.uuid4().hex}.draft"))
 
 
-def _read_part(folder: Path, kind: str) -> pa.Table:
+def read_part(folder: Path, kind: str) -> pa.Table:
+    """Return a run's `history` or `predictions`; raises CorruptStore or NewerFormat."""
     try:
         return read_table(folder / f"{kind}.parquet", kind=kind, version=RUN_VERSION)[0]
     except FileNotFoundError as error:
@@ -205,7 +215,7 @@ def _read_part(folder: Path, kind: str) -> pa.Table:
         raise CorruptStore(f"{error}; train again") from error
 
 
-def _looked_at(opening: Path) -> pa.Table:
+def looked_at(opening: Path) -> pa.Table:
     """Return the predictions of one look at the test split."""
     path = opening.with_suffix(".parquet")
     try:
@@ -218,7 +228,7 @@ def _looked_at(opening: Path) -> pa.Table:
 
 def _may_have_seen(opening: Path, wanted: set[bytes]) -> bool:
     try:
-        seen = _looked_at(opening)["key"].to_pylist()
+        seen = looked_at(opening)["key"].to_pylist()
     except (CorruptStore, NewerFormat):
         return True  # nobody can tell any more
     return not wanted.isdisjoint(seen)

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -14,11 +15,14 @@ from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
+from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
+from stores.merge import merge
 from stores.mirror import at_address, files_in, half_published, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
 from stores.runs import RunStore
 from stores.shards import recipe_in
+from tasks.errors import InputError
 from tasks.retrying import RETRIED
 
 log = logging.getLogger("gargalo.store")
@@ -44,7 +48,7 @@ def verify(store: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for folder in _recipe_folders(store):
         try:
-            features = FeatureStore(store, read_recipe(folder))
+            features = FeatureStore(store, read_recipe(folder), layers=())
             found[f"features {features.recipe}"] = features.verify()
         except FileNotFoundError:
             found[f"features {folder.name}"] = [
@@ -96,7 +100,7 @@ def collect_garbage(
 
 
 def list_store(store: Path) -> dict[str, Any]:
-    """Return the data sets, recipes, runs and unfinished fine-tunings, a line of facts each."""
+    """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
     check_exists(store)
     sets = []
     for name in datasets(store):
@@ -112,7 +116,19 @@ def list_store(store: Path) -> dict[str, Any]:
         "recipes": [str(features.recipe) for features in _all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
         "finetunings": list(_unfinished(store)),
+        "layers": [str(layer) for layer in read_layers(store)],
     }
+
+
+def merge_stores(store: Path, other: Path) -> dict[str, Any]:
+    """Take over all that another store has and this one lacks; return counts, and what was not.
+
+    The other is only read. Raises InputError where it is this one, NotInStore where it is none.
+    """
+    check_exists(other, flag="--from")
+    if store.exists() and store.samefile(other):
+        raise InputError(f"--from {other}: that is the store itself; give another")
+    return asdict(merge(store, other))
 
 
 stats_task = task(name="stats", **RETRIED)(stats)
@@ -121,6 +137,7 @@ verify_task = task(name="verify", **RETRIED)(verify)
 reindex_task = task(name="reindex", **RETRIED)(reindex)
 collect_task = task(name="collect garbage", **RETRIED)(collect_garbage)
 list_task = task(name="list", **RETRIED)(list_store)
+merge_task = task(name="merge", task_run_name="merge {other}", **RETRIED)(merge_stores)
 
 
 def _all_features(store: Path) -> list[FeatureStore]:
@@ -128,7 +145,7 @@ def _all_features(store: Path) -> list[FeatureStore]:
     found = []
     for folder in _recipe_folders(store):
         try:
-            found.append(FeatureStore(store, read_recipe(folder)))
+            found.append(FeatureStore(store, read_recipe(folder), layers=()))
         except (StoreError, FileNotFoundError) as error:
             log.warning("%s; left out", error)
     return found
@@ -178,9 +195,9 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
             yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
 
 
-def check_exists(store: Path) -> None:
-    """Raise NotInStore where there is no store."""
+def check_exists(store: Path, *, flag: str = "--store") -> None:
+    """Raise NotInStore where there is no store; the flag is the one that gave it."""
     pull(store)
     parts = ("datasets", "features", "runs")
     if not at_address(store) and not any((store / part).is_dir() for part in parts):
-        raise NotInStore(f"{shown(store)}: there is no store; give its folder with --store")
+        raise NotInStore(f"{shown(store)}: there is no store; give its folder with {flag}")

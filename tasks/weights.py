@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import socket
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -133,6 +134,10 @@ def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
 
 
 def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
+    if not path.is_file():  # it was when the recipe was made, perhaps on another machine
+        raise WeightsError(
+            f"{path}: no such file on {socket.gethostname()}; each machine that computes needs it"
+        )
     if path.suffix == ".pth" and backbone.package:
         from tasks.efficientnet_lite_weights import load_torch_weights
 

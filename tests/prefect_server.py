@@ -8,6 +8,9 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
 START_SECONDS = 120
 
 
@@ -56,3 +59,26 @@ def running_server(home):
         yield server
     finally:
         server.stop()
+
+
+def last_run():
+    """Return the newest flow run on the server of the settings."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
+
+
+def task_runs(run):
+    """Return the tasks of a flow run, as the server of the settings has them by now."""
+    with get_client(sync_client=True) as client:
+        mine = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        return client.read_task_runs(flow_run_filter=mine)
+
+
+def eventually(found, *, seconds=60):
+    """Return what `found` returns once that is something: a server hears of tasks later."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the server did not show it within {seconds} s")
+        time.sleep(0.2)
+    return result

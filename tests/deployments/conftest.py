@@ -12,12 +12,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
-    FlowRunFilter,
-    FlowRunFilterId,
 )
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from tests.prefect_server import PrefectServer, running_server
+from tests.prefect_server import PrefectServer, running_server, task_runs
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # for a run, at the most
@@ -75,10 +73,8 @@ class Deployed:
 
     def task_states(self, run):
         """Return the names of a run's tasks with the name of the state that each is in."""
-        with self.client() as client:
-            some = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
-            found = client.read_task_runs(flow_run_filter=some)
-        return {task.name: task.state.name for task in found}
+        with self.client():
+            return {task.name: task.state.name for task in task_runs(run)}
 
     def last_task_states(self, run):
         """Return the same once the server, which hears of it later, knows how each ended."""

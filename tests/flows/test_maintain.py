@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from stores.checkpoints import Checkpoints
-from tests.stores.samples import flip
+from stores.features import FeatureStore
+from tests.stores.samples import RECIPE, flip
 
 RUN = "ab" * 32
 
@@ -34,3 +36,22 @@ def test_verify_ends_with_1_where_a_checkpoint_is_damaged(run, state):
     assert code == 1
     assert "state.npz: the checkpoint is damaged" in output
     assert "the next call begins anew" in output
+
+
+def test_a_store_is_merged_into_another(run, photos):
+    store = FeatureStore(photos.parent / "theirs", RECIPE)
+    store.write([bytes(32)], np.ones((1, 3), "f4"))
+    merge = ("maintain", "merge", "--store", photos.parent / "ours", "--from", store.root)
+    code, output, _ = run(*merge)
+    assert (code, output.count("1 feature in 1 shard")) == (0, 1)
+    store.write([b"k" * 32], np.zeros((1, 3), "f4"))
+    flip(max(store.folder.glob("shards/*"), key=lambda path: path.stat().st_mtime_ns), 0)
+    code, output, _ = run(*merge)
+    assert code == 1
+    assert "damaged, not taken over: features" in output
+    assert "0 features in 0 shards" in output
+
+
+def test_merge_asks_from_where(run):
+    code, _, errors = run("maintain", "merge")
+    assert (code, errors) == (2, "error: merge: from which store? give its folder with --from\n")

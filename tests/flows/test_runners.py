@@ -33,13 +33,15 @@ def cluster(tmp_path):
         started.append(subprocess.Popen(command, env=environment, cwd=tmp_path, **quiet))
         return started[-1]
 
-    start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
+    scheduler = start(
+        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"
+    )
     workers = [start("worker", "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(4)]
     deadline = time.monotonic() + 60
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     try:
-        yield json.loads(file.read_text())["address"], workers
+        yield json.loads(file.read_text())["address"], workers, scheduler
     finally:
         for process in started:
             process.kill()
@@ -52,11 +54,11 @@ def values(store):
     return keys, FeatureStore.open(store).read(keys)
 
 
-def kill_after_a_shard(worker, folder):
-    """Kill a worker once something is stored, and more is being computed."""
+def kill_after_a_shard(process, folder):
+    """Kill a process once something is stored, and more is being computed."""
     while not list(folder.glob("features/*/shards/*.h5")):
         time.sleep(0.05)
-    os.kill(worker.pid, signal.SIGKILL)
+    os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.server
@@ -64,7 +66,7 @@ def test_a_worker_that_is_killed_costs_its_shard_and_all_is_as_one_process_gives
     run_json, cluster, tmp_path
 ):
     write_photos(tmp_path / "many", of_a_class=150)
-    address, workers = cluster
+    address, workers, _ = cluster
     watching = threading.Thread(target=kill_after_a_shard, args=(workers[0], tmp_path / "far"))
     watching.start()
     dask = ("--runner", "dask", "--dask-address", address, "--store", "far")
@@ -76,6 +78,21 @@ def test_a_worker_that_is_killed_costs_its_shard_and_all_is_as_one_process_gives
     (keys, far), (same, near) = values(tmp_path / "far"), values(tmp_path / "near")
     assert np.array_equal(keys, same)
     assert np.allclose(far, near, rtol=0, atol=1e-5)
+
+
+@pytest.mark.server
+def test_a_scheduler_that_goes_away_is_one_line_and_finished_shards_stay(run, cluster, tmp_path):
+    write_photos(tmp_path / "many", of_a_class=150)
+    address, _, scheduler = cluster
+    watching = threading.Thread(target=kill_after_a_shard, args=(scheduler, tmp_path / "far"))
+    watching.start()
+    dask = ("--runner", "dask", "--dask-address", address, "--store", "far")
+    code, _, errors = run("extract", "many", *ASKED, *dask)
+    watching.join()
+    (error,) = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert (code, "the Dask scheduler went away" in error) == (1, True), errors
+    assert "all that was finished is kept: call again" in error
+    assert list((tmp_path / "far").glob("features/*/shards/*.h5"))
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(run, photos, monkeypatch):

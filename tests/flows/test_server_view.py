@@ -1,7 +1,5 @@
 import errno
-import time
 
-import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -12,35 +10,12 @@ from prefect.client.schemas.filters import (
 from flows import server_view
 from flows.parameters import ExtractParameters
 from stores import features
+from tests.prefect_server import eventually, last_run, task_runs
 
 SMALL = ("--image-size", "32")
 
 
-@pytest.fixture
-def last_run(prefect_settings):
-    """Return the newest flow run on the server."""
-
-    def last_run():
-        with get_client(sync_client=True) as client:
-            return client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
-
-    return last_run
-
-
-def ended_task(run, name):
-    """Return the task of a run whose name begins so, as soon as the server knows its end."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with get_client(sync_client=True) as client:
-            tasks = [task for task in client.read_task_runs() if task.flow_run_id == run.id]
-        for task in tasks:
-            if task.name.startswith(name) and task.state.is_final():
-                return task
-        time.sleep(0.2)
-    raise TimeoutError(f"{name}: {tasks}")
-
-
-def test_a_long_extraction_shows_how_far_it_is(run_json, photos, last_run, monkeypatch):
+def test_a_long_extraction_shows_how_far_it_is(run_json, photos, monkeypatch):
     monkeypatch.setattr(server_view, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(server_view, "SECONDS_BETWEEN", 0.0)
     run_json("extract", photos, *SMALL, "--batch-size", "8")
@@ -54,9 +29,7 @@ def test_a_long_extraction_shows_how_far_it_is(run_json, photos, last_run, monke
     assert [(a.key, a.data) for a in found] == [("progress-extracting-photos", 100.0)]
 
 
-def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(
-    run_json, photos, last_run, monkeypatch
-):
+def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(run_json, photos, monkeypatch):
     failures = [OSError(errno.EIO, "Input/output error")] * 2
     publish_file = features.publish_file
 
@@ -67,7 +40,13 @@ def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(
 
     monkeypatch.setattr(features, "publish_file", failing)
     assert run_json("extract", photos, *SMALL)["computed"] == 30
-    shard = ended_task(last_run(), "extract ")
+    run = last_run()
+
+    def ended():
+        tasks = [task for task in task_runs(run) if task.name.startswith("extract ")]
+        return tasks if tasks and tasks[0].state.is_final() else None
+
+    (shard,) = eventually(ended)
     assert (shard.run_count, shard.state.name) == (3, "Completed")
 
 

@@ -52,7 +52,7 @@ def test_checkpoints_are_told_beside_the_rest():
     kept = {"run": "0123456789abcdef", "checkpoints": 1, "bytes": 3 * 2**19, "epochs": 2}
     told = tell_maintain({"action": "stats", "stats": [], "checkpoints": [kept]})
     assert told == "1 checkpoint, 1.5 MiB: fine-tuning 0123456789abcdef"
-    listed = {"datasets": [], "recipes": [], "runs": [], "finetunings": [kept]}
+    listed = {"datasets": [], "recipes": [], "runs": [], "finetunings": [kept], "layers": []}
     assert tell_maintain({"action": "list", "list": listed}) == (
         "fine-tuning 0123456789abcdef: not finished, 2 epochs done, 1.5 MiB"
     )
@@ -62,7 +62,13 @@ def test_a_run_that_failed_is_listed_with_its_reason():
     whole = {"run": "a" * 64, "head": "dense", "dataset": "pets", "failure": ""}
     whole |= {"validation_accuracy": 0.5, "test_accuracy": None}
     failed = whole | {"validation_accuracy": None, "failure": "the loss is no number"}
-    listed = {"datasets": [], "recipes": [], "runs": [whole, failed], "finetunings": []}
+    listed = {
+        "datasets": [],
+        "recipes": [],
+        "runs": [whole, failed],
+        "finetunings": [],
+        "layers": [],
+    }
     assert tell_maintain({"action": "list", "list": listed}).splitlines() == [
         "run aaaaaaaaaaaaaaaa: dense on pets, validation 0.5000",
         "run aaaaaaaaaaaaaaaa: dense on pets, failed: the loss is no number",

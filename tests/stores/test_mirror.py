@@ -6,7 +6,9 @@ import pytest
 
 from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreRefused
 from stores.checkpoints import Checkpoints, unfinished
+from stores.layers import remember_layers
 from stores.manifest import datasets
+from stores.merge import merge
 from stores.mirror import TravellingStore, at_address, half_published, local_shard, mirror_of, shown
 from stores.remote import remote_of
 from tests.stores.runs import publish
@@ -157,3 +159,31 @@ def test_a_store_is_opened_by_its_address(machine):
     assert publish(RunStore(address)).id in RunStore(address)
     with pytest.raises(NotInStore, match=f"^'?{address}: no data set"):
         Manifest.read(address, "dogs")
+
+
+def test_a_store_takes_over_what_is_at_an_address_and_the_other_way(machine, tmp_path):
+    _, keys, rows = a_store(machine("one"))
+    PETS.write(machine("one"))
+    run = publish(RunStore(machine("one")))
+    for source, target in (
+        (machine("two"), tmp_path / "own"),
+        (tmp_path / "own", machine("x", "y")),
+    ):
+        merged = merge(target, source)
+        assert (merged.features, merged.datasets, merged.runs) == (6, 1, 1)
+        assert not merged.damaged
+        assert np.array_equal(FeatureStore.open(target).read(keys), rows)
+        assert run.id in RunStore(target)
+    assert run.id in RunStore(machine("three", "y"))
+
+
+def test_a_layer_may_be_at_an_address(machine, tmp_path):
+    _, keys, rows = a_store(machine("one"))
+    before = objects(machine("one"))
+    remember_layers(tmp_path / "own", [machine("other")])
+    address = shown(machine("third"))
+    assert address in (tmp_path / "own" / "layers.json").read_text()
+    own = FeatureStore.open(tmp_path / "own")
+    assert not own.missing(keys).any()
+    assert np.array_equal(own.read(keys), rows)
+    assert objects(machine("one")) == before

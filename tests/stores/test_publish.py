@@ -2,17 +2,21 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from stores import StoreFull, StoreReadOnly
+from stores import RunStore, StoreFull, StoreReadOnly
 from stores.publish import check_writable, is_leased, locked, publish_file, publish_folder
-from tests.stores.samples import in_child, snapshot
+from tests.stores.runs import publish as publish_run
+from tests.stores.samples import a_store, in_child, snapshot
+from tests.stores.test_run import RUN
 
 HOLD_A_FOLDER = """
 import sys; from pathlib import Path; from stores.publish import publish_folder
@@ -242,3 +246,61 @@ def test_a_lock_leaves_the_errors_of_its_block_alone(tmp_path):
     with pytest.raises(PermissionError) as caught, locked(tmp_path / "lock"):
         raise PermissionError(errno.EACCES, "an image may not be read")
     assert not isinstance(caught.value, StoreReadOnly)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def published(folder):
+    """Publish a file, a folder and a lock below a folder, by somebody who shares nothing."""
+    os.umask(0o077)
+    publish_file(b"new", folder / "deep" / "file", tmp=folder / "tmp")
+    with publish_folder(folder / "run", tmp=folder / "tmp") as draft:
+        (draft / "model").mkdir()
+        (draft / "model" / "head").write_text("the head")
+    with locked(folder / "lock"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("shared", "files", "folders"),
+    [
+        (0o2775, 0o664, 0o2775),
+        (0o2770, 0o660, 0o2770),
+        (0o770, 0o660, 0o770),
+        (0o755, 0o600, 0o700),
+        (0o2755, 0o600, 0o2700),  # the kernel hands on the group, and that is all
+        (0o1777, 0o600, 0o700),
+    ],
+)
+def test_what_appears_in_a_groups_folder_is_the_groups(tmp_path, shared, files, folders):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(shared)
+    in_child(lambda: published(tmp_path / "store"))
+    found = {mode(path) for path in (tmp_path / "store").rglob("*") if path.is_dir()}
+    assert found == {folders}
+    assert {mode(path) for path in (tmp_path / "store").rglob("*") if path.is_file()} == {files}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two other people")
+def test_two_of_a_group_write_to_one_store(public, tmp_path):
+    def write(root, seed):
+        store, keys, _ = a_store(root, seed=seed)
+        publish_run(RunStore(root), replace(RUN, seed=seed))
+        return store.read(keys).shape, store.collect_garbage(grace_seconds=-1)
+
+    def by(user):
+        os.setgroups([])
+        os.setgid(4242)
+        os.setuid(user)
+        os.umask(0o077)
+        return write(public / "store", seed=user)
+
+    write(tmp_path, seed=0)  # so that all is imported that only root may read here
+    (public / "store").mkdir()
+    os.chown(public / "store", -1, 4242)
+    (public / "store").chmod(0o2770)
+    assert in_child(lambda: by(4001)) == in_child(lambda: by(4002)) == ((6, 8), [])
+    assert RunStore(public / "store").table().num_rows == 2
+    assert {path.stat().st_gid for path in (public / "store").rglob("*")} == {4242}

@@ -9,10 +9,13 @@ import pytest
 from stores.checkpoints import Checkpoints
 from stores.errors import NotInStore
 from stores.features import FeatureStore
+from stores.layers import remember_layers
+from tasks.errors import InputError
 from tasks.maintain import (
     checkpoint_stats,
     collect_garbage,
     list_store,
+    merge_stores,
     reindex,
     stats,
     verify,
@@ -176,3 +179,29 @@ def test_a_store_that_is_not_there_is_an_error(tmp_path):
     for folder in (tmp_path / "nothing", tmp_path):
         with pytest.raises(NotInStore, match="there is no store"):
             stats(folder)
+
+
+def test_another_store_is_taken_over(store, tmp_path):
+    copy = tmp_path / "copy"
+    taken = merge_stores(copy, store)
+    assert (taken["features"], taken["shards"], taken["damaged"]) == (4, 2, [])
+    assert list_store(copy) == list_store(store)
+
+
+def test_a_store_is_not_merged_with_itself_or_with_none(store, tmp_path):
+    with pytest.raises(InputError, match="that is the store itself"):
+        merge_stores(store, store / "features" / "..")
+    with pytest.raises(NotInStore, match="give its folder with --from"):
+        merge_stores(store, tmp_path / "nothing")
+
+
+def test_what_is_read_through_is_listed_and_not_looked_after(store, tmp_path):
+    own = tmp_path / "own"
+    remember_layers(own, [store])
+    FeatureStore(own, RECIPE).write([b"k" * 32], np.ones((1, 3), "f4"))
+    shard = next(store.glob("features/*/shards/*.h5"))
+    shard.write_bytes(shard.read_bytes()[:-9])
+    assert list_store(own)["layers"] == [str(store)]
+    assert (stats(own)[0]["features"], list(verify(own).values())) == (1, [[]])
+    assert list(reindex(own).values()) == [1]
+    assert not list(own.glob("features/*/skipped/*"))

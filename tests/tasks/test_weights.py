@@ -1,6 +1,7 @@
 """Weights of a file: all of them are loaded, and it is said where they do not fit."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import h5py
@@ -172,6 +173,14 @@ def test_a_file_that_changes_before_it_is_loaded_is_noticed(model, saved, tmp_pa
     with h5py.File(path, "r+") as file:
         file["layers/conv2d/vars/0"][0] = 0.25
     with pytest.raises(WeightsError, match="changed while it was used"):
+        build_backbone(MOBILENET, weights, SIZE)
+
+
+def test_a_file_that_another_machine_lacks_is_said_with_its_name(saved, tmp_path):
+    path = Path(shutil.copy(saved, tmp_path / "one.weights.h5"))
+    weights = find_weights(MOBILENET, str(path), image_size=SIZE, seed=0, store=None)
+    path.unlink()
+    with pytest.raises(WeightsError, match=f"no such file on {socket.gethostname()}"):
         build_backbone(MOBILENET, weights, SIZE)
 
 

@@ -1,0 +1,78 @@
+"""The parameters of whatever flow uses a store, typed once; see flows.parameters."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from prefect.runtime import deployment
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+)
+
+from stores.layers import remember_layers
+from stores.mirror import shown, store_path
+from stores.publish import nearest_there
+
+
+def _no_file(store: Path) -> Path:
+    nearest = nearest_there(store)
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is no folder")
+    return store
+
+
+def folder_of(given: object) -> object:
+    """Return the folder of a store that is given by its address; anything else as it is."""
+    return store_path(given) if isinstance(given, str) else given
+
+
+@Parameter(name="*")
+class StoreParameters(BaseModel):
+    """Where everything is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store: Annotated[Path, BeforeValidator(folder_of), AfterValidator(_no_file)] = Field(
+        Path("feature-store"),
+        description="Folder of the feature store, or its address, as s3://bucket/prefix.",
+    )
+
+    @field_serializer("store", "other", when_used="json", check_fields=False)
+    def _shown(self, store: Path | None) -> str | None:
+        return store and shown(store)
+
+    @property
+    def said(self) -> set[str]:
+        """The names of what was said.
+
+        A server's form says everything, so that by a deployment what is as usual was not said.
+        """
+        return {
+            name
+            for name in self.model_fields_set
+            if not deployment.id
+            or getattr(self, name) != type(self).model_fields[name].get_default()
+        }
+
+
+@Parameter(name="*")
+class ReaderParameters(StoreParameters):
+    """Where features are read from that the store lacks."""
+
+    read_through: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Folder of another store, of which features are read, and nothing is written; "
+        "may be repeated; none ends it [default: what was said the last time].",
+    )
+
+    def read_through_layers(self) -> None:
+        """Have the store remember what was said of its layers, if anything was."""
+        if self.read_through:
+            asked = [] if self.read_through == ["none"] else self.read_through
+            remember_layers(self.store, [store_path(folder) for folder in asked])

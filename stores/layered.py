@@ -1,0 +1,120 @@
+"""The index of a store with layers: its own shards first, then those that are only read."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from stores.errors import NewerFormat
+from stores.index import Index
+from stores.joined import JoinedShards
+from stores.publish import publish_file
+from stores.recipe import Recipe, write_recipe
+from stores.shards import Shard
+
+log = logging.getLogger("gargalo.store")
+
+
+class Layer(Index):
+    """The shards of one recipe in another store. What is damaged there is remembered in one's own.
+
+    `own` is the recipe's folder in one's own store.
+    """
+
+    def __init__(self, root: Path, own: Path, recipe: Recipe) -> None:
+        super().__init__(root / "features" / own.name, recipe, read_only=True)
+        self._root = root
+        self._skipped = own / "skipped"
+        self._mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+        self._told = False
+
+    def refresh(self) -> dict[str, str]:
+        """As for any index; but a layer that cannot be read is said, and is none."""
+        self._recall()
+        try:
+            if not self._root.is_dir():
+                raise FileNotFoundError(f"{self._root}: there is no such folder")
+            return super().refresh()
+        except (OSError, NewerFormat) as error:
+            if not self._told:
+                log.warning("a layer is passed over: %s", error)
+            self._told = True
+            for shard in list(self):
+                self.discard(shard.digest)
+            return {}
+
+    def skip(self, digest: str, reason: str) -> None:
+        """Remember, durably, not to read a shard again while its file is the same."""
+        write_recipe(self.recipe, self._skipped.parent)
+        about = {"layer": str(self._root), "reason": reason, "stamp": self._stamp(digest)}
+        path = self._skipped / f"{digest}-{self._mark}.json"
+        content = json.dumps(about, indent=2).encode()
+        publish_file(content, path, tmp=self._skipped.parent / "tmp")
+
+    def _recall(self) -> None:
+        for path in self._skipped.glob(f"*-{self._mark}.json"):
+            digest = path.name.partition("-")[0]
+            with suppress(OSError, ValueError, KeyError, TypeError):  # then it is found out again
+                about = json.loads(path.read_text())
+                if about["stamp"] == self._stamp(digest):
+                    self.discard(digest)
+                    self.damaged.setdefault(digest, about["reason"])
+
+    def _stamp(self, digest: str) -> list[int]:
+        about = self.local_shard(digest).stat()
+        return [about.st_size, about.st_mtime_ns]
+
+
+class LayeredIndex(Index):
+    """A store's own index, which alone is written to; `joined` holds the layers' shards too."""
+
+    def __init__(self, folder: Path, recipe: Recipe, layers: Sequence[Path]) -> None:
+        super().__init__(folder, recipe)
+        self._layers = [Layer(layer, folder, recipe) for layer in layers]
+        self._changes_joined = -1
+
+    @property
+    def parts(self) -> Sequence[Index]:
+        """This index and those of the layers; where several have a feature, the first is read."""
+        return (self, *self._layers)
+
+    def holding(self, digest: str) -> Index:
+        """Return the part that a shard is read from."""
+        return next((part for part in self.parts if part.has(digest)), self)
+
+    def peek(self) -> Shard | None:
+        """Return any one published shard, without taking it or the others in."""
+        own = super().peek()
+        return own or next(filter(None, (layer.peek() for layer in self._layers)), None)
+
+    @property
+    def joined(self) -> JoinedShards:
+        """All shards joined, one's own before those of the layers."""
+        changes = sum(part.changes for part in self.parts)
+        if self._joined is None or changes != self._changes_joined:
+            if len({(shard.shape, shard.dtype) for part in self.parts for shard in part}) > 1:
+                for part in self.parts:
+                    part.ask_the_shards()
+            self._joined = self._join()
+            self._changes_joined = changes
+        return self._joined
+
+    def _join(self) -> JoinedShards:
+        shards: dict[str, Shard] = {}
+        ranks: dict[str, int] = {}
+        for rank, part in enumerate(self.parts):
+            for shard in part:
+                ranks.setdefault(shard.digest, rank)
+                shards.setdefault(shard.digest, shard)
+        return JoinedShards(
+            shards.values(),
+            lambda digest: self.parts[ranks[digest]].local_shard(digest),
+            rank=ranks.__getitem__,
+        )
+
+
+def index_of(folder: Path, recipe: Recipe, layers: Sequence[Path]) -> Index:
+    """Return the index of a recipe's folder, over those of the layers."""
+    return LayeredIndex(folder, recipe, layers) if layers else Index(folder, recipe)

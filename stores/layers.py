@@ -1,0 +1,69 @@
+"""Layers: other stores under one's own, whose features are read and never written.
+
+Which they are stands in the store's `layers.json`, so that whoever opens it knows: each flow, and
+each worker on another machine. A layer's own layers are not followed.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.mirror import delete_there, pull, shown, store_path
+from stores.publish import publish_file, sync_folder
+
+LAYERS_VERSION = 1
+
+
+def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the folders of a store's layers, the first asked first; most stores have none.
+
+    Raises CorruptStore or NewerFormat.
+    """
+    path = _path(root)
+    pull(path)
+    try:
+        about = json.loads(path.read_text())
+        version, layers = about["format"], tuple(map(store_path, about["layers"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(
+            f"{path}: the file is damaged; say --read-through again (or --read-through none)"
+        ) from error
+    if version > LAYERS_VERSION:
+        raise NewerFormat(
+            f"{path}: layers of format version {version}, this software knows up to "
+            f"{LAYERS_VERSION}; update gargalo to read them"
+        )
+    return layers
+
+
+def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> None:
+    """Have a store read through to these from now on, and to no others; durably.
+
+    Raises NotInStore where one holds no features, StoreError where it is the store itself.
+    """
+    path, store = _path(root), store_path(root)
+    for layer in layers:
+        pull(layer / "features")
+        if not (layer / "features").is_dir():
+            raise NotInStore(
+                f"--read-through {shown(layer)}: there is no store with features; give the "
+                "folder of one, or none"
+            )
+        if store.exists() and store.samefile(layer):
+            raise StoreError(f"--read-through {layer}: that is the store itself; give another")
+    about = {"format": LAYERS_VERSION, "layers": [shown(layer.absolute()) for layer in layers]}
+    content = json.dumps(about, indent=2).encode()
+    if not layers and path.exists():
+        delete_there(path)
+        path.unlink()
+        sync_folder(path.parent)
+    elif layers and (not path.exists() or path.read_bytes() != content):
+        publish_file(content, path, tmp=store / "tmp")
+
+
+def _path(root: str | os.PathLike[str]) -> Path:
+    return store_path(root) / "layers.json"

@@ -1,0 +1,139 @@
+"""Merging: a store takes over what another has and it lacks; the other is only read."""
+
+import hashlib
+import os
+import shlex
+from pathlib import Path
+
+from stores.checkpoints import unfinished
+from stores.errors import CorruptStore, NotInStore
+from stores.features import FeatureStore
+from stores.index import Index
+from stores.keys import KEY_BYTES, from_arrow
+from stores.manifest import Manifest, dataset_lock, datasets, manifest_path
+from stores.merge_runs import merge_runs
+from stores.merged import Merged
+from stores.mirror import pull, store_path
+from stores.publish import publish_file
+from stores.recipe import read_recipe, write_recipe
+from stores.shards import Shard, unpack
+
+
+def merge(store: str | os.PathLike[str], other: str | os.PathLike[str]) -> Merged:
+    """Take over from `other` all features, data sets and runs that `store` lacks.
+
+    Each shard, manifest and run is checked, and appears whole or not at all; so a call that was
+    interrupted is called again. Raises StoreReadOnly or StoreFull; what is damaged in the other
+    store is reported, and passed over.
+    """
+    root, source, merged = store_path(store), store_path(other), Merged()
+    for place in root, source:
+        pull(place)
+    for folder in sorted(path for path in source.glob("features/*") if path.is_dir()):
+        _merge_features(root, folder, merged)
+    for name in datasets(source):
+        _merge_dataset(root, source, name, merged)
+    merge_runs(root, source, merged)
+    merged.left += [
+        f"fine-tuning {kept.folder.name}: it is not finished; go on with it in {source}"
+        for kept in unfinished(source)
+    ]
+    return merged
+
+
+def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
+    """Take over the shards of one recipe of which some row would be read, and is lacking."""
+    opened = None
+    with merged.reported(f"features {folder.name}"):
+        opened = _opened(root, folder, merged)
+    if opened:
+        ours, theirs = opened
+        while lacking := _lacking(ours, theirs):
+            for shard, rows in lacking:
+                if _take_over(ours, theirs, shard, merged):
+                    merged.shards += 1
+                    merged.features += rows
+                    merged.bytes += shard.size
+
+
+def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Index]:
+    """Return our features of a recipe, and their index; raises where either is not as it was."""
+    try:
+        recipe = read_recipe(folder)
+    except FileNotFoundError as error:
+        raise NotInStore(
+            "recipe.json is gone; `python -m flows.maintain reindex` brings it back there"
+        ) from error
+    if not recipe.fingerprint.startswith(folder.name):
+        raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
+    ours, theirs = FeatureStore(root, recipe, layers=()), Index(folder, recipe, read_only=True)
+    merged.damaged += [
+        f"features {recipe}: {reason}; {_way_out(folder)}" for reason in theirs.refresh().values()
+    ]
+    return ours, theirs
+
+
+def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
+    """Return which of their shards a reader would take rows from that we lack, and how many."""
+    joined = theirs.joined
+    ids = from_arrow(joined.identities, joined.identities.type.byte_width)
+    numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
+    wanted = ids[ours.missing(ids[:, :KEY_BYTES], views=numbers)]
+    return [(shard, len(rows)) for shard, _, rows in joined.locate(joined.find(wanted))]
+
+
+def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) -> bool:
+    """Copy a shard, if it is whole, and say if it is."""
+    content = b""
+    with merged.reported(f"features {theirs.recipe}"):
+        shard, content = _checked(theirs, shard)
+    # Once taken over, or found damaged, it is out of the next turn: a whole twin may step in.
+    theirs.discard(shard.digest)
+    if not content:
+        return False
+    index = Index(ours.folder, ours.recipe)
+    write_recipe(ours.recipe, ours.folder)
+    publish_file(content, index.shard_path(shard.digest), tmp=ours.folder / "tmp")
+    index.write_fragment(shard)
+    return True
+
+
+def _checked(theirs: Index, shard: Shard) -> tuple[Shard, bytes]:
+    """Return a shard as its file gives it, and the file's bytes; raises CorruptStore."""
+    path = theirs.local_shard(shard.digest)
+    try:
+        whole, content = unpack(path, theirs.recipe), path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != whole.digest:
+            raise CorruptStore(f"{path}: the file has changed just now")  # noqa: TRY301
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; {_way_out(theirs.folder)}") from error
+    return whole, content
+
+
+def _way_out(folder: Path) -> str:
+    store = shlex.quote(str(folder.parent.parent))
+    return (
+        f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "
+        "merge again"
+    )
+
+
+def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:
+    """Take over a manifest as it is, where there is no data set of that name."""
+    what, path = f"data set {name}", manifest_path(root, name)
+    with merged.reported(what):
+        theirs = Manifest.read(source, name)
+        content = manifest_path(source, name).read_bytes()
+        if not path.exists():
+            with dataset_lock(root, name):
+                if not path.exists():  # nobody was quicker
+                    publish_file(content, path, tmp=path.parent / "tmp")
+                    merged.datasets += 1
+                    merged.bytes += len(content)
+        ours = Manifest.read(root, name)
+        if ours.digest != theirs.digest:
+            merged.left.append(
+                f"{what}: another data set has that name here, of {ours.folder}; to have both, "
+                f"rename {manifest_path(source, name).parent} and merge again, or ingest "
+                f"{theirs.folder} with --store {root} and another --dataset"
+            )

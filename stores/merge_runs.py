@@ -1,0 +1,116 @@
+"""Merging runs: with their models, histories, predictions and looks at the test split."""
+
+import shutil
+from pathlib import Path
+
+from stores.checksums import damage, file_digests
+from stores.errors import CorruptStore
+from stores.merged import Merged
+from stores.mirror import pull
+from stores.publish import publish_file, publish_folder
+from stores.run import Run, TestOpening
+from stores.runs import RunStore, look_paths, looked_at, make_room, read_part, run_folders
+
+Look = dict[str, bytes]  # its two files, by their names, the predictions first
+
+
+def merge_runs(root: Path, source: Path, merged: Merged) -> None:
+    """Take over the runs that a store lacks; of those that both have, the looks of both."""
+    runs = RunStore(root)
+    for folder in run_folders(source / "runs"):
+        here, digests = False, dict[str, str]()
+        with merged.reported(f"run {folder.name}"):
+            here = folder.name in runs
+            digests = {} if here else _checked(folder)
+        if here:
+            _unite_looks(runs, folder, merged)
+        elif digests:
+            with merged.reported(f"run {folder.name}"):
+                _take_over(runs, folder, digests, merged)
+    if merged.runs or merged.looks:
+        runs.bring_up_to_date()
+
+
+def _checked(folder: Path) -> dict[str, str]:
+    """Return the digests of a run's files, its looks apart; raises where one is not whole."""
+    try:
+        run = Run.read(folder / "run.json")
+    except FileNotFoundError as error:
+        raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
+    if not run.id.startswith(folder.name):
+        raise CorruptStore(f"{folder}: found run {run.id}; move it away, train again")
+    model = folder / "model"
+    pull(model)
+    if damaged := damage(model, run.model_digests, file_digests(model)):
+        raise CorruptStore(f"{damaged}; train again")
+    for part in ("history", "predictions"):
+        read_part(folder, part)
+    return _digests(folder)
+
+
+def _take_over(runs: RunStore, folder: Path, digests: dict[str, str], merged: Merged) -> None:
+    """Copy a run, its files as they are, and with it the looks that are whole."""
+    final = runs.folder / folder.name
+    looks = _whole_looks(folder, merged)
+    with publish_folder(final, tmp=runs.folder / "tmp") as draft:
+        (draft / "model").mkdir()
+        _copy(folder, draft, digests)
+        if changed := damage(folder, digests, file_digests(draft), what="run"):
+            raise CorruptStore(changed)
+        make_room(final, draft)
+        # With the run, so that at no time it seems to have been looked at less often.
+        (draft / "test").mkdir(exist_ok=True)
+        new = [look for look in looks if not _has(draft / "test", look)]
+        for name, content in ((name, look[name]) for look in new for name in look):
+            (draft / "test" / name).write_bytes(content)
+    merged.runs += 1
+    merged.bytes += sum((folder / name).stat().st_size for name in digests)
+    _count(new, merged)
+
+
+def _unite_looks(runs: RunStore, folder: Path, merged: Merged) -> None:
+    """Take over the looks at the test split that only the other store's run has."""
+    place = runs.folder / folder.name / "test"
+    for look in _whole_looks(folder, merged):
+        if not _has(place, look):
+            for name, content in look.items():
+                publish_file(content, place / name, tmp=runs.folder / "tmp")
+            _count([look], merged)
+
+
+def _whole_looks(folder: Path, merged: Merged) -> list[Look]:
+    looks = []
+    for path in look_paths(folder):
+        with merged.reported(f"run {folder.name}, a look at its test split"):
+            try:
+                TestOpening.read(path)
+            except FileNotFoundError as error:
+                raise CorruptStore(f"{path}: the file is gone") from error
+            looked_at(path)
+            files = (path.with_suffix(".parquet"), path)
+            looks.append({file.name: file.read_bytes() for file in files})
+    return looks
+
+
+def _has(place: Path, look: Look) -> bool:
+    """Tell whether a look is there as it is; a damaged one is replaced."""
+    return all(
+        (place / name).is_file() and (place / name).read_bytes() == content
+        for name, content in look.items()
+    )
+
+
+def _count(looks: list[Look], merged: Merged) -> None:
+    merged.looks += len(looks)
+    merged.bytes += sum(len(content) for look in looks for content in look.values())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    digests = file_digests(folder)
+    return {name: digest for name, digest in digests.items() if not name.startswith("test/")}
+
+
+def _copy(source: Path, target: Path, names: dict[str, str]) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)

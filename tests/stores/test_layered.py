@@ -1,0 +1,198 @@
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stores import FeatureStore, MissingFeatures, NotInStore
+from stores.layers import remember_layers
+from tests.stores.samples import (
+    FLOAT16,
+    RECIPE,
+    a_store,
+    few,
+    flip,
+    flip_row,
+    fragments,
+    in_child,
+    shards,
+    snapshot,
+    some_keys,
+    some_rows,
+)
+from tests.stores.test_merge import KEYS, ROWS, written
+
+_subsets = st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4, unique=True), max_size=3)
+
+
+@pytest.fixture
+def team(tmp_path):
+    """A store with two shards, which others read through to: rows 0 to 3 and 4 to 7."""
+    store = written(tmp_path / "team", [[0, 1, 2, 3], [4, 5, 6, 7]])
+    remember_layers(tmp_path / "own", [store.root])
+    return store
+
+
+def own(team):
+    return FeatureStore(team.root.parent / "own", RECIPE)
+
+
+def test_what_a_layer_has_is_read_and_never_copied_or_written(team):
+    for fragment in fragments(team)[:1]:
+        fragment.unlink()  # nor is its index made again there
+    before = snapshot(team.root)
+    assert not own(team).missing(KEYS).any()
+    assert np.array_equal(own(team).read(KEYS), ROWS)
+    for positions, rows in own(team).batches(KEYS, batch_size=3, shuffle_seed=1):
+        assert np.array_equal(rows, ROWS[positions])
+    assert own(team).feature_shape == (8,)
+    assert own(team).made_by(KEYS)[0][0]["engine"] == "keras"
+    assert not own(team).folder.exists()
+    assert snapshot(team.root) == before
+
+
+@few
+@given(_subsets, _subsets, _subsets)
+def test_a_store_over_layers_reads_what_any_of_them_has(tmp_path_factory, a, b, c):
+    root = tmp_path_factory.mktemp("stores")
+    for name, subsets in zip("abc", (a, b, c), strict=True):
+        written(root / name, subsets)
+    store = FeatureStore(root / "a", RECIPE, layers=[root / "b", root / "c"])
+    there = ~store.missing(KEYS)
+    assert set(np.flatnonzero(there).tolist()) == {n for s in (*a, *b, *c) for n in s}
+    assert not there.any() or np.array_equal(store.read(KEYS[there]), ROWS[there])
+
+
+def test_writes_go_to_ones_own_store_which_is_read_first(team):
+    store = own(team)
+    for number in range(7):  # seven digests: some come after the team's
+        store.write(KEYS[number:][:1], 2 * ROWS[number:][:1])
+    for reader in (store, own(team)):
+        assert np.array_equal(reader.read(KEYS), np.concatenate([2 * ROWS[:7], ROWS[7:]]))
+    assert len(shards(store)) == 7
+    assert len(shards(team)) == 2
+
+
+def test_what_the_layer_gets_later_is_read_too(team):
+    store = own(team)
+    (more,) = some_keys(1, seed=5)
+    assert store.missing([more]).all()
+    team.write([more], ROWS[:1])
+    assert np.array_equal(store.read([more]), ROWS[:1])
+
+
+def test_a_recipe_of_a_layer_is_opened_by_its_fingerprint(team):
+    a_store(team.root, recipe=FLOAT16)
+    assert FeatureStore.open(own(team).root, FLOAT16.fingerprint[:16]).recipe == FLOAT16
+    with pytest.raises(NotInStore, match="found 2"):
+        FeatureStore.open(own(team).root)
+
+
+def test_a_bad_row_costs_that_row_and_is_never_read_again(team, caplog):
+    flip_row(team, 1)
+    before = snapshot(team.root)
+    with pytest.raises(MissingFeatures):
+        own(team).read(KEYS)
+    assert "skipped there from now on" in caplog.text
+    lost = own(team).missing(KEYS)  # another process knows of it
+    assert int(lost.sum()) == 1
+    own(team).write(KEYS[lost], ROWS[lost])
+    caplog.clear()
+    assert np.array_equal(own(team).read(KEYS), ROWS)
+    assert (caplog.text, snapshot(team.root)) == ("", before)
+
+
+def test_a_shard_cut_short_in_the_layer_is_computed_anew(team, caplog):
+    path = shards(team)[0]
+    path.write_bytes(path.read_bytes()[:-9])
+    assert int(own(team).missing(KEYS).sum()) == 4
+    assert "skipped there" in caplog.text
+    caplog.clear()
+    assert int(own(team).missing(KEYS).sum()) == 4
+    assert not caplog.text
+    assert (own(team).folder / "recipe.json").exists()
+
+
+def test_a_shard_that_was_mended_in_its_layer_is_read_again(team):
+    path = shards(team)[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-9])
+    assert own(team).missing(KEYS).any()
+    path.write_bytes(content)
+    assert np.array_equal(own(team).read(KEYS), ROWS)
+
+
+def test_a_damaged_index_of_a_layer_costs_nothing_but_time(team):
+    flip(fragments(team)[0], 100)
+    before = snapshot(team.root)
+    assert np.array_equal(own(team).read(KEYS), ROWS)
+    assert snapshot(team.root) == before
+
+
+def test_a_whole_twin_in_another_layer_is_read_instead(team):
+    other = written(team.root.parent / "other", [[0, 1, 2, 3]], engine="openvino")
+    remember_layers(own(team).root, [team.root, other.root])
+    for number in (0, 1):
+        flip_row(team, 1, shard=number)
+    assert np.array_equal(own(team).read(KEYS[:4]), ROWS[:4])
+
+
+def test_where_one_cannot_write_either_the_row_is_skipped(public, sealed, caplog):
+    team = written(public / "team", [[0, 1, 2]])
+    flip_row(team, 1)
+    remember_layers(public / "own", [team.root])
+    sealed(public)
+    before = snapshot(public)
+    store = FeatureStore(public / "own", RECIPE)
+
+    def read():
+        with pytest.raises(MissingFeatures):
+            store.read(KEYS[:3])
+        return caplog.text
+
+    assert "it cannot be set aside" in in_child(read, nobody=True)
+    assert snapshot(public) == before
+
+
+@pytest.mark.parametrize("delete", [shutil.rmtree, lambda root: root.rename(root.parent / "away")])
+def test_a_layer_that_is_gone_is_said_and_passed_over(team, delete, caplog):
+    store = own(team)
+    assert not store.missing(KEYS).any()
+    delete(team.root)
+    for reader in (store, own(team)):
+        assert reader.missing(KEYS).all()
+        assert reader.missing(KEYS).all()
+    assert caplog.text.count("a layer is passed over") == 2
+
+
+def test_a_newer_layer_is_passed_over(team, monkeypatch, caplog):
+    fragments(team)[0].unlink()
+    monkeypatch.setattr("stores.shards.SHARD_VERSION", 1)
+    own(team).missing(KEYS)
+    assert "a layer is passed over" in caplog.text
+    assert "of format version 2" in caplog.text
+
+
+def test_looking_after_ones_store_leaves_its_layers_alone(team):
+    store = own(team)
+    store.write(KEYS[:4], ROWS[:4], producer={"engine": "keras"})  # the very shard of the layer
+    flip_row(team, 0, shard=0)
+    flip_row(team, 0, shard=1)
+    before = snapshot(team.root)
+    store.missing(KEYS)  # so that all layers are taken in
+    assert store.verify() == []
+    assert store.collect_garbage(grace_seconds=-1, delete=True) == []
+    assert store.reindex() == 1
+    told = store.stats()
+    assert (told["features"], told["shards"]) == (4, 1)
+    assert snapshot(team.root) == before
+    assert np.array_equal(store.read(KEYS[:4]), ROWS[:4])
+
+
+def test_rows_of_other_shapes_in_an_index_are_asked_of_the_shards(team):
+    store = own(team)
+    store.write(some_keys(1, seed=9), some_rows(1))
+    wrong = next(iter(store._index))
+    object.__setattr__(wrong, "shape", (4,))
+    assert np.array_equal(store.read(KEYS), ROWS)

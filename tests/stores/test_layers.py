@@ -1,0 +1,52 @@
+import pytest
+
+from stores import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.layers import read_layers, remember_layers
+from tests.stores.samples import a_store, snapshot
+
+
+@pytest.fixture
+def layer(tmp_path):
+    a_store(tmp_path / "team")
+    return tmp_path / "team"
+
+
+def test_layers_are_remembered_until_others_are_said(tmp_path, layer):
+    own = tmp_path / "own"
+    assert read_layers(own) == ()
+    remember_layers(own, [layer])
+    before = snapshot(own)
+    remember_layers(own, [layer])
+    assert snapshot(own) == before
+    assert read_layers(own) == (layer,)
+    remember_layers(own, [])
+    assert read_layers(own) == ()
+
+
+def test_a_layer_is_found_from_wherever_one_is(tmp_path, layer, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    remember_layers(tmp_path / "own", [layer.relative_to(tmp_path)])
+    monkeypatch.chdir("/")
+    assert read_layers(tmp_path / "own") == (layer,)
+
+
+def test_what_is_no_layer_is_refused(tmp_path, layer):
+    with pytest.raises(NotInStore, match=r"nothing: there is no store with features; .* or none"):
+        remember_layers(tmp_path / "own", [tmp_path / "nothing"])
+    with pytest.raises(StoreError, match="that is the store itself"):
+        remember_layers(layer, [layer])
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "told"),
+    [
+        ("{", CorruptStore, "say --read-through again"),
+        ('{"format": 1}', CorruptStore, "say --read-through again"),
+        ('{"format": 9, "layers": []}', NewerFormat, "of format version 9"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, content, error, told):
+    (tmp_path / "layers.json").write_text(content)
+    with pytest.raises(error, match=told):
+        read_layers(tmp_path)

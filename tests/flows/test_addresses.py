@@ -49,7 +49,9 @@ def test_what_one_machine_made_another_does_not_make_again(
     assert run("maintain", "verify", "--store", address)[0] == 0
     model, image = second["train"]["run"], photos / "bluish" / "0.png"
     assert run_json("predict", model, image, "--store", address)["cached"] == 1
-    assert not list((tmp_path).glob("memory:*"))
+    merged = run_json("maintain", "merge", "--store", "own", "--from", address)
+    assert (merged["from"], merged["merge"]["runs"]) == (address, len(first["train"]["runs"]))
+    assert not list(tmp_path.glob("memory:*"))
 
 
 def test_the_address_is_what_is_shown(run_json, photos, address, prefect_environment):

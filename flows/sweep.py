@@ -35,7 +35,9 @@ from tasks.sweep import Sweep, Trial, sweep_of
 from tasks.sweep_file import read_sweep
 from tasks.train import train_task
 
-_FEATURES = tuple(name for name in FeatureParameters.model_fields if name != "store")
+_FEATURES = tuple(
+    name for name in FeatureParameters.model_fields if name not in {"store", "read_through"}
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.events.worker import EventsWorker
 
 START_SECONDS = 120
 
@@ -27,6 +28,8 @@ class PrefectServer:
         self._process = None
 
     def start(self):
+        # A process's events go to the server that it met first, even when that is gone.
+        EventsWorker.drain_all(timeout=5)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "flows.server"],
             env=self.environment | {"PREFECT_SERVER_API_PORT": str(self._port)},

@@ -26,7 +26,7 @@ SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
 # Of one machine, or made again in seconds: they never leave it.
-_STAYS = {"tmp", "sample", "engines", "remembered"}
+_STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 _NAME = re.compile("[0-9a-f]{16}")
 _mirrors: set[Path] = set()  # that this process has seen
 

@@ -79,7 +79,7 @@ def _situation(manifest: Manifest, evidence: Evidence, parameters: AdviseParamet
         earlier=evidence.best_earlier.tap,
         last_stage=evidence.layers[-2].tap,
         flags=lambda *taps: parameters.at(*taps).flags,
-        store=" ".join(options(parameters.model_dump(include={"store"}, exclude_defaults=True))),
+        store=" ".join(options(parameters.unusual(include={"store"}))),
     )
 
 

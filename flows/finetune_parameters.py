@@ -110,5 +110,5 @@ class FinetuneParameters(ReaderParameters):
             image_size=self.image_size,
             weights=self.weights,
             from_cache=self.prefix == "cached",
-            parameters=self.model_dump(mode="json", exclude={"store"}, exclude_defaults=True),
+            parameters=self.unusual(exclude={"store"}),
         )

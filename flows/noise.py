@@ -19,6 +19,7 @@ _CHATTER = (
     r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|"
     r"^E[0-9]{4} [0-9:.]+ +[0-9]+ (cuda_[a-z]+|jpeg_mem|png_io|gif_io)\.cc:|"
     r"^To enable the following instructions: |"
+    r"^[[:space:]]+\[\[|"  # the nodes that an error of TensorFlow's went through
     # libjpeg's last words on a damaged file, which has no name for it.
     r"^(Input file read error|Not a JPEG file|Corrupt JPEG data|Premature end of JPEG)"
 )

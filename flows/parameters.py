@@ -103,7 +103,7 @@ class FeatureParameters(ReaderParameters):
     def flags(self) -> str:
         """The flags of these features, as they are typed."""
         asked = {name: getattr(self, name) for name in FeatureParameters.model_fields}
-        return " ".join(options(FeatureParameters(**asked).model_dump(exclude_defaults=True)))
+        return " ".join(options(FeatureParameters(**asked).unusual()))
 
     def request(self, *, seed: int) -> FeatureRequest:
         """Return what is asked of the features of a data set with this seed."""

@@ -103,7 +103,7 @@ def tell_extracted(dataset: str, asked: FeatureParameters) -> None:
         resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},
         payload={
             "dataset": dataset,
-            "parameters": own.model_dump(mode="json", exclude_defaults=True),
+            "parameters": own.unusual(),
         },
     )
 

@@ -1,7 +1,7 @@
 """The parameters of whatever flow uses a store, typed once; see flows.parameters."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from prefect.runtime import deployment
@@ -45,6 +45,17 @@ class StoreParameters(BaseModel):
     @field_serializer("store", "other", when_used="json", check_fields=False)
     def _shown(self, store: Path | None) -> str | None:
         return store and shown(store)
+
+    def unusual(self, **which: Any) -> dict[str, Any]:  # noqa: ANN401  as model_dump has it
+        """Return what is not as usual, as JSON has it: the store by its address."""
+        told = self.model_dump(mode="json", exclude_defaults=True, **which)
+        # Of a field with a serializer of its own, pydantic does not see that it is as usual.
+        usual = {
+            name
+            for name in {"store", "other"} & told.keys()
+            if getattr(self, name) == type(self).model_fields[name].get_default()
+        }
+        return {name: value for name, value in told.items() if name not in usual}
 
     @property
     def said(self) -> set[str]:

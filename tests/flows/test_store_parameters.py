@@ -2,6 +2,7 @@
 
 import pytest
 
+from flows.parameters import FeatureParameters
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from tests.stores.samples import flip_row, snapshot
@@ -55,3 +56,9 @@ def test_a_layer_that_is_none_is_a_mistake_of_one_line(run, photos):
     assert code == 2
     assert errors.startswith(f"error: --read-through {photos}: there is no store with features")
     assert errors.count("\n") == 1
+
+
+def test_what_is_as_usual_is_not_told_and_a_store_by_its_address():
+    assert FeatureParameters().unusual() == {}
+    assert FeatureParameters(store="s3://bucket/store").unusual() == {"store": "s3://bucket/store"}
+    assert FeatureParameters(store="mine", tap=["a"]).flags == "--store=mine --tap=a"

@@ -13,7 +13,7 @@ demo: $(READY)  ## the whole pipeline on the embedded sample
 test: $(READY)  ## all tests, a tenth of the fault injection
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not server'
 
-test-server: $(READY)  ## deployments on a real server, by a real worker; three minutes
+test-server: $(READY)  ## deployments, Dask and S3 on real servers; five minutes
 	$(BIN)/python -m pytest -m server
 
 check: $(READY)  ## lint, format, types

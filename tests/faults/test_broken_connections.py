@@ -10,6 +10,8 @@ from stores.mirror import mirror_of
 from tests.s3_server import CuttingProxy, environment, running_s3
 from tests.stores.samples import RECIPE, some_keys, some_rows
 
+pytestmark = pytest.mark.server
+
 ROWS = 50
 # In a request's head, in a body, in the answer. One cut is made good by s3fs, thirty are not.
 UP = [("up", count, times) for times in (1, 30) for count in (0, 300, 1_500, 9_000, 15_000)]

@@ -8,6 +8,8 @@ import pytest
 from stores.mirror import mirror_of
 from tests.s3_server import SECRET, environment, running_s3
 
+pytestmark = pytest.mark.server
+
 HEAD = ("--backbone", "lenet5", "--weights", "none")
 
 

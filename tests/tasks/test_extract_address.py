@@ -12,6 +12,8 @@ from stores.mirror import mirror_of
 from tests.s3_server import SECRET, environment, running_s3
 from tests.tasks.extraction import extract, write_folder
 
+pytestmark = pytest.mark.server
+
 IMAGES = 1000
 ADDRESS = "s3://bucket/pets"
 READ = """

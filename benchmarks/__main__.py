@@ -14,7 +14,7 @@ from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
-from benchmarks.orchestration import nothing_to_do, overhead, server, through_dask
+from benchmarks.orchestration import nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_photos
 from benchmarks.prediction import prediction
@@ -24,6 +24,7 @@ from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
 from tasks.sample import write_sample
+from tests.prefect_server import running_server
 
 Group = Literal[
     "cold",
@@ -130,7 +131,8 @@ class Benchmarks:
 
     def prefect(self) -> Iterator[Finding]:
         """The orchestrator's cost."""
-        with server(self.work / "prefect") as environment:
+        with running_server(self.work / "prefect") as server:
+            environment = server.environment
             setting = self.setting("prefect")
             for backbone, side in (("efficientnet_lite0", 224), ("mobilenet_v2", 160)):
                 each = self.setting("prefect", backbone, side)

@@ -1,13 +1,8 @@
 """What Prefect costs: a run that has nothing to do, and the flow around a whole extraction."""
 
-import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -176,41 +171,6 @@ def through_dask(setting: Setting, environment: dict[str, str], *, rounds: int) 
         "≤ 10",
         "one worker process with two threads, started before",
     )
-
-
-@contextmanager
-def server(home: Path) -> Iterator[dict[str, str]]:
-    """Run a Prefect server on a free port; yield the environment that leads to it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    own = {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.server"],  # as `make server` runs it
-        env=os.environ | own | {"PREFECT_SERVER_API_PORT": port},
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait(own["PREFECT_API_URL"] + "/health")
-        yield {**os.environ, **own}
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _wait(address: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError("the Prefect server did not start")
 
 
 def _python(environment: dict[str, str], code: str, *arguments: str) -> str:

@@ -12,7 +12,7 @@ import yaml
 from tasks.errors import InputError
 from tasks.sample import NAME as SAMPLE
 
-CONFIGURATION = Path(__file__).parent / "prefect.yaml"
+CONFIGURATION = Path(__file__).absolute().parent / "prefect.yaml"
 POOL = "gargalo"
 _OPEN_PLACE = re.compile(r"\{\{ \$(\w+) \}\}")  # Prefect's, for a variable of the environment
 # How many runs of a queue a worker has at once: None is as many as there are.
@@ -22,17 +22,20 @@ QUEUES: dict[str, int | None] = {"writers": 1, "readers": None}
 def environment() -> dict[str, str]:
     """Return the environment in which `prefect.yaml` has no open places.
 
-    Raises InputError where GARGALO_HOME or GARGALO_IMAGES is no folder.
+    Raises InputError where GARGALO_HOME or GARGALO_IMAGES is no folder, or GARGALO_SWEEP no file.
     """
     home = _folder("GARGALO_HOME", Path.cwd())
     places = {"GARGALO_HOME": str(home)}
+    dataset, sweep = SAMPLE, "sweep_sample.toml"
     if os.environ.get("GARGALO_IMAGES"):
         images = _folder("GARGALO_IMAGES", home)
-        places |= {"GARGALO_IMAGES": str(images)}
-        places.setdefault("GARGALO_DATASET", os.environ.get("GARGALO_DATASET", images.name))
-    else:
-        places["GARGALO_DATASET"] = os.environ.get("GARGALO_DATASET", SAMPLE)
-    return dict(os.environ) | places
+        places["GARGALO_IMAGES"] = str(images)
+        dataset, sweep = images.name, "sweep.toml"
+    places["GARGALO_DATASET"] = os.environ.get("GARGALO_DATASET", dataset)
+    file = home / os.environ.get("GARGALO_SWEEP", CONFIGURATION.with_name(sweep))
+    if not file.is_file():
+        raise InputError(f"GARGALO_SWEEP: there is no file {file}")
+    return dict(os.environ) | places | {"GARGALO_SWEEP": str(file.absolute())}
 
 
 def deployments(places: dict[str, str]) -> Iterator[dict[str, Any]]:

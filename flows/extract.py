@@ -19,9 +19,7 @@ from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.recipe import Recipe
 from tasks.errors import InputError
-from tasks.extract import (
-    ShardDone,
-)
+from tasks.extract import ShardDone
 from tasks.recipes import make_job
 
 _FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}

@@ -77,6 +77,12 @@ def task_runs(run):
         return client.read_task_runs(flow_run_filter=mine)
 
 
+def task_states(run):
+    """Return the names of a flow run's tasks with the name of the state that each is in."""
+    # The server may hear of a task before it hears of the task's first state.
+    return {task.name: task.state.name if task.state else "Unknown" for task in task_runs(run)}
+
+
 def eventually(found, *, seconds=60):
     """Return what `found` returns once that is something: a server hears of tasks later."""
     deadline = time.monotonic() + seconds

@@ -35,6 +35,24 @@ def _best_epoch(history: History) -> int:
     return min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
 
 
+class BinaryCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
+    """Keras's BinaryCrossentropy of logits, (n, 1), with a gradient that is always the same.
+
+    That of TensorFlow's sigmoid_cross_entropy_with_logits, which Keras uses, is a sum of several
+    terms: AddN begins it with whichever of them nothing else reads any more, so that two trainings
+    part in the last bit, and further with each step. Here it is the difference of two.
+    """
+
+    def __init__(self, label_smoothing: float) -> None:
+        super().__init__()
+        self._label_smoothing = label_smoothing
+
+    def call(self, targets: Any, logits: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the loss of each row, (n,), of targets from 0 to 1."""
+        targets = targets * (1 - self._label_smoothing) + self._label_smoothing / 2
+        return keras.ops.mean(keras.ops.softplus(logits) - targets * logits, axis=-1)
+
+
 class Diverged(ArithmeticError):
     """The loss is no number any more."""
 
@@ -147,12 +165,13 @@ class Learner:
 
     def compile(self) -> None:
         """Make ready to learn: the first epoch may follow, or a checkpoint's weights."""
-        losses, metrics = keras.losses, keras.metrics
-        binary = self.network.head.output != "softmax"
-        loss = losses.BinaryCrossentropy if binary else losses.CategoricalCrossentropy
+        metrics = keras.metrics
+        binary, smoothing = self.network.head.output != "softmax", self.network.head.label_smoothing
         self.model.compile(
             optimizer=_OPTIMIZERS[self.tuning.optimizer](self.tuning.learning_rate),
-            loss=loss(from_logits=True, label_smoothing=self.network.head.label_smoothing),
+            loss=BinaryCrossEntropy(smoothing)
+            if binary
+            else keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing),
             metrics=[
                 metrics.BinaryAccuracy("accuracy", threshold=0.0)
                 if binary

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from tests.prefect_server import PrefectServer, running_server, task_runs
+from tests.prefect_server import PrefectServer, running_server, task_states
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # for a run, at the most
@@ -74,7 +74,7 @@ class Deployed:
     def task_states(self, run):
         """Return the names of a run's tasks with the name of the state that each is in."""
         with self.client():
-            return {task.name: task.state.name for task in task_runs(run)}
+            return task_states(run)
 
     def last_task_states(self, run):
         """Return the same once the server, which hears of it later, knows how each ended."""

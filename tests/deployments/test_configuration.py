@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import pytest
 
-from deployments.configuration import QUEUES, deployments, environment
+from deployments.configuration import CONFIGURATION, QUEUES, deployments, environment
 from deployments.serve import runner_deployment
+from flows.head_parameters import SweepParameters
+from flows.pipeline import SAMPLE_DEFAULTS
+from flows.sweep import asked_sweep
 from tasks.errors import InputError
 
 
@@ -22,7 +27,8 @@ def named(places):
 def test_images_are_below_home_and_name_the_data_set(places, tmp_path):
     told = named(places)
     assert told["pipeline", "nightly"]["parameters"] == {"folder": str(tmp_path / "photos")}
-    assert told["sweep", "weekly"]["parameters"]["dataset"] == "photos"
+    asked = told["sweep", "weekly"]["parameters"]
+    assert asked == {"dataset": "photos", "file": str(CONFIGURATION.with_name("sweep.toml"))}
 
 
 def test_without_images_it_is_about_the_sample(tmp_path, monkeypatch):
@@ -30,13 +36,17 @@ def test_without_images_it_is_about_the_sample(tmp_path, monkeypatch):
     monkeypatch.delenv("GARGALO_IMAGES", raising=False)
     told = named(environment())
     assert not told["pipeline", "nightly"]["parameters"].get("folder")
-    assert told["sweep", "weekly"]["parameters"]["dataset"] == "digits"
+    asked = told["sweep", "weekly"]["parameters"]
+    assert asked["dataset"] == "digits"
+    tried = asked_sweep(Path(asked["file"]), SweepParameters())
+    (size,) = tried.features["image_size"]
+    assert {"tap": tried.features["tap"], "image_size": size} == SAMPLE_DEFAULTS
 
 
-@pytest.mark.parametrize("variable", ["GARGALO_HOME", "GARGALO_IMAGES"])
-def test_a_folder_that_is_not_there_is_named(places, monkeypatch, variable):
+@pytest.mark.parametrize("variable", ["GARGALO_HOME", "GARGALO_IMAGES", "GARGALO_SWEEP"])
+def test_what_is_not_there_is_named(places, monkeypatch, variable):
     monkeypatch.setenv(variable, "nowhere")
-    with pytest.raises(InputError, match=f"{variable}: there is no folder .*nowhere"):
+    with pytest.raises(InputError, match=f"{variable}: there is no (folder|file) .*nowhere"):
         environment()
 
 

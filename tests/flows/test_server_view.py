@@ -44,7 +44,7 @@ def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(run_json, photo
 
     def ended():
         tasks = [task for task in task_runs(run) if task.name.startswith("extract ")]
-        return tasks if tasks and tasks[0].state.is_final() else None
+        return tasks if tasks and tasks[0].state and tasks[0].state.is_final() else None
 
     (shard,) = eventually(ended)
     assert (shard.run_count, shard.state.name) == (3, "Completed")

@@ -14,7 +14,7 @@ from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
-from benchmarks.orchestration import nothing_to_do, overhead, through_dask
+from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_photos
 from benchmarks.prediction import prediction
@@ -137,6 +137,7 @@ class Benchmarks:
             for backbone, side in (("efficientnet_lite0", 224), ("mobilenet_v2", 160)):
                 each = self.setting("prefect", backbone, side)
                 yield overhead(each, environment, rounds=self.rounds)
+            yield artifacts(setting, environment, rounds=self.rounds)
             temporary = self.scale is not QUICK  # each takes ten seconds to start
             yield from nothing_to_do(setting, environment, rounds=self.rounds, temporary=temporary)
             large = self.setting("dask", "efficientnet_lite0", 224)

@@ -6,17 +6,26 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
+from unittest.mock import patch
 
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn
+from flows import server_view
+from flows.extract import extract as extract_flow
 from flows.extract import extract_stage
+from flows.head_parameters import PipelineParameters
 from flows.parameters import ExtractParameters
 from flows.server import prefect_server
+from flows.server_view import progress_artifact, show_accounting, show_heads
+from flows.train import train_stage
+from tasks.progress import advance
 
 ROOT = Path(__file__).parents[1]
 GROUP = "Prefect"
+MINUTE = 60.0
 # The least that a flow with one task takes, by the same command line.
 ONE_TASK = """
 from prefect import flow, task
@@ -97,11 +106,10 @@ def overhead(setting: Setting, environment: dict[str, str], *, rounds: int) -> F
     def empty() -> int:
         return 0
 
-    settings = {
-        PREFECT_API_URL: environment["PREFECT_API_URL"],
-        PREFECT_HOME: environment["PREFECT_HOME"],
-    }
-    with temporary_settings(settings), prefect_server(lambda: None):  # as the command line has it
+    with (
+        temporary_settings(_settings(environment)),
+        prefect_server(lambda: None),
+    ):  # as the command line has it
         staged()
         seconds = in_turn(
             {
@@ -121,42 +129,70 @@ def overhead(setting: Setting, environment: dict[str, str], *, rounds: int) -> F
     return Finding(GROUP, what, tuple(100 * (a / b - 1) for a, b in more), "%", "≤ 3", remark)
 
 
+def artifacts(setting: Setting, environment: dict[str, str], *, rounds: int) -> Finding:
+    """Measure what a run of a minute shows on a server: as a share of that minute.
+
+    That is the accounting, the heads, a learning curve, and how far it is every five seconds.
+    """
+    manifest, request = setting.ingest(), setting.request
+    extract(setting, manifest)
+    asked = {"store": setting.store, "backbone": request.backbone, "weights": request.weights}
+    asked |= {"image_size": request.image_size, "head": ["dense"]}
+    parameters = PipelineParameters(**asked)
+    updates = int(MINUTE / server_view.SECONDS_BETWEEN)
+    from prefect import flow
+
+    @flow(name="shown", validate_parameters=False)
+    def shown() -> list[float]:
+        accounted = extract_stage(manifest, parameters)[1]
+        trained = train_stage(manifest, parameters, tested_by=None)
+        runs = [run["run"] for run in trained["runs"]]
+
+        def show() -> None:
+            show_accounting(accounted)
+            show_heads(setting.store, runs, trained["run"])
+            with progress_artifact(updates, "extracting"):
+                for _ in range(updates):
+                    advance(1)
+
+        return in_turn({"show": Contender(show)}, rounds=rounds + 1)["show"][1:]
+
+    with (
+        temporary_settings(_settings(environment)),
+        prefect_server(lambda: None),
+        patch.multiple(server_view, LONG_SECONDS=0.0, SECONDS_BETWEEN=0.0),
+    ):
+        seconds = shown()
+    shares = tuple(100 * each / MINUTE for each in seconds)
+    what = f"what a run of a minute shows: 3 artifacts, and {updates} times how far it is"
+    return Finding(GROUP, what, shares, "%", "≤ 2", f"{median(seconds):.2f} s")
+
+
 def through_dask(setting: Setting, environment: dict[str, str], *, rounds: int) -> Finding:
-    """Measure the extract stage on a Dask worker, beside the same in threads of this process.
+    """Measure the extract flow on a Dask worker, beside the same in threads of this process.
 
     The cluster is there before, with one worker process that has two threads, as this one has.
     """
     from distributed import LocalCluster
-    from prefect import flow
-    from prefect.task_runners import ThreadPoolTaskRunner
 
     manifest, request = setting.ingest(), setting.request
     asked = {"backbone": request.backbone, "weights": request.weights}
     asked |= {"image_size": request.image_size, "shard_size": setting.shard_size}
     asked |= {"store": setting.store}
 
-    @flow(
-        name="benchmark", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=False
-    )
-    def staged(parameters: ExtractParameters) -> int:
-        return int(extract_stage(manifest, parameters)[1]["computed"])
-
-    settings = {
-        PREFECT_API_URL: environment["PREFECT_API_URL"],
-        PREFECT_HOME: environment["PREFECT_HOME"],
-    }
     with (
-        temporary_settings(settings),
+        temporary_settings(_settings(environment)),
         prefect_server(lambda: None),
         LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster,
     ):
+        flow = partial(extract_flow, manifest.name)
         address = {"runner": "dask", "dask_address": cluster.scheduler_address}
         ways = {"threads": ExtractParameters(**asked), "dask": ExtractParameters(**asked | address)}
         for parameters in ways.values():  # each loads its model once
             setting.forget_features()
-            staged(parameters)
+            flow(parameters=parameters)
         contenders = {
-            name: Contender(partial(staged, parameters), setting.forget_features)
+            name: Contender(partial(flow, parameters=parameters), setting.forget_features)
             for name, parameters in ways.items()
         }
         seconds = in_turn(contenders, rounds=rounds)
@@ -171,6 +207,10 @@ def through_dask(setting: Setting, environment: dict[str, str], *, rounds: int) 
         "≤ 10",
         "one worker process with two threads, started before",
     )
+
+
+def _settings(environment: dict[str, str]) -> dict[Any, str]:
+    return {setting: environment[setting.name] for setting in (PREFECT_API_URL, PREFECT_HOME)}
 
 
 def _python(environment: dict[str, str], code: str, *arguments: str) -> str:

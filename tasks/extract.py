@@ -44,15 +44,25 @@ class Missing:
     images: tuple[ImageFile, ...]
 
 
-@dataclass(frozen=True)
 class ShardWork:
-    """One shard's worth of images, in one folder, for one job: what a task does."""
+    """One shard's worth of images, in one folder, for one job: what a task does.
 
-    job: Job
-    folder: str
-    images: tuple[ImageFile, ...]
-    batch_size: int
-    about: str = "shard"  # which of which, for people
+    It is no dataclass: in each field of those, of each image, Prefect looks for futures and Dask
+    for a name of the task, which takes them longer than to send it.
+    """
+
+    def __init__(
+        self, job: Job, folder: str, images: Sequence[ImageFile], batch_size: int, *, about: str
+    ) -> None:
+        self.job = job
+        self.folder = folder
+        self.images = images
+        self.batch_size = batch_size
+        self.about = about  # which of which, for people
+
+    def __dask_tokenize__(self) -> str:
+        # Of tasks with the same name Dask does one. No two have the same run of Prefect's.
+        return self.about
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stores.errors import NewerFormat
@@ -17,7 +17,7 @@ from stores.shards import Shard
 log = logging.getLogger("gargalo.store")
 
 
-class Layer(Index):
+class LayerIndex(Index):
     """The shards of one recipe in another store. What is damaged there is remembered in one's own.
 
     `own` is the recipe's folder in one's own store.
@@ -28,7 +28,7 @@ class Layer(Index):
         self._root = root
         self._skipped = own / "skipped"
         self._mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
-        self._told = False
+        self._told: set[str] = set()
 
     def refresh(self) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
@@ -38,9 +38,7 @@ class Layer(Index):
                 raise FileNotFoundError(f"{self._root}: there is no such folder")
             return super().refresh()
         except (OSError, NewerFormat) as error:
-            if not self._told:
-                log.warning("a layer is passed over: %s", error)
-            self._told = True
+            self._tell("a layer", error)
             for shard in list(self):
                 self.discard(shard.digest)
             return {}
@@ -52,6 +50,30 @@ class Layer(Index):
         path = self._skipped / f"{digest}-{self._mark}.json"
         content = json.dumps(about, indent=2).encode()
         publish_file(content, path, tmp=self._skipped.parent / "tmp")
+
+    def _load(self, digest: str) -> Shard:
+        with self._passed_over("a shard of a layer"):
+            return super()._load(digest)
+
+    def _read_fragment(self, digest: str) -> Shard:
+        with self._passed_over("an index fragment of a layer"):
+            return super()._read_fragment(digest)
+
+    @contextmanager
+    def _passed_over(self, what: str) -> Iterator[None]:
+        """Take what cannot be read, but may be whole, as not there; it is tried again next time."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (OSError, NewerFormat) as error:
+            self._tell(what, error)
+            raise FileNotFoundError(str(error)) from error
+
+    def _tell(self, what: str, error: Exception) -> None:
+        if what not in self._told:  # of many that are alike the first
+            log.warning("%s is passed over: %s", what, error)
+        self._told.add(what)
 
     def _recall(self) -> None:
         for path in self._skipped.glob(f"*-{self._mark}.json"):
@@ -72,7 +94,7 @@ class LayeredIndex(Index):
 
     def __init__(self, folder: Path, recipe: Recipe, layers: Sequence[Path]) -> None:
         super().__init__(folder, recipe)
-        self._layers = [Layer(layer, folder, recipe) for layer in layers]
+        self._layers = [LayerIndex(layer, folder, recipe) for layer in layers]
         self._changes_joined = -1
 
     @property

@@ -11,7 +11,7 @@ from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
 from stores.keys import Rows
-from stores.layered import Layer
+from stores.layered import LayerIndex
 from stores.mirror import delete_there, move_there
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
@@ -83,7 +83,7 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
         return
     try:
         rescued = _rescue(index, shard, write) if shard else None
-        if isinstance(index, Layer):
+        if isinstance(index, LayerIndex):
             index.skip(digest, reason)
             log.warning("%s, in the layer %s; %s", reason, index.folder, _SKIPPED)
             return

@@ -130,6 +130,28 @@ def test_a_damaged_index_of_a_layer_costs_nothing_but_time(team):
     assert snapshot(team.root) == before
 
 
+def test_an_index_that_cannot_be_read_costs_nothing_but_time(team, monkeypatch, caplog):
+    with monkeypatch.context() as later:
+        later.setattr("stores.index.FRAGMENT_VERSION", 99)
+        team.reindex()
+    assert np.array_equal(own(team).read(KEYS), ROWS)
+    assert "an index fragment of a layer is passed over" in caplog.text
+
+
+def test_a_shard_that_cannot_be_read_costs_that_shard_until_it_can(team, monkeypatch, caplog):
+    fragments(team)[0].unlink()
+    path = shards(team)[0]
+    path.rename(path.with_suffix(".kept"))
+    path.mkdir()  # which nobody can read as a file, root neither
+    store = own(team)
+    assert int(store.missing(KEYS).sum()) == 4
+    assert "a shard of a layer is passed over" in caplog.text
+    path.rmdir()
+    path.with_suffix(".kept").rename(path)
+    assert np.array_equal(store.read(KEYS), ROWS)
+    assert not own(team).folder.exists()
+
+
 def test_a_whole_twin_in_another_layer_is_read_instead(team):
     other = written(team.root.parent / "other", [[0, 1, 2, 3]], engine="openvino")
     remember_layers(own(team).root, [team.root, other.root])

@@ -34,6 +34,20 @@ def test_features_of_a_layer_are_not_computed(run, run_json, photos, team):
     assert alone["computed"] == 30
 
 
+def test_what_trains_reads_features_of_a_layer(run_json, photos, team):
+    before = snapshot(team.root)
+    mine = ("--store", photos.parent / "own")
+    piped = run_json("pipeline", photos, *SMALL, *mine, "--read-through", team.root)
+    assert (piped["extract"]["computed"], piped["extract"]["cached"]) == (0, 30)
+    swept = run_json("sweep", "photos", *SMALL, *mine, "--head", "ridge", "--head", "dense")
+    assert (swept["trials"], swept["failed"]) == (2, 0)
+    start = next(run["run"] for run in swept["runs"] if run["specification"]["kind"] == "dense")
+    tuned = run_json("finetune", start, "--strategy", "full", "--epochs", "1", *mine)
+    assert tuned["started_from"] == start
+    assert not (photos.parent / "own" / "features").exists()
+    assert snapshot(team.root) == before
+
+
 def test_a_bad_row_of_a_layer_is_computed_into_ones_own_store(run, run_json, photos, team, caplog):
     mine = ("--store", photos.parent / "own")
     run_json("extract", photos, *SMALL, *mine, "--read-through", team.root)

@@ -4,17 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-server check faults bench server deploy worker clean
+.PHONY: demo test test-server test-bench check faults bench server deploy worker clean
 
 demo: $(READY)  ## the whole pipeline on the embedded sample
 	$(BIN)/python -m flows.pipeline
 
-# In the order of their names the longest files come first: benchmarks, faults, flows.
-test: $(READY)  ## all tests, a tenth of the fault injection
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not server'
+# In the order of their names the longest files come first: faults, flows.
+test: $(READY)  ## the tests, a tenth of the fault injection; ten minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not server and not bench'
 
 test-server: $(READY)  ## deployments, Dask and S3 on real servers; five minutes
 	$(BIN)/python -m pytest -m server
+
+test-bench: $(READY)  ## each group of benchmarks, at a scale at which its figures mean nothing; six minutes
+	$(BIN)/python -m pytest -m bench
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .

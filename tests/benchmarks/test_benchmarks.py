@@ -23,6 +23,7 @@ def untuned(monkeypatch):
     monkeypatch.setattr(Rival, "images", lambda *given: images(*given).with_options(options))
 
 
+@pytest.mark.bench
 @pytest.mark.filterwarnings("default")  # of the rivals
 @pytest.mark.usefixtures("untuned")
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ RunnerChoice = Literal["threads", "dask"]
 # A cluster of its own is for trying it out: a machine's cores are kept busy by one process already.
 LOCAL_WORKERS = 2
 CONNECT_SECONDS = 10
+log = logging.getLogger("gargalo.extract")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Runner:
                     return runner.submit(task, parameters={"work": work, **more})
 
             threads = sum(runner.client.nthreads().values())
+            if not threads:  # no mistake: a cluster may start some once there is work
+                log.warning(
+                    "the Dask cluster has no workers yet: shards wait until there is one, as "
+                    "started by `dask worker %s`",
+                    self.address,
+                )
             with _losses_told():
                 yield Workers(submit, at_once=4 * max(1, threads))
 
@@ -81,10 +88,12 @@ class Runner:
             try:
                 runner = stack.enter_context(DaskTaskRunner(**own))
                 runner.client  # noqa: B018  it connects now, and not at the first shard
-            except (OSError, ValueError) as error:
+            # TypeError: tls:// without certificates; RuntimeError: no cluster starts here.
+            except (OSError, ValueError, TypeError, RuntimeError) as error:
+                where = f"--dask-address {self.address}" if self.address else "--runner dask"
                 raise InputError(
-                    f"--dask-address {self.address}: no Dask scheduler answers ({error}); start "
-                    "one with `dask scheduler`, and workers with `dask worker ADDRESS`"
+                    f"{where}: no Dask scheduler answers ({error}); start one with "
+                    "`dask scheduler`, and workers with `dask worker ADDRESS`"
                 ) from error
             yield runner
 

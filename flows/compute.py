@@ -17,15 +17,14 @@ from tasks.extract import (
     Missing,
     ShardDone,
     ShardWork,
-    check_all_there,
     extract_shard_task,
     find_missing_task,
     plan_shards_task,
-    record_rejections_task,
     with_engine,
 )
 from tasks.producers import check_producers_task
 from tasks.progress import advance
+from tasks.rejections import check_all_there, record_rejections_task
 from tasks.stopping import stopped_with_this
 from tasks.stream import Rejection
 

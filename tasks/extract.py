@@ -13,16 +13,15 @@ from prefect import task
 
 from stores.features import FeatureStore
 from stores.keys import ImageKey, Rows
-from stores.manifest import Entry, Manifest, Split, dataset_lock
+from stores.manifest import Manifest, Split
 from stores.publish import check_writable
 from stores.recipe import Recipe
 from stores.shards import Producer
 from tasks.engines import Job, load_engine
 from tasks.engines.choice import choose_engine
-from tasks.errors import ExtractionError, InputError
+from tasks.errors import ExtractionError
 from tasks.progress import advance
 from tasks.retrying import RETRIED
-from tasks.splits import gone
 from tasks.stopping import stop_if_asked
 from tasks.stream import ImageFile, PixelBatch, Rejection, feature_batches, pixel_batches
 
@@ -173,44 +172,6 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
     return ShardDone(len(done), engine.take_checked(), tuple(rejected), engine.producer)
 
 
-def record_rejections(
-    manifest: Manifest, rejected: Sequence[Rejection], *, store: Path
-) -> Manifest:
-    """Mark files that gave no feature as rejected in the data set, and return its manifest.
-
-    Where a part of the data set was given, it is that part.
-    """
-    if not rejected:
-        return manifest
-    by_path = {rejection.path: rejection for rejection in rejected}
-    keys = {entry.path: entry.key for entry in manifest.of_status("accepted")}
-    with dataset_lock(store, manifest.name):
-        current = Manifest.read(store, manifest.name)
-        entries = tuple(
-            _rejected(entry, by_path[entry.path])
-            if entry.path in by_path and entry.key == keys.get(entry.path)
-            else entry
-            for entry in current.entries
-        )
-        # Where no other file has its bytes, the image is gone: its split is remembered.
-        updated = replace(current, entries=(*entries, *gone(current, entries)))
-        updated.write(store)
-    given = {entry.path for entry in manifest.entries}
-    kept = tuple(entry for entry in updated.entries if entry.path in given)
-    return replace(updated, classes=manifest.classes, entries=kept)
-
-
-def check_all_there(rejected: Sequence[Rejection]) -> None:
-    """Raise InputError for the first of images that gave nothing, though each is needed."""
-    if rejected:
-        first = rejected[0]
-        raise InputError(
-            f"image {first.path!r} {first.reason}; each image of the data set is needed as it was: "
-            "bring it back, or ingest the folder again; where an image has changed or is gone, "
-            "extract and train again too"
-        )
-
-
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:
     """Yield batches while no other shard has its turn; it ends before the last were computed."""
     with _turn:
@@ -226,9 +187,6 @@ plan_shards_task = task(
 extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}", **RETRIED)(
     extract_shard
 )
-record_rejections_task = task(
-    name="record rejections", task_run_name="record rejections of {manifest.name}", **RETRIED
-)(record_rejections)
 
 
 def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
@@ -252,9 +210,3 @@ def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFil
                 f"{way_out}"
             )
     return stored
-
-
-def _rejected(entry: Entry, rejection: Rejection) -> Entry:
-    # Without a key, the next ingest reads the file again, whatever its stamp says.
-    key = None if rejection.changed else entry.key
-    return replace(entry, status="rejected", reason=rejection.reason, key=key)

@@ -14,8 +14,8 @@ from stores.manifest import Images
 from stores.recipe import Recipe
 from tasks.augmentation import augmented, views_of
 from tasks.backbones import find_backbone
-from tasks.extract import check_all_there
 from tasks.finetune.specification import FineTuning
+from tasks.rejections import check_all_there
 from tasks.stream import ImageFile, pixel_batches
 
 Places = NDArray[np.int64]  # of images among the examples

@@ -16,12 +16,12 @@ from tasks.extract import (
     extract_shard,
     find_missing,
     plan_shards,
-    record_rejections,
     with_engine,
 )
 from tasks.ingest import ingest
 from tasks.producers import check_producers
 from tasks.recipes import DEFAULT_TAP, FeatureRequest, make_job
+from tasks.rejections import record_rejections
 from tasks.stream import Rejection
 
 REQUEST = FeatureRequest(

@@ -8,9 +8,10 @@ import pytest
 from stores import FeatureStore, MissingFeatures
 from stores.manifest import Manifest
 from tasks.errors import InputError
-from tasks.extract import extract_shard, find_missing, plan_shards, record_rejections
+from tasks.extract import extract_shard, find_missing, plan_shards
 from tasks.ingest import ingest
 from tasks.recipes import make_job
+from tasks.rejections import record_rejections
 from tests.tasks.extraction import (
     REQUEST,
     assert_same,

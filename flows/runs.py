@@ -10,7 +10,7 @@ from flows.head_parameters import RunsParameters
 from flows.telling import many
 from flows.telling_runs import tell_runs
 from tasks.errors import InputError
-from tasks.leaderboard import compared, leaderboard, shown
+from tasks.leaderboard import compared, leaderboard, run_facts
 from tasks.maintain import check_exists
 from tasks.tables import write_table
 
@@ -38,7 +38,7 @@ def runs(
         raise InputError(f"{action}: expected {many(count, 'name')} after it, found {len(names)}")
     check_exists(store)
     if action == "show":
-        return {"action": action, "run": shown(store, names[0])}
+        return {"action": action, "run": run_facts(store, names[0])}
     if action == "compare":
         return {"action": action, **compared(store, *names)}
     table = leaderboard(store, dataset=parameters.dataset, sort_by=parameters.sort_by)

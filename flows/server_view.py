@@ -53,8 +53,8 @@ def run_name() -> str:
 
 def show_accounting(extracted: dict[str, Any]) -> None:
     """Keep what was taken from the store and what was computed, as a table."""
-    with _shown() as shown:
-        if shown:
+    with _showing() as showing:
+        if showing:
             create_table_artifact(
                 [{name: extracted[name] for name in _ACCOUNTED}],
                 key=_key("accounting", extracted["dataset"]),
@@ -67,8 +67,8 @@ def show_heads(
     store: Path, runs: Sequence[str], chosen: str, *, report: Path | None = None
 ) -> None:
     """Keep how heads did, with a link to the report, and a learning curve."""
-    with _shown() as shown:
-        if not shown:
+    with _showing() as showing:
+        if not showing:
             return
         stored = RunStore(store)
         candidates = candidates_of(stored, runs)
@@ -137,8 +137,8 @@ class _Progress:
             if not long or (now - self._said < SECONDS_BETWEEN and not finished):
                 return
             self._said = now
-            with _shown() as shown:
-                if shown:
+            with _showing() as showing:
+                if showing:
                     self._show(100 * min(1.0, self._done / self._total))
 
     def _show(self, percent: float) -> None:
@@ -155,7 +155,7 @@ def _stays() -> bool:
 
 
 @contextmanager
-def _shown() -> Iterator[bool]:
+def _showing() -> Iterator[bool]:
     """Tell whether to show anything; a server that does not take it is no reason to fail."""
     try:
         yield _stays()

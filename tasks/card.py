@@ -12,7 +12,7 @@ from stores.run import Run
 from tasks.backbones import find_backbone
 from tasks.export import Deviation
 from tasks.finetune.specification import head_settings, in_words
-from tasks.leaderboard import shown
+from tasks.leaderboard import run_facts
 from tasks.predict import Classifier
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -35,7 +35,7 @@ def model_card(
     environment = jinja2.Environment(  # noqa: S701  Markdown, of which nothing is escaped
         loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined
     )
-    about = shown(store, run.id)
+    about = run_facts(store, run.id)
     tested = about["openings"][-1]["metrics"] if about["openings"] else {}
     same = manifest.digest == run.dataset_digest
     counts = manifest.counts().values()

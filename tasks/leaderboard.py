@@ -40,7 +40,7 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
     return pa.table({name: _column([row.get(name) for row in flat]) for name in columns})
 
 
-def shown(store: Path, name: str) -> dict[str, Any]:
+def run_facts(store: Path, name: str) -> dict[str, Any]:
     """Return one run in full: its record, its looks at the test split, and each class's metrics."""
     runs = RunStore(store)
     run = runs.read(name)

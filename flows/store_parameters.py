@@ -31,6 +31,13 @@ def folder_of(given: object) -> object:
     return store_path(given) if isinstance(given, str) else given
 
 
+def _layer(given: str) -> str:
+    """Return what is given of a layer; one that cannot be is refused before a server is told it."""
+    if given != "none":
+        store_path(given)
+    return given
+
+
 @Parameter(name="*")
 class StoreParameters(BaseModel):
     """Where everything is kept."""
@@ -75,7 +82,7 @@ class StoreParameters(BaseModel):
 class ReaderParameters(StoreParameters):
     """Where features are read from that the store lacks."""
 
-    read_through: list[str] | None = Field(
+    read_through: list[Annotated[str, AfterValidator(_layer)]] | None = Field(
         None,
         min_length=1,
         description="Folder of another store, of which features are read, and nothing is written; "

@@ -29,7 +29,8 @@ _APART = {"shards", "index", "quarantine", "model", "engines", "checkpoints", "r
 _STAMPS = "pulled.json"
 _APART |= {"remembered", "tmp", "lock", "runs.parquet", MARK, _STAMPS}
 _RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
-_SECRET = re.compile(r"[?#]|://[^/]*:[^/]*@|://[^/]*@(?!.*\.windows\.net)")
+# A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
+_SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
 
 
 def mirror_of(address: str) -> Path:
@@ -40,8 +41,9 @@ def mirror_of(address: str) -> Path:
     protocol, _, rest = address.partition("://")
     if _SECRET.search(address):
         raise StoreRefused(
-            f"{protocol}://…: an address with a user, a password, a key or options in it; "
-            "credentials belong in the environment (AWS_ACCESS_KEY_ID, …) or in AWS's own files"
+            f"{protocol}://…: an address with a user, a password, a key or options in it, which a "
+            "'?', a '#' or an '@' after a ':' is taken for; credentials belong in the environment "
+            "(AWS_ACCESS_KEY_ID, …) or in AWS's own files"
         )
     from fsspec import available_protocols
 

@@ -65,5 +65,5 @@ def _package(address: str) -> str:
 
 def _one_line(error: Exception) -> str:
     """Return what is wrong on one line, without what may be secret in the addresses it names."""
-    text = re.sub(r"(?<=://)[^/@\s]*@|\?[^\s\"']*", "", str(error))
+    text = re.sub(r"(?<=://)\S*@|\?[^\s\"']*", "", str(error))
     return " ".join(text.split()) or type(error).__name__

@@ -109,6 +109,9 @@ def test_what_is_this_machines_alone_stays(machine):
         "s3://secret@b",
         "gs://b#secret",
         "s3://u:secret@",
+        "s3://AKIA:se/cret/secret@b/p",
+        "s3://AKIA:/secret@b",
+        "abfs://box:se/cret@account.dfs.core.windows.net/p",
     ],
 )
 def test_credentials_in_an_address_are_refused_and_not_repeated(address):

@@ -64,3 +64,4 @@ def test_what_concerns_this_machine_stays_as_it_is(error):
 def test_no_secret_is_repeated(kind):
     error = kind("http://user:secret@host/bucket?X-Amz-Credential=secret&Signature=secret failed")
     assert "secret" not in str(outcome(error))
+    assert "secret" not in str(outcome(kind("s3://key:a/secret@1/secret@bucket failed")))

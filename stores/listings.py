@@ -20,7 +20,9 @@ class Listed(NamedTuple):
     def of(cls, about: Mapping[str, Any]) -> "Listed":
         """Return what matters of what an fsspec file system says of a file."""
         names = ("LastModified", "last_modified", "updated", "mtime", "created")
-        changed = next((about[name] for name in names if about.get(name)), 0.0)
+        # Of Google's, "updated" is a text, and "mtime" the same as a time.
+        times = (about.get(name) for name in names)
+        changed = next((t for t in times if t and isinstance(t, datetime | float | int)), 0.0)
         stamp = about.get("ETag") or about.get("etag") or changed
         seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
         return cls(int(about["size"] or 0), str(stamp), seconds)

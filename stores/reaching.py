@@ -1,10 +1,14 @@
 """What goes wrong on the way to an address, in the stores' own errors."""
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stores.errors import StoreError, StoreReadOnly, StoreRefused
+
+# The servers' words, and stores.remote's own: the name of what is not there may hold "bucket" too.
+_NO_BUCKET = re.compile("no such bucket|bucket does not exist|NoSuchBucket", re.IGNORECASE)
 
 
 @contextmanager
@@ -26,13 +30,13 @@ def reached(address: str, what: str, *, writing: bool = False) -> Iterator[None]
             f"pip install '{_package(address)}'"
         ) from None
     except FileNotFoundError as error:
-        if "bucket" not in str(error):
+        if not _NO_BUCKET.search(str(error)):
             raise
         raise StoreRefused(
             f"{address}: there is no such bucket; make it, or give another --store"
         ) from None
     except OSError as error:
-        if error.filename:  # of this machine
+        if error.filename or error.errno in {errno.ENOSPC, errno.EDQUOT}:  # of this machine
             raise
         if isinstance(error, PermissionError):
             raise _refusal(where, writing=writing) from None

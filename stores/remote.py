@@ -143,7 +143,7 @@ class Remote:
             found = self._files.find(self._at(name), detail=True)
             if not found and not name:
                 self._check_bucket()
-        return {full[len(self._base) :].lstrip("/"): Listed.of(found[full]) for full in found}
+            return {full[len(self._base) :].lstrip("/"): Listed.of(found[full]) for full in found}
 
     def _keep(self, name: str, draft: Path) -> None:
         """Give a fetched file its name, durably."""

@@ -86,6 +86,19 @@ def test_what_was_taken_in_is_so_until_there_is_a_newer_listing(listings):
         ),
         ({"size": 2, "mtime": 5.0, "created": 1.0}, (2, "5.0", 5.0)),
         ({"size": None}, (0, "0.0", 0.0)),
+        (  # as gcsfs has it
+            {
+                "name": "bucket/x",
+                "type": "file",
+                "size": 3,
+                "etag": "CJ+=",
+                "updated": "1970-01-02T00:00:00.000Z",
+                "timeCreated": "1970-01-02T00:00:00.000Z",
+                "mtime": datetime(1970, 1, 2, tzinfo=UTC),
+                "ctime": datetime(1970, 1, 2, tzinfo=UTC),
+            },
+            (3, "CJ+=", 86400),
+        ),
     ],
 )
 def test_an_object_is_what_matters_of_it(about, expected):

@@ -27,6 +27,7 @@ def outcome(error, *, writing=False):
     ("error", "kind", "part"),
     [
         (FileNotFoundError("The specified bucket does not exist"), StoreRefused, "no such bucket"),
+        (FileNotFoundError(errno.ENOENT, "no such bucket", "b"), StoreRefused, "no such bucket"),
         (PermissionError("AKID is unknown"), StoreRefused, "AWS_ACCESS_KEY_ID"),
         (NoCredentialsError("none"), StoreRefused, "no credentials"),
         (ImportError("Install s3fs"), StoreRefused, r"pip install 'gargalo\[s3\]'"),
@@ -50,8 +51,11 @@ def test_a_refusal_to_write_is_that_of_a_read_only_store():
 @pytest.mark.parametrize(
     "error",
     [
-        FileNotFoundError("bucket/x".replace("bucket", "b")),
+        FileNotFoundError("bucket/x"),
+        FileNotFoundError("The specified key does not exist: bucket/x"),
         OSError(errno.ENOSPC, "full", "/cache/draft"),
+        OSError(errno.ENOSPC, "full"),  # as a write says it
+        OSError(errno.EDQUOT, "full"),
         PermissionError(errno.EACCES, "no", "/cache/draft"),
         StoreFull("full"),
     ],

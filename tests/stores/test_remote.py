@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stores import CorruptStore
+from stores import CorruptStore, StoreFull
 from stores.publish import publish_file, publish_folder
 from stores.remote import remote_of
 
@@ -115,6 +115,13 @@ def test_what_came_short_is_not_kept(mirror, remote, monkeypatch):
     with pytest.raises(OSError, match="4 bytes came, 7 were listed"):
         remote.fetch(["a"])
     assert not (mirror / "a").exists()
+
+
+def test_a_full_disk_is_said_of_the_cache_and_not_of_the_address(machine, small_disk):
+    one = machine("one")
+    remote_of(one).put(one / "big", bytes(2**20))
+    with pytest.raises(StoreFull, match=f"cannot write {small_disk}.*free some space"):
+        remote_of(machine(small_disk.name)).fetch(["big"])
 
 
 @pytest.mark.parametrize(

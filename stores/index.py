@@ -122,7 +122,7 @@ class Index:
         log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
         for digest in list(self._shards):
             with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
-                self._shards[digest] = unpack(self.local_shard(digest), self.recipe)
+                self._shards[digest] = self._unpack(digest)
                 self.write_fragment(self._shards[digest])
 
     def write_fragment(self, shard: Shard) -> None:
@@ -161,9 +161,12 @@ class Index:
             pass  # its writer died between the rename and this, or somebody deleted it
         except CorruptStore as error:
             log.warning("%s; it is made again from its shard", error)
-        shard = unpack(self.local_shard(digest), self.recipe)
+        shard = self._unpack(digest)
         self.write_fragment(shard)
         return shard
+
+    def _unpack(self, digest: str) -> Shard:
+        return unpack(self.local_shard(digest), self.recipe)
 
     def _read_fragment(self, digest: str) -> Shard:
         path = self.fragment_path(digest)

@@ -10,6 +10,7 @@ from pathlib import Path
 from stores.errors import NewerFormat
 from stores.index import Index
 from stores.joined import JoinedShards
+from stores.mirror import at_address
 from stores.publish import publish_file
 from stores.recipe import Recipe, write_recipe
 from stores.shards import Shard
@@ -32,10 +33,10 @@ class LayerIndex(Index):
 
     def refresh(self) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
-        self._recall()
         try:
             if not self._root.is_dir():
                 raise FileNotFoundError(f"{self._root}: there is no such folder")
+            self._recall()
             return super().refresh()
         except (OSError, NewerFormat) as error:
             self._tell("a layer", error)
@@ -43,21 +44,55 @@ class LayerIndex(Index):
                 self.discard(shard.digest)
             return {}
 
+    def peek(self) -> Shard | None:
+        """As for any index; but a layer that cannot be read is said, and has none."""
+        try:
+            return super().peek()
+        except (OSError, NewerFormat) as error:
+            self._tell("a layer", error)
+            return None
+
     def skip(self, digest: str, reason: str) -> None:
         """Remember, durably, not to read a shard again while its file is the same."""
+        try:
+            stamp = self._stamp(digest)
+        except OSError:
+            return  # it was set aside there just now; or it cannot be reached, and is found again
         write_recipe(self.recipe, self._skipped.parent)
-        about = {"layer": str(self._root), "reason": reason, "stamp": self._stamp(digest)}
+        about = {"layer": str(self._root), "reason": reason, "stamp": stamp}
         path = self._skipped / f"{digest}-{self._mark}.json"
         content = json.dumps(about, indent=2).encode()
         publish_file(content, path, tmp=self._skipped.parent / "tmp")
 
+    def local_shard(self, digest: str, *, again: bool = False) -> Path:
+        """As for any index; but one that cannot be opened is as good as gone, until it can."""
+        path = super().local_shard(digest, again=again)
+        try:
+            with self._passed_over("a shard of a layer"), path.open("rb"):
+                return path
+        except FileNotFoundError:
+            self.discard(digest)
+            raise
+
     def _load(self, digest: str) -> Shard:
         with self._passed_over("a shard of a layer"):
+            # Its fragment alone must not promise it. At an address it is not here yet.
+            with suppress(FileNotFoundError), self.shard_path(digest).open("rb"):
+                pass
             return super()._load(digest)
 
     def _read_fragment(self, digest: str) -> Shard:
         with self._passed_over("an index fragment of a layer"):
             return super()._read_fragment(digest)
+
+    def _unpack(self, digest: str) -> Shard:
+        with self._passed_over("a shard of a layer"):
+            try:
+                return super()._unpack(digest)
+            except NewerFormat as error:
+                self.discard(digest)
+                self.damaged[digest] = str(error)  # this software will not come to know it
+                raise
 
     @contextmanager
     def _passed_over(self, what: str) -> Iterator[None]:
@@ -76,17 +111,28 @@ class LayerIndex(Index):
         self._told.add(what)
 
     def _recall(self) -> None:
-        for path in self._skipped.glob(f"*-{self._mark}.json"):
+        marks = list(self._skipped.glob(f"*-{self._mark}.json"))
+        if marks:
+            at_address(self.folder / "shards")  # where that fails, once is enough
+        for path in marks:
             digest = path.name.partition("-")[0]
             with suppress(OSError, ValueError, KeyError, TypeError):  # then it is found out again
                 about = json.loads(path.read_text())
                 if about["stamp"] == self._stamp(digest):
-                    self.discard(digest)
+                    if self.has(digest):
+                        self.discard(digest)
                     self.damaged.setdefault(digest, about["reason"])
 
-    def _stamp(self, digest: str) -> list[int]:
-        about = self.local_shard(digest).stat()
-        return [about.st_size, about.st_mtime_ns]
+    def _stamp(self, digest: str) -> list[int | str]:
+        """Return what changes with a shard's file, there where the layer is."""
+        path = self.shard_path(digest)
+        there = at_address(path.parent)  # the copy here is touched at each use
+        if there is None:
+            about = path.stat()
+            return [about.st_size, about.st_mtime_ns]
+        if path not in there:
+            raise FileNotFoundError(path)
+        return [there[path].size, there[path].stamp]
 
 
 class LayeredIndex(Index):

@@ -20,14 +20,15 @@ from stores import listings
 from stores.errors import StoreRefused
 from stores.listings import Listed, below
 from stores.publish import locked, make_folder
-from stores.remote import MARK, RECORDS, Outdated, Remote, folder_name, look_again, remote_of
+from stores.remote import MARK, RECORDS, STAYS, Outdated, Remote, folder_name, look_again, remote_of
 
 MIRROR_VERSION = 1
 CACHE_BYTES = 20 * 2**30
-# Fetched for themselves, or made here: not with the small files of the folder above them.
-_APART = {"shards", "index", "quarantine", "model", "engines", "checkpoints", "reports", "sample"}
-_STAMPS = "pulled.json"
-_APART |= {"remembered", "tmp", "lock", "runs.parquet", MARK, _STAMPS}
+_STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
+# Not pulled with the folder above them, nor deleted here where they are not listed there: they are
+# fetched for themselves, or made here. STAYS, what is never put there, is only a part of these.
+_APART = STAYS | {"shards", "index", "quarantine", "model", "checkpoints", "reports"}
+_APART |= {"lock", "runs.parquet", MARK, _STAMPS}
 _RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.checksums import Words, identity_words, row_checksums, shard_checksum
-from stores.errors import CorruptStore, StoreFull, StoreReadOnly, explained
+from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
 from stores.keys import Rows
@@ -69,13 +69,18 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
 
     The whole rows are published in a new shard first; then the file moves to `quarantine/`. That of
     a layer stays there, and one's own store remembers to skip it. In a store that cannot be
-    written, this process alone skips the shard. Each is said. A shard whose file is whole stays:
-    then its index fragment was wrong, or another process has mended it.
+    written, this process alone skips the shard, as it does one of a newer format. Each is said. A
+    shard whose file is whole stays: then its index fragment was wrong, or another process has
+    mended it.
     """
     shard = next((shard for shard in index if shard.digest == digest), None)
     index.discard(digest)
     index.damaged[digest] = reason
-    whole = _reread(index, digest)
+    try:
+        whole = _reread(index, digest)
+    except NewerFormat as error:
+        log.warning("%s; skipped, and left as it is: %s", reason, error)
+        return
     if whole:
         index.add(whole)
         index.write_fragment(whole)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from stores.publish import publish_file
 RECIPE_VERSION = 1
 # Of `recipe.json`, and of the layout of the folder that it stands in.
 FORMAT_VERSION = 1
+log = logging.getLogger("gargalo.store")
 
 AspectRatio = Literal["stretch", "crop", "pad"]
 Pooling = Literal["avg", "max", "none"]
@@ -131,12 +133,15 @@ def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
     """
     found = {}
     own = store_path(root)
-    for store in (*layers, own):
-        pull(store / "features")
     for layer in layers:
+        try:
+            pull(layer / "features")
+        except OSError as error:
+            log.warning("a layer is passed over: %s", error)
         for path in layer.glob("features/*/recipe.json"):
             with suppress(CorruptStore, NewerFormat, OSError):
                 found[path.parent.name] = read_recipe(path.parent)
+    pull(own / "features")
     for path in own.glob("features/*/recipe.json"):
         found[path.parent.name] = read_recipe(path.parent)
     return [found[name] for name in sorted(found)]

@@ -26,7 +26,7 @@ SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
 # Of one machine, or made again in seconds: they never leave it.
-_STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
+STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 _NAME = re.compile("[0-9a-f]{16}")
 _mirrors: set[Path] = set()  # that this process has seen
 
@@ -55,7 +55,7 @@ class Remote:
 
     def stays(self, path: Path) -> bool:
         """Tell whether a path is this machine's alone."""
-        return not _STAYS.isdisjoint(path.relative_to(self.mirror).parts)
+        return not STAYS.isdisjoint(path.relative_to(self.mirror).parts)
 
     def listing(self, path: Path) -> dict[str, Listed]:
         """Return the objects at and below a path, by name; as they were some seconds ago."""

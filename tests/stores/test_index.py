@@ -150,6 +150,19 @@ def test_a_newer_fragment_is_refused(tmp_path):
     assert snapshot(store.folder) == before
 
 
+def test_a_newer_shard_under_an_index_that_lies_is_skipped_and_left_alone(
+    tmp_path, monkeypatch, caplog
+):
+    store, keys, _ = a_store(tmp_path)
+    rewrite(fragments(store)[0], keys=[1, 0, 2, 3, 4, 5])
+    before = snapshot(store.folder)
+    monkeypatch.setattr("stores.shards.SHARD_VERSION", 1)
+    with pytest.raises(MissingFeatures):
+        reader(tmp_path).read(keys)
+    assert "skipped, and left as it is" in caplog.text
+    assert snapshot(store.folder) == before
+
+
 def test_a_fragment_without_its_shard_is_no_feature(tmp_path):
     store, keys, _ = a_store(tmp_path)
     shards(store)[0].unlink()

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from stores import FeatureStore, MissingFeatures, NotInStore
 from stores.layers import remember_layers
+from stores.quarantine import set_aside
+from stores.remote import remote_of
 from tests.stores.samples import (
     FLOAT16,
     RECIPE,
@@ -20,6 +22,7 @@ from tests.stores.samples import (
     snapshot,
     some_keys,
     some_rows,
+    stored,
 )
 from tests.stores.test_merge import KEYS, ROWS, written
 
@@ -123,6 +126,59 @@ def test_a_shard_that_was_mended_in_its_layer_is_read_again(team):
     assert np.array_equal(own(team).read(KEYS), ROWS)
 
 
+def test_a_bad_row_of_a_layer_at_an_address_is_never_read_again(machine, tmp_path, caplog):
+    team, keys, rows = a_store(machine("one"))
+    (path,) = shards(team)
+    offset = next(iter(team._index)).offset
+    stored(team.root, path.relative_to(team.root).as_posix()).getbuffer()[offset] ^= 1
+    remember_layers(tmp_path / "own", [machine("other")])
+
+    def mine():
+        return FeatureStore(tmp_path / "own", RECIPE)
+
+    with pytest.raises(MissingFeatures):
+        mine().read(keys)
+    lost = mine().missing(keys)
+    assert np.flatnonzero(lost).tolist() == [0]
+    mine().write(keys[lost], rows[lost])
+    caplog.clear()
+    assert np.array_equal(mine().read(keys), rows)
+    assert not caplog.text
+
+
+def test_a_store_at_an_address_remembers_too_what_it_skips(machine, team):
+    flip_row(team, 1)
+    remember_layers(machine(), [team.root])
+    with pytest.raises(MissingFeatures):
+        FeatureStore(machine(), RECIPE).read(KEYS)
+    store = FeatureStore.open(machine())
+    assert int(store.missing(KEYS).sum()) == 1
+    assert list(store.folder.glob("skipped/*.json"))
+
+
+def test_what_was_set_aside_in_the_layer_just_now_is_not_skipped(team):
+    store = own(team)
+    store.missing(KEYS)
+    digest = shards(team)[0].stem
+    shards(team)[0].unlink()
+    set_aside(store._index.parts[1], digest, "damaged", write=store.write)
+    assert not (store.folder / "skipped").exists()
+    assert int(store.missing(KEYS).sum()) == 4
+
+
+def test_what_is_skipped_is_joined_once(team):
+    flip_row(team, 1)
+    store = own(team)
+    with pytest.raises(MissingFeatures):
+        store.read(KEYS)
+    lost = store.missing(KEYS)
+    store.write(KEYS[lost], ROWS[lost])
+    store.read(KEYS)
+    joined = store._index.joined
+    store.read(KEYS)
+    assert store._index.joined is joined
+
+
 def test_a_damaged_index_of_a_layer_costs_nothing_but_time(team):
     flip(fragments(team)[0], 100)
     before = snapshot(team.root)
@@ -150,6 +206,38 @@ def test_a_shard_that_cannot_be_read_costs_that_shard_until_it_can(team, monkeyp
     path.with_suffix(".kept").rename(path)
     assert np.array_equal(store.read(KEYS), ROWS)
     assert not own(team).folder.exists()
+
+
+def test_a_shard_that_may_not_be_read_is_computed_anew_whatever_its_index_says(public, caplog):
+    team = written(public / "team", [[0, 1, 2, 3], [4, 5, 6, 7]])
+    remember_layers(public / "own", [team.root])
+    (public / "own").chmod(0o777)
+    shards(team)[0].chmod(0)
+
+    def extract():
+        store = FeatureStore(public / "own", RECIPE)
+        lost = store.missing(KEYS)
+        store.write(KEYS[lost], ROWS[lost])
+        assert np.array_equal(store.read(KEYS), ROWS)
+        return int(lost.sum()), caplog.text
+
+    count, told = in_child(extract, nobody=True)
+    assert count == 4
+    assert "a shard of a layer is passed over" in told
+
+
+def test_a_shard_that_may_no_longer_be_read_is_missing(public):
+    team = written(public / "team", [[0, 1, 2, 3], [4, 5, 6, 7]])
+    store = FeatureStore(public / "own", RECIPE, layers=[team.root])
+    assert not store.missing(KEYS).any()
+    shards(team)[0].chmod(0)
+
+    def read():
+        with pytest.raises(MissingFeatures, match="4 of 8"):
+            store.read(KEYS)
+        return int(store.missing(KEYS).sum())
+
+    assert in_child(read, nobody=True) == 4
 
 
 def test_a_whole_twin_in_another_layer_is_read_instead(team):
@@ -188,12 +276,38 @@ def test_a_layer_that_is_gone_is_said_and_passed_over(team, delete, caplog):
     assert caplog.text.count("a layer is passed over") == 2
 
 
+def test_a_layer_at_an_address_that_does_not_answer_is_passed_over(machine, tmp_path, caplog):
+    team, keys, rows = a_store(machine("one"))
+    remember_layers(tmp_path / "own", [team.root])
+
+    def find(*_, **__):
+        raise OSError("cut off")
+
+    remote_of(team.root)._files.find = find
+    store = FeatureStore(tmp_path / "own", RECIPE)
+    assert store.missing(keys).all()
+    store.write(keys, rows)
+    assert np.array_equal(FeatureStore.open(tmp_path / "own").read(keys), rows)
+    assert "a layer is passed over" in caplog.text
+    assert "cut off" in caplog.text
+
+
 def test_a_newer_layer_is_passed_over(team, monkeypatch, caplog):
     fragments(team)[0].unlink()
     monkeypatch.setattr("stores.shards.SHARD_VERSION", 1)
     own(team).missing(KEYS)
     assert "a layer is passed over" in caplog.text
     assert "of format version 2" in caplog.text
+
+
+def test_a_newer_shard_of_a_layer_is_looked_at_once(team, monkeypatch):
+    for fragment in fragments(team):
+        fragment.unlink()
+    monkeypatch.setattr("stores.shards.SHARD_VERSION", 1)
+    store = own(team)
+    assert store.missing(KEYS).all()
+    monkeypatch.setattr("stores.index.unpack", None)
+    assert store.missing(KEYS).all()
 
 
 def test_looking_after_ones_store_leaves_its_layers_alone(team):
@@ -218,3 +332,14 @@ def test_rows_of_other_shapes_in_an_index_are_asked_of_the_shards(team):
     wrong = next(iter(store._index))
     object.__setattr__(wrong, "shape", (4,))
     assert np.array_equal(store.read(KEYS), ROWS)
+
+
+def test_of_newer_shards_in_a_layer_none_is_asked_for_its_shape(team, monkeypatch):
+    monkeypatch.setattr("stores.shards.SHARD_VERSION", 1)
+    (key,) = some_keys(1, seed=9)
+    store = own(team)
+    store.write([key], some_rows(1))
+    store._index.parts[1].refresh()
+    object.__setattr__(next(iter(store._index.parts[1])), "shape", (4,))
+    assert np.array_equal(store.read([key]), some_rows(1))
+    assert store.missing(KEYS).all()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.mirror import delete_there, pull, shown, store_path
+from stores.mirror import at_address, delete_there, pull, shown, store_path
 from stores.publish import publish_file, sync_folder
 
 LAYERS_VERSION = 1
@@ -25,14 +25,16 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
     pull(path)
     try:
         about = json.loads(path.read_text())
-        version, layers = about["format"], tuple(map(store_path, about["layers"]))
+        version = about["format"]
+        newer = version > LAYERS_VERSION
+        layers = () if newer else tuple(map(store_path, about["layers"]))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"{path}: the file is damaged; say --read-through again (or --read-through none)"
         ) from error
-    if version > LAYERS_VERSION:
+    if newer:
         raise NewerFormat(
             f"{path}: layers of format version {version}, this software knows up to "
             f"{LAYERS_VERSION}; update gargalo to read them"
@@ -43,15 +45,15 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
 def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> None:
     """Have a store read through to these from now on, and to no others; durably.
 
-    Raises NotInStore where one holds no features, StoreError where it is the store itself.
+    Raises NotInStore where one is no store, and no empty folder that may become one; StoreError
+    where it is the store itself; and what an address refuses.
     """
     path, store = _path(root), store_path(root)
     for layer in layers:
-        pull(layer / "features")
-        if not (layer / "features").is_dir():
+        if not _may_be_a_store(layer):
             raise NotInStore(
-                f"--read-through {shown(layer)}: there is no store with features; give the "
-                "folder of one, or none"
+                f"--read-through {shown(layer)}: there is no store; give the folder of one (which "
+                "may be empty yet), or none"
             )
         if store.exists() and store.samefile(layer):
             raise StoreError(f"--read-through {layer}: that is the store itself; give another")
@@ -63,6 +65,16 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
         sync_folder(path.parent)
     elif layers and (not path.exists() or path.read_bytes() != content):
         publish_file(content, path, tmp=store / "tmp")
+
+
+def _may_be_a_store(layer: Path) -> bool:
+    pull(layer / "features")
+    if at_address(layer / "features") is not None:
+        return True  # there are no folders at an address, and so no empty ones
+    parts = ("datasets", "features", "runs")
+    return any((layer / part).is_dir() for part in parts) or (
+        layer.is_dir() and not any(layer.iterdir())
+    )
 
 
 def _path(root: str | os.PathLike[str]) -> Path:

@@ -69,7 +69,7 @@ def test_a_bad_row_of_a_layer_is_computed_into_ones_own_store(run, run_json, pho
 def test_a_layer_that_is_none_is_a_mistake_of_one_line(run, photos):
     code, _, errors = run("extract", photos, *SMALL, "--read-through", photos)
     assert code == 2
-    assert errors.startswith(f"error: --read-through {photos}: there is no store with features")
+    assert errors.startswith(f"error: --read-through {photos}: there is no store; give the folder")
     assert errors.count("\n") == 1
 
 

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
-from stores import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores import CorruptStore, FeatureStore, NewerFormat, NotInStore, StoreError
 from stores.layers import read_layers, remember_layers
-from tests.stores.samples import a_store, snapshot
+from tests.stores.samples import RECIPE, a_store, snapshot, some_keys
 
 
 @pytest.fixture
@@ -30,9 +31,23 @@ def test_a_layer_is_found_from_wherever_one_is(tmp_path, layer, monkeypatch):
     assert read_layers(tmp_path / "own") == (layer,)
 
 
+def test_a_store_may_be_a_layer_before_it_has_features(tmp_path, machine):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "ingested" / "datasets").mkdir(parents=True)
+    layers = (tmp_path / "empty", tmp_path / "ingested", machine())
+    remember_layers(tmp_path / "own", layers)
+    assert read_layers(tmp_path / "own") == layers
+    own = FeatureStore(tmp_path / "own", RECIPE)
+    assert own.missing(some_keys(6)).all()
+    _, keys, rows = a_store(tmp_path / "empty")
+    assert np.array_equal(own.read(keys), rows)
+
+
 def test_what_is_no_layer_is_refused(tmp_path, layer):
-    with pytest.raises(NotInStore, match=r"nothing: there is no store with features; .* or none"):
-        remember_layers(tmp_path / "own", [tmp_path / "nothing"])
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    for name in ("nothing", "photos"):
+        with pytest.raises(NotInStore, match=f"{name}: there is no store; .* or none"):
+            remember_layers(tmp_path / "own", [tmp_path / name])
     with pytest.raises(StoreError, match="that is the store itself"):
         remember_layers(layer, [layer])
     assert not (tmp_path / "own").exists()
@@ -43,7 +58,9 @@ def test_what_is_no_layer_is_refused(tmp_path, layer):
     [
         ("{", CorruptStore, "say --read-through again"),
         ('{"format": 1}', CorruptStore, "say --read-through again"),
+        ('{"format": "1", "layers": []}', CorruptStore, "say --read-through again"),
         ('{"format": 9, "layers": []}', NewerFormat, "of format version 9"),
+        ('{"format": 9, "others": []}', NewerFormat, "of format version 9"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, content, error, told):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stores.errors import CorruptStore, StoreFull, StoreReadOnly
+from stores.errors import CorruptStore
 from stores.joined import JoinedShards
 from stores.keys import as_arrow, from_arrow
 from stores.mirror import at_address, local_shard, pull
@@ -151,7 +151,7 @@ class Index:
         )
         try:
             publish_file(content, self.fragment_path(shard.digest), tmp=self.folder / "tmp")
-        except (StoreReadOnly, StoreFull) as error:
+        except OSError as error:  # a caller's rows, too, are stored already
             log.debug("an index fragment is kept in memory only: %s", error)
 
     def _load(self, digest: str) -> Shard:

@@ -53,6 +53,21 @@ def test_a_shard_whose_writer_died_has_its_fragment_made_again(machine):
     assert any(name.endswith(".parquet") for name in objects(machine("other")))
 
 
+def test_a_connection_cut_after_the_shard_costs_only_its_fragment(machine, monkeypatch):
+    remote = remote_of(machine("one"))
+    put = remote._put
+
+    def cut(path, *arguments):
+        if path.suffix == ".parquet":
+            raise OSError("cut off")
+        put(path, *arguments)
+
+    monkeypatch.setattr(remote, "_put", cut)
+    _, keys, rows = a_store(machine("one"))
+    assert not any(name.endswith(".parquet") for name in objects(machine("one")))
+    assert np.array_equal(FeatureStore.open(machine("other")).read(keys), rows)
+
+
 def test_a_damaged_copy_is_fetched_again(machine, caplog):
     a_store(machine("one"))
     other = FeatureStore.open(machine("other"))

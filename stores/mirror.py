@@ -17,12 +17,21 @@ from pathlib import Path, PosixPath
 from typing import Any
 
 from stores import listings
-from stores.errors import StoreRefused
+from stores.errors import CorruptStore, StoreRefused
 from stores.listings import Listed, below
 from stores.publish import locked, make_folder
-from stores.remote import MARK, RECORDS, STAYS, Outdated, Remote, folder_name, look_again, remote_of
+from stores.remote import (
+    MARK,
+    MIRROR_VERSION,
+    RECORDS,
+    STAYS,
+    Outdated,
+    Remote,
+    folder_name,
+    look_again,
+    remote_of,
+)
 
-MIRROR_VERSION = 1
 CACHE_BYTES = 20 * 2**30
 _STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
 # Not pulled with the folder above them, nor deleted here where they are not listed there: they are
@@ -37,7 +46,7 @@ _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
 def mirror_of(address: str) -> Path:
     """Return the mirror of a store's address, an absolute path; nothing is asked of the address.
 
-    Raises StoreRefused for one with credentials in it, which is not repeated.
+    Raises StoreRefused for one with credentials in it, which is not repeated; NewerFormat.
     """
     protocol, _, rest = address.partition("://")
     if _SECRET.search(address):
@@ -58,6 +67,9 @@ def mirror_of(address: str) -> Path:
     content = json.dumps(about, indent=2)
     changed = not (mirror / MARK).is_file() or (mirror / MARK).read_text() != content
     if changed:
+        look_again()
+        with suppress(CorruptStore, FileNotFoundError):  # it is made anew; a newer one is not
+            remote_of(mirror)
         make_folder(mirror)
         draft = mirror / f"{MARK}.{os.getpid()}"
         draft.write_text(content)
@@ -130,8 +142,7 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
 
     One whose digest is wrong a second time is damaged at the address; it is for the reader to find.
     """
-    remote = remote_of(path)
-    if remote is None:
+    if not (remote := remote_of(path)):
         return path
     if again:
         path.unlink(missing_ok=True)
@@ -150,8 +161,7 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
 
 def delete_there(path: Path) -> None:
     """Delete what the address has at and below a path."""
-    remote = remote_of(path)
-    if remote and not remote.stays(path):
+    if (remote := remote_of(path)) and not remote.stays(path):
         remote.delete(path)
 
 
@@ -165,8 +175,8 @@ def move_there(source: Path, target: Path) -> bool:
 
 
 def _pull(remote: Remote, path: Path) -> None:
-    name, before = remote.name(path), time.time() - listings.FRESH_SECONDS
-    if remote.listings.is_taken_in(name):
+    asked, before = remote.name(path), time.time() - listings.FRESH_SECONDS
+    if remote.listings.is_taken_in(asked):
         return
     listed = remote.listing(path)
     wanted = {name: listed[name] for name in listed if _is_small(remote, path, name, listed)}
@@ -180,7 +190,7 @@ def _pull(remote: Remote, path: Path) -> None:
             draft = remote.mirror / f"{_STAMPS}.draft"
             draft.write_text(json.dumps(kept))
             draft.replace(remote.mirror / _STAMPS)
-    remote.listings.take_in(name)
+    remote.listings.take_in(asked)
 
 
 def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> bool:
@@ -194,8 +204,7 @@ def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> 
 
 def _small_files(path: Path) -> list[Path]:
     files = [path] if path.is_file() else path.rglob("*")
-    small = (p for p in files if _APART.isdisjoint(p.relative_to(path).parts))
-    return [p for p in small if p.is_file()]
+    return [p for p in files if _APART.isdisjoint(p.relative_to(path).parts) and p.is_file()]
 
 
 def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) -> bool:
@@ -231,8 +240,7 @@ def _stamp(about: Listed) -> str:
 
 
 def _cache() -> Path:
-    default = Path("~/.cache/gargalo")
-    return Path(os.environ.get("GARGALO_CACHE") or default).expanduser().absolute()
+    return Path(os.environ.get("GARGALO_CACHE") or "~/.cache/gargalo").expanduser().absolute()
 
 
 def _limit() -> int:

@@ -17,11 +17,12 @@ from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from stores.errors import CorruptStore, explained
+from stores.errors import CorruptStore, NewerFormat, explained
 from stores.listings import Listed, Listings
 from stores.reaching import reached
 
 MARK = "remote.json"
+MIRROR_VERSION = 1
 SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
@@ -224,9 +225,15 @@ def _is_mirror(folder: Path) -> bool:
 def _read(mirror: Path, _process: int) -> Remote:
     try:
         about = json.loads((mirror / MARK).read_text())
-        address, limit = str(about["address"]), int(about["limit"])
+        newer = about["format"] > MIRROR_VERSION
+        address, limit = ("", 0) if newer else (str(about["address"]), int(about["limit"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(f"{mirror / MARK}: damaged; delete it, and call again") from error
+    if newer:
+        raise NewerFormat(
+            f"{mirror / MARK}: a mirror of format version {about['format']}, this software knows "
+            f"up to {MIRROR_VERSION}; update gargalo, or give another GARGALO_CACHE"
+        )
     if folder_name(address) != mirror.name:
         raise CorruptStore(f"{mirror}: the mirror of another address, {address}; delete it")
     return Remote(mirror, address, limit)

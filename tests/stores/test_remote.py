@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stores import CorruptStore, StoreFull
+from stores import CorruptStore, NewerFormat, StoreFull
 from stores.publish import publish_file, publish_folder
 from stores.remote import remote_of
 
@@ -134,3 +134,14 @@ def test_a_mirrors_damaged_mark_says_the_way_out(mirror, about):
     remote.look_again()
     with pytest.raises(CorruptStore, match="delete it"):
         remote.remote_of(mirror)
+
+
+def test_a_newer_mirror_is_refused_and_left_alone(machine, mirror):
+    from stores import remote
+
+    (mirror / "remote.json").write_text('{"format": 9}')
+    remote.look_again()
+    for ask in (machine, lambda: remote.remote_of(mirror)):
+        with pytest.raises(NewerFormat, match=r"of format version 9.*update gargalo"):
+            ask()
+    assert (mirror / "remote.json").read_text() == '{"format": 9}'

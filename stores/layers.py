@@ -30,6 +30,8 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
         layers = () if newer else tuple(map(store_path, about["layers"]))
     except (FileNotFoundError, NotADirectoryError):
         return ()
+    except StoreError:
+        raise  # of a layer's own mirror
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"{path}: the file is damaged; say --read-through again (or --read-through none)"

@@ -67,3 +67,10 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, content, error,
     (tmp_path / "layers.json").write_text(content)
     with pytest.raises(error, match=told):
         read_layers(tmp_path)
+
+
+def test_a_layer_whose_mirror_is_newer_is_not_said_to_be_a_damaged_file(tmp_path, machine):
+    remember_layers(tmp_path / "own", [machine()])
+    (machine() / "remote.json").write_text('{"format": 9}')
+    with pytest.raises(NewerFormat, match=r"remote\.json: a mirror of format version 9"):
+        read_layers(tmp_path / "own")

@@ -13,7 +13,7 @@ from stores.errors import CorruptStore, NotInStore, explained
 from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
 from stores.joined import JoinedShards
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
-from stores.layered import index_of
+from stores.layered_index import index_of
 from stores.layers import read_layers
 from stores.mirror import delete_there, files_in, pull, shown, store_path
 from stores.publish import publish_file

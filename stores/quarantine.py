@@ -11,7 +11,7 @@ from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly, e
 from stores.index import Index
 from stores.joined import JoinedShards, Places
 from stores.keys import Rows
-from stores.layered import LayerIndex
+from stores.layered_index import LayerIndex
 from stores.mirror import delete_there, move_there
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe

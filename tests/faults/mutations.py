@@ -328,21 +328,22 @@ MUTATIONS = (
         "stores/joined.py",
         "(rank(shard.digest), shard.digest)",
         "shard.digest",
-        "tests/stores/test_layered.py::test_writes_go_to_ones_own_store_which_is_read_first",
+        "tests/stores/test_layered_index.py::test_writes_go_to_ones_own_store_which_is_read_first",
     ),
     Mutation(
         "a layer written to",
         "stores/index.py",
         "        if self.read_only:\n            return\n",
         "",
-        "tests/stores/test_layered.py::test_what_a_layer_has_is_read_and_never_copied_or_written",
+        "tests/stores/test_layered_index.py::test_what_a_layer_has_is_read_and_never_copied_or_"
+        "written",
     ),
     Mutation(
         "a bad row of a layer forgotten",
-        "stores/layered.py",
+        "stores/layered_index.py",
         'if about["stamp"] == self._stamp(digest):',
         "if False:",
-        "tests/stores/test_layered.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
+        "tests/stores/test_layered_index.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
     ),
     Mutation(
         "looks at a test split lost by a merge",

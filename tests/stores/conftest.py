@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from stores import RunStore
+from stores.layers import remember_layers
 from stores.mirror import mirror_of
 from tests.stores.runs import publish
+from tests.stores.test_merge import written
 from tests.stores.test_run import RUN
 
 
@@ -79,3 +81,11 @@ def machine(tmp_path, monkeypatch):
         return mirror_of(f"memory://{tmp_path.name}/{address or 'store'}")
 
     return machine
+
+
+@pytest.fixture
+def team(tmp_path):
+    """A store with two shards, which others read through to: rows 0 to 3 and 4 to 7."""
+    store = written(tmp_path / "team", [[0, 1, 2, 3], [4, 5, 6, 7]])
+    remember_layers(tmp_path / "own", [store.root])
+    return store

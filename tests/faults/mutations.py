@@ -183,14 +183,14 @@ MUTATIONS = (
     ),
     Mutation(
         "rejections that do not look at the key",
-        "tasks/extract.py",
+        "tasks/rejections.py",
         "if entry.path in by_path and entry.key == keys.get(entry.path)",
         "if entry.path in by_path",
         "tests/tasks/test_extract_spoilt.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
     ),
     Mutation(
         "the split of an image that went during the extraction forgotten",
-        "tasks/extract.py",
+        "tasks/rejections.py",
         "entries=(*entries, *gone(current, entries))",
         "entries=entries",
         "tests/tasks/test_extract_spoilt.py::test_a_changed_image_keeps_its_split_when_it_comes_back",

@@ -25,6 +25,10 @@ MARK = "remote.json"
 SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
+TAKEN = (
+    "another machine publishes this just now, or died while it did; call again (what a dead one "
+    "left is replaced after an hour, or `python -m flows.maintain gc --grace-hours 0 --delete`)"
+)
 # Of one machine, or made again in seconds: they never leave it.
 _STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 _NAME = re.compile("[0-9a-f]{16}")
@@ -102,24 +106,38 @@ class Remote:
             shard.unlink(missing_ok=True)  # who has mapped it reads on
             total -= about.st_size
 
-    def put_folder(self, draft: Path, final: Path) -> bool:
-        """Publish the files of a folder; return False where another's is there already."""
-        self.listings.forget()
-        there = self.listing(final)
-        if any(Path(name).name in RECORDS for name in there):
-            return False
-        self.delete(final)  # of one that did not get as far as its record
-        files = [path for path in sorted(draft.rglob("*")) if path.is_file()]
-        for path in sorted(files, key=lambda path: path.name in RECORDS):
-            target, size = final / path.relative_to(draft), path.stat().st_size
-            self._put(target, size, partial(self._files.put_file, str(path)))
-        return True
+    def put_file(self, source: Path, target: Path) -> None:
+        """Publish a file as another path below the mirror."""
+        self._put(target, source.stat().st_size, partial(self._files.put_file, str(source)))
+
+    def put_first(self, source: Path, target: Path) -> bool:
+        """Publish a file where there is none; return False where there is one that is the same.
+
+        Raises an OSError where there is another.
+        """
+        put_by_us = True
+
+        def put(at: str) -> None:
+            nonlocal put_by_us
+            try:
+                self._files.put_file(str(source), at, mode="create")
+            except FileExistsError:
+                # It may be this very file, where only the answer to an earlier try was lost.
+                if self._files.cat_file(at) != source.read_bytes():
+                    raise OSError(TAKEN) from None
+                put_by_us = False
+
+        self._put(target, source.stat().st_size, put)
+        return put_by_us
 
     def delete(self, path: Path) -> None:
         """Delete what is at and below a path, the records first."""
         self.listings.forget()
-        names = sorted(self.listing(path), key=lambda name: Path(name).name not in RECORDS)
-        for name in names:
+        self.delete_names(self.listing(path))
+
+    def delete_names(self, names: Iterable[str]) -> None:
+        """Delete objects, the records first."""
+        for name in sorted(names, key=lambda name: Path(name).name not in RECORDS):
             with suppress(FileNotFoundError), self._reached(self._at(name), writing=True):
                 self._files.rm_file(self._at(name))
         self.listings.forget()

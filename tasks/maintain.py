@@ -14,12 +14,13 @@ from prefect import task
 from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
-from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
+from stores.garbage import Garbage, aged, collect, drafts
 from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
 from stores.mirror import at_address, files_in, half_published, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
+from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
 from stores.shards import recipe_in
 from tasks.errors import InputError

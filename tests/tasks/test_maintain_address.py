@@ -5,7 +5,9 @@ import pytest
 from stores.features import FeatureStore
 from stores.mirror import mirror_of
 from stores.remote import remote_of
+from stores.runs import RunStore
 from tasks.maintain import collect_garbage, reindex, stats, verify
+from tests.stores.runs import look, publish
 from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows
 
 
@@ -50,6 +52,15 @@ def test_what_a_writer_left_half_published_may_go(elsewhere):
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True)
     assert found["reason"] == "left by a writer that died"
     assert not [name for name in objects(elsewhere("other")) if name.startswith("runs/")]
+
+
+def test_looks_at_the_test_split_stay_where_the_record_is_gone(elsewhere):
+    runs = RunStore(elsewhere("one"))
+    run = publish(runs)
+    look(runs)
+    remote_of(runs.root).delete(runs.folder / run.id[:16] / "run.json")
+    assert collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True) == []
+    assert RunStore(elsewhere("third")).times_opened([b"k" * 32]) == 1
 
 
 def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):

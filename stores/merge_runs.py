@@ -24,14 +24,14 @@ def merge_runs(root: Path, source: Path, merged: Merged) -> None:
     """Take over the runs that a store lacks; of those that both have, the looks of both."""
     runs = RunStore(root)
     for folder in run_folders(source / "runs"):
-        here, digests = False, dict[str, str]()
-        with merged.reported(f"run {folder.name}"):
-            here = folder.name in runs
-            digests = {} if here else _checked(folder)
-        if here:
-            _unite_looks(runs, folder, merged)
-        elif digests:
-            with merged.reported(f"run {folder.name}"):
+        what, digests = f"run {folder.name}", dict[str, str]()
+        with merged.reported(what, here=True):
+            if folder.name in runs:
+                _unite_looks(runs, folder, merged)
+                continue
+            with merged.reported(what):
+                digests = _checked(folder)
+            if digests:
                 _take_over(runs, folder, digests, merged)
     if merged.runs or merged.looks:
         runs.bring_up_to_date()

@@ -114,6 +114,25 @@ def test_a_damaged_run_is_replaced_and_keeps_its_looks(machine, lost):
     assert times_opened(machine("fourth")) == times_opened(other.root) == 1
 
 
+def test_a_replacement_with_another_machines_model_is_not_acknowledged(machine, monkeypatch):
+    one, other = RunStore(machine("one")), RunStore(machine("other"))
+    publish(one)
+    stored(one.root, f"{FOLDER}/model/model.txt").getbuffer()[1] ^= 1
+    remote = remote_of(other.root)
+    put_file = remote.put_file
+
+    def put(source, target):
+        if target.name == "run.json":
+            model = one.folder / RUN.id[:16] / "model" / "model.txt"
+            remote_of(model).put(model, b"of another training")
+        put_file(source, target)
+
+    monkeypatch.setattr(remote, "put_file", put)
+    published(other)
+    monkeypatch.setattr(remote, "put_file", put_file)
+    assert publish(other).id in RunStore(machine("third"))
+
+
 def test_a_replacement_that_is_cut_off_costs_no_look(machine, monkeypatch):
     one = RunStore(machine("one"))
     publish(one)

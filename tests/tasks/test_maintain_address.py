@@ -3,10 +3,12 @@
 import pytest
 
 from stores.features import FeatureStore
-from stores.mirror import mirror_of
+from stores.layers import remember_layers
+from stores.mirror import mirror_of, shown
 from stores.remote import remote_of
 from stores.runs import RunStore
-from tasks.maintain import collect_garbage, reindex, stats, verify
+from tasks.errors import InputError
+from tasks.maintain import collect_garbage, list_store, merge_stores, reindex, stats, verify
 from tests.stores.runs import look, publish
 from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows
 
@@ -69,3 +71,12 @@ def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):
     assert collect_garbage(elsewhere("other")) == []
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1)
     assert "another shard" in found["reason"]
+
+
+def test_a_layer_and_a_store_to_merge_are_called_by_their_address(elsewhere, tmp_path):
+    address = shown(elsewhere("one"))
+    remember_layers(tmp_path / "own", [elsewhere("one")])
+    a_store(tmp_path / "own")
+    assert list_store(tmp_path / "own")["layers"] == [address]
+    with pytest.raises(InputError, match=f"--from {address}: that is the store itself"):
+        merge_stores(elsewhere("one"), elsewhere("one"))

@@ -25,10 +25,6 @@ MARK = "remote.json"
 SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
-TAKEN = (
-    "another machine publishes this just now, or died while it did; call again (what a dead one "
-    "left is replaced after an hour, or `python -m flows.maintain gc --grace-hours 0 --delete`)"
-)
 # Of one machine, or made again in seconds: they never leave it.
 _STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 _NAME = re.compile("[0-9a-f]{16}")
@@ -87,6 +83,11 @@ class Remote:
                 for draft in drafts.values():
                     draft.unlink(missing_ok=True)
 
+    def content(self, name: str) -> bytes:
+        """Return the bytes of an object; raises FileNotFoundError."""
+        with self._reached(self._at(name)):
+            return bytes(self._files.cat_file(self._at(name)))
+
     def put(self, path: Path, content: bytes | memoryview) -> None:
         """Publish a file: when this returns, nothing that befalls this machine can undo it."""
         if path.suffix == SHARD:
@@ -111,24 +112,18 @@ class Remote:
         self._put(target, source.stat().st_size, partial(self._files.put_file, str(source)))
 
     def put_first(self, source: Path, target: Path) -> bool:
-        """Publish a file where there is none; return False where there is one that is the same.
-
-        Raises an OSError where there is another.
-        """
-        put_by_us = True
+        """Publish a file where there is none of its name; tell whether there was none."""
+        was_none = True
 
         def put(at: str) -> None:
-            nonlocal put_by_us
+            nonlocal was_none
             try:
                 self._files.put_file(str(source), at, mode="create")
             except FileExistsError:
-                # It may be this very file, where only the answer to an earlier try was lost.
-                if self._files.cat_file(at) != source.read_bytes():
-                    raise OSError(TAKEN) from None
-                put_by_us = False
+                was_none = False
 
         self._put(target, source.stat().st_size, put)
-        return put_by_us
+        return was_none
 
     def delete(self, path: Path) -> None:
         """Delete what is at and below a path, the records first."""

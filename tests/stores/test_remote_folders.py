@@ -6,7 +6,7 @@ from stores import RunStore
 from stores.mirror import half_published
 from stores.remote import remote_of
 from stores.remote_folders import put_folder
-from tests.stores.runs import look, publish
+from tests.stores.runs import look, publish, save_model
 from tests.stores.samples import flip, objects, stored
 from tests.stores.test_run import RUN
 
@@ -17,10 +17,10 @@ def save_other(folder):
     (folder / "model.txt").write_text("a model of other bits")
 
 
-def published(store):
-    """Publish, as the retried task does, which another machine's publication may make fail."""
+def refused(store, save=save_other):
+    """Publish while another machine publishes the same run."""
     with pytest.raises(OSError, match="another machine publishes this just now"):
-        publish(store, save=save_other)
+        publish(store, save=save)
 
 
 def times_opened(mirror):
@@ -66,7 +66,7 @@ def test_a_record_is_put_last_and_deleted_first(machine, monkeypatch):
 
 def test_of_two_that_publish_at_a_time_the_first_keeps_its_files(machine, monkeypatch):
     one, other = RunStore(machine("one")), RunStore(machine("other"))
-    before_record(one.root, monkeypatch, lambda: published(other))
+    before_record(one.root, monkeypatch, lambda: refused(other))
     first = publish(one)
     assert first.id in RunStore(machine("third"))
     assert publish(other, save=save_other) == first
@@ -88,7 +88,7 @@ def test_one_that_fails_takes_back_what_it_put(machine, monkeypatch):
 def test_what_a_dead_writer_left_is_replaced_after_the_grace_time(machine, monkeypatch, name):
     one, other = RunStore(machine("one")), RunStore(machine("other"))
     remote_of(one.root).put(one.root / FOLDER / "model" / name, b"half of a run")
-    published(other)
+    refused(other)
     monkeypatch.setattr("stores.remote_folders.GRACE_SECONDS", -1)
     assert publish(other).id in RunStore(machine("third"))
 
@@ -97,8 +97,25 @@ def test_a_file_that_is_deleted_meanwhile_is_found_out(machine, monkeypatch):
     one, other = RunStore(machine("one")), RunStore(machine("other"))
     model = other.root / FOLDER / "model"
     before_record(one.root, monkeypatch, lambda: remote_of(model).delete(model))
-    published(one)
+    refused(one)
     assert publish(one).id in RunStore(machine("third"))
+
+
+def test_a_killed_machine_goes_on_though_it_trains_to_other_bits(machine, monkeypatch):
+    one = RunStore(machine("one"))
+    for save in save_model, save_other:
+        with monkeypatch.context() as patch:
+
+            def die(patch=patch):
+                patch.setattr(remote_of(one.root), "delete_names", lambda _: None)
+                raise OSError("killed")
+
+            before_record(one.root, patch, die)
+            with pytest.raises(OSError, match="killed"):
+                publish(one, save=save)
+        refused(RunStore(machine("other")), save=lambda folder: (folder / "model.txt").touch())
+    assert publish(one).id in RunStore(machine("third"))
+    assert not list(one.root.glob("tmp/*.begun"))
 
 
 @pytest.mark.parametrize("lost", ["model/model.txt", "run.json"])
@@ -128,7 +145,7 @@ def test_a_replacement_with_another_machines_model_is_not_acknowledged(machine, 
         put_file(source, target)
 
     monkeypatch.setattr(remote, "put_file", put)
-    published(other)
+    refused(other)
     monkeypatch.setattr(remote, "put_file", put_file)
     assert publish(other).id in RunStore(machine("third"))
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from stores.checksums import damage, file_digests, json_digest
 from stores.errors import CorruptStore, NewerFormat, StoreError
-from stores.garbage import GRACE_SECONDS, Garbage, aged, bytes_of
+from stores.garbage import Garbage, aged, bytes_of
 from stores.mirror import delete_there, pull, store_path
 from stores.publish import make_folder, publish_folder
+from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
 
 log = logging.getLogger("gargalo.store")

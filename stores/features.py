@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NotInStore, explained
-from stores.garbage import GRACE_SECONDS, Garbage, collect, recipe_garbage
+from stores.garbage import Garbage, collect, recipe_garbage
 from stores.joined import JoinedShards
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
 from stores.layered_index import index_of
@@ -20,6 +20,7 @@ from stores.publish import publish_file
 from stores.quarantine import refresh, set_aside
 from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
+from stores.remote_folders import GRACE_SECONDS
 from stores.shards import Producer, Shard, fit, pack, unpack
 
 

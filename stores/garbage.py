@@ -16,10 +16,8 @@ from stores.index import Index, shard_sizes
 from stores.mirror import at_address, delete_there, files_in
 from stores.publish import is_leased
 from stores.quarantine import check_rows
+from stores.remote_folders import GRACE_SECONDS
 from stores.shards import Shard
-
-# Nothing younger is taken: a writer may be between two of its steps.
-GRACE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stores.errors import NewerFormat
@@ -12,20 +12,23 @@ from stores.index import Index
 from stores.joined import JoinedShards
 from stores.mirror import at_address
 from stores.publish import publish_file
+from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import Recipe, write_recipe
 from stores.shards import Shard
 
 log = logging.getLogger("gargalo.store")
 
 
-class LayerIndex(Index):
+class LayerIndex(ReadOnlyIndex):
     """The shards of one recipe in another store. What is damaged there is remembered in one's own.
 
     `own` is the recipe's folder in one's own store.
     """
 
+    store = "a layer"
+
     def __init__(self, root: Path, own: Path, recipe: Recipe) -> None:
-        super().__init__(root / "features" / own.name, recipe, read_only=True)
+        super().__init__(root / "features" / own.name, recipe)
         self._root = root
         self._skipped = own / "skipped"
         self._mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
@@ -63,47 +66,6 @@ class LayerIndex(Index):
         path = self._skipped / f"{digest}-{self._mark}.json"
         content = json.dumps(about, indent=2).encode()
         publish_file(content, path, tmp=self._skipped.parent / "tmp")
-
-    def local_shard(self, digest: str, *, again: bool = False) -> Path:
-        """As for any index; but one that cannot be opened is as good as gone, until it can."""
-        path = super().local_shard(digest, again=again)
-        try:
-            with self._passed_over("a shard of a layer"), path.open("rb"):
-                return path
-        except FileNotFoundError:
-            self.discard(digest)
-            raise
-
-    def _load(self, digest: str) -> Shard:
-        with self._passed_over("a shard of a layer"):
-            # Its fragment alone must not promise it. At an address it is not here yet.
-            with suppress(FileNotFoundError), self.shard_path(digest).open("rb"):
-                pass
-            return super()._load(digest)
-
-    def _read_fragment(self, digest: str) -> Shard:
-        with self._passed_over("an index fragment of a layer"):
-            return super()._read_fragment(digest)
-
-    def _unpack(self, digest: str) -> Shard:
-        with self._passed_over("a shard of a layer"):
-            try:
-                return super()._unpack(digest)
-            except NewerFormat as error:
-                self.discard(digest)
-                self.damaged[digest] = str(error)  # this software will not come to know it
-                raise
-
-    @contextmanager
-    def _passed_over(self, what: str) -> Iterator[None]:
-        """Take what cannot be read, but may be whole, as not there; it is tried again next time."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except (OSError, NewerFormat) as error:
-            self._tell(what, error)
-            raise FileNotFoundError(str(error)) from error
 
     def _tell(self, what: str, error: Exception) -> None:
         if what not in self._told:  # of many that are alike the first

@@ -13,10 +13,11 @@ from stores.keys import KEY_BYTES, from_arrow
 from stores.manifest import Manifest, dataset_lock, datasets, manifest_path
 from stores.merge_runs import merge_runs
 from stores.merged import Merged
-from stores.mirror import pull, store_path
+from stores.mirror import pull, shown, store_path
 from stores.publish import publish_file
+from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import read_recipe, write_recipe
-from stores.shards import Shard, unpack
+from stores.shards import Shard, recipe_folders, unpack
 
 
 def merge(store: str | os.PathLike[str], other: str | os.PathLike[str]) -> Merged:
@@ -29,13 +30,13 @@ def merge(store: str | os.PathLike[str], other: str | os.PathLike[str]) -> Merge
     root, source, merged = store_path(store), store_path(other), Merged()
     for place in root, source:
         pull(place)
-    for folder in sorted(path for path in source.glob("features/*") if path.is_dir()):
+    for folder in recipe_folders(source):
         _merge_features(root, folder, merged)
     for name in datasets(source):
         _merge_dataset(root, source, name, merged)
     merge_runs(root, source, merged)
     merged.left += [
-        f"fine-tuning {kept.folder.name}: it is not finished; go on with it in {source}"
+        f"fine-tuning {kept.folder.name}: it is not finished; go on with it in {shown(source)}"
         for kept in unfinished(source)
     ]
     return merged
@@ -57,7 +58,10 @@ def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
 
 
 def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Index]:
-    """Return our features of a recipe, and their index; raises where either is not as it was."""
+    """Return our features of a recipe, and their index; raises where either is not as it was.
+
+    Of their shards, one that cannot be read is reported, and passed over.
+    """
     try:
         recipe = read_recipe(folder)
     except FileNotFoundError as error:
@@ -66,10 +70,13 @@ def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Ind
         ) from error
     if not recipe.fingerprint.startswith(folder.name):
         raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
-    ours, theirs = FeatureStore(root, recipe, layers=()), Index(folder, recipe, read_only=True)
+    ours, theirs = FeatureStore(root, recipe, layers=()), ReadOnlyIndex(folder, recipe)
     merged.damaged += [
         f"features {recipe}: {reason}; {_way_out(folder)}" for reason in theirs.refresh().values()
     ]
+    for unreadable in theirs.passed_over.values():
+        with merged.reported(f"features {recipe}, a shard"):
+            raise unreadable
     return ours, theirs
 
 
@@ -111,7 +118,7 @@ def _checked(theirs: Index, shard: Shard) -> tuple[Shard, bytes]:
 
 
 def _way_out(folder: Path) -> str:
-    store = shlex.quote(str(folder.parent.parent))
+    store = shlex.quote(shown(folder.parent.parent))
     return (
         f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "
         "merge again"
@@ -121,19 +128,24 @@ def _way_out(folder: Path) -> str:
 def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:
     """Take over a manifest as it is, where there is no data set of that name."""
     what, path = f"data set {name}", manifest_path(root, name)
+    theirs, content = None, b""
     with merged.reported(what):
         theirs = Manifest.read(source, name)
         content = manifest_path(source, name).read_bytes()
-        if not path.exists():
-            with dataset_lock(root, name):
-                if not path.exists():  # nobody was quicker
-                    publish_file(content, path, tmp=path.parent / "tmp")
-                    merged.datasets += 1
-                    merged.bytes += len(content)
+    if theirs is None or not content:
+        return
+    if not path.exists():
+        with dataset_lock(root, name):
+            if not path.exists():  # nobody was quicker
+                publish_file(content, path, tmp=path.parent / "tmp")
+                merged.datasets += 1
+                merged.bytes += len(content)
+    with merged.reported(what, here=True):
         ours = Manifest.read(root, name)
         if ours.digest != theirs.digest:
+            where = manifest_path(source, name).parent.relative_to(source)
             merged.left.append(
                 f"{what}: another data set has that name here, of {ours.folder}; to have both, "
-                f"rename {manifest_path(source, name).parent} and merge again, or ingest "
-                f"{theirs.folder} with --store {root} and another --dataset"
+                f"rename {shown(source)}/{where} and merge again, or ingest "
+                f"{theirs.folder} with --store {shown(root)} and another --dataset"
             )

@@ -6,10 +6,16 @@ from pathlib import Path
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore
 from stores.merged import Merged
-from stores.mirror import pull
 from stores.publish import publish_file, publish_folder
 from stores.run import Run, TestOpening
-from stores.runs import RunStore, look_paths, looked_at, make_room, read_part, run_folders
+from stores.runs import (
+    RunStore,
+    checked_model,
+    look_paths,
+    looked_at,
+    read_part,
+    run_folders,
+)
 
 Look = dict[str, bytes]  # its two files, by their names, the predictions first
 
@@ -18,14 +24,14 @@ def merge_runs(root: Path, source: Path, merged: Merged) -> None:
     """Take over the runs that a store lacks; of those that both have, the looks of both."""
     runs = RunStore(root)
     for folder in run_folders(source / "runs"):
-        here, digests = False, dict[str, str]()
-        with merged.reported(f"run {folder.name}"):
-            here = folder.name in runs
-            digests = {} if here else _checked(folder)
-        if here:
-            _unite_looks(runs, folder, merged)
-        elif digests:
-            with merged.reported(f"run {folder.name}"):
+        what, digests = f"run {folder.name}", dict[str, str]()
+        with merged.reported(what, here=True):
+            if folder.name in runs:
+                _unite_looks(runs, folder, merged)
+                continue
+            with merged.reported(what):
+                digests = _checked(folder)
+            if digests:
                 _take_over(runs, folder, digests, merged)
     if merged.runs or merged.looks:
         runs.bring_up_to_date()
@@ -39,10 +45,7 @@ def _checked(folder: Path) -> dict[str, str]:
         raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
     if not run.id.startswith(folder.name):
         raise CorruptStore(f"{folder}: found run {run.id}; move it away, train again")
-    model = folder / "model"
-    pull(model)
-    if damaged := damage(model, run.model_digests, file_digests(model)):
-        raise CorruptStore(f"{damaged}; train again")
+    checked_model(folder / "model", run.model_digests)
     for part in ("history", "predictions"):
         read_part(folder, part)
     return _digests(folder)
@@ -52,15 +55,15 @@ def _take_over(runs: RunStore, folder: Path, digests: dict[str, str], merged: Me
     """Copy a run, its files as they are, and with it the looks that are whole."""
     final = runs.folder / folder.name
     looks = _whole_looks(folder, merged)
-    with publish_folder(final, tmp=runs.folder / "tmp") as draft:
+    tmp = runs.folder / "tmp"
+    with publish_folder(final, tmp=tmp, is_whole=lambda: folder.name in runs) as draft:
         (draft / "model").mkdir()
         _copy(folder, draft, digests)
         if changed := damage(folder, digests, file_digests(draft), what="run"):
             raise CorruptStore(changed)
-        make_room(final, draft)
         # With the run, so that at no time it seems to have been looked at less often.
-        (draft / "test").mkdir(exist_ok=True)
-        new = [look for look in looks if not _has(draft / "test", look)]
+        (draft / "test").mkdir()
+        new = [look for look in looks if not _has(final / "test", look)]
         for name, content in ((name, look[name]) for look in new for name in look):
             (draft / "test" / name).write_bytes(content)
     merged.runs += 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from stores.errors import NewerFormat, StoreError, StoreFull, StoreReadOnly
+from stores.errors import NewerFormat, StoreError, StoreFull, StoreReadOnly, StoreRefused
 
 
 @dataclass
@@ -21,13 +21,21 @@ class Merged:
     damaged: list[str] = field(default_factory=list)
 
     @contextmanager
-    def reported(self, what: str) -> Iterator[None]:
-        """Report where the block finds a thing damaged, unreadable or newer; and go on."""
+    def reported(self, what: str, *, here: bool = False) -> Iterator[None]:
+        """Report where the block finds a thing damaged, unreadable or newer; and go on.
+
+        What cannot be read or written `here`, in the store that takes over, is raised, and so is a
+        lost connection to either store: another try may succeed.
+        """
         try:
             yield
-        except (StoreReadOnly, StoreFull):
-            raise  # of the store that takes over: nothing more can be
+        except (StoreReadOnly, StoreFull, StoreRefused):
+            raise  # nothing more can be taken over
         except NewerFormat as error:
             self.left.append(f"{what}: {error}")
-        except (StoreError, OSError) as error:
+        except StoreError as error:
+            self.damaged.append(f"{what}: {error}")
+        except OSError as error:
+            if here or error.errno is None:  # the system's own errors have a number
+                raise
             self.damaged.append(f"{what}: {error}")

@@ -31,6 +31,7 @@ from stores.remote import (
     look_again,
     remote_of,
 )
+from stores.remote_folders import LOOKS
 
 CACHE_BYTES = 20 * 2**30
 _STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
@@ -39,6 +40,7 @@ _STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at
 _APART = STAYS | {"shards", "index", "quarantine", "model", "checkpoints", "reports"}
 _APART |= {"lock", "runs.parquet", MARK, _STAMPS}
 _RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
+_LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
 
@@ -130,10 +132,14 @@ def files_in(folder: Path, ending: str) -> list[Path]:
 
 
 def half_published(store: Path) -> list[Path]:
-    """Return the folders at an address whose record is not there: their writers died, or write."""
+    """Return the folders at an address whose record is not there: their writers died, or write.
+
+    One that holds looks at the test split had a record, and is not among them.
+    """
     there = at_address(store) or {}
     names = {path.relative_to(store).as_posix() for path in there}
     folders = {found[0] for found in map(_RECORDED.match, names) if found}
+    folders -= {found[0] for found in map(_LOOK.match, names) if found}
     return sorted(store / f for f in folders if names.isdisjoint(f + record for record in RECORDS))
 
 
@@ -182,9 +188,9 @@ def _pull(remote: Remote, path: Path) -> None:
     wanted = {name: listed[name] for name in listed if _is_small(remote, path, name, listed)}
     with locked(remote.mirror / "lock"):
         stamps = _stamps(remote)
-        remote.fetch(name for name in wanted if _is_other(remote, name, wanted[name], stamps))
         gone = [local for local in _small_files(path) if remote.name(local) not in wanted]
-        _drop(gone, before)
+        _drop(gone, before)  # with a record its folder, of which looks may be left, or fetched now
+        remote.fetch(name for name in wanted if _is_other(remote, name, wanted[name], stamps))
         new = {name: _stamp(about) for name, about in wanted.items() if about.stamp}
         if (kept := stamps | new) != stamps:
             draft = remote.mirror / f"{_STAMPS}.draft"
@@ -198,7 +204,7 @@ def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> 
     folder = _RECORDED.match(name)
     seen = folder and below(folder[0].rstrip("/"), remote.name(path))
     if folder and seen and not any(f"{folder[0]}{record}" in listed for record in RECORDS):
-        return False
+        return name.startswith(f"{folder[0]}{LOOKS}/")  # they are counted all the same
     return _APART.isdisjoint((remote.mirror / name).relative_to(path).parts)
 
 

@@ -14,13 +14,14 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from stores.errors import explained
-from stores.remote import remote_of
+from stores.remote import RECORDS, remote_of
+from stores.remote_folders import LOOKS, put_folder
 
 
 def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None:
@@ -51,11 +52,14 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
 
 
 @contextmanager
-def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
+def publish_folder(
+    final: Path, *, tmp: Path, is_whole: Callable[[], bool] | None = None
+) -> Iterator[Path]:
     """Yield an empty folder to fill; at the end of the block it becomes the folder `final`.
 
-    If `final` is there already (somebody published the same thing first), theirs is kept. An error
-    means what it means for `publish_file`.
+    If `final` is there already (somebody published the same thing first), theirs is kept; but where
+    `is_whole`, which is asked then, says that it is damaged, these files replace it, all but its
+    looks at the test split. An error means what it means for `publish_file`.
     """
     with explained(final):
         make_folder(tmp)
@@ -68,10 +72,16 @@ def publish_folder(final: Path, *, tmp: Path) -> Iterator[Path]:
                 _share(descriptor, final.parent)
                 yield draft
                 _sync_tree(draft, final.parent)
-                if _is_theirs_at_the_address(draft, final):
-                    shutil.rmtree(draft)
-                    return
-                _rename_unless_there(draft, final)
+                remote = remote_of(final)
+                if remote and not remote.stays(final):
+                    if not put_folder(remote, draft, final, is_whole):
+                        shutil.rmtree(draft)
+                        return
+                    is_whole = _never  # what the mirror has is older
+                if is_whole and final.exists():
+                    _replace_unless_whole(draft, final, is_whole)
+                else:
+                    _rename_unless_there(draft, final)
                 sync_folder(final.parent)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -158,10 +168,26 @@ def _rename_unless_there(draft: Path, final: Path) -> None:
         shutil.rmtree(draft)
 
 
-def _is_theirs_at_the_address(draft: Path, final: Path) -> bool:
-    """Put a folder where its store is at an address; tell whether somebody was first there."""
-    remote = remote_of(final)
-    return bool(remote and not remote.stays(final) and not remote.put_folder(draft, final))
+def _replace_unless_whole(draft: Path, final: Path, is_whole: Callable[[], bool]) -> None:
+    """Move the files of a draft over those of a folder, the record last; its looks stay."""
+    with locked(final.parent / "lock"):
+        if not is_whole():
+            files = [path for path in draft.rglob("*") if path.is_file()]
+            names = [path.relative_to(draft) for path in files]
+            for name in sorted(names, key=lambda name: name.name in RECORDS):
+                make_folder((final / name).parent)
+                (draft / name).replace(final / name)
+                sync_folder((final / name).parent)
+            for path in [path for path in final.rglob("*") if path.is_file()]:
+                name = path.relative_to(final)
+                if name not in names and name.parts[0] != LOOKS:
+                    path.unlink()
+                    sync_folder(path.parent)
+    shutil.rmtree(draft)
+
+
+def _never() -> bool:
+    return False
 
 
 def _share(descriptor: int, folder: Path) -> None:

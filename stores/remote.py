@@ -84,6 +84,11 @@ class Remote:
                 for draft in drafts.values():
                     draft.unlink(missing_ok=True)
 
+    def content(self, name: str) -> bytes:
+        """Return the bytes of an object; raises FileNotFoundError."""
+        with self._reached(self._at(name)):
+            return bytes(self._files.cat_file(self._at(name)))
+
     def put(self, path: Path, content: bytes | memoryview) -> None:
         """Publish a file: when this returns, nothing that befalls this machine can undo it."""
         if path.suffix == SHARD:
@@ -103,24 +108,32 @@ class Remote:
             shard.unlink(missing_ok=True)  # who has mapped it reads on
             total -= about.st_size
 
-    def put_folder(self, draft: Path, final: Path) -> bool:
-        """Publish the files of a folder; return False where another's is there already."""
-        self.listings.forget()
-        there = self.listing(final)
-        if any(Path(name).name in RECORDS for name in there):
-            return False
-        self.delete(final)  # of one that did not get as far as its record
-        files = [path for path in sorted(draft.rglob("*")) if path.is_file()]
-        for path in sorted(files, key=lambda path: path.name in RECORDS):
-            target, size = final / path.relative_to(draft), path.stat().st_size
-            self._put(target, size, partial(self._files.put_file, str(path)))
-        return True
+    def put_file(self, source: Path, target: Path) -> None:
+        """Publish a file as another path below the mirror."""
+        self._put(target, source.stat().st_size, partial(self._files.put_file, str(source)))
+
+    def put_first(self, source: Path, target: Path) -> bool:
+        """Publish a file where there is none of its name; tell whether there was none."""
+        was_none = True
+
+        def put(at: str) -> None:
+            nonlocal was_none
+            try:
+                self._files.put_file(str(source), at, mode="create")
+            except FileExistsError:
+                was_none = False
+
+        self._put(target, source.stat().st_size, put)
+        return was_none
 
     def delete(self, path: Path) -> None:
         """Delete what is at and below a path, the records first."""
         self.listings.forget()
-        names = sorted(self.listing(path), key=lambda name: Path(name).name not in RECORDS)
-        for name in names:
+        self.delete_names(self.listing(path))
+
+    def delete_names(self, names: Iterable[str]) -> None:
+        """Delete objects, the records first."""
+        for name in sorted(names, key=lambda name: Path(name).name not in RECORDS):
             with suppress(FileNotFoundError), self._reached(self._at(name), writing=True):
                 self._files.rm_file(self._at(name))
         self.listings.forget()

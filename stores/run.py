@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
+from stores.rereading import reread
 
 RUN_VERSION = 3
 _SINCE = {"folds": 2, "failure": 2, "finetuning": 3}  # the versions that brought these fields
@@ -54,7 +56,7 @@ class Run:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
-        body = _checked(path, cls)
+        body = reread(path, partial(_checked, kind=cls))
         return cls(**body | {"classes": tuple(body["classes"])})
 
 
@@ -76,7 +78,7 @@ class TestOpening:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        return cls(**_checked(path, cls))
+        return cls(**reread(path, partial(_checked, kind=cls)))
 
 
 def record_paths(folder: Path) -> list[Path]:

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +13,9 @@ import pyarrow as pa
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import Keys
-from stores.mirror import delete_there, pull, store_path
+from stores.mirror import pull, store_path
 from stores.publish import publish_file, publish_folder
+from stores.rereading import reread
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
 from stores.run_table import bring_up_to_date, current_table
 from stores.tables import read_table, table_bytes
@@ -47,11 +46,7 @@ class RunStore:
         Raises CorruptStore where its files are not those that were written.
         """
         stored = self.read(run)
-        folder = self._path(stored.id) / "model"
-        pull(folder)
-        if damaged := damage(folder, stored.model_digests, file_digests(folder)):
-            raise CorruptStore(f"{damaged}; train again")
-        return folder
+        return checked_model(self._path(stored.id) / "model", stored.model_digests)
 
     def publish(
         self,
@@ -69,7 +64,8 @@ class RunStore:
         one that is damaged, only the looks at the test split are. Raises StoreReadOnly or
         StoreFull.
         """
-        with publish_folder(self._path(run.id), tmp=self.folder / "tmp") as draft:
+        final, tmp = self._path(run.id), self.folder / "tmp"
+        with publish_folder(final, tmp=tmp, is_whole=lambda: run.id in self) as draft:
             (draft / "model").mkdir()
             save_model(draft / "model")
             stored = replace(run, model_digests=file_digests(draft / "model"))
@@ -80,8 +76,6 @@ class RunStore:
                 table_bytes(predictions, kind="predictions", version=RUN_VERSION)
             )
             (draft / "run.json").write_text(stored.to_json())
-            if run.id not in self:
-                make_room(self._path(run.id), draft)
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
@@ -196,19 +190,22 @@ def look_paths(folder: Path) -> list[Path]:
     return sorted({path.with_suffix(".json") for path in (folder / "test").glob("*.*")})
 
 
-def make_room(final: Path, draft: Path) -> None:
-    """Move what is left of a damaged run to the drafts, but for its looks at the test split."""
-    if final.exists():
-        with suppress(FileNotFoundError):
-            shutil.copytree(final / "test", draft / "test")
-        delete_there(final)
-        final.rename(draft.with_name(f"{uuid.uuid4().hex}.draft"))
+def checked_model(folder: Path, digests: dict[str, str]) -> Path:
+    """Return the folder of a run's model; raises CorruptStore where its files are others."""
+    pull(folder)
+
+    def check(model: Path) -> Path:
+        if damaged := damage(model, digests, file_digests(model)):
+            raise CorruptStore(f"{damaged}; train again")
+        return model
+
+    return reread(folder, check)
 
 
 def read_part(folder: Path, kind: str) -> pa.Table:
     """Return a run's `history` or `predictions`; raises CorruptStore or NewerFormat."""
     try:
-        return read_table(folder / f"{kind}.parquet", kind=kind, version=RUN_VERSION)[0]
+        return _table(folder / f"{kind}.parquet", kind)
     except FileNotFoundError as error:
         raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
     except CorruptStore as error:
@@ -219,11 +216,15 @@ def looked_at(opening: Path) -> pa.Table:
     """Return the predictions of one look at the test split."""
     path = opening.with_suffix(".parquet")
     try:
-        return read_table(path, kind="predictions", version=RUN_VERSION)[0]
+        return _table(path, "predictions")
     except (CorruptStore, FileNotFoundError) as error:
         raise CorruptStore(
             f"{path}: damaged or gone; delete {opening}, open the test split again"
         ) from error
+
+
+def _table(path: Path, kind: str) -> pa.Table:
+    return reread(path, lambda path: read_table(path, kind=kind, version=RUN_VERSION)[0])
 
 
 def _may_have_seen(opening: Path, wanted: set[bytes]) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stores.checksums import identity_words, row_checksums, shard_checksum
 from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
 from stores.keys import Keys, Rows, Views, identities
+from stores.mirror import at_address
 from stores.recipe import Recipe
 
 SHARD_VERSION = 2
@@ -167,6 +168,13 @@ def recipe_in(path: Path) -> Recipe:
     """Return the recipe that a shard says it is of; raises what `unpack` does."""
     with _opened(path) as file:
         return Recipe.from_json(file.attrs["recipe"])
+
+
+def recipe_folders(store: Path) -> list[Path]:
+    """Return the folders of a store's recipes, at an address also those without `recipe.json`."""
+    there = at_address(store / "features") or ()
+    folders = {path.parents[1] for path in there if path.parent.name == "shards"}
+    return sorted(folders | {path for path in store.glob("features/*") if path.is_dir()})
 
 
 @contextmanager

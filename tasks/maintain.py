@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.runtime import task_run
 
 from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.errors import NotInStore, StoreError
 from stores.features import FeatureStore
-from stores.garbage import GRACE_SECONDS, Garbage, aged, collect, drafts
+from stores.garbage import Garbage, aged, collect, drafts
 from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
 from stores.mirror import at_address, files_in, half_published, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
+from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
-from stores.shards import recipe_in
+from stores.shards import recipe_folders, recipe_in
 from tasks.errors import InputError
 from tasks.retrying import RETRIED
 
@@ -46,7 +48,7 @@ def verify(store: Path) -> dict[str, list[str]]:
     """
     check_exists(store)
     found: dict[str, list[str]] = {}
-    for folder in _recipe_folders(store):
+    for folder in recipe_folders(store):
         try:
             features = FeatureStore(store, read_recipe(folder), layers=())
             found[f"features {features.recipe}"] = features.verify()
@@ -71,7 +73,7 @@ def verify(store: Path) -> dict[str, list[str]]:
 def reindex(store: Path) -> dict[str, int]:
     """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
     check_exists(store)
-    for folder in _recipe_folders(store):
+    for folder in recipe_folders(store):
         if not (folder / "recipe.json").exists():
             _restore_recipe(folder)
     return {str(features.recipe): features.reindex() for features in _all_features(store)}
@@ -116,7 +118,7 @@ def list_store(store: Path) -> dict[str, Any]:
         "recipes": [str(features.recipe) for features in _all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
         "finetunings": list(_unfinished(store)),
-        "layers": [str(layer) for layer in read_layers(store)],
+        "layers": [shown(layer) for layer in read_layers(store)],
     }
 
 
@@ -127,8 +129,12 @@ def merge_stores(store: Path, other: Path) -> dict[str, Any]:
     """
     check_exists(other, flag="--from")
     if store.exists() and store.samefile(other):
-        raise InputError(f"--from {other}: that is the store itself; give another")
+        raise InputError(f"--from {shown(other)}: that is the store itself; give another")
     return asdict(merge(store, other))
+
+
+def _merging() -> str:
+    return f"merge {shown(task_run.parameters['other'])}"
 
 
 stats_task = task(name="stats", **RETRIED)(stats)
@@ -137,13 +143,13 @@ verify_task = task(name="verify", **RETRIED)(verify)
 reindex_task = task(name="reindex", **RETRIED)(reindex)
 collect_task = task(name="collect garbage", **RETRIED)(collect_garbage)
 list_task = task(name="list", **RETRIED)(list_store)
-merge_task = task(name="merge", task_run_name="merge {other}", **RETRIED)(merge_stores)
+merge_task = task(name="merge", task_run_name=_merging, **RETRIED)(merge_stores)
 
 
 def _all_features(store: Path) -> list[FeatureStore]:
     check_exists(store)
     found = []
-    for folder in _recipe_folders(store):
+    for folder in recipe_folders(store):
         try:
             found.append(FeatureStore(store, read_recipe(folder), layers=()))
         except (StoreError, FileNotFoundError) as error:
@@ -159,12 +165,6 @@ def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
             log.warning("%s; left out", error)
             continue
         yield kept.stats() | {"epochs": latest.epochs if latest else 0}
-
-
-def _recipe_folders(store: Path) -> list[Path]:
-    there = at_address(store / "features") or ()
-    folders = {path.parents[1] for path in there if path.parent.name == "shards"}
-    return sorted(folders | {path for path in store.glob("features/*") if path.is_dir()})
 
 
 def _restore_recipe(folder: Path) -> None:

@@ -1,14 +1,18 @@
 """Connections that break, at any byte: what was acknowledged is there, and all is right."""
 
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stores import FeatureStore
+from stores import FeatureStore, RunStore
 from stores.mirror import mirror_of
+from stores.remote import remote_of
 from tests.s3_server import CuttingProxy, environment, running_s3
+from tests.stores.runs import publish
 from tests.stores.samples import RECIPE, some_keys, some_rows
+from tests.stores.test_run import RUN
 
 pytestmark = pytest.mark.server
 
@@ -89,3 +93,32 @@ def test_what_is_fetched_is_right_or_an_error(through):
         for number in range(len(DOWN)):
             assert np.array_equal(store.read(part(number)[0]), part(number)[1])
         assert store.verify() == []
+
+
+def test_of_a_run_all_is_there_or_nothing_is_acknowledged(through):
+    # No cut is within a request: of that moto keeps what has come, which S3 does not.
+    acknowledged, places = [], [cut for cut in UP if not cut[1]] + DOWN
+    with through("PUT /") as (proxy, store):
+        runs = RunStore(store.root)
+        for number, (way, count, times) in enumerate(places):
+            proxy.cuts.extend([(way, count)] * times)
+            run = replace(RUN, seed=number)
+            with suppress(OSError):
+                acknowledged.append(publish(runs, run).id)
+            proxy.cuts.clear()
+            assert publish(runs, run).id == run.id  # goes on, whatever the first try left there
+        assert proxy.done >= len(places)
+    with through("nothing") as (_, store):
+        assert not any(RunStore(store.root).verify().values())
+    assert 0 < len(acknowledged) < len(places)
+
+
+def test_of_two_that_put_a_file_the_first_is_kept(through, tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"b")
+    with through("PUT /") as (proxy, store):
+        remote = remote_of(store.root)
+        proxy.cuts.append(("down", 0))  # it has come, and its answer is lost
+        remote.put_first(tmp_path / "a", store.root / "x")
+        assert not remote.put_first(tmp_path / "b", store.root / "x")
+        assert remote.content(remote.name(store.root / "x")) == b"a"

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from stores.mirror import mirror_of
+from tests.prefect_server import eventually, last_run, task_runs
 from tests.s3_server import SECRET, environment, running_s3
 
 pytestmark = pytest.mark.server
@@ -53,6 +54,7 @@ def test_what_one_machine_made_another_does_not_make_again(
     assert run_json("predict", model, image, "--store", address)["cached"] == 1
     merged = run_json("maintain", "merge", "--store", "own", "--from", address)
     assert (merged["from"], merged["merge"]["runs"]) == (address, len(first["train"]["runs"]))
+    assert eventually(lambda: [task.name for task in task_runs(last_run())]) == [f"merge {address}"]
     assert not list(tmp_path.glob("memory:*"))
 
 

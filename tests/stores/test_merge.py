@@ -79,8 +79,12 @@ def test_only_the_shards_that_bring_a_row_are_copied(ours, theirs):
     copied = merge(ours, theirs)
     assert (copied.shards, copied.features) == (2, 3)
     paths = [path for path in shards(FeatureStore(theirs, RECIPE)) if path.stem in stems(ours)]
-    assert copied.bytes == sum(path.stat().st_size for path in paths)
+    assert copied.bytes == bytes_of(paths)
     assert len(fragments(FeatureStore(ours, RECIPE))) == 3
+
+
+def bytes_of(paths):
+    return sum(path.stat().st_size for path in paths)
 
 
 def stems(root):
@@ -171,6 +175,32 @@ def test_a_newer_recipe_is_left_alone(ours, theirs):
     merged = merge(ours, theirs)
     assert "of format version 9" in merged.left[0]
     assert not merged.damaged
+
+
+def test_an_index_that_cannot_be_read_costs_nothing_but_time(ours, theirs, monkeypatch):
+    store = written(theirs, [[0], [1, 2]])
+    with monkeypatch.context() as later:
+        later.setattr("stores.index.FRAGMENT_VERSION", 99)
+        store.reindex()
+    assert merge(ours, theirs) == Merged(features=3, shards=2, bytes=bytes_of(shards(store)))
+
+
+def test_a_shard_that_cannot_be_read_costs_that_shard(ours, theirs, monkeypatch):
+    with monkeypatch.context() as later:
+        later.setattr("stores.shards.SHARD_VERSION", 9)
+        store = written(theirs, [[0]])
+    (newer,) = shards(store)
+    written(theirs, [[1], [2, 3]])
+    other = next(path for path in shards(store) if path != newer)
+    other.unlink()
+    other.mkdir()  # which nobody can read as a file, root neither
+    for fragment in fragments(store):
+        fragment.unlink()
+    merged = merge(ours, theirs)
+    assert merged.shards == 1
+    assert f"{newer}: shard of format version 9" in merged.left[0]
+    assert str(other) in merged.damaged[0]
+    assert (len(merged.left), len(merged.damaged)) == (1, 1)
 
 
 def test_a_recipe_that_is_gone_is_reported_with_the_way_out(ours, theirs):

@@ -54,6 +54,7 @@ def test_a_run_without_its_record_is_not_there_yet(machine, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(remote, "_put", cut)
+        patch.setattr(remote, "delete_names", lambda _: None)  # nor can it take back anything
         with pytest.raises(OSError, match="cut off"):
             publish(RunStore(machine("one")))
     assert any(name.startswith("runs/") for name in objects(machine("one")))

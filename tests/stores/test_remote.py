@@ -71,21 +71,12 @@ def test_what_is_moved_has_its_new_name_alone(mirror, remote):
     assert list(remote.listing(mirror)) == ["b/c"]
 
 
-def test_a_record_is_put_last_and_deleted_first(mirror, remote, monkeypatch):
-    (mirror / "draft" / "model").mkdir(parents=True)
-    for name in ("a", "run.json", "z", "model/zz"):
-        (mirror / "draft" / name).touch()
-    put, deleted, put_file, rm_file = [], [], remote._files.put_file, remote._files.rm_file
-    monkeypatch.setattr(
-        remote._files, "put_file", lambda path, at: put.append(at) or put_file(path, at)
-    )
-    monkeypatch.setattr(remote._files, "rm_file", lambda at: deleted.append(at) or rm_file(at))
-    assert remote.put_folder(mirror / "draft", mirror / "final")
-    assert not remote.put_folder(mirror / "draft", mirror / "final")
-    remote.delete(mirror / "final")
-    assert put[-1].endswith("final/run.json")
-    assert deleted[0].endswith("final/run.json")
-    assert len(put) == len(deleted) == 4
+def test_a_file_is_put_where_there_is_none(mirror, remote, tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    assert remote.put_first(tmp_path / "a", mirror / "x")
+    assert not remote.put_first(tmp_path / "b", mirror / "x")
+    assert remote.content("x") == b"a"
 
 
 def test_a_file_is_at_the_address_before_it_is_here(mirror, remote, monkeypatch):

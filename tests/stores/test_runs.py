@@ -198,6 +198,26 @@ def test_a_damaged_run_is_corrupt_and_its_way_out_keeps_its_looks(runs, run_json
     assert runs.verify() == {f"run {RUN.id[:16]}": []}
 
 
+def test_a_replacement_that_fails_leaves_what_was_there(runs, run_json, monkeypatch):
+    look(runs)
+    run_json.unlink()
+    before = snapshot(runs.folder / RUN.id[:16])
+
+    def fail(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stores.publish._sync_tree", fail)
+        with pytest.raises(OSError, match="the disk is gone"):
+            publish(runs)
+    assert snapshot(runs.folder / RUN.id[:16]) == before
+    assert runs.times_opened([b"k" * 32]) == 1
+    (runs.folder / RUN.id[:16] / "model" / "foreign").touch()
+    publish(runs)
+    assert runs.verify() == {f"run {RUN.id[:16]}": []}
+    assert runs.times_opened([b"k" * 32]) == 1
+
+
 @pytest.mark.parametrize(
     ("part", "finding"),
     [

@@ -3,9 +3,13 @@
 import pytest
 
 from stores.features import FeatureStore
-from stores.mirror import mirror_of
+from stores.layers import remember_layers
+from stores.mirror import mirror_of, shown
 from stores.remote import remote_of
-from tasks.maintain import collect_garbage, reindex, stats, verify
+from stores.runs import RunStore
+from tasks.errors import InputError
+from tasks.maintain import collect_garbage, list_store, merge_stores, reindex, stats, verify
+from tests.stores.runs import look, publish
 from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows
 
 
@@ -52,9 +56,27 @@ def test_what_a_writer_left_half_published_may_go(elsewhere):
     assert not [name for name in objects(elsewhere("other")) if name.startswith("runs/")]
 
 
+def test_looks_at_the_test_split_stay_where_the_record_is_gone(elsewhere):
+    runs = RunStore(elsewhere("one"))
+    run = publish(runs)
+    look(runs)
+    remote_of(runs.root).delete(runs.folder / run.id[:16] / "run.json")
+    assert collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True) == []
+    assert RunStore(elsewhere("third")).times_opened([b"k" * 32]) == 1
+
+
 def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):
     store = FeatureStore(elsewhere("one"), RECIPE)
     store.write(some_keys(6)[:3], some_rows(6)[:3])
     assert collect_garbage(elsewhere("other")) == []
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1)
     assert "another shard" in found["reason"]
+
+
+def test_a_layer_and_a_store_to_merge_are_called_by_their_address(elsewhere, tmp_path):
+    address = shown(elsewhere("one"))
+    remember_layers(tmp_path / "own", [elsewhere("one")])
+    a_store(tmp_path / "own")
+    assert list_store(tmp_path / "own")["layers"] == [address]
+    with pytest.raises(InputError, match=f"--from {address}: that is the store itself"):
+        merge_stores(elsewhere("one"), elsewhere("one"))

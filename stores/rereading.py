@@ -1,0 +1,31 @@
+"""Reading again what seems damaged: in a mirror it may be the copy alone that is."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from stores.errors import CorruptStore
+from stores.mirror import pull
+from stores.remote import remote_of
+
+Found = TypeVar("Found")
+
+
+def reread(path: Path, read: Callable[[Path], Found]) -> Found:
+    """Return what `read` makes of a file or folder; where a mirror's is damaged, of a new copy.
+
+    Raises CorruptStore where it is damaged in an ordinary store, or a second time.
+    """
+    try:
+        return read(path)
+    except CorruptStore:
+        remote = remote_of(path)
+        if remote is None:
+            raise
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        remote.listings.forget()
+        pull(path)
+        return read(path)

@@ -9,24 +9,19 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import time
-from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path, PosixPath
 from typing import Any
 
-from stores import listings
 from stores.errors import CorruptStore, StoreRefused
-from stores.listings import Listed, below
-from stores.publish import locked, make_folder
+from stores.listings import Listed
+from stores.publish import make_folder
+from stores.pulling import RECORDED_FOLDER, pull_small_files
 from stores.remote import (
     MARK,
     MIRROR_VERSION,
     RECORDS,
-    STAYS,
     Outdated,
-    Remote,
     folder_name,
     look_again,
     remote_of,
@@ -34,12 +29,6 @@ from stores.remote import (
 from stores.remote_folders import LOOKS
 
 CACHE_BYTES = 20 * 2**30
-_STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
-# Not pulled with the folder above them, nor deleted here where they are not listed there: they are
-# fetched for themselves, or made here. STAYS, what is never put there, is only a part of these.
-_APART = STAYS | {"shards", "index", "quarantine", "model", "checkpoints", "reports"}
-_APART |= {"lock", "runs.parquet", MARK, _STAMPS}
-_RECORDED = re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/")
 _LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
@@ -110,9 +99,9 @@ def pull(path: Path) -> None:
     if remote := remote_of(path):
         for _ in range(2):
             with suppress(FileNotFoundError, Outdated):  # deleted or replaced since it was listed
-                _pull(remote, path)
+                pull_small_files(remote, path)
                 return
-        _pull(remote, path)
+        pull_small_files(remote, path)
 
 
 def at_address(path: Path) -> dict[Path, Listed] | None:
@@ -138,7 +127,7 @@ def half_published(store: Path) -> list[Path]:
     """
     there = at_address(store) or {}
     names = {path.relative_to(store).as_posix() for path in there}
-    folders = {found[0] for found in map(_RECORDED.match, names) if found}
+    folders = {found[0] for found in map(RECORDED_FOLDER.match, names) if found}
     folders -= {found[0] for found in map(_LOOK.match, names) if found}
     return sorted(store / f for f in folders if names.isdisjoint(f + record for record in RECORDS))
 
@@ -178,71 +167,6 @@ def move_there(source: Path, target: Path) -> bool:
         remote.move(source, target)
         source.unlink(missing_ok=True)
     return remote is not None
-
-
-def _pull(remote: Remote, path: Path) -> None:
-    asked, before = remote.name(path), time.time() - listings.FRESH_SECONDS
-    if remote.listings.is_taken_in(asked):
-        return
-    listed = remote.listing(path)
-    wanted = {name: listed[name] for name in listed if _is_small(remote, path, name, listed)}
-    with locked(remote.mirror / "lock"):
-        stamps = _stamps(remote)
-        gone = [local for local in _small_files(path) if remote.name(local) not in wanted]
-        _drop(gone, before)  # with a record its folder, of which looks may be left, or fetched now
-        remote.fetch(name for name in wanted if _is_other(remote, name, wanted[name], stamps))
-        new = {name: _stamp(about) for name, about in wanted.items() if about.stamp}
-        if (kept := stamps | new) != stamps:
-            draft = remote.mirror / f"{_STAMPS}.draft"
-            draft.write_text(json.dumps(kept))
-            draft.replace(remote.mirror / _STAMPS)
-    remote.listings.take_in(asked)
-
-
-def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> bool:
-    """Tell whether a name is to be pulled with a path: small, and of a folder that is whole."""
-    folder = _RECORDED.match(name)
-    seen = folder and below(folder[0].rstrip("/"), remote.name(path))
-    if folder and seen and not any(f"{folder[0]}{record}" in listed for record in RECORDS):
-        return name.startswith(f"{folder[0]}{LOOKS}/")  # they are counted all the same
-    return _APART.isdisjoint((remote.mirror / name).relative_to(path).parts)
-
-
-def _small_files(path: Path) -> list[Path]:
-    files = [path] if path.is_file() else path.rglob("*")
-    return [p for p in files if _APART.isdisjoint(p.relative_to(path).parts) and p.is_file()]
-
-
-def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) -> bool:
-    local = remote.mirror / name
-    if not local.exists():
-        return True
-    if not about.stamp or stamps.get(name) == _stamp(about):
-        return False
-    # What was published here has no stamp yet. By its name it is what is there, but for a manifest.
-    ours = name not in stamps and local.stat().st_size == about.size
-    return not ours or local.name == "manifest.parquet"
-
-
-def _drop(paths: Iterable[Path], before: float) -> None:
-    """Delete what is not listed; but what was published here after the listing stays."""
-    for local in paths:
-        with suppress(FileNotFoundError):
-            if local.stat().st_ctime < before:
-                local.unlink()
-                if local.name in RECORDS:
-                    shutil.rmtree(local.parent, ignore_errors=True)
-
-
-def _stamps(remote: Remote) -> dict[str, str]:
-    try:
-        return dict(json.loads((remote.mirror / _STAMPS).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return {}
-
-
-def _stamp(about: Listed) -> str:
-    return f"{about.size} {about.stamp}"
 
 
 def _cache() -> Path:

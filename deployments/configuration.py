@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,11 @@ def deployments(places: dict[str, str]) -> Iterator[dict[str, Any]]:
         lambda found: json.dumps(places.get(found[1], ""))[1:-1], CONFIGURATION.read_text()
     )
     yield from yaml.safe_load(text)["deployments"]
+
+
+def names_of(found: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the names of deployments as a server has them, FLOW/NAME."""
+    return sorted(f"{told['entrypoint'].rpartition('.')[2]}/{told['name']}" for told in found)
 
 
 def _folder(variable: str, otherwise: Path) -> Path:

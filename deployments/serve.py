@@ -1,20 +1,24 @@
 """Serve: `python -m deployments.serve` runs all of `prefect.yaml` in one process."""
 
 import os
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from prefect import serve
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.events import DeploymentTriggerTypes
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Schedule
 from pydantic import TypeAdapter
 
-from deployments.configuration import deployments, environment
+from deployments.configuration import deployments, environment, names_of
 from deployments.connection import server
-from flows.command_line import errors_told
+from flows.command_line import plain_command_line
+from tasks.errors import InputError
 
 
 def serve_all() -> None:
@@ -22,9 +26,25 @@ def serve_all() -> None:
     places = environment()
     os.environ.update(places)
     os.chdir(places["GARGALO_HOME"])
-    with server():
+    with server() as client:
+        _check_no_worker_takes_them(client, places)
         served = [runner_deployment(told) for told in deployments(places)]
     serve(*served, limit=1)
+
+
+def _check_no_worker_takes_them(client: SyncPrefectClient, places: dict[str, str]) -> None:
+    """Raise InputError where a work pool has them: its worker would run them elsewhere.
+
+    A deployment that is served loses the folder in which it is to be run, but not its pool.
+    """
+    for name in names_of(deployments(places)):
+        with suppress(ObjectNotFound):
+            if pool := client.read_deployment_by_name(name).work_pool_name:
+                raise InputError(
+                    f"{name} is deployed to work pool {pool!r} on this server already: let "
+                    "`make worker` run it, or delete the pool, as by "
+                    f"`prefect work-pool delete {pool}`, and serve then"
+                )
 
 
 def runner_deployment(told: dict[str, Any]) -> RunnerDeployment:
@@ -56,5 +76,4 @@ def _schedule(told: dict[str, Any]) -> Schedule:
 
 
 if __name__ == "__main__":
-    with errors_told():
-        serve_all()
+    plain_command_line(serve_all, "deployments.serve")

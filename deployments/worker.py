@@ -7,7 +7,7 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.configuration import POOL
 from deployments.connection import server
-from flows.command_line import errors_told
+from flows.command_line import plain_command_line
 from tasks.errors import InputError
 
 # How soon a run begins after it was asked for; Prefect's own 10 s are for many workers.
@@ -29,5 +29,4 @@ def become_a_worker() -> None:
 
 
 if __name__ == "__main__":
-    with errors_told():
-        become_a_worker()
+    plain_command_line(become_a_worker, "deployments.worker")

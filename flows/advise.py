@@ -10,7 +10,7 @@ from flows.command_line import Summary, command_line
 from flows.extract import extract_stage, find_manifest
 from flows.parameters import AdviseParameters, ExtractParameters
 from flows.progress import announce
-from flows.server_view import run_name
+from flows.server_view import run_name, show_told
 from flows.telling_advice import tell_advise
 from flows.warm_up import warm_up_advise
 from stores.manifest import Manifest
@@ -50,7 +50,7 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
     evidence = _measured(part, asked)
     verdict = judge(evidence)
     situation = _situation(manifest, evidence, parameters)
-    return {
+    summary = {
         "dataset": manifest.name,
         "likeness": verdict.likeness,
         "certainty": verdict.certainty,
@@ -61,6 +61,8 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
         "method": asdict(recommend(verdict, situation)),
         "extract": extracted,
     }
+    show_told(f"advise on {manifest.name}", tell_advise(summary))
+    return summary
 
 
 def _measured(part: Manifest, parameters: ExtractParameters) -> Evidence:

@@ -61,6 +61,14 @@ def command_line(
         sys.exit(1 if summary and failed(summary) else 0)
 
 
+def plain_command_line(run: Callable[[], None], module: str) -> None:
+    """Call what is no flow and has no parameters; errors are told as those of flows are."""
+    app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
+    app.default(run)
+    with errors_told():
+        app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+
+
 @contextmanager
 def errors_told() -> Iterator[None]:
     """End the process where the block fails by what a person can act on: one line, an exit code."""

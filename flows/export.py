@@ -9,7 +9,7 @@ from prefect import flow
 from flows.command_line import Summary, command_line
 from flows.parameters import ExportParameters
 from flows.progress import announce
-from flows.server_view import run_name
+from flows.server_view import run_name, show_told
 from flows.telling import tell_export
 from stores.manifest import Manifest
 from stores.run import Run
@@ -41,7 +41,7 @@ def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParam
         formats=parameters.format,
         card=partial(model_card, stored, manifest, classifier, parameters.store),
     )
-    return {
+    summary = {
         "run": stored.id,
         "folder": str(folder),
         "classes": list(stored.classes),
@@ -55,6 +55,8 @@ def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParam
             for name, found in deviations.items()
         },
     }
+    show_told(f"export of {stored.id[:16]}", tell_export(summary))
+    return summary
 
 
 def _expected(

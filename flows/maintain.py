@@ -1,13 +1,14 @@
 """Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from prefect import flow
+from prefect.states import Failed
 
 from flows.command_line import Summary, command_line
 from flows.parameters import MaintainParameters
-from flows.server_view import run_name
+from flows.server_view import is_deployed, run_name, show_told
 from flows.telling import tell_maintain
 from stores.mirror import shown
 from tasks.errors import InputError
@@ -36,6 +37,15 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
             features, data sets and runs of another store, --from, that this one lacks.
         parameters: Which store.
     """
+    summary = _look_after(action, parameters)
+    show_told(f"maintain {action}", tell_maintain(summary))
+    if is_deployed() and found_damage(summary):
+        damaged = Failed(message="damage was found: see what maintain says, among the artifacts")
+        return cast("Summary", damaged)
+    return summary
+
+
+def _look_after(action: Action, parameters: MaintainParameters) -> Summary:
     store: Path = parameters.store
     if action == "gc":
         found = collect_task(

@@ -10,7 +10,7 @@ from prefect import flow
 from flows.command_line import Summary, command_line
 from flows.parameters import PredictParameters
 from flows.progress import announce
-from flows.server_view import run_name
+from flows.server_view import run_name, show_told
 from flows.telling import tell_predict
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
@@ -47,13 +47,15 @@ def predict(
         write_table(table, parameters.output)
     if parameters.grid:
         write_bytes(grid(_captions(paths, said, classifier.scores)), parameters.grid)
-    return {
+    summary = {
         "model": model,
         "seconds": round(seconds, 3),
         **_summary(said, classifier.classes),
         "output": str(parameters.output) if parameters.output else None,
         "grid": str(parameters.grid) if parameters.grid else None,
     }
+    show_told(f"predict by {model}", tell_predict(summary))
+    return summary
 
 
 def find_model(model: str, parameters: PredictParameters) -> Classifier | ExportedModel:

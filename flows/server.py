@@ -92,7 +92,7 @@ def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
         raise failure
 
 
-def _become_a_server() -> None:
+def become_a_server() -> None:
     """Turn this process into a Prefect server for this machine alone, which runs until it is ended.
 
     It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT.
@@ -104,4 +104,6 @@ def _become_a_server() -> None:
 
 
 if __name__ == "__main__":
-    _become_a_server()
+    from flows.command_line import plain_command_line
+
+    plain_command_line(become_a_server, "flows.server")

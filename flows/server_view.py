@@ -90,12 +90,26 @@ def show_heads(
             )
 
 
+def show_told(what: str, told: str) -> None:
+    """Keep what the command line prints, of a flow whose answer that is."""
+    with _showing() as showing:
+        if showing:
+            create_markdown_artifact(
+                f"```\n{told}\n```", key=_key("answer", what), description=f"What {what} says"
+            )
+
+
+def is_deployed() -> bool:
+    """Tell whether this is the run of a deployment, of which nobody sees an exit code."""
+    return bool(deployment.id)
+
+
 def tell_extracted(dataset: str, asked: FeatureParameters) -> None:
     """Emit the event that the features of a data set are there, with the flags of a training.
 
     A deployment's extract does, so that what a person tries by hand starts nothing.
     """
-    if not deployment.id:
+    if not is_deployed():
         return
     own = FeatureParameters(**{n: getattr(asked, n) for n in FeatureParameters.model_fields})
     emit_event(

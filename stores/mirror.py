@@ -29,6 +29,7 @@ from stores.remote import (
 from stores.remote_folders import LOOKS
 
 CACHE_BYTES = 20 * 2**30
+_ONE_SLASH = re.compile("[a-z][a-z0-9+.-]+:/(?!/)")
 _LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
@@ -70,8 +71,13 @@ def mirror_of(address: str) -> Path:
 
 
 def store_path(store: str | os.PathLike[str]) -> Path:
-    """Return the folder of a store that is given by its folder or its address."""
+    """Return the folder of a store that is given by its folder or its address.
+
+    Raises StoreRefused for an address that is none.
+    """
     text = os.fspath(store)
+    if _ONE_SLASH.match(text):
+        raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
     return mirror_of(text) if "://" in text else Path(store)
 
 

@@ -33,6 +33,18 @@ class Deployed:
     def photos(self):
         return self.home / "photos"
 
+    def python(self, module):
+        """Run a module as `python -m`, and return what came of it."""
+        command = [sys.executable, "-m", module]
+        told = {"env": self.environment, "cwd": ROOT, "capture_output": True, "text": True}
+        return subprocess.run(command, check=False, timeout=SECONDS, **told)
+
+    def deploy(self):
+        """Deploy all of `prefect.yaml`."""
+        made = self.python("deployments.deploy")
+        assert made.returncode == 0, made.stderr
+        return made
+
     def run(self, name, **parameters):
         """Ask for a run of a deployment, and return it when it has ended."""
         return self.wait(self.ask(name, **parameters).id)
@@ -121,16 +133,15 @@ def deployed(tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("prefect")) as server:
         own = {"GARGALO_HOME": str(home), "GARGALO_IMAGES": "photos", "PYTHONPATH": str(ROOT)}
         environment = server.environment | own
-        python = {"env": environment, "cwd": ROOT, "stdout": subprocess.PIPE, "text": True}
-        made = subprocess.run([sys.executable, "-m", "deployments.deploy"], check=True, **python)
-        assert "pipeline/nightly" in made.stdout
+        deployed = Deployed(home, environment, server)
+        assert "pipeline/nightly" in deployed.deploy().stdout
         command = [sys.executable, "-m", "deployments.worker"]
         quick = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
         with (home / "worker.log").open("w") as log:
             log_to = {"stdout": log, "stderr": subprocess.STDOUT}
             worker = subprocess.Popen(command, env=environment | quick, cwd=ROOT, **log_to)
             try:
-                yield Deployed(home, environment, server)
+                yield deployed
             finally:
                 worker.terminate()
                 worker.wait(timeout=60)

@@ -74,3 +74,13 @@ def test_an_old_server_is_one_line(run, old_server, tmp_path):
     code, errors = run("flows.ingest", str(ROOT / "tests"), address=old_server)
     assert (code, errors.count("\n")) == (1, 1), errors
     assert "incompatible versions" in errors
+
+
+@pytest.mark.parametrize(
+    "module", ["deployments.deploy", "deployments.worker", "deployments.serve", "flows.server"]
+)
+def test_asked_for_help_or_for_what_it_has_not_it_starts_nothing(run, module):
+    assert run(module, "--help", address="") == (0, "")
+    code, errors = run(module, "--nonsense", address="")
+    assert (code, errors.count("\n")) == (2, 1), errors
+    assert "--nonsense" in errors

@@ -9,6 +9,9 @@ from PIL import Image
 from prefect.client.schemas.schedules import IntervalSchedule
 
 from flows.parameters import ExtractParameters
+from stores.features import FeatureStore
+from stores.runs import RunStore
+from tests.stores.samples import flip_row
 
 pytestmark = pytest.mark.server
 
@@ -76,3 +79,40 @@ def test_a_schedule_of_seconds_runs_by_itself(deployed, first):
             client.delete_deployment_schedule(deployment.id, added.id)
     assert [run.state.name for run in runs[:2]] == ["Completed", "Completed"]
     assert all(run.auto_scheduled for run in runs[:2])
+
+
+def test_what_is_predicted_and_verified_is_shown(deployed, first):
+    store = deployed.home / "feature-store"
+    run = RunStore(store).table()["run"][0].as_py()
+    predicted = deployed.run("predict/on-demand", model=run, images=["photos"])
+    (told,) = deployed.artifacts(predicted).values()
+    assert "30 images in" in told.data
+    features = FeatureStore.open(store, RunStore(store).read(run).fingerprint)
+    features.missing([])
+    flip_row(features, 0)
+    verified = deployed.run("maintain/nightly")
+    assert verified.state.name == "Failed"
+    assert "damage was found" in verified.state.message
+    assert "digest" in deployed.artifacts(verified)["answer-maintain-verify"].data
+
+
+def test_what_was_switched_on_stays_on_when_it_is_deployed_again(deployed):
+    def schedule():
+        with deployed.client() as client:
+            deployment = client.read_deployment_by_name("maintain/weekly")
+            return deployment.id, *deployment.schedules
+
+    with deployed.client() as client:
+        deployment, found = schedule()
+        client.update_deployment_schedule(deployment, found.id, active=True)
+    assert "all schedules but those of maintain/weekly" in deployed.deploy().stdout
+    deployment, found = schedule()
+    assert found.active
+    with deployed.client() as client:
+        client.update_deployment_schedule(deployment, found.id, active=False)
+
+
+def test_what_a_worker_runs_is_not_served_as_well(deployed):
+    refused = deployed.python("deployments.serve")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert "is deployed to work pool 'gargalo' on this server already" in refused.stderr

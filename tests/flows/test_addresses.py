@@ -80,6 +80,7 @@ def test_there_is_no_store_yet(run, address):
         ("s3://missing/x", "s3://missing/x: there is no such bucket; make it"),
         ("s3://key:wJalrXUtnFEMI@bucket", "belong in the environment"),
         ("nope://x/y", "expected a folder, or an address as s3://bucket/prefix"),
+        ("s3:/x/y", "an address has two slashes, as s3://bucket/prefix"),
     ],
 )
 @pytest.mark.parametrize("flow", ["train", "ingest"])

@@ -66,21 +66,6 @@ def test_an_extract_that_completed_starts_a_training_on_its_features(deployed, f
     assert deployed.wait(training.id).state.name == "Completed"
 
 
-def test_a_schedule_of_seconds_runs_by_itself(deployed, first):
-    with deployed.client() as client:
-        deployment = client.read_deployment_by_name("maintain/nightly")
-        assert not [schedule for schedule in deployment.schedules if schedule.active]
-        every = IntervalSchedule(interval=timedelta(seconds=3))
-        (added,) = client.create_deployment_schedules(deployment.id, [(every, True)])
-    try:
-        runs = deployed.wait_for_runs("maintain/nightly", 2, ended=True)
-    finally:
-        with deployed.client() as client:
-            client.delete_deployment_schedule(deployment.id, added.id)
-    assert [run.state.name for run in runs[:2]] == ["Completed", "Completed"]
-    assert all(run.auto_scheduled for run in runs[:2])
-
-
 def test_what_is_predicted_and_verified_is_shown(deployed, first):
     store = deployed.home / "feature-store"
     run = RunStore(store).table()["run"][0].as_py()
@@ -90,7 +75,7 @@ def test_what_is_predicted_and_verified_is_shown(deployed, first):
     features = FeatureStore.open(store, RunStore(store).read(run).fingerprint)
     features.missing([])
     flip_row(features, 0)
-    verified = deployed.run("maintain/nightly")
+    verified = deployed.run("maintain/weekly", action="verify", parameters={})
     assert verified.state.name == "Failed"
     assert "damage was found" in verified.state.message
     assert "digest" in deployed.artifacts(verified)["answer-maintain-verify"].data
@@ -116,3 +101,21 @@ def test_what_a_worker_runs_is_not_served_as_well(deployed):
     refused = deployed.python("deployments.serve")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
     assert "is deployed to work pool 'gargalo' on this server already" in refused.stderr
+
+
+def test_a_schedule_of_seconds_runs_by_itself(deployed, first):
+    with deployed.client() as client:
+        deployment = client.read_deployment_by_name("maintain/nightly")
+        assert not [schedule for schedule in deployment.schedules if schedule.active]
+        every = IntervalSchedule(interval=timedelta(seconds=3))
+        (added,) = client.create_deployment_schedules(deployment.id, [(every, True)])
+    try:
+        runs = deployed.wait_for_runs("maintain/nightly", 2, ended=True)
+    finally:
+        with deployed.client() as client:
+            client.delete_deployment_schedule(deployment.id, added.id)
+            for run in deployed.runs_of("maintain/nightly"):  # they would slow down the next tests
+                if not run.state.is_final():
+                    client.delete_flow_run(run.id)
+    assert [run.state.name for run in runs[:2]] == ["Completed", "Completed"]
+    assert all(run.auto_scheduled for run in runs[:2])

@@ -9,9 +9,10 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## the whole pipeline on the embedded sample
 	$(BIN)/python -m flows.pipeline
 
-# In the order of their names the longest files come first: faults, flows.
+# In the order of their names the longest files come first: faults, flows. Three at once, for tests
+# wait a third of their time for servers and other processes: so two cores are kept busy.
 test: $(READY)  ## the tests, a tenth of the fault injection; ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not server and not bench'
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not server and not bench'
 
 test-server: $(READY)  ## deployments, Dask and S3 on real servers; five minutes
 	$(BIN)/python -m pytest -m server

@@ -31,8 +31,9 @@ JsonFlag = Annotated[
 _NO_PERMISSION = "ask for permission to use it, or give another place"
 _NO_SERVER = (
     "(the Prefect server of PREFECT_API_URL does not answer, or not as one of this version: start "
-    "one, as with `python -m flows.server`, or unset PREFECT_API_URL, and a temporary one is used)"
+    "one, as with `python -m flows.server`{or_else})"
 )
+_OR_A_TEMPORARY_ONE = ", or unset PREFECT_API_URL, and a temporary one is used"
 
 
 def command_line(
@@ -53,7 +54,7 @@ def command_line(
     `needs_server` not: it is then a plain function, which answers at once.
     """
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
-    with errors_told():
+    with errors_told(or_else=_OR_A_TEMPORARY_ONE):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_told():
             summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -70,8 +71,11 @@ def plain_command_line(run: Callable[[], None], module: str) -> None:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
-    """End the process where the block fails by what a person can act on: one line, an exit code."""
+def errors_told(*, or_else: str = "") -> Iterator[None]:
+    """End the process where the block fails by what a person can act on: one line, an exit code.
+
+    `or_else` is said where the server does not answer: what else to do than to start one.
+    """
     try:
         yield
     except CycloptsError as error:
@@ -90,7 +94,7 @@ def errors_told() -> Iterator[None]:
     except (RuntimeError, TransportError) as error:
         if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
             raise
-        sys.exit(_said(f"error: {error} {_NO_SERVER}", code=1))
+        sys.exit(_said(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1))
     except KeyboardInterrupt:
         sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
 

@@ -28,6 +28,7 @@ from flows.parameters import FeatureParameters
 from stores.run import TestOpening
 from stores.runs import RunStore
 from tasks.candidates import candidates_of
+from tasks.leaderboard import differences, settings_in
 from tasks.progress import watched
 
 EXTRACTED = "gargalo.features.extracted"
@@ -194,16 +195,24 @@ def _in_markdown(
         metrics = openings[-1].metrics.items()
         told = (f"{n.removeprefix('test_').replace('_', ' ')} {value:.4f}" for n, value in metrics)
         yield f"On the test split: {', '.join(told)}."
-    yield "\n| head | train | validation | run |\n|---|---|---|---|"
+    yield "\n| head | train | validation | run | settings that differ |\n|---|---|---|---|---|"
+    differ = differences(map(_settings, candidates))
     for one in candidates[:MOST_HEADS]:
         name = f"**{one['name']}**" if one is chosen else one["name"]
         accuracies = f"{_told(one['train'])} | {_told(one['validation'])}"
-        yield f"| {name} | {accuracies} | `{one['run'].id[:16]}` |"
+        run = one["run"].id
+        yield f"| {name} | {accuracies} | `{run[:16]}` | {differ[run]} |"
     if len(candidates) > MOST_HEADS:
         yield f"\nand {len(candidates) - MOST_HEADS} more"
     if report:
         where = report.absolute()
         yield f"\nReport: [{where}](file://{quoted(str(where))})"
+
+
+def _settings(candidate: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    run = candidate["run"]
+    told = {"parameters": run.parameters, "specification": run.head, "seed": run.seed}
+    return run.id, run.head["kind"], settings_in(told)
 
 
 def _told(accuracy: float | None) -> str:

@@ -142,7 +142,7 @@ def _tell_stats(summary: dict[str, Any]) -> str:
         f"fine-tuning {row['run']}"
         for row in summary["checkpoints"]
     ]
-    return lines_of(lines)
+    return "\n".join(lines) or "no features and no checkpoints (list: what there is besides)"
 
 
 def _tell_verify(summary: dict[str, Any]) -> str:

@@ -3,12 +3,12 @@
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
 from tasks.finetune.specification import head_settings, in_words
-from tasks.leaderboard import in_one_word, is_setting
+from tasks.leaderboard import differences, is_setting, settings_in
 
 MOST_HEADS = 10
 
@@ -55,12 +55,12 @@ def tell_sweep(summary: dict[str, Any]) -> str:
         f"{summary['trained']} trained, {summary['cached']} cached, {summary['failed']} failed",
         *_remarked(summary),
     ]
-    differences = _differences(
-        (run["run"], run["specification"]["kind"], _settings_in(run)) for run in runs
+    differ = differences(
+        (run["run"], run["specification"]["kind"], settings_in(run)) for run in runs
     )
     for run in runs[:MOST_HEADS]:
         mark = "*" if run["run"] == summary["run"] else " "
-        about = f"{run['specification']['kind']:9} {differences[run['run']]}".rstrip()
+        about = f"{run['specification']['kind']:9} {differ[run['run']]}".rstrip()
         lines.append(
             f"{mark} {by} {run['metrics']['validation_accuracy']:.4f}  run {run['run'][:16]}  "
             f"{about}"
@@ -76,31 +76,6 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     lines += _tested(summary)
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
-
-
-def _differences(runs: Iterable[tuple[str, str, dict[str, Any]]]) -> dict[str, str]:
-    """Return by run the settings in which it is not like all others.
-
-    `runs` are their ids, the kinds of their heads, and their settings: those of the features are
-    compared with all runs', those of a head (and its seed) with the runs' of its kind.
-    """
-    values: dict[tuple[str, str], set[str]] = defaultdict(set)
-    told = list(runs)
-    for _, kind, settings in told:
-        for name, value in settings.items():
-            values[_compared_in(name, kind), name].add(json.dumps(value))
-    return {
-        run: ", ".join(
-            f"{name.removeprefix('head.').removeprefix('finetuning.')} {in_one_word(value)}"
-            for name, value in settings.items()
-            if value not in (None, "", []) and len(values[_compared_in(name, kind), name]) > 1
-        )
-        for run, kind, settings in told
-    }
-
-
-def _compared_in(name: str, kind: str) -> str:
-    return kind if name == "seed" or name.startswith("head.") else ""
 
 
 def _measured_by(folds: int) -> str:
@@ -176,7 +151,7 @@ def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator
     width = {name: max(8, len(title)) for name, title in titles.items()}
     columns = "".join(f"  {title:>{width[name]}}" for name, title in titles.items())
     yield f"  {'run':16}  {'head':9}{columns}  settings that differ"
-    differences = _differences(
+    differ = differences(
         (run["run"], run["head"], {name: run[name] for name in run if is_setting(name)})
         for run in runs
     )
@@ -186,15 +161,8 @@ def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator
             for name in titles
         )
         failed = f"failed: {run['failure']}" if run["failure"] else ""
-        about = ", ".join(filter(None, [differences[run["run"]], failed]))
+        about = ", ".join(filter(None, [differ[run["run"]], failed]))
         yield f"  {run['run'][:16]}  {run['head']:9}{told}  {about}".rstrip()
-
-
-def _settings_in(run: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run of a sweep, as the leaderboard calls them."""
-    features = {name: value for name, value in run["parameters"].items() if is_setting(name)}
-    head = {f"head.{name}": value for name, value in run["specification"].items()}
-    return {**features, "seed": run["seed"], **head}
 
 
 def _told_run(run: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.mirror import at_address, delete_there, pull, shown, store_path
+from stores.mirror import delete_there, is_store, pull, shown, store_path
 from stores.publish import publish_file, sync_folder
 
 LAYERS_VERSION = 1
@@ -52,7 +52,8 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
     """
     path, store = _path(root), store_path(root)
     for layer in layers:
-        if not _may_be_a_store(layer):
+        pull(layer / "features")
+        if not (is_store(layer) or _is_empty(layer)):
             raise NotInStore(
                 f"--read-through {shown(layer)}: there is no store; give the folder of one (which "
                 "may be empty yet), or none"
@@ -69,14 +70,8 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
         publish_file(content, path, tmp=store / "tmp")
 
 
-def _may_be_a_store(layer: Path) -> bool:
-    pull(layer / "features")
-    if at_address(layer / "features") is not None:
-        return True  # there are no folders at an address, and so no empty ones
-    parts = ("datasets", "features", "runs")
-    return any((layer / part).is_dir() for part in parts) or (
-        layer.is_dir() and not any(layer.iterdir())
-    )
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _path(root: str | os.PathLike[str]) -> Path:

@@ -5,11 +5,13 @@ deleted at any time. What these functions do concerns mirrors alone: of an ordin
 what they are.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath
 from typing import Any
 
@@ -29,6 +31,8 @@ from stores.remote import (
 from stores.remote_folders import LOOKS
 
 CACHE_BYTES = 20 * 2**30
+# What a folder answers that was badly chosen, and not a disk that fails or is full.
+_UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _ONE_SLASH = re.compile("[a-z][a-z0-9+.-]+:/(?!/)")
 _LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
@@ -62,10 +66,11 @@ def mirror_of(address: str) -> Path:
         look_again()
         with suppress(CorruptStore, FileNotFoundError):  # it is made anew; a newer one is not
             remote_of(mirror)
-        make_folder(mirror)
-        draft = mirror / f"{MARK}.{os.getpid()}"
-        draft.write_text(content)
-        draft.replace(mirror / MARK)
+        with _cache_explained():
+            make_folder(mirror)
+            draft = mirror / f"{MARK}.{os.getpid()}"
+            draft.write_text(content)
+            draft.replace(mirror / MARK)
     look_again(changed=changed)
     return mirror
 
@@ -95,6 +100,12 @@ def shown(store: str | os.PathLike[str]) -> str:
     """Return how a store is called on a command line: its address, or its folder."""
     remote = remote_of(Path(store))
     return remote.address if remote and remote.mirror == Path(store) else os.fspath(store)
+
+
+def is_store(root: Path) -> bool:
+    """Tell whether a folder is a store; at an address there are no folders, so any may be one."""
+    parts = ("datasets", "features", "runs")
+    return remote_of(root) is not None or any((root / part).is_dir() for part in parts)
 
 
 def pull(path: Path) -> None:
@@ -177,6 +188,20 @@ def move_there(source: Path, target: Path) -> bool:
 
 def _cache() -> Path:
     return Path(os.environ.get("GARGALO_CACHE") or "~/.cache/gargalo").expanduser().absolute()
+
+
+@contextmanager
+def _cache_explained() -> Iterator[None]:
+    """Raise StoreRefused where nothing can be kept in the cache, whatever disk it is on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNFIT:
+            raise
+        raise StoreRefused(
+            f"{_cache()}: {error.strerror}; what is fetched of an address is kept there: give "
+            "another folder by GARGALO_CACHE"
+        ) from error
 
 
 def _limit() -> int:

@@ -31,7 +31,7 @@ def what_is_wrong(mistake: Mapping[str, Any]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Return the names that are most like one that does not exist, if any are."""
-    return get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return get_close_matches(name, sorted(known), n=3, cutoff=0.6)
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> InputError:

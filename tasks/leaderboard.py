@@ -1,7 +1,8 @@
 """The leaderboard: all runs of a store as one table, one run in full, two runs side by side."""
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,38 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def is_setting(column: str) -> bool:
     """Tell whether a column holds a setting of features, head or fine-tuning, or the seed."""
     return column in {*OF_FEATURES, "seed"} or column.startswith(("head.", "finetuning."))
+
+
+def settings_in(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run that was just trained, as the leaderboard calls them."""
+    features = {name: value for name, value in run["parameters"].items() if is_setting(name)}
+    head = {f"head.{name}": value for name, value in run["specification"].items()}
+    return {**features, "seed": run["seed"], **head}
+
+
+def differences(runs: Iterable[tuple[str, str, dict[str, Any]]]) -> dict[str, str]:
+    """Return by run the settings in which it is not like all others.
+
+    `runs` are their ids, the kinds of their heads, and their settings: those of the features are
+    compared with all runs', those of a head (and its seed) with the runs' of its kind.
+    """
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    told = list(runs)
+    for _, kind, settings in told:
+        for name, value in settings.items():
+            values[_compared_in(name, kind), name].add(json.dumps(value))
+    return {
+        run: ", ".join(
+            f"{name.removeprefix('head.').removeprefix('finetuning.')} {in_one_word(value)}"
+            for name, value in settings.items()
+            if value not in (None, "", []) and len(values[_compared_in(name, kind), name]) > 1
+        )
+        for run, kind, settings in told
+    }
+
+
+def _compared_in(name: str, kind: str) -> str:
+    return kind if name == "seed" or name.startswith("head.") else ""
 
 
 def in_one_word(value: object) -> object:

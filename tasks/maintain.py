@@ -19,7 +19,7 @@ from stores.garbage import Garbage, aged, collect, drafts
 from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
-from stores.mirror import at_address, files_in, half_published, local_shard, pull, shown
+from stores.mirror import files_in, half_published, is_store, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
@@ -198,6 +198,5 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 def check_exists(store: Path, *, flag: str = "--store") -> None:
     """Raise NotInStore where there is no store; the flag is the one that gave it."""
     pull(store)
-    parts = ("datasets", "features", "runs")
-    if not at_address(store) and not any((store / part).is_dir() for part in parts):
+    if not is_store(store):
         raise NotInStore(f"{shown(store)}: there is no store; give its folder with {flag}")

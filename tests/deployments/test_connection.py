@@ -59,6 +59,7 @@ def test_no_server_is_one_line_with_the_way_to_start_one(run, module):
     assert (code, errors.count("\n")) == (1, 1), errors
     assert "http://127.0.0.1:1/api" in errors
     assert "python -m flows.server" in errors
+    assert "unset" not in errors  # deployments need one
 
 
 def test_deployments_need_a_server_that_stays(run):

@@ -55,6 +55,14 @@ def test_a_second_run_computes_and_trains_nothing_and_shows_it_as_cached(deploye
     assert (row["images"], row["computed"]) == (30, 1)
 
 
+def test_heads_of_a_sweep_are_told_apart(deployed, first):
+    parameters = SMALL | {"head": ["logistic"], "grid": ["inverse_regularization=0.1,1"]}
+    swept = deployed.run("sweep/weekly", file=None, parameters=parameters)
+    assert swept.state.name == "Completed", swept.state.message
+    heads = deployed.artifacts(swept)["heads-photos"].data
+    assert all(f"| inverse_regularization {value} |" in heads for value in ("0.1", "1.0"))
+
+
 def test_an_extract_that_completed_starts_a_training_on_its_features(deployed, first):
     # As the server's form has it: all parameters are said, those too that are as usual.
     form = ExtractParameters(image_size=48).model_dump(mode="json")

@@ -48,6 +48,11 @@ def test_a_pipeline_tells_a_rejected_file_once():
     assert told.count("cat/2.jpg") == 1
 
 
+def test_a_store_without_features_has_none():
+    told = tell_maintain({"action": "stats", "stats": [], "checkpoints": []})
+    assert told.startswith("no features and no checkpoints")
+
+
 def test_checkpoints_are_told_beside_the_rest():
     kept = {"run": "0123456789abcdef", "checkpoints": 1, "bytes": 3 * 2**19, "epochs": 2}
     told = tell_maintain({"action": "stats", "stats": [], "checkpoints": [kept]})

@@ -140,6 +140,13 @@ def test_a_size_that_is_none_is_refused(machine, monkeypatch):
         machine()
 
 
+def test_a_cache_that_is_no_folder_is_named(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(StoreRefused, match=r"/cache: .*another folder by GARGALO_CACHE"):
+        mirror_of("memory://bucket/store")
+
+
 def test_a_mirror_says_whose_it_is_and_no_secret(machine, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
     mirror = machine()

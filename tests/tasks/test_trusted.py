@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from tasks.engines.choice import WORTH_CONVERTING, choose_engine
 from tasks.engines.openvino_engine import OpenVinoEngine, is_kept
 from tasks.errors import ExtractionError, InputError
 from tasks.recipes import make_job
+from tests.stores.samples import flip
 from tests.tasks.extraction import REQUEST, extract, write_folder, write_image
 
 MOBILENET = replace(REQUEST, backbone="mobilenet", image_size=32, seed=3)
@@ -120,18 +122,16 @@ def test_what_cannot_be_converted_is_computed_by_keras(tiny, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "agreement.json"])
-def test_a_damaged_model_is_converted_again(tmp_path, caplog, name):
-    engine_of(tmp_path).compute(some_pixels(2))
-    (path,) = tmp_path.glob(f"engines/openvino/*/{name}")
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
+def test_a_damaged_model_is_converted_again(kept, tmp_path, caplog, name):
+    store = shutil.copytree(kept, tmp_path / "store")
+    (path,) = store.glob(f"engines/openvino/*/{name}")
+    flip(path, path.stat().st_size // 2)
     with caplog.at_level(logging.WARNING, "gargalo.extract"):
-        engine = engine_of(tmp_path)
+        engine = engine_of(store)
     assert "is damaged" in caplog.text
     engine.compute(some_pixels(2))
     assert engine.take_checked() == 2
-    assert is_kept(job_of(tmp_path))
+    assert is_kept(job_of(store))
 
 
 def test_a_model_is_kept_for_exactly_this(kept):

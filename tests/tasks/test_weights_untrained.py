@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,32 +19,30 @@ from tests.tasks.extraction import REQUEST
 
 SIZE = (32, 32)
 
-HASHES = """
-import hashlib, sys
-from pathlib import Path
+PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+FEATURES = """
+import sys
 import numpy as np
-from tasks.engines import load_engine
-from tasks.recipes import FeatureRequest, make_job
-pixels = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-for seed in map(int, sys.argv[1:]):
-    asked = FeatureRequest(
-        "mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", seed, "exact", "float32"
-    )
-    (rows,) = load_engine(make_job(asked, store=Path("nowhere"), engine="keras")).compute(pixels)
-    print(seed, hashlib.sha256(rows.tobytes()).hexdigest())
+from tests.tasks.test_weights_untrained import features
+np.savez(sys.argv[1], **{str(seed): features(seed) for seed in (1, 0)})
 """
 
 
-def test_a_seed_gives_the_same_features_in_any_process():
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", HASHES, *seeds], check=True, capture_output=True, text=True
-        ).stdout.splitlines()
-        for seeds in (["0", "1"], ["1", "0"])
-    ]
-    first, second = (dict(line.split() for line in lines) for lines in told)
-    assert first == second
-    assert first["0"] != first["1"]
+def features(seed):
+    job = make_job(
+        replace(REQUEST, backbone="mobilenet", image_size=32, seed=seed), store=None, engine="keras"
+    )
+    (rows,) = load_engine(job).compute(PIXELS)
+    return rows
+
+
+def test_a_seed_gives_the_same_features_in_any_process(tmp_path):
+    here = {seed: features(seed) for seed in (0, 1)}
+    command = [sys.executable, "-c", FEATURES, tmp_path / "there.npz"]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
+    there = np.load(tmp_path / "there.npz")
+    assert all(np.array_equal(here[seed], there[str(seed)]) for seed in here)
+    assert not np.array_equal(here[0], here[1])
 
 
 def test_a_seed_gives_the_same_weights_whatever_other_threads_draw():

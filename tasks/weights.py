@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-import re
 import socket
-import warnings
-from collections import Counter
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
@@ -13,15 +10,14 @@ from pathlib import Path
 from pkgutil import resolve_name
 from textwrap import shorten
 from typing import Any, Literal
-from zipfile import BadZipFile
 
-import h5py
 import numpy as np
 
 from stores.memory import recall, remember
 from tasks.backbones import EFFICIENTNET_LITE0, Backbone
 from tasks.backend import check_backend
 from tasks.errors import InputError, WeightsError
+from tasks.keras_weights import load_keras_weights
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
 
         load_torch_weights(model, path)
     else:
-        _load_keras_weights(model, path, backbone)
+        load_keras_weights(model, path, backbone.name)
 
 
 def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Path) -> str:
@@ -197,56 +193,3 @@ def _build_with_imagenet(backbone: Backbone, image_size: tuple[int, int]) -> Any
             "out: bring the file from a machine with a network and give --weights PATH, or use "
             f"--backbone {EFFICIENTNET_LITE0}, whose weights are installed"
         ) from error
-
-
-def _load_keras_weights(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
-    if not h5py.is_hdf5(path):
-        raise _other_architecture(
-            path, backbone, "it is no Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
-        )
-    try:
-        with warnings.catch_warnings():
-            # Keras warns of containers without weights; what was not set is found below.
-            warnings.simplefilter("ignore")
-            model.load_weights(path)
-        stored, own = _stored_arrays(path), Counter(_name(v.numpy()) for v in model.weights)
-        foreign, unset = stored - own, own - stored
-    except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
-        raise _other_architecture(path, backbone, _first_sentence(error)) from error
-    if foreign or unset:
-        raise _other_architecture(
-            path,
-            backbone,
-            f"{foreign.total()} arrays of the file belong to no layer, "
-            f"{unset.total()} of the backbone's are not in the file",
-        )
-
-
-def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:
-    """Count the arrays of a weights file, leaving out an optimiser's and random states."""
-    arrays: list[Any] = []
-
-    def visit(name: str, item: object) -> None:
-        left_out = name.startswith("optimizer") or "seed_generator" in name
-        if isinstance(item, h5py.Dataset) and not left_out:
-            arrays.append(item[()])
-
-    with h5py.File(path, "r", locking=False) as file:
-        file.visititems(visit)
-    return Counter(_name(np.asarray(array)) for array in arrays)
-
-
-def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
-    values = np.ascontiguousarray(array, np.float32)
-    return (*values.shape, hashlib.sha256(values.data).digest())
-
-
-def _first_sentence(error: Exception) -> str:
-    return re.split(r"(?<=[.:;]) ", " ".join(str(error).split()))[0].rstrip(".:;")
-
-
-def _other_architecture(path: Path, backbone: Backbone, what: str) -> WeightsError:
-    return WeightsError(
-        f"{path}: these are not weights of {backbone.name} without its classifier: {what}; give "
-        "the file that fits, or the --backbone that it was saved from"
-    )

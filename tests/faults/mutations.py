@@ -246,10 +246,10 @@ MUTATIONS = (
     ),
     Mutation(
         "arrays of the weights file left unused",
-        "tasks/weights.py",
+        "tasks/keras_weights.py",
         "    if foreign or unset:\n",
         "    if unset:\n",
-        "tests/tasks/test_weights.py::test_weights_of_another_model_are_refused",
+        "tests/tasks/test_keras_weights.py::test_weights_of_another_model_are_refused",
     ),
     Mutation(
         "an engine trusted without a look",

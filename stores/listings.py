@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
 
 
+class Outdated(OSError):
+    """What came is not what was listed: it was replaced meanwhile, or cut off on its way."""
+
+
 class Listed(NamedTuple):
     """One object at an address: bytes, what changes with its content, and when that was (s)."""
 

@@ -16,14 +16,13 @@ from pathlib import Path, PosixPath
 from typing import Any
 
 from stores.errors import CorruptStore, StoreRefused
-from stores.listings import Listed
+from stores.listings import Listed, Outdated
 from stores.publish import make_folder
 from stores.pulling import RECORDED_FOLDER, pull_small_files
 from stores.remote import (
     MARK,
     MIRROR_VERSION,
     RECORDS,
-    Outdated,
     folder_name,
     look_again,
     remote_of,

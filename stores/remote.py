@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, explained
-from stores.listings import Listed, Listings
+from stores.listings import Listed, Listings, Outdated
 from stores.reaching import reached
 
 MARK = "remote.json"
@@ -30,10 +30,6 @@ RECORDS = {"run.json", "checkpoint.json"}
 STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 _NAME = re.compile("[0-9a-f]{16}")
 _mirrors: set[Path] = set()  # that this process has seen
-
-
-class Outdated(OSError):
-    """What came is not what was listed: it was replaced meanwhile, or cut off on its way."""
 
 
 class Remote:

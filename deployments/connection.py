@@ -4,9 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import WorkPool
 from prefect.settings import PREFECT_API_URL
+from prefect.workers.process import ProcessWorker
 
 from tasks.errors import InputError
+
+
+def check_pool(found: WorkPool) -> None:
+    """Raise InputError where a work pool is of another type than a worker here."""
+    if found.type != ProcessWorker.type:
+        raise InputError(
+            f"work pool {found.name!r} is of type {found.type}, expected {ProcessWorker.type}: "
+            f"delete it (prefect work-pool delete {found.name}), or rename it"
+        )
 
 
 @contextmanager

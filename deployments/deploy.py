@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_UI_URL
 from prefect.workers.process import ProcessWorker
@@ -20,9 +19,11 @@ from deployments.configuration import (
     environment,
     names_of,
 )
-from deployments.connection import server
+from deployments.connection import check_pool, server
 from flows.command_line import plain_command_line
 from tasks.errors import InputError
+
+_SAMPLE = "the embedded sample"
 
 
 def deploy() -> None:
@@ -31,13 +32,14 @@ def deploy() -> None:
     names = names_of(deployments(places))
     with server() as client:
         _make_pool(client)
-        active = {name: _schedules(client, name, active=True) for name in names}
+        before = {name: _found(client, name) for name in names}
         _run_prefect("deploy", "--all", "--prefect-file", str(CONFIGURATION), places=places)
-        kept = [name for name in names if _switch_on(client, name, active[name])]
+        kept = [name for name in names if _keep_active(client, name, before[name])]
     others = f"all schedules but those of {', '.join(kept)}" if kept else "all schedules"
     lines = [
         f"deployed, to be run in {places['GARGALO_HOME']}:",
         *(f"  {name}" for name in names),
+        _about(places, before["pipeline/nightly"]),
         f"{others} are inactive: switch on what you want, at {PREFECT_UI_URL.value()}/deployments",
         "next: make worker (python -m deployments.worker), and, to try it, "
         "prefect deployment run pipeline/nightly",
@@ -47,12 +49,7 @@ def deploy() -> None:
 
 def _make_pool(client: SyncPrefectClient) -> None:
     try:
-        found = client.read_work_pool(POOL)
-        if found.type != ProcessWorker.type:
-            raise InputError(
-                f"work pool {POOL!r} is of type {found.type}, expected {ProcessWorker.type}: "
-                f"delete it (prefect work-pool delete {POOL}), or rename it"
-            )
+        check_pool(client.read_work_pool(POOL))
     except ObjectNotFound:
         template = ProcessWorker.get_default_base_job_template()
         client.create_work_pool(
@@ -75,24 +72,36 @@ def _run_prefect(*arguments: str, places: dict[str, str]) -> None:
         raise InputError(f"prefect {' '.join(arguments)} failed: {words[-500:]}")
 
 
-def _schedules(
-    client: SyncPrefectClient, name: str, *, active: bool
-) -> Sequence[DeploymentSchedule]:
-    """Return the schedules of a deployment, if it is there, that are switched on, or off."""
+def _found(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
     with suppress(ObjectNotFound):
-        found = client.read_deployment_by_name(name).schedules
-        return [schedule for schedule in found if schedule.active == active]
-    return ()
+        return client.read_deployment_by_name(name)
+    return None
 
 
-def _switch_on(client: SyncPrefectClient, name: str, before: Sequence[DeploymentSchedule]) -> bool:
-    """Switch on what was on before, and was replaced; tell whether there was such."""
-    times = [schedule.schedule for schedule in before]
-    again = [s for s in _schedules(client, name, active=False) if s.schedule in times]
-    deployment = client.read_deployment_by_name(name)
-    for schedule in again:
-        client.update_deployment_schedule(deployment.id, schedule.id, active=True)
-    return bool(again)
+def _keep_active(client: SyncPrefectClient, name: str, before: DeploymentResponse | None) -> bool:
+    """Switch on what was on before; tell whether there was such.
+
+    Prefect puts the schedules of the file in the place of all. One that somebody made, or changed,
+    on the server and switched on is made again.
+    """
+    active = [told for told in before.schedules if told.active] if before else []
+    now = client.read_deployment_by_name(name)
+    for told in active:
+        if same := [shipped for shipped in now.schedules if shipped.schedule == told.schedule]:
+            client.update_deployment_schedule(now.id, same[0].id, active=True)
+        else:
+            kept = ("schedule", "active", "max_scheduled_runs", "parameters", "slug")
+            again = DeploymentScheduleCreate(**{name: getattr(told, name) for name in kept})
+            client.create_deployment_schedules(now.id, [again])
+    return bool(active)
+
+
+def _about(places: dict[str, str], before: DeploymentResponse | None) -> str:
+    """Say which images the scheduled runs are about, and if they were about others before."""
+    images = places.get("GARGALO_IMAGES") or _SAMPLE
+    was = (before.parameters.get("folder") or _SAMPLE) if before else images
+    changed = f", and no longer about {was} (IMAGES=FOLDER says which)" if was != images else ""
+    return f"scheduled runs are about {images}{changed}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from prefect.exceptions import ObjectNotFound
 
 from deployments.configuration import POOL
-from deployments.connection import server
+from deployments.connection import check_pool, server
 from flows.command_line import plain_command_line
 from tasks.errors import InputError
 
@@ -18,7 +18,7 @@ def become_a_worker() -> None:
     """Turn this process into a worker of the pool, which runs until it is ended."""
     with server() as client:
         try:
-            client.read_work_pool(POOL)
+            check_pool(client.read_work_pool(POOL))
         except ObjectNotFound:
             raise InputError(
                 f"there is no work pool {POOL!r} on the server: deploy first, with `make deploy` "

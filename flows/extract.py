@@ -12,7 +12,7 @@ from flows.command_line import Summary, command_line
 from flows.compute import compute_missing
 from flows.ingest import ingest_stage
 from flows.parameters import ExtractParameters
-from flows.server_view import run_name, show_accounting, tell_extracted
+from flows.server_view import log_told, run_name, show_accounting, tell_extracted
 from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract
 from stores.features import FeatureStore
@@ -38,6 +38,7 @@ def extract(source: str, *, parameters: ExtractParameters = ExtractParameters())
     manifest = find_manifest(source, parameters)
     manifest, summary = extract_stage(manifest, parameters)
     tell_extracted(manifest.name, parameters)
+    log_told(tell_extract(summary))
     return summary
 
 

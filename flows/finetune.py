@@ -12,7 +12,7 @@ from flows.compute import compute_needed
 from flows.extract import account
 from flows.finetune_parameters import FinetuneParameters
 from flows.progress import announce
-from flows.server_view import progress_artifact, run_name, show_heads
+from flows.server_view import log_told, progress_artifact, run_name, show_heads
 from flows.telling_runs import tell_finetune
 from flows.warm_up import warm_up_finetune
 from stores.features import FeatureStore
@@ -59,10 +59,10 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     )
     if not tuned.failure:
         show_heads(parameters.store, [start.id, tuned.id], tuned.id, report=report)
-    return _summary(start, tuned, manifest, recipe, parameters.store) | {
-        "cached": cached,
-        "report": str(report),
-    }
+    about = {"cached": cached, "report": str(report)}
+    summary = _summary(start, tuned, manifest, recipe, parameters.store) | about
+    log_told(tell_finetune(summary))
+    return summary
 
 
 def tune_stage(

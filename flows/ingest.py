@@ -7,7 +7,7 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.parameters import DatasetParameters, Folder, IngestParameters
-from flows.server_view import run_name
+from flows.server_view import log_told, run_name
 from flows.telling import tell_ingest
 from flows.warm_up import warm_up_ingest
 from stores.manifest import Manifest
@@ -25,6 +25,7 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
         parameters: The data set's name, its splits, and where it is kept.
     """
     _, summary = ingest_stage(folder, parameters)
+    log_told(tell_ingest(summary))
     return summary
 
 

@@ -11,7 +11,7 @@ from flows.extract import extract_stage
 from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
 from flows.parameters import OptionalFolder
-from flows.server_view import run_name, show_heads
+from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
@@ -59,13 +59,15 @@ def pipeline(
         chosen=trained["run"],
     )
     show_heads(parameters.store, runs, trained["run"], report=report)
-    return {
+    summary = {
         "about": about,
         "ingest": ingested,
         "extract": extracted,
         "train": trained,
         "report": str(report),
     }
+    log_told(tell_pipeline(summary))
+    return summary
 
 
 def folder_or_sample(

@@ -91,8 +91,15 @@ def show_heads(
             )
 
 
+def log_told(told: str) -> None:
+    """Have the run's log say what the command line prints."""
+    if _stays():
+        get_run_logger().info("%s", told)
+
+
 def show_told(what: str, told: str) -> None:
-    """Keep what the command line prints, of a flow whose answer that is."""
+    """Keep what the command line prints, where that is the answer; the log says it too."""
+    log_told(told)
     with _showing() as showing:
         if showing:
             create_markdown_artifact(
@@ -106,21 +113,20 @@ def is_deployed() -> bool:
 
 
 def tell_extracted(dataset: str, asked: FeatureParameters) -> None:
-    """Emit the event that the features of a data set are there, with the flags of a training.
+    """Emit for each tap the event that a data set's features are there, with a training's flags.
 
     A deployment's extract does, so that what a person tries by hand starts nothing.
     """
     if not is_deployed():
         return
-    own = FeatureParameters(**{n: getattr(asked, n) for n in FeatureParameters.model_fields})
-    emit_event(
-        EXTRACTED,
-        resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},
-        payload={
-            "dataset": dataset,
-            "parameters": own.unusual(),
-        },
-    )
+    own = {name: getattr(asked, name) for name in FeatureParameters.model_fields}
+    for tap in asked.tap:
+        parameters = FeatureParameters(**own | {"tap": [tap]}).unusual()
+        emit_event(
+            EXTRACTED,
+            resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},
+            payload={"dataset": dataset, "parameters": parameters},
+        )
 
 
 @contextmanager

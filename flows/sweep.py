@@ -15,7 +15,7 @@ from flows.extract import account
 from flows.head_parameters import SweepParameters
 from flows.parameters import FeatureParameters
 from flows.progress import announce
-from flows.server_view import run_name, show_heads
+from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_sweep
 from flows.train import feature_shape, find_data_set
 from stores.manifest import Manifest
@@ -88,7 +88,9 @@ def sweep(
         survey=True,
     )
     show_heads(parameters.store, [run.id for run in trained], chosen.id, report=report)
-    return _summary(runs, manifest, swept, trained, chosen) | {"report": str(report)}
+    summary = _summary(runs, manifest, swept, trained, chosen) | {"report": str(report)}
+    log_told(tell_sweep(summary))
+    return summary
 
 
 def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:

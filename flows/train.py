@@ -10,7 +10,7 @@ from flows.command_line import Summary, command_line
 from flows.head_parameters import OpenTestParameters, TrainParameters
 from flows.parameters import FeatureParameters
 from flows.progress import announce
-from flows.server_view import run_name, show_heads
+from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_train
 from stores.features import FeatureStore
 from stores.manifest import Manifest
@@ -39,6 +39,7 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
     tested_by = "train" if parameters.open_test else None
     summary = train_stage(manifest, parameters, tested_by=tested_by)
     show_heads(parameters.store, [run["run"] for run in summary["runs"]], summary["run"])
+    log_told(tell_train(summary))
     return summary
 
 

@@ -132,7 +132,8 @@ class FeatureStore:
         unreadable = []
         for shard in list(self._index):
             try:
-                unpack(self._index.local_shard(shard.digest), self.recipe)
+                # From an address: what is there is in question, and not what the mirror has of it.
+                unpack(self._index.local_shard(shard.digest, again=True), self.recipe)
             except FileNotFoundError:
                 continue  # collected by another process just now
             except CorruptStore as error:

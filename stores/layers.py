@@ -12,6 +12,7 @@ from pathlib import Path
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.mirror import delete_there, is_store, pull, shown, store_path
 from stores.publish import publish_file, sync_folder
+from stores.remote import remote_of
 
 LAYERS_VERSION = 1
 
@@ -53,7 +54,7 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
     path, store = _path(root), store_path(root)
     for layer in layers:
         pull(layer / "features")
-        if not (is_store(layer) or _is_empty(layer)):
+        if not (_may_become_a_store(layer) or is_store(layer)):
             raise NotInStore(
                 f"--read-through {shown(layer)}: there is no store; give the folder of one (which "
                 "may be empty yet), or none"
@@ -70,8 +71,9 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
         publish_file(content, path, tmp=store / "tmp")
 
 
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def _may_become_a_store(layer: Path) -> bool:
+    # There are no folders at an address, and so none that is something else.
+    return remote_of(layer) is not None or (layer.is_dir() and not any(layer.iterdir()))
 
 
 def _path(root: str | os.PathLike[str]) -> Path:

@@ -32,7 +32,7 @@ from stores.remote_folders import LOOKS
 CACHE_BYTES = 20 * 2**30
 # What a folder answers that was badly chosen, and not a disk that fails or is full.
 _UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-_ONE_SLASH = re.compile("[a-z][a-z0-9+.-]+:/(?!/)")
+_FEW_SLASHES = re.compile("([a-z][a-z0-9+.-]+):/?(?!/)")
 _LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
@@ -50,9 +50,7 @@ def mirror_of(address: str) -> Path:
             "'?', a '#' or an '@' after a ':' is taken for; credentials belong in the environment "
             "(AWS_ACCESS_KEY_ID, …) or in AWS's own files"
         )
-    from fsspec import available_protocols
-
-    if protocol not in available_protocols() or not rest.strip("/"):
+    if not _is_known(protocol) or not rest.strip("/"):
         raise StoreRefused(f"{address}: expected a folder, or an address as s3://bucket/prefix")
     if protocol in {"file", "local"}:
         return Path(rest).absolute()
@@ -80,7 +78,7 @@ def store_path(store: str | os.PathLike[str]) -> Path:
     Raises StoreRefused for an address that is none.
     """
     text = os.fspath(store)
-    if _ONE_SLASH.match(text):
+    if (found := _FEW_SLASHES.match(text)) and not Path(text).exists() and _is_known(found[1]):
         raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
     return mirror_of(text) if "://" in text else Path(store)
 
@@ -102,9 +100,9 @@ def shown(store: str | os.PathLike[str]) -> str:
 
 
 def is_store(root: Path) -> bool:
-    """Tell whether a folder is a store; at an address there are no folders, so any may be one."""
+    """Tell whether there is a store, in a folder or at the address of a mirror."""
     parts = ("datasets", "features", "runs")
-    return remote_of(root) is not None or any((root / part).is_dir() for part in parts)
+    return bool(at_address(root)) or any((root / part).is_dir() for part in parts)
 
 
 def pull(path: Path) -> None:
@@ -183,6 +181,12 @@ def move_there(source: Path, target: Path) -> bool:
         remote.move(source, target)
         source.unlink(missing_ok=True)
     return remote is not None
+
+
+def _is_known(protocol: str) -> bool:
+    from fsspec import available_protocols
+
+    return protocol in available_protocols()
 
 
 def _cache() -> Path:

@@ -103,7 +103,8 @@ class Reading:
             first = self._ids[int(np.argmax(absent)), :KEY_BYTES].tobytes().hex()
             raise MissingFeatures(
                 f"{int(absent.sum())} of {len(absent)} features are not stored under recipe "
-                f"{self._index.recipe} (the first: image {first[:12]}…); extract them first"
+                f"{self._index.recipe} (the first: image {first[:12]}…); extract them first, "
+                "with `python -m flows.extract`"
             )
 
     def _set_aside(self, digest: str, reason: str, tried: set[str]) -> None:

@@ -160,6 +160,7 @@ class RunStore:
             if not (folder / "run.json").exists():
                 raise NotInStore(f"{folder}: run.json is gone; train again")
             self.read(folder.name)
+            pull(folder / "model")  # it may be another by now than the one that was used here
         except (StoreError, OSError) as error:
             yield str(error)
             return

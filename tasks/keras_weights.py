@@ -16,12 +16,18 @@ import numpy as np
 
 from tasks.errors import WeightsError
 
+_ENDING = ".weights.h5"  # by which Keras tells its newer format
+
 
 def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: ANN401
     """Load a file into a backbone, all of it and nothing else; raises WeightsError."""
     if not h5py.is_hdf5(path):
         raise _other_architecture(
             path, backbone, "it is no Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
+        )
+    if not path.name.endswith(_ENDING) and not _is_legacy(path):
+        raise _other_architecture(
+            path, backbone, f"its format is that of files whose names end in {_ENDING}; rename it"
         )
     try:
         with warnings.catch_warnings():
@@ -39,6 +45,15 @@ def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: 
             f"{foreign.total()} arrays of the file belong to no layer, "
             f"{unset.total()} of the backbone's are not in the file",
         )
+
+
+def _is_legacy(path: Path) -> bool:
+    """Tell whether a file is of Keras 2's format, of weights alone or of a whole model."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return "layer_names" in file.attrs or "model_weights" in file
+    except OSError:
+        return True  # damaged: for whoever loads it to say
 
 
 def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:

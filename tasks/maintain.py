@@ -137,12 +137,16 @@ def _merging() -> str:
     return f"merge {shown(task_run.parameters['other'])}"
 
 
-stats_task = task(name="stats", **RETRIED)(stats)
-checkpoint_stats_task = task(name="checkpoint stats", **RETRIED)(checkpoint_stats)
-verify_task = task(name="verify", **RETRIED)(verify)
-reindex_task = task(name="reindex", **RETRIED)(reindex)
-collect_task = task(name="collect garbage", **RETRIED)(collect_garbage)
-list_task = task(name="list", **RETRIED)(list_store)
+stats_task = task(name="stats", task_run_name="stats", **RETRIED)(stats)
+checkpoint_stats_task = task(name="checkpoint stats", task_run_name="checkpoint stats", **RETRIED)(
+    checkpoint_stats
+)
+verify_task = task(name="verify", task_run_name="verify", **RETRIED)(verify)
+reindex_task = task(name="reindex", task_run_name="reindex", **RETRIED)(reindex)
+collect_task = task(name="collect garbage", task_run_name="collect garbage", **RETRIED)(
+    collect_garbage
+)
+list_task = task(name="list", task_run_name="list", **RETRIED)(list_store)
 merge_task = task(name="merge", task_run_name=_merging, **RETRIED)(merge_stores)
 
 

@@ -12,6 +12,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
 )
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
@@ -115,6 +117,12 @@ class Deployed:
         with self.client() as client:
             mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
             return {found.key: found for found in client.read_artifacts(artifact_filter=mine)}
+
+    def log(self, run):
+        """Return what a run's log says on the server."""
+        with self.client() as client:
+            mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+            return "\n".join(told.message for told in client.read_logs(mine))
 
     @contextmanager
     def client(self):

@@ -9,6 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import WorkPool
+
+from deployments.connection import check_pool
+from tasks.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +70,12 @@ def test_deployments_need_a_server_that_stays(run):
     code, errors = run("deployments.deploy", address="")
     assert (code, errors.count("\n")) == (2, 1), errors
     assert "PREFECT_API_URL is not set" in errors
+
+
+def test_a_pool_of_another_type_is_refused():
+    check_pool(WorkPool(name="gargalo", type="process"))
+    with pytest.raises(InputError, match="'gargalo' is of type docker, expected process: delete"):
+        check_pool(WorkPool(name="gargalo", type="docker"))
 
 
 def test_an_old_server_is_one_line(run, old_server, tmp_path):

@@ -34,6 +34,9 @@ def test_a_triggered_pipeline_completes_and_shows_what_it_did(deployed, first):
     assert "logistic" in heads
     assert str(deployed.home / "feature-store/reports/photos-") in heads
     assert shown["learning-curve-photos"].data.startswith("data:image/svg+xml;base64,")
+    log = deployed.log(first)
+    assert "features of photos: 30 computed, 0 cached" in log
+    assert "test split opened 1 time" in log
     assert "extract 1 to 30 of 30 images of photos by efficientnet_lite0 output" in (
         deployed.last_task_states(first)
     )
@@ -65,13 +68,17 @@ def test_heads_of_a_sweep_are_told_apart(deployed, first):
 
 def test_an_extract_that_completed_starts_a_training_on_its_features(deployed, first):
     # As the server's form has it: all parameters are said, those too that are as usual.
-    form = ExtractParameters(image_size=48).model_dump(mode="json")
+    taps = ["block5c_add", "output"]
+    form = ExtractParameters(image_size=48, tap=taps).model_dump(mode="json")
     extracted = deployed.run("extract/on-demand", source="photos", parameters=form)
     assert extracted.state.name == "Completed", extracted.state.message
-    (training,) = deployed.wait_for_runs("train/after-extract", 1)
-    assert training.parameters["dataset"] == "photos"
-    assert training.parameters["parameters"] == {"image_size": 48}
-    assert deployed.wait(training.id).state.name == "Completed"
+    trainings = deployed.wait_for_runs("train/after-extract", 2)
+    assert all(training.parameters["dataset"] == "photos" for training in trainings)
+    asked = [training.parameters["parameters"] for training in trainings]
+    assert {"image_size": 48} in asked
+    assert {"image_size": 48, "tap": ["block5c_add"]} in asked
+    for training in trainings:
+        assert deployed.wait(training.id).state.name == "Completed"
 
 
 def test_what_is_predicted_and_verified_is_shown(deployed, first):
@@ -98,11 +105,27 @@ def test_what_was_switched_on_stays_on_when_it_is_deployed_again(deployed):
     with deployed.client() as client:
         deployment, found = schedule()
         client.update_deployment_schedule(deployment, found.id, active=True)
+        every = IntervalSchedule(interval=timedelta(days=99))
+        client.create_deployment_schedules(deployment, [(every, True)])
     assert "all schedules but those of maintain/weekly" in deployed.deploy().stdout
-    deployment, found = schedule()
-    assert found.active
+    deployment, *found = schedule()
+    assert [told.active for told in found] == [True, True]
+    assert every.interval in [getattr(told.schedule, "interval", None) for told in found]
     with deployed.client() as client:
-        client.update_deployment_schedule(deployment, found.id, active=False)
+        for told in found:
+            client.update_deployment_schedule(deployment, told.id, active=False)
+
+
+def test_it_is_said_what_scheduled_runs_are_about_and_were(deployed):
+    images = deployed.environment["GARGALO_IMAGES"]
+    deployed.environment["GARGALO_IMAGES"] = ""
+    try:
+        told = deployed.deploy().stdout
+    finally:
+        deployed.environment["GARGALO_IMAGES"] = images
+    was = f"and no longer about {deployed.photos} (IMAGES=FOLDER says which)"
+    assert f"scheduled runs are about the embedded sample, {was}" in told
+    assert f"about {deployed.photos}, and no longer about the emb" in deployed.deploy().stdout
 
 
 def test_what_a_worker_runs_is_not_served_as_well(deployed):

@@ -122,6 +122,11 @@ def test_weights_of_another_model_are_refused(tmp_path, kind, name):
     assert "not weights of mobilenet without its classifier" in refused(tmp_path / name)
 
 
+def test_a_newer_file_by_an_older_name_is_to_be_renamed(saved, tmp_path):
+    path = Path(shutil.copy(saved, tmp_path / "one.h5"))
+    assert "names end in .weights.h5; rename it" in refused(path)
+
+
 @pytest.mark.parametrize("change", ["left out", "added"])
 def test_an_array_too_few_or_too_many_is_refused(saved, tmp_path, change):
     path = Path(shutil.copy(saved, tmp_path / "changed.weights.h5"))

@@ -10,7 +10,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.maintain import collect_garbage, list_store, merge_stores, reindex, stats, verify
 from tests.stores.runs import look, publish
-from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows
+from tests.stores.samples import RECIPE, a_store, objects, some_keys, some_rows, stored
 
 
 @pytest.fixture
@@ -29,6 +29,25 @@ def elsewhere(tmp_path, monkeypatch):
 def test_stats_and_verify_see_what_is_there(elsewhere):
     assert stats(elsewhere("other"))[0]["features"] == 6
     assert verify(elsewhere("other")) == {f"features {RECIPE}": []}
+
+
+def test_verify_finds_what_is_damaged_there_though_it_is_whole_here(elsewhere):
+    mirror = elsewhere("one")
+    (shard,) = (name for name in objects(mirror) if name.endswith(".h5"))
+    content = stored(mirror, shard).getbuffer()
+    content[len(content) // 2] ^= 1
+    assert "digest" in str(verify(mirror))
+    assert verify(mirror) == {f"features {RECIPE}": []}  # it was set aside
+
+
+def test_verify_finds_a_model_that_is_another_there(elsewhere):
+    runs = RunStore(elsewhere("one"))
+    run = publish(runs)
+    assert runs.verify() == {f"run {run.id[:16]}": []}
+    (name,) = (name for name in objects(runs.root) if "/model/" in name)
+    remote = remote_of(runs.root)
+    remote._files.pipe_file(remote._at(name), b"another")
+    assert "damaged" in str(runs.verify())
 
 
 def test_a_lost_recipe_comes_back(elsewhere):

@@ -39,6 +39,8 @@ class LayerIndex(ReadOnlyIndex):
         try:
             if not self._root.is_dir():
                 raise FileNotFoundError(f"{self._root}: there is no such folder")
+            if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
+                raise FileNotFoundError(f"{self._root}: the folder is empty")
             self._recall()
             return super().refresh()
         except (OSError, NewerFormat) as error:

@@ -84,7 +84,14 @@ def test_a_shard_that_may_no_longer_be_read_is_missing(public):
     assert in_child(read, nobody=True) == 4
 
 
-@pytest.mark.parametrize("delete", [shutil.rmtree, lambda root: root.rename(root.parent / "away")])
+def unmount(root):
+    shutil.rmtree(root)
+    root.mkdir()
+
+
+@pytest.mark.parametrize(
+    "delete", [shutil.rmtree, lambda root: root.rename(root.parent / "away"), unmount]
+)
 def test_a_layer_that_is_gone_is_said_and_passed_over(team, delete, caplog):
     store = own(team)
     assert not store.missing(KEYS).any()

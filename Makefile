@@ -28,7 +28,7 @@ check: $(READY)  ## lint, format, types
 faults: $(READY)  ## all of the fault injection; half an hour
 	GARGALO_FAULTS=full $(BIN)/python -m pytest tests/faults
 
-bench: $(READY)  ## all figures, into benchmarks/RESULTS.md; three quarters of an hour, on a machine left alone
+bench: $(READY)  ## all figures, into benchmarks/RESULTS.md; an hour, on a machine left alone
 	$(BIN)/python -m benchmarks
 
 server: $(READY)  ## a Prefect server that makes every run start in a third of the time

@@ -28,6 +28,7 @@ from stores.remote import (
     remote_of,
 )
 from stores.remote_folders import LOOKS
+from stores.safe_files import note_root
 
 CACHE_BYTES = 20 * 2**30
 # What a folder answers that was badly chosen, and not a disk that fails or is full.
@@ -80,7 +81,7 @@ def store_path(store: str | os.PathLike[str]) -> Path:
     text = os.fspath(store)
     if (found := _FEW_SLASHES.match(text)) and not Path(text).exists() and _is_known(found[1]):
         raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
-    return mirror_of(text) if "://" in text else Path(store)
+    return note_root(mirror_of(text) if "://" in text else Path(store))
 
 
 class TravellingStore(PosixPath):

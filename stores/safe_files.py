@@ -13,8 +13,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from stores.errors import CorruptStore
 
@@ -68,10 +68,10 @@ def within(root: Path, name: str) -> Path:
     return root.joinpath(*parts)
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading; raises IrregularFile, FileNotFoundError, or another OSError."""
     with entered(path.parent) as folder:
-        return _checked_open(path, folder, _READ, "rb")
+        return os.fdopen(_checked(path, folder, _READ), "rb")
 
 
 def read_bytes(path: Path, *, max_bytes: int | None = None) -> bytes:
@@ -88,38 +88,41 @@ def read_text(path: Path, *, max_bytes: int = RECORD_BYTES) -> str:
     return read_bytes(path, max_bytes=max_bytes).decode()
 
 
-def create(path: Path) -> BinaryIO:
+def create(path: Path) -> BufferedRandom:
     """Create a file and open it for writing; raises FileExistsError where there is anything."""
     with entered(path.parent) as folder, named_errors(path):
-        return os.fdopen(os.open(path.name, _CREATE, 0o666, dir_fd=folder), "w+b")
+        descriptor = os.open(path.name, _CREATE, 0o666, dir_fd=folder)
+    return os.fdopen(descriptor, "w+b")
 
 
-def open_lock(path: Path) -> tuple[BinaryIO, bool]:
+def open_lock(path: Path) -> tuple[BufferedRandom, bool]:
     """Open a file that is there to be locked, or create it; tell also if it was created."""
     with suppress(FileExistsError):
         return create(path), True
     with entered(path.parent) as folder:
-        return _checked_open(path, folder, _LOCK, "r+b"), False
+        return os.fdopen(_checked(path, folder, _LOCK), "r+b"), False
 
 
 def status(path: Path) -> os.stat_result | None:
-    """Return what is known of a file, of a link itself; None where there is nothing."""
+    """Return what is known of a file, in a store of a link itself; None where there is nothing."""
     try:
         with entered(path.parent) as folder, named_errors(path):
-            return os.stat(path.name, dir_fd=folder, follow_symlinks=is_root(path))
+            return os.stat(path.name, dir_fd=folder, follow_symlinks=not is_inside(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file; a link, a folder, or what is no regular file, is none."""
+    """Tell whether there is a file; in a store a link, or what is no regular file, is none."""
     with suppress(IrregularFile):
         return (about := status(path)) is not None and stat.S_ISREG(about.st_mode)
     return False
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether there is a folder; a link to one is none, unless it is a store's root."""
+    """Tell whether there is a folder; a link to one is none, but for a store's root or above it."""
+    if not is_inside(path):
+        return path.is_dir()
     with suppress(IrregularFile):
         return (about := status(path)) is not None and stat.S_ISDIR(about.st_mode)
     return False
@@ -131,18 +134,17 @@ def irregular_file(path: Path, about: os.stat_result, expected: str) -> Irregula
     return IrregularFile(f"{path}: expected {expected}, found {kind}; move it out of the store")
 
 
-def _checked_open(path: Path, folder: int, flags: int, mode: str) -> BinaryIO:
-    """Open what is a regular file before it is opened, and after."""
+def _checked(path: Path, folder: int, flags: int) -> int:
+    """Open what is a regular file before it is opened, and after; return its descriptor."""
     with named_errors(path):
         about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(about.st_mode):  # to open a device may do something
             raise irregular_file(path, about, "a file")
         descriptor = os.open(path.name, flags, dir_fd=folder)
-    file = cast("BinaryIO", os.fdopen(descriptor, mode))
     if not stat.S_ISREG((about := os.fstat(descriptor)).st_mode):  # it was replaced just now
-        file.close()
+        os.close(descriptor)
         raise irregular_file(path, about, "a file")
-    return file
+    return descriptor
 
 
 @contextmanager
@@ -178,9 +180,10 @@ def _root_above(folder: str) -> Path | None:
     return next((place for place in (path, *path.parents) if str(place) in _roots), None)
 
 
-def is_root(path: Path) -> bool:
-    """Tell whether a folder was noted as a store's root."""
-    return str(path.absolute()) in _roots
+def is_inside(path: Path) -> bool:
+    """Tell whether a path is below a store's root, where no link is followed."""
+    place = str(path.absolute())
+    return place not in _roots and _root_above(place) is not None
 
 
 @contextmanager

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stores.safe_files import IrregularFile, entered, irregular_file, is_root, named_errors
+from stores.safe_files import (
+    IrregularFile,
+    entered,
+    irregular_file,
+    is_folder,
+    is_inside,
+    named_errors,
+)
 
 log = logging.getLogger("gargalo.store")
 _told: set[Path] = set()
@@ -20,11 +27,20 @@ def make_one_folder(path: Path) -> bool:
         try:
             os.mkdir(path.name, dir_fd=folder)
         except FileExistsError:
-            found = os.stat(path.name, dir_fd=folder, follow_symlinks=is_root(path))
+            found = os.stat(path.name, dir_fd=folder, follow_symlinks=not is_inside(path))
             if not stat.S_ISDIR(found.st_mode):
                 raise irregular_file(path, found, "a folder") from None
             return False
     return True
+
+
+def make_folders(path: Path) -> None:
+    """Create a folder and those above it, where they are not there."""
+    if not is_inside(path):
+        path.mkdir(parents=True, exist_ok=True)
+    elif not is_folder(path):
+        make_folders(path.parent)
+        make_one_folder(path)
 
 
 @contextmanager

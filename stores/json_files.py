@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from pydantic import TypeAdapter
 
 from stores.errors import CorruptStore
+from stores.safe_files import read_text
 
 Record = TypeVar("Record")
 # What Python's parser, and whoever takes a value for what it is not, may raise.
@@ -20,9 +21,9 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError, CorruptStore where it is something else, or another OSError.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except IsADirectoryError as error:
-        raise CorruptStore(f"{path}: expected a file, found a folder; move it away") from error
+        found = json.loads(read_text(path))
+    except CorruptStore:
+        raise
     except (ValueError, RecursionError) as error:
         raise CorruptStore(f"{path}: the file is damaged: it is no JSON") from error
     if not isinstance(found, dict):

@@ -11,6 +11,7 @@ from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 from stores.json_files import ABSURD, as_record, read_object
 from stores.rereading import reread
+from stores.safe_files import IrregularFile
 
 Record = TypeVar("Record")
 RUN_VERSION = 4
@@ -139,7 +140,9 @@ def _checked(path: Path, kind: type[Record]) -> Record:
         names -= {name for name, since in _SINCE.items() if since > version}
         if not newer and set(body) == names and stored["sha256"] == json_digest(body):
             return as_record(kind, body)
-    except (CorruptStore, *ABSURD) as error:
+    except IrregularFile as error:
+        raise CorruptStore(f"{error}; {_fix(path)}") from error
+    except ABSURD as error:  # CorruptStore among them
         raise CorruptStore(_damaged(path)) from error
     if newer:
         raise NewerFormat(
@@ -150,6 +153,10 @@ def _checked(path: Path, kind: type[Record]) -> Record:
 
 
 def _damaged(path: Path) -> str:
-    fixes = {True: "train again", False: "evaluate the test split again, with --open-test"}
-    folder = "expected a file, found a folder; move it away, " if path.is_dir() else ""
-    return f"{path}: the file is damaged; {folder}{fixes[path.name == 'run.json']}"
+    return f"{path}: the file is damaged; {_fix(path)}"
+
+
+def _fix(path: Path) -> str:
+    if path.name == "run.json":
+        return "train again"
+    return "evaluate the test split again, with --open-test"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.safe_files import read_bytes
 
 _MARK = b"gargalo-xxh3-128:"
 _DIGITS = 32
@@ -49,7 +50,7 @@ def read_table(
     CorruptStore (the bytes are not those that were written, or not what the record names) or
     NewerFormat (its version is above `version`).
     """
-    content = _content(path)
+    content = read_bytes(path)
     place = content.rfind(_MARK) + len(_MARK)
     digest = content[place : place + _DIGITS]
     actual = xxhash.xxh3_128_hexdigest(_with_digest(content, _BLANK)).encode()
@@ -80,13 +81,6 @@ def read_table(
         f"{path}: {kind} of format version {found}, this software knows up to {version}; "
         "update gargalo to read it"
     )
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except IsADirectoryError as error:
-        raise CorruptStore(f"{path}: expected a file, found a folder; move it away") from error
 
 
 def _parsed(content: bytes) -> tuple[pa.Table, dict[str, str]]:

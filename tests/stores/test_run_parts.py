@@ -132,7 +132,7 @@ def test_a_folder_in_the_place_of_a_file_is_damage(runs, name, verb):
     path.mkdir()
     assert len(runs.verify()[f"run {HERE}"]) == 1
     assert RUN.id not in runs
-    with pytest.raises(CorruptStore, match="found a folder; move it away"):
+    with pytest.raises(CorruptStore, match="found a folder; move it out of the store; train again"):
         getattr(runs, verb)(RUN.id)
     assert runs.table().num_rows == (name != "run.json")
     shutil.rmtree(path)

@@ -111,29 +111,35 @@ def files_below(folder: Path) -> list[Path]:
     Raises IrregularFile where one is no regular file: whatever is made of them all is not whole.
     """
     found = []
-    for path, about in scan(folder):
-        if stat.S_ISDIR(about.st_mode):
-            found += files_below(path)
-        elif not stat.S_ISREG(about.st_mode):
-            raise irregular_file(path, about, "a file")
-        else:
+    for path, about in walk(folder):
+        if not stat.S_ISDIR(about.st_mode):
+            if not stat.S_ISREG(about.st_mode):
+                raise irregular_file(path, about, "a file")
             found.append(path)
     return found
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield all that is below a folder and what is known of each; a link is not followed.
+
+    Raises IrregularFile where the folder itself is no folder.
+    """
+    for path, about in scan(folder):
+        if stat.S_ISDIR(about.st_mode):
+            yield from walk(path)
+        yield path, about
 
 
 def irregular(folder: Path) -> list[str]:
     """Say of each thing below a folder that is neither a file nor a folder what it is."""
     try:
-        found = scan(folder)
+        return [
+            str(irregular_file(path, about, "a file or a folder"))
+            for path, about in walk(folder)
+            if stat.S_IFMT(about.st_mode) not in {stat.S_IFREG, stat.S_IFDIR}
+        ]
     except IrregularFile as error:
         return [str(error)]
-    said = []
-    for path, about in found:
-        if stat.S_ISDIR(about.st_mode):
-            said += irregular(path)
-        elif not stat.S_ISREG(about.st_mode):
-            said.append(str(irregular_file(path, about, "a file or a folder")))
-    return said
 
 
 def _scanned(folder: Path) -> list[tuple[Path, os.stat_result]]:

@@ -9,10 +9,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError, StoreRefused
 from stores.mirror import delete_there, is_store, pull, shown, store_path
 from stores.publish import publish_file, sync_folder
 from stores.remote import remote_of
+from stores.safe_files import is_file, read_bytes, read_text, status
+from stores.safe_folders import remove
 
 LAYERS_VERSION = 1
 
@@ -25,14 +27,16 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
     path = _path(root)
     pull(path)
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(read_text(path))
         version = about["format"]
         newer = version > LAYERS_VERSION
-        layers = () if newer else tuple(map(store_path, about["layers"]))
+        layers = () if newer else tuple(map(_layer, about["layers"]))
     except (FileNotFoundError, NotADirectoryError):
         return ()
+    except StoreRefused as error:
+        raise StoreRefused(f"{path}: {error}; or say --read-through none") from error
     except StoreError:
-        raise  # of a layer's own mirror
+        raise  # of a layer's own mirror, or this is no regular file
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(
             f"{path}: the file is damaged; say --read-through again (or --read-through none)"
@@ -63,12 +67,21 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
             raise StoreError(f"--read-through {layer}: that is the store itself; give another")
     about = {"format": LAYERS_VERSION, "layers": [shown(layer.absolute()) for layer in layers]}
     content = json.dumps(about, indent=2).encode()
-    if not layers and path.exists():
+    there = status(path) is not None
+    if not layers and there:
         delete_there(path)
-        path.unlink()
+        remove(path)
         sync_folder(path.parent)
-    elif layers and (not path.exists() or path.read_bytes() != content):
+    elif layers and not (is_file(path) and read_bytes(path) == content):
         publish_file(content, path, tmp=store / "tmp")
+
+
+def _layer(given: str) -> Path:
+    """Return the folder of a layer; a relative one is not written here, and would be anywhere."""
+    layer = store_path(given)
+    if not layer.is_absolute():
+        raise ValueError(given)
+    return layer
 
 
 def _may_become_a_store(layer: Path) -> bool:

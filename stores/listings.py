@@ -4,7 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from stores.errors import StoreRefused
+from stores.safe_files import UnsafeName, within
 
 FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
 
@@ -89,6 +93,28 @@ class Listings:
         with self._held:
             made = [made for folder, made in self._made.items() if below(name, folder)]
         return max((m for m in made if now - m[0] < FRESH_SECONDS), default=None, key=_when)
+
+
+def names_below(base: str, found: Mapping[str, Any], *, address: str) -> dict[str, Listed]:
+    """Return what an fsspec file system listed, by its name below a store's prefix, the base.
+
+    Whoever may write there may give an object any name. Raises StoreRefused for one that is no
+    file's of a store: it would be written elsewhere.
+    """
+    named = {}
+    for full, about in found.items():
+        name = full.removeprefix(f"{base}/") if full != base else "/"
+        if name.endswith("/") and not about["size"]:
+            continue  # what some software puts where a folder is meant
+        try:
+            within(Path(), name if name != full else "..")
+        except UnsafeName:
+            raise StoreRefused(
+                f"{address}: an object there has the name {full!r}, which no file of a store has; "
+                "nothing is fetched: have that object deleted, or give another --store"
+            ) from None
+        named[name] = Listed.of(about)
+    return named
 
 
 def below(name: str, folder: str) -> bool:

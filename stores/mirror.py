@@ -15,27 +15,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath
 from typing import Any
 
+from stores.addresses import (
+    MARK,
+    cache_folder,
+    check_slashes,
+    checked,
+    folder_name,
+    is_of_a_folder,
+    note_mirror,
+)
 from stores.errors import CorruptStore, StoreRefused
 from stores.listings import Listed, Outdated
 from stores.publish import make_folder
 from stores.pulling import RECORDED_FOLDER, pull_small_files
 from stores.remote import (
-    MARK,
     MIRROR_VERSION,
     RECORDS,
-    folder_name,
     look_again,
     remote_of,
 )
 from stores.remote_folders import LOOKS
+from stores.safe_files import create, is_file, note_root, open_regular, read_bytes
+from stores.safe_folders import regular_files, remove, rename
 
 CACHE_BYTES = 20 * 2**30
 # What a folder answers that was badly chosen, and not a disk that fails or is full.
 _UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-_FEW_SLASHES = re.compile("([a-z][a-z0-9+.-]+):/?(?!/)")
 _LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
-# A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
-_SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
 
 
 def mirror_of(address: str) -> Path:
@@ -43,22 +49,13 @@ def mirror_of(address: str) -> Path:
 
     Raises StoreRefused for one with credentials in it, which is not repeated; NewerFormat.
     """
-    protocol, _, rest = address.partition("://")
-    if _SECRET.search(address):
-        raise StoreRefused(
-            f"{protocol}://…: an address with a user, a password, a key or options in it, which a "
-            "'?', a '#' or an '@' after a ':' is taken for; credentials belong in the environment "
-            "(AWS_ACCESS_KEY_ID, …) or in AWS's own files"
-        )
-    if not _is_known(protocol) or not rest.strip("/"):
-        raise StoreRefused(f"{address}: expected a folder, or an address as s3://bucket/prefix")
-    if protocol in {"file", "local"}:
-        return Path(rest).absolute()
-    address = f"{protocol}://{rest.rstrip('/')}"
-    mirror = _cache() / folder_name(address)
+    address = checked(address)
+    if is_of_a_folder(address):
+        return Path(address.partition("://")[2]).absolute()
+    mirror = cache_folder() / folder_name(address)
     about = {"format": MIRROR_VERSION, "address": address, "limit": _limit()}
     content = json.dumps(about, indent=2)
-    changed = not (mirror / MARK).is_file() or (mirror / MARK).read_text() != content
+    changed = not is_file(mirror / MARK) or read_bytes(mirror / MARK) != content.encode()
     if changed:
         look_again()
         with suppress(CorruptStore, FileNotFoundError):  # it is made anew; a newer one is not
@@ -66,8 +63,11 @@ def mirror_of(address: str) -> Path:
         with _cache_explained():
             make_folder(mirror)
             draft = mirror / f"{MARK}.{os.getpid()}"
-            draft.write_text(content)
-            draft.replace(mirror / MARK)
+            remove(draft)  # of a process of the same number, that died
+            with create(draft) as file:
+                file.write(content.encode())
+            rename(draft, mirror / MARK)
+    note_mirror(mirror)
     look_again(changed=changed)
     return mirror
 
@@ -78,9 +78,8 @@ def store_path(store: str | os.PathLike[str]) -> Path:
     Raises StoreRefused for an address that is none.
     """
     text = os.fspath(store)
-    if (found := _FEW_SLASHES.match(text)) and not Path(text).exists() and _is_known(found[1]):
-        raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
-    return mirror_of(text) if "://" in text else Path(store)
+    check_slashes(text)
+    return note_root(mirror_of(text) if "://" in text else Path(store))
 
 
 class TravellingStore(PosixPath):
@@ -130,7 +129,7 @@ def files_in(folder: Path, ending: str) -> list[Path]:
     """Return the published files of one kind in a folder, wherever the store is."""
     there = at_address(folder)
     if there is None:
-        return sorted(folder.glob(f"*{ending}"))
+        return regular_files(folder, ending)
     return sorted(path for path in there if path.parent == folder and path.name.endswith(ending))
 
 
@@ -154,15 +153,15 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
     if not (remote := remote_of(path)):
         return path
     if again:
-        path.unlink(missing_ok=True)
+        remove(path)
     try:
-        os.utime(path)  # the least recently used go first
+        os.utime(path, follow_symlinks=False)  # the least recently used go first
     except FileNotFoundError:
         about = remote.listing(path).get(remote.name(path))
         remote.make_room(about.size if about else 0)
         for _ in range(2):
             remote.fetch([remote.name(path)])
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == path.stem:
                     break
     return path
@@ -179,18 +178,8 @@ def move_there(source: Path, target: Path) -> bool:
     remote = remote_of(source)
     if remote:
         remote.move(source, target)
-        source.unlink(missing_ok=True)
+        remove(source)
     return remote is not None
-
-
-def _is_known(protocol: str) -> bool:
-    from fsspec import available_protocols
-
-    return protocol in available_protocols()
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("GARGALO_CACHE") or "~/.cache/gargalo").expanduser().absolute()
 
 
 @contextmanager
@@ -202,8 +191,8 @@ def _cache_explained() -> Iterator[None]:
         if error.errno not in _UNFIT:
             raise
         raise StoreRefused(
-            f"{_cache()}: {error.strerror}; what is fetched of an address is kept there: give "
-            "another folder by GARGALO_CACHE"
+            f"{cache_folder()}: {error.strerror}; what is fetched of an address is kept there: "
+            "give another folder by GARGALO_CACHE"
         ) from error
 
 

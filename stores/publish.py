@@ -11,7 +11,6 @@ In a folder that a group may write to, what appears is the group's too, whatever
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +21,22 @@ from typing import IO
 from stores.errors import explained
 from stores.remote import RECORDS, remote_of
 from stores.remote_folders import LOOKS, put_folder
+from stores.safe_files import (
+    IrregularFile,
+    create,
+    is_folder,
+    open_lock,
+    open_regular,
+    status,
+)
+from stores.safe_folders import (
+    files_below,
+    make_one_folder,
+    opened_folder,
+    remove,
+    rename,
+    walk,
+)
 
 
 def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None:
@@ -38,16 +53,16 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
         make_folder(final.parent)
         draft = tmp / f"{uuid.uuid4().hex}.draft"
         try:
-            with draft.open("xb") as file:
+            with create(draft) as file:
                 _lease(file)
                 _share(file.fileno(), final.parent)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                os.rename(draft, final)  # noqa: PTH104  the system call itself: tests record it
+                rename(draft, final)
             sync_folder(final.parent)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            remove(draft)
             raise
 
 
@@ -65,8 +80,8 @@ def publish_folder(
         make_folder(tmp)
         make_folder(final.parent)
         draft = tmp / f"{uuid.uuid4().hex}.draft"
-        draft.mkdir()
-        with _opened(draft) as descriptor:
+        make_one_folder(draft)
+        with opened_folder(draft) as descriptor:
             try:
                 _lease(descriptor)
                 _share(descriptor, final.parent)
@@ -75,16 +90,17 @@ def publish_folder(
                 remote = remote_of(final)
                 if remote and not remote.stays(final):
                     if not put_folder(remote, draft, final, is_whole):
-                        shutil.rmtree(draft)
+                        remove(draft)
                         return
                     is_whole = _never  # what the mirror has is older
-                if is_whole and final.exists():
+                if is_whole and status(final):
                     _replace_unless_whole(draft, final, is_whole)
                 else:
                     _rename_unless_there(draft, final)
                 sync_folder(final.parent)
             except BaseException:
-                shutil.rmtree(draft, ignore_errors=True)
+                with suppress(OSError):
+                    remove(draft)
                 raise
 
 
@@ -105,18 +121,18 @@ def nearest_there(path: Path) -> Path:
 
 def make_folder(path: Path) -> None:
     """Create a folder and those above it, each durably."""
-    if path.is_dir():
+    if is_folder(path):
         return
     make_folder(path.parent)
-    path.mkdir(exist_ok=True)
-    with _opened(path) as descriptor:
-        _share(descriptor, path.parent)
+    if make_one_folder(path):
+        with opened_folder(path) as descriptor:
+            _share(descriptor, path.parent)
     sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
-    with _opened(path) as descriptor:
+    with opened_folder(path) as descriptor:
         os.fsync(descriptor)
 
 
@@ -127,7 +143,7 @@ def is_leased(draft: Path) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except (FileNotFoundError, IrregularFile):
         return False
     return False
 
@@ -137,8 +153,9 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the exclusive lock `path` while a read-modify-write goes on; others wait."""
     with explained(path):
         make_folder(path.parent)
-        file = path.open("ab")
-        _share(file.fileno(), path.parent)
+        file, created = open_lock(path)
+        if created:  # whatever else bears its name keeps its permissions
+            _share(file.fileno(), path.parent)
     with file:
         _lease(file)
         yield
@@ -146,12 +163,13 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """Open a file or a folder for reading, as a descriptor."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    """Open a file or a folder of a store for reading, as a descriptor."""
+    if is_folder(path):
+        with opened_folder(path) as descriptor:
+            yield descriptor
+    else:
+        with open_regular(path) as file:
+            yield file.fileno()
 
 
 def _lease(opened: IO[bytes] | int) -> None:
@@ -161,29 +179,29 @@ def _lease(opened: IO[bytes] | int) -> None:
 
 def _rename_unless_there(draft: Path, final: Path) -> None:
     try:
-        os.rename(draft, final)  # noqa: PTH104
+        rename(draft, final)
     except OSError as error:  # only the rename itself can tell: a look before it may be outdated
         if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
             raise
-        shutil.rmtree(draft)
+        remove(draft)
 
 
 def _replace_unless_whole(draft: Path, final: Path, is_whole: Callable[[], bool]) -> None:
     """Move the files of a draft over those of a folder, the record last; its looks stay."""
     with locked(final.parent / "lock"):
         if not is_whole():
-            files = [path for path in draft.rglob("*") if path.is_file()]
-            names = [path.relative_to(draft) for path in files]
+            names = [path.relative_to(draft) for path in files_below(draft)]
             for name in sorted(names, key=lambda name: name.name in RECORDS):
                 make_folder((final / name).parent)
-                (draft / name).replace(final / name)
+                rename(draft / name, final / name)
                 sync_folder((final / name).parent)
-            for path in [path for path in final.rglob("*") if path.is_file()]:
+            for path, about in walk(final):
                 name = path.relative_to(final)
-                if name not in names and name.parts[0] != LOOKS:
-                    path.unlink()
+                stays = name in names or name.parts[0] == LOOKS or stat.S_ISDIR(about.st_mode)
+                if not stays:
+                    remove(path)
                     sync_folder(path.parent)
-    shutil.rmtree(draft)
+    remove(draft)
 
 
 def _never() -> bool:
@@ -195,7 +213,8 @@ def _share(descriptor: int, folder: Path) -> None:
 
     A folder is a group's if the group may write to it, and it has not, as /tmp, the sticky bit.
     """
-    group, own = folder.stat().st_mode, os.fstat(descriptor)
+    about, own = status(folder), os.fstat(descriptor)
+    group = about.st_mode if about else 0
     if not group & stat.S_IWGRP or group & stat.S_ISVTX or own.st_uid != os.geteuid():
         return
     mode = group & (0o2777 if stat.S_ISDIR(own.st_mode) else 0o666)
@@ -206,7 +225,7 @@ def _share(descriptor: int, folder: Path) -> None:
 
 def _sync_tree(folder: Path, parent: Path) -> None:
     """Make a draft durable, with the permissions of the folder that it is going to be in."""
-    for path in (*folder.rglob("*"), folder):
+    for path in (*(inner for inner, _ in walk(folder)), folder):
         with _opened(path) as descriptor:
             _share(descriptor, parent)
             os.fsync(descriptor)

@@ -2,17 +2,19 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from stores import listings
+from stores.addresses import MARK
 from stores.listings import Listed, below
 from stores.publish import locked
-from stores.remote import MARK, RECORDS, STAYS, Remote
+from stores.remote import RECORDS, STAYS, Remote
 from stores.remote_folders import LOOKS
+from stores.safe_files import create, is_file, read_text, status
+from stores.safe_folders import folders, regular_files, remove, rename
 
 _STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
 # Not pulled with the folder above them, nor deleted here where they are not listed there: they are
@@ -42,8 +44,10 @@ def pull_small_files(remote: Remote, path: Path) -> None:
         new = {name: _stamp(about) for name, about in wanted.items() if about.stamp}
         if (kept := stamps | new) != stamps:
             draft = remote.mirror / f"{_STAMPS}.draft"
-            draft.write_text(json.dumps(kept))
-            draft.replace(remote.mirror / _STAMPS)
+            remove(draft)  # of a process that died: who holds the lock is alone
+            with create(draft) as file:
+                file.write(json.dumps(kept).encode())
+            rename(draft, remote.mirror / _STAMPS)
     remote.listings.take_in(asked)
 
 
@@ -57,34 +61,37 @@ def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> 
 
 
 def _small_files(path: Path) -> list[Path]:
-    files = [path] if path.is_file() else path.rglob("*")
-    return [p for p in files if _APART.isdisjoint(p.relative_to(path).parts) and p.is_file()]
+    if is_file(path):
+        return [path]
+    kept = [inner for inner in folders(path) if inner.name not in _APART]
+    files = [file for file in regular_files(path) if file.name not in _APART]
+    return [*files, *(file for inner in kept for file in _small_files(inner))]
 
 
 def _is_other(remote: Remote, name: str, about: Listed, stamps: dict[str, str]) -> bool:
     local = remote.mirror / name
-    if not local.exists():
+    if (here := status(local)) is None:
         return True
     if not about.stamp or stamps.get(name) == _stamp(about):
         return False
     # What was published here has no stamp yet. By its name it is what is there, but for a manifest.
-    ours = name not in stamps and local.stat().st_size == about.size
+    ours = name not in stamps and here.st_size == about.size
     return not ours or local.name == "manifest.parquet"
 
 
 def _drop(paths: Iterable[Path], before: float) -> None:
     """Delete what is not listed; but what was published here after the listing stays."""
     for local in paths:
-        with suppress(FileNotFoundError):
-            if local.stat().st_ctime < before:
-                local.unlink()
-                if local.name in RECORDS:
-                    shutil.rmtree(local.parent, ignore_errors=True)
+        if (about := status(local)) and about.st_ctime < before:
+            remove(local)
+            if local.name in RECORDS:
+                with suppress(OSError):
+                    remove(local.parent)
 
 
 def _stamps(remote: Remote) -> dict[str, str]:
     try:
-        return dict(json.loads((remote.mirror / _STAMPS).read_text()))
+        return dict(json.loads(read_text(remote.mirror / _STAMPS)))
     except (FileNotFoundError, ValueError, TypeError):
         return {}
 

@@ -6,30 +6,34 @@ the completion of a multipart upload, of which nothing is seen before.
 """
 
 import errno
-import hashlib
 import json
 import os
-import re
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from stores.addresses import MARK, folder_name, mirror_above
 from stores.errors import CorruptStore, NewerFormat, explained
-from stores.listings import Listed, Listings, Outdated
+from stores.listings import Listed, Listings, Outdated, names_below
 from stores.reaching import reached
+from stores.safe_files import (
+    note_root,
+    open_regular,
+    read_text,
+    status,
+    within,
+)
+from stores.safe_folders import folders, make_folders, regular_files, remove, rename
 
-MARK = "remote.json"
 MIRROR_VERSION = 1
 SHARD = ".h5"
 # What makes a folder found: it comes last, and goes first.
 RECORDS = {"run.json", "checkpoint.json"}
 # Of one machine, or made again in seconds: they never leave it.
 STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
-_NAME = re.compile("[0-9a-f]{16}")
-_mirrors: set[Path] = set()  # that this process has seen
 
 
 class Remote:
@@ -65,7 +69,7 @@ class Remote:
         if not drafts:
             return
         with explained(self.mirror):
-            (self.mirror / "tmp").mkdir(parents=True, exist_ok=True)
+            make_folders(self.mirror / "tmp")
             try:
                 with self._reached(self._at(ordered[0])):
                     self._files.get(
@@ -78,7 +82,7 @@ class Remote:
                 raise
             finally:
                 for draft in drafts.values():
-                    draft.unlink(missing_ok=True)
+                    remove(draft)
 
     def content(self, name: str) -> bytes:
         """Return the bytes of an object; raises FileNotFoundError."""
@@ -93,15 +97,16 @@ class Remote:
 
     def make_room(self, size: int) -> None:
         """Delete the mirror's least recently used shards until there is room for so many bytes."""
-        shards = []
-        for path in self.mirror.glob(f"features/*/shards/*{SHARD}"):
-            with suppress(FileNotFoundError):  # another makes room too
-                shards.append((path.stat(), path))
+        recipes = folders(self.mirror / "features")
+        paths = [path for folder in recipes for path in regular_files(folder / "shards", SHARD)]
+        shards = [
+            (about, path) for path in paths if (about := status(path))
+        ]  # others make room too
         total = size + sum(about.st_size for about, _ in shards)
         for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
             if total <= self.limit:
                 break
-            shard.unlink(missing_ok=True)  # who has mapped it reads on
+            remove(shard)  # who has mapped it reads on
             total -= about.st_size
 
     def put_file(self, source: Path, target: Path) -> None:
@@ -153,20 +158,20 @@ class Remote:
             found = self._files.find(self._at(name), detail=True)
             if not found and not name:
                 self._check_bucket()
-            return {full[len(self._base) :].lstrip("/"): Listed.of(found[full]) for full in found}
+            return names_below(self._base, found, address=self.address)
 
     def _keep(self, name: str, draft: Path) -> None:
         """Give a fetched file its name, durably."""
         about = self.listing(self.mirror / name).get(name)
-        size = draft.stat().st_size
+        with open_regular(draft) as file:
+            size = os.fstat(file.fileno()).st_size
+            os.fsync(file.fileno())
         if about and about.stamp and size != about.size:
             self.listings.forget()
             raise Outdated(f"{self._at(name)}: {size} bytes came, {about.size} were listed")
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        final = self.mirror / name
-        final.parent.mkdir(parents=True, exist_ok=True)
-        draft.replace(final)
+        final = within(self.mirror, name)
+        make_folders(final.parent)
+        rename(draft, final)
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
@@ -200,40 +205,21 @@ class Remote:
 
 def remote_of(path: Path) -> Remote | None:
     """Return the address whose mirror a path is in, or None: the store is an ordinary one."""
-    mirror = _mirror_above(os.fspath(path))
+    mirror = mirror_above(os.fspath(path))
     return _read(mirror, os.getpid()) if mirror else None
 
 
 def look_again(*, changed: bool = True) -> None:
     """Forget which folders are no mirrors; and where one was changed, what they say."""
-    _mirror_above.cache_clear()
+    mirror_above.cache_clear()
     if changed:
         _read.cache_clear()
-
-
-def folder_name(address: str) -> str:
-    """Return the name of the mirror of an address."""
-    return hashlib.sha256(address.encode()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=2**16)  # asked at every read
-def _mirror_above(path: str) -> Path | None:
-    folders = (Path(path), *Path(path).parents)
-    return next((f for f in folders if _NAME.fullmatch(f.name) and _is_mirror(f)), None)
-
-
-def _is_mirror(folder: Path) -> bool:
-    # One that is deleted under a process stays one: nothing must be acknowledged that is only here.
-    with suppress(OSError):
-        if (folder / MARK).is_file():
-            _mirrors.add(folder)
-    return folder in _mirrors
 
 
 @cache  # a connection is not for a child process
 def _read(mirror: Path, _process: int) -> Remote:
     try:
-        about = json.loads((mirror / MARK).read_text())
+        about = json.loads(read_text(note_root(mirror) / MARK))
         newer = about["format"] > MIRROR_VERSION
         address, limit = ("", 0) if newer else (str(about["address"]), int(about["limit"]))
     except (ValueError, KeyError, TypeError) as error:

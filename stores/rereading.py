@@ -1,6 +1,5 @@
 """Reading again what seems damaged: in a mirror it may be the copy alone that is."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 from stores.errors import CorruptStore
 from stores.mirror import pull
 from stores.remote import remote_of
+from stores.safe_folders import remove
 
 Found = TypeVar("Found")
 
@@ -23,9 +23,7 @@ def reread(path: Path, read: Callable[[Path], Found]) -> Found:
         remote = remote_of(path)
         if remote is None:
             raise
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        path.unlink(missing_ok=True)
+        remove(path)
         remote.listings.forget()
         pull(path)
         return read(path)

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,18 @@ from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
 from stores.keys import Keys, Rows, Views, identities
 from stores.mirror import at_address
 from stores.recipe import Recipe
+from stores.safe_files import open_regular
+from stores.shard_structure import (
+    ALIGNMENT,
+    NO_SHARD,
+    check_structure,
+    little_endian,
+    producer_attribute,
+    text_attribute,
+    version_attribute,
+)
 
 SHARD_VERSION = 2
-# A page: a memory map begins at one, and so does direct I/O.
-ALIGNMENT = 4096
 
 Producer = dict[str, Any]  # engine, instruction set, versions, agreement with Keras
 
@@ -51,6 +59,12 @@ class Shard:
         """Who made it, without the figures of how well that agreed with another."""
         return {**self.producer, "agreement": None}
 
+    def is_as(self, other: "Shard") -> bool:
+        """Tell whether another, read elsewhere, says the same of its file."""
+        return all(
+            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
     def map(self, path: Path) -> Rows:
         """Return the features in the shard's file as a read-only memory map, (n, *shape).
 
@@ -76,7 +90,7 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
         )
     largest = float(np.finfo(recipe.dtype).max)
     with np.errstate(over="ignore"):
-        stored = np.ascontiguousarray(rows, dtype=np.dtype(recipe.dtype).newbyteorder("<"))
+        stored = np.ascontiguousarray(rows, dtype=little_endian(recipe.dtype))
     for values, what, way_out in (
         (rows, "are not finite", "check the weights and the preprocessing"),
         (stored, f"exceed {recipe.dtype}'s {largest:.6g}", "use --dtype float32"),
@@ -143,31 +157,37 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
     Raises CorruptStore, NewerFormat, or OSError.
     """
     with _opened(path) as file:
-        if file.attrs["recipe"] != recipe.to_json():
+        if text_attribute(file, "recipe") != recipe.to_json():
             raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
+        size = path.stat().st_size
+        check_structure(file, recipe, size=size)
         features, keys, views = file["features"], file["key"][:], file["view"][:]
         rows = features[:]
         words = identity_words(recipe.fingerprint, identities(keys, views))
+        sums = row_checksums(words, rows)
         # Format 1 had checksums of another kind. The file's digest was right, and so are its rows.
-        older = int(file.attrs["format_version"]) == 1
+        if version_attribute(file) > 1 and not np.array_equal(sums, file["row_checksum"][:]):
+            raise ValueError("/row_checksum has not the checksums of its rows")
+        if not np.isfinite(rows).all():
+            raise ValueError("/features has rows that are not finite")
         return Shard(
             digest=path.stem,
-            size=path.stat().st_size,
+            size=size,
             offset=features.id.get_offset(),
             dtype=features.dtype.str,
             shape=features.shape[1:],
             checksum=shard_checksum(words, rows),
-            producer=json.loads(file.attrs["producer"]),
+            producer=producer_attribute(file),
             keys=keys,
             views=views,
-            checksums=row_checksums(words, rows) if older else file["row_checksum"][:],
+            checksums=sums,
         )
 
 
 def recipe_in(path: Path) -> Recipe:
     """Return the recipe that a shard says it is of; raises what `unpack` does."""
     with _opened(path) as file:
-        return Recipe.from_json(file.attrs["recipe"])
+        return Recipe.from_json(text_attribute(file, "recipe"))
 
 
 def recipe_folders(store: Path) -> list[Path]:
@@ -179,13 +199,13 @@ def recipe_folders(store: Path) -> list[Path]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    with path.open("rb") as content:
+    with open_regular(path) as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != path.stem:
         raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            version = int(file.attrs["format_version"])
+            version = version_attribute(file)
             if version > SHARD_VERSION:
                 raise NewerFormat(
                     f"{path}: shard of format version {version}, this software knows up to "
@@ -194,7 +214,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except StoreError:
         raise
-    except (KeyError, OSError) as error:
+    except NO_SHARD as error:
         if getattr(error, "errno", None):
             raise  # the system's fault, not the file's
         raise CorruptStore(f"{path}: not a shard, though its digest is right: {error}") from error

@@ -10,7 +10,6 @@ import os
 import signal
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 import stores.features
 from stores import FeatureStore, Manifest
@@ -149,14 +148,12 @@ class _Doom:
         _before(os, "fsync", self.fsync)
         _before(os, "rename", self.rename)
         _before(Index, "write_fragment", self.fragment)
-        path_open = Path.open
+        create = stores.publish.create
 
-        def opened(path, mode="r", *arguments, **options):
-            if (self.step, mode) == ("draft", "xb"):
-                return _Torn(path, mode, self)
-            return path_open(path, mode, *arguments, **options)
+        def created(path):
+            return _Torn(path, "xb", self) if self.step == "draft" else create(path)
 
-        Path.open = opened
+        stores.publish.create = created
 
     def at(self, place):
         if (place, self.shard) == (self.death.place, self.death.shard):
@@ -172,7 +169,7 @@ class _Doom:
         elif self.step == "renamed" and is_folder:
             self.at("before the folder's fsync")
 
-    def rename(self, *_):
+    def rename(self, *_, **__):
         if self.step == "draft":
             self.at("before rename")
             self.step = "renamed"

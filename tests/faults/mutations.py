@@ -74,15 +74,15 @@ MUTATIONS = (
     Mutation(
         "no fsync of the folder",
         "stores/publish.py",
-        "            sync_folder(final.parent)\n        except BaseException:\n            draft.",
-        "        except BaseException:\n            draft.",
+        "            sync_folder(final.parent)\n        except BaseException:\n            remove(",
+        "        except BaseException:\n            remove(",
         "tests/faults/test_commit_order.py::test_a_shard_is_durable_before_write_returns",
     ),
     Mutation(
         "written in place",
         "stores/publish.py",
-        '            with draft.open("xb") as file:\n',
-        '            with (draft := final).open("xb") as file:\n',
+        "            with create(draft) as file:\n",
+        "            with create(draft := final) as file:\n",
         "tests/faults/test_kills.py::test_kills_lose_nothing_that_was_acknowledged",
     ),
     Mutation(

@@ -18,6 +18,7 @@ from tests.stores.samples import RECIPE, some_keys, some_rows
 from tests.stores.test_run import RUN
 from tests.stores.test_runs import publish
 
+RENAMED = re.compile(r'renameat2?\(\d+<(.*?)>, "(.*?)", \d+<(.*?)>, "(.*?)".*\) += 0')
 STRACE = shutil.which("strace")
 ONE_WRITE = """
 import sys
@@ -48,9 +49,10 @@ def calls(monkeypatch):
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         recorded.append(Call("fsync", path, size=os.fstat(descriptor).st_size))
 
-    def recorded_rename(source, target):
-        rename(source, target)
-        recorded.append(Call("rename", Path(target), Path(source)))
+    def recorded_rename(source, target, *, src_dir_fd, dst_dir_fd):
+        rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        old, new = (Path(f"/proc/self/fd/{fd}").readlink() for fd in (src_dir_fd, dst_dir_fd))
+        recorded.append(Call("rename", new / target, old / source))
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(os, "rename", recorded_rename)
@@ -137,8 +139,9 @@ def traced(log):
     for line in log.read_text().splitlines():
         if synced := re.search(r"f(?:data)?sync\(\d+<(.*)>\) += 0", line):
             yield Call("fsync", Path(synced[1]))
-        elif renamed := re.search(r'rename\w*\(.*?"(.*?)".*"(.*?)".*\) += 0', line):
-            yield Call("rename", Path(renamed[2]), Path(renamed[1]))
+        elif renamed := RENAMED.search(line):
+            old, source, new, target = renamed.groups()
+            yield Call("rename", Path(new, target), Path(old, source))
         elif '"acknowledged' in line:
             yield Call("acknowledged", Path())
 

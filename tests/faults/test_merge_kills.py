@@ -37,11 +37,11 @@ def merge_until(step, ours, theirs):
     made = []
 
     def counted(call):
-        def counting(*arguments):
+        def counting(*arguments, **folders):
             made.append(call)
             if len(made) == step:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments)
+            return call(*arguments, **folders)
 
         return counting
 

@@ -46,7 +46,7 @@ def draft_in(tmp_path):
 
 
 def raising(error):
-    def call(*_):
+    def call(*_, **__):
         raise error
 
     return call
@@ -150,11 +150,11 @@ def test_the_folder_that_was_first_is_kept(tmp_path):
 def test_of_two_at_the_last_moment_the_first_is_kept(tmp_path, monkeypatch):
     final, rename = tmp_path / "final", os.rename
 
-    def overtaken(source, target):
+    def overtaken(source, target, **folders):
         monkeypatch.setattr(os, "rename", rename)
-        shutil.copytree(source, target)
+        shutil.copytree(tmp_path / "tmp" / source, final)
         (final / "text").write_text("first")
-        rename(source, target)
+        rename(source, target, **folders)
 
     monkeypatch.setattr(os, "rename", overtaken)
     with publish_folder(final, tmp=tmp_path / "tmp") as draft:
@@ -205,9 +205,9 @@ def test_a_file_is_leased_while_it_is_written(tmp_path, monkeypatch):
 def test_a_folder_is_leased_until_it_has_its_name(tmp_path, monkeypatch, call):
     leased, original = [], getattr(os, call)
 
-    def watched(*arguments):
+    def watched(*arguments, **folders):
         leased.append(is_leased(draft))
-        original(*arguments)
+        original(*arguments, **folders)
 
     with publish_folder(tmp_path / "final", tmp=tmp_path / "tmp") as draft:
         (draft / "text").write_text("slow to sync")

@@ -1,0 +1,197 @@
+"""The one door to files in a store: no link is followed there, and only regular files are opened.
+
+A store may come from somebody else. So below its root, which `store_path` notes, each folder of a
+path is opened from the one above it, and none of them through a link; the root itself may be one.
+What is a link, a FIFO, a device, a socket, or a folder in the place of a file is never opened: it
+is damage, and raises IrregularFile, which says what it is. A name that stands in a listing, an
+index, a record or a manifest becomes a path by `within`, and by nothing else.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from io import BufferedRandom, BufferedReader
+from pathlib import Path
+
+from stores.errors import CorruptStore
+
+# Of a record, a recipe or another file of JSON: what this software writes has some kB.
+RECORD_BYTES = 2**26
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# On the way, the right to enter a folder is enough where the system knows O_PATH.
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
+_roots: set[str] = set()
+
+
+class IrregularFile(CorruptStore):
+    """A link, FIFO, device, socket, folder or file where a store has something else."""
+
+
+class UnsafeName(CorruptStore):
+    """A name, as of a listing, that is no path below the root it belongs to."""
+
+
+def note_root(root: Path) -> Path:
+    """Note that a folder is a store's root, below which no link is followed; return it."""
+    if str(root.absolute()) not in _roots:
+        _roots.add(str(root.absolute()))
+        _root_above.cache_clear()
+    return root
+
+
+def within(root: Path, name: str) -> Path:
+    """Return the path of a name below a root; raises UnsafeName where it is no plain one.
+
+    Refused are absolute names, `..`, `.` and empty parts, backslashes, drives, control characters,
+    and parts of more than 255 bytes. Names are data: whoever made the store may have chosen them.
+    """
+    parts = name.split("/")
+    plain = all(part not in {"", ".", ".."} and len(os.fsencode(part)) < 256 for part in parts)
+    if not plain or _UNSAFE.search(name):
+        raise UnsafeName(f"{root}: {name!r} is no name of a file in a store; it is not used")
+    return root.joinpath(*parts)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading; raises IrregularFile, FileNotFoundError, or another OSError."""
+    with entered(path.parent) as folder:
+        return os.fdopen(_checked(path, folder, _READ), "rb")
+
+
+def read_bytes(path: Path, *, max_bytes: int | None = None) -> bytes:
+    """Return a file's bytes; raises CorruptStore, before it reads, where there are too many."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if max_bytes is not None and size > max_bytes:
+            raise CorruptStore(f"{path}: {size} bytes; expected at most {max_bytes}")
+        return file.read()
+
+
+def read_text(path: Path, *, max_bytes: int = RECORD_BYTES) -> str:
+    """Return the text of a record, a file of JSON; raises ValueError where it is no UTF-8."""
+    return read_bytes(path, max_bytes=max_bytes).decode()
+
+
+def create(path: Path) -> BufferedRandom:
+    """Create a file and open it for writing; raises FileExistsError where there is anything."""
+    with entered(path.parent) as folder, named_errors(path):
+        descriptor = os.open(path.name, _CREATE, 0o666, dir_fd=folder)
+    return os.fdopen(descriptor, "w+b")
+
+
+def open_lock(path: Path) -> tuple[BufferedRandom, bool]:
+    """Open a file that is there to be locked, or create it; tell also if it was created."""
+    with suppress(FileExistsError):
+        return create(path), True
+    with entered(path.parent) as folder:
+        return os.fdopen(_checked(path, folder, _LOCK), "r+b"), False
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return what is known of a file, in a store of a link itself; None where there is nothing."""
+    try:
+        with entered(path.parent) as folder, named_errors(path):
+            return os.stat(path.name, dir_fd=folder, follow_symlinks=not is_inside(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file; in a store a link, or what is no regular file, is none."""
+    with suppress(IrregularFile):
+        return (about := status(path)) is not None and stat.S_ISREG(about.st_mode)
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder; a link to one is none, but for a store's root or above it."""
+    if not is_inside(path):
+        return path.is_dir()
+    with suppress(IrregularFile):
+        return (about := status(path)) is not None and stat.S_ISDIR(about.st_mode)
+    return False
+
+
+def irregular_file(path: Path, about: os.stat_result, expected: str) -> IrregularFile:
+    """Return the error that says what is found where something else is expected."""
+    kind = _KINDS.get(stat.S_IFMT(about.st_mode), "something else")
+    return IrregularFile(f"{path}: expected {expected}, found {kind}; move it out of the store")
+
+
+def _checked(path: Path, folder: int, flags: int) -> int:
+    """Open what is a regular file before it is opened, and after; return its descriptor."""
+    with named_errors(path):
+        about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(about.st_mode):  # to open a device may do something
+            raise irregular_file(path, about, "a file")
+        descriptor = os.open(path.name, flags, dir_fd=folder)
+    if not stat.S_ISREG((about := os.fstat(descriptor)).st_mode):  # it was replaced just now
+        os.close(descriptor)
+        raise irregular_file(path, about, "a file")
+    return descriptor
+
+
+@contextmanager
+def entered(folder: Path) -> Iterator[int]:
+    """Open a folder from its store's root on, through no link; yield it as a descriptor.
+
+    It serves as `dir_fd`, and for nothing else. Of a folder in no store, links are followed.
+    """
+    root = _root_above(str(folder.absolute())) or folder
+    place = root
+    with named_errors(root):
+        descriptor = os.open(root, _ENTER)
+    try:
+        for part in folder.absolute().relative_to(root.absolute()).parts:
+            place = place / part
+            if part == "..":
+                raise UnsafeName(f"{folder}: '..' leads out of a store; it is not used")
+            with named_errors(place):
+                about = os.stat(part, dir_fd=descriptor, follow_symlinks=False)
+                if not stat.S_ISDIR(about.st_mode):
+                    raise irregular_file(place, about, "a folder")
+                inner = os.open(part, _ENTER | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@lru_cache(maxsize=2**16)  # asked for each file
+def _root_above(folder: str) -> Path | None:
+    path = Path(folder)
+    return next((place for place in (path, *path.parents) if str(place) in _roots), None)
+
+
+def is_inside(path: Path) -> bool:
+    """Tell whether a path is below a store's root, where no link is followed."""
+    place = str(path.absolute())
+    return place not in _roots and _root_above(place) is not None
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Give the system's errors the whole path, where it was told the last part of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename == os.fspath(path):
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None

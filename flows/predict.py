@@ -14,8 +14,9 @@ from flows.server_view import run_name, show_told
 from flows.telling import tell_predict
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
+from tasks.find_images import find_images
 from tasks.grid import grid
-from tasks.predict import Classifier, Prediction, as_table, find_images, load_classifier
+from tasks.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.predict import predict as predict_images
 from tasks.tables import check_ending, check_folder, write_bytes, write_table
 
@@ -36,7 +37,8 @@ def predict(
     """
     parameters.read_through_layers()
     _check_outputs(parameters)
-    paths = find_images(images)
+    found = find_images(images)
+    paths = found.paths
     classifier = find_model(model, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
@@ -51,6 +53,7 @@ def predict(
         "model": model,
         "seconds": round(seconds, 3),
         **_summary(said, classifier.classes),
+        "passed_over": found.passed_over,
         "output": str(parameters.output) if parameters.output else None,
         "grid": str(parameters.grid) if parameters.grid else None,
     }

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tasks.agreement import in_words
+from tasks.agreement import difference_in_words
+from tasks.find_images import in_words
+from tasks.listing import KERAS_ENDINGS
 
 MOST_FILES = 10
 MOST_PREDICTIONS = 50
@@ -35,7 +37,11 @@ def tell_ingest(summary: dict[str, Any]) -> str:
         )
     lines += _files("rejected", summary["rejected"])
     lines += _files("ignored", summary["ignored"])
-    lines += _files("remark", summary["remarks"])
+    lines += [
+        f"  remark: {many(about['images'], 'image')}: {about['remark']} (for one, "
+        f"{about['example']!r})"
+        for about in summary["remark_counts"]
+    ]
     return "\n".join(lines)
 
 
@@ -54,7 +60,7 @@ def tell_extract(summary: dict[str, Any]) -> str:
     if figures := summary["agreement"]:
         lines.append(
             f"  {summary['engine']} agrees with Keras on {figures['rows']} photographs: "
-            f"{in_words(figures)}"
+            f"{difference_in_words(figures)}"
         )
     for recipe in summary["recipes"]:
         shape = "×".join(map(str, recipe["feature_shape"] or ()))
@@ -100,6 +106,11 @@ def tell_predict(summary: dict[str, Any]) -> str:
         f"features of {summary['computed']} computed, {summary['cached']} cached, "
         f"{summary['rejected']} rejected"
     )
+    if passed_over := summary["passed_over"]:
+        lines.append(
+            f"{many(sum(passed_over.values()), 'other file')} and folders were not predicted: "
+            f"{in_words(passed_over)}; expected {', '.join(KERAS_ENDINGS)}"
+        )
     lines += [f"{name}: {summary[name]}" for name in ("output", "grid") if summary[name]]
     return "\n".join(lines)
 

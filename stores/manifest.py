@@ -181,6 +181,7 @@ class Manifest:
             "rejected": [_told(entry) for entry in self.of_status("rejected", "conflicting")],
             "ignored": [_told(entry) for entry in self.of_status("ignored")],
             "remarks": [_told(entry) for entry in accepted if entry.reason],
+            "remark_counts": _remark_counts(accepted),
             "absent": len(self.of_status("absent")),
             "seed": self.seed,
         }
@@ -208,6 +209,18 @@ def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
             "dot in front; give another --dataset"
         )
     return store_path(store) / "datasets" / name / "manifest.parquet"
+
+
+def _remark_counts(accepted: list[Entry]) -> list[dict[str, Any]]:
+    """Return each remark with the number of images that have it, and one of them."""
+    found: dict[str, list[str]] = {}
+    for entry in accepted:
+        for remark in filter(None, entry.reason.split("; ")):
+            found.setdefault(re.sub(r"\d+ (?=frames|of 255)", "N ", remark), []).append(entry.path)
+    return [
+        {"remark": remark, "images": len(paths), "example": paths[0]}
+        for remark, paths in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
 
 
 def _told(entry: Entry) -> dict[str, str]:

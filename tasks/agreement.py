@@ -80,7 +80,7 @@ def agreement(
     )
 
 
-def in_words(figures: Mapping[str, Any]) -> str:
+def difference_in_words(figures: Mapping[str, Any]) -> str:
     """Return the figures of an agreement (its fields, by name) as a phrase for people."""
     expected = f"expected at most {figures['tolerance']:g}"
     if figures.get("precision") == "bfloat16":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.keys import Keys, Views
+from tasks.backend import check_backend
 from tasks.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _parsed(asked: str) -> tuple[str, str | float]:
 @cache
 def _layers(augmentation: str) -> tuple[Any, ...]:
     """Return Keras's layers for an augmentation."""
+    check_backend()
     import keras
 
     layers = keras.layers

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any, Literal
 
+from tasks.backend import check_backend, use_float32
 from tasks.errors import InputError, unknown
 
 
@@ -36,8 +37,11 @@ class Backbone:
         """Return the Keras model (height, width, channels) → map.
 
         Its weights are fresh, or with `imagenet` those that Keras itself brings, for which it may
-        have to download a file. Raises InputError on a refused size.
+        have to download a file. Raises InputError on a refused size, and where Keras is set up
+        to compute something else.
         """
+        check_backend()
+        use_float32()
         arguments = dict(self.arguments)
         if self.is_keras:  # they would bring ImageNet's by themselves
             arguments["weights"] = "imagenet" if imagenet else None
@@ -51,6 +55,7 @@ class Backbone:
 
     def preprocess(self, pixels: Any) -> Any:  # noqa: ANN401
         """Return RGB pixels (n, height, width, 3) from 0 to 255 as this backbone expects them."""
+        check_backend()
         return resolve_name(self.preprocessor)(pixels)
 
 

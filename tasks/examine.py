@@ -1,4 +1,9 @@
-"""Is a file an image that can be used? Its key, and the reason if it is not."""
+"""Is a file an image that can be used? Its key, and the reason if it is not.
+
+What a file announces bounds the work that its decoding can be: TensorFlow decodes in threads that
+nobody can interrupt, so that a time limit for one image would come too late. The bounds on size,
+frames, scans and packed data keep any image below a few seconds.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,12 +11,17 @@ from pathlib import Path
 from typing import Literal
 
 from stores.keys import ImageKey
+from tasks.bmp import misread
 from tasks.errors import InputError
-from tasks.headers import announced_size, gif_frames, is_misread, remark
+from tasks.headers import announced_size, gif_frames, jpeg_scans, other_format
+from tasks.image_files import LARGEST_PIXELS, read_image
+from tasks.png import unpacks_to_more
 
-# Twice Pillow's warning limit, where Pillow too refuses: 178,956,970 pixels of 3 bytes are half a
-# gigabyte. Refused by its header, before anything of that size is decoded.
-LARGEST_PIXELS = 2 * 89_478_485
+# Of a JPEG each scan costs about a nanosecond a pixel, however small its data: 400 scans of the
+# largest image took a minute. Encoders write about ten. libjpeg-turbo's own tests stop at 500.
+MOST_SCANS = 500
+_LARGEST_WORK = 12 * LARGEST_PIXELS  # pixels times scans
+_SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +34,62 @@ class Examined:
 
 
 def examine(path: Path) -> Examined:
-    """Read a file once and tell whether Keras can decode it; raises nothing for a bad file."""
+    """Read a file once and tell whether it can be used; raises nothing for a bad file."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Examined(None, "rejected", f"cannot be read: {error.strerror}")
+        content = read_image(path)
+    except (OSError, InputError) as error:
+        return Examined(None, "rejected", unreadable(error))
     key = ImageKey.of(content)
-    if not content:
-        return Examined(key, "rejected", "the file is empty")
-    from tasks.pixels import check_decodable
+    from tasks.remarks import remarks
 
     try:
-        _check_size(content)
-        _check_palette(content)
-        check_decodable(content)
+        check_content(content)
+        return Examined(key, "accepted", remarks(content))
     except InputError as error:
         return Examined(key, "rejected", str(error))
-    return Examined(key, "accepted", remark(content))
 
 
-def _check_size(content: bytes) -> None:
+def examined(path: Path | str) -> bytes:
+    """Return the bytes of an image file; raises InputError with the reason where it is refused.
+
+    It is not decoded yet, and may still be damaged.
+    """
+    try:
+        content = read_image(path)
+    except (OSError, InputError) as error:
+        raise InputError(unreadable(error)) from error
+    check_content(content)
+    return content
+
+
+def unreadable(error: OSError | InputError) -> str:
+    """Return the reason why `read_image` gave nothing."""
+    return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def check_content(content: bytes) -> None:
+    """Raise InputError where an image file is refused before it is decoded."""
+    check_header(content)
+    if unpacks_to_more(content, _SPARE_BYTES):
+        raise InputError(
+            "refused before decoding: a PNG whose data unpacks to far more than its pixels; "
+            "save it anew"
+        )
+
+
+def check_header(content: bytes) -> None:
+    """Raise InputError for what TensorFlow reads wrongly, or decodes at a cost beyond all bounds.
+
+    It takes microseconds, so that it can be called whenever an image is decoded.
+    """
+    if not content:
+        raise InputError("the file is empty")
+    if other := other_format(content):
+        raise InputError(
+            f"cannot be decoded: {other}, expected JPEG, PNG, GIF, BMP or WebP; save it as PNG"
+        )
+    if what := misread(content):
+        raise InputError(f"{what}: TensorFlow reads it wrongly; save it as PNG")
     # Not by Pillow: it knows fewer files than the decoder, and one that it does not know would
     # pass unmeasured.
     height, width = announced_size(content)
@@ -53,13 +99,11 @@ def _check_size(content: bytes) -> None:
     frames = gif_frames(content)
     if (together := sum(map(math.prod, frames))) > 3 * LARGEST_PIXELS:
         raise InputError(_too_large(f"{len(frames)} frames, together {together} pixels"))
-
-
-def _check_palette(content: bytes) -> None:
-    if is_misread(content):
+    scans = jpeg_scans(content)
+    if scans > MOST_SCANS or scans * height * width > _LARGEST_WORK:
         raise InputError(
-            "a BMP with a palette: TensorFlow takes its colour numbers for grey values; save it as "
-            "PNG"
+            f"refused before decoding: a JPEG of {scans} scans of {width}×{height} pixels, "
+            f"expected about 10; save it anew"
         )
 
 

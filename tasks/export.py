@@ -14,6 +14,7 @@ from stores.checksums import file_digests
 from stores.manifest import Manifest
 from stores.publish import publish_folder
 from tasks.errors import InputError
+from tasks.image_files import read_image
 from tasks.predict import Classifier, Prediction
 
 ExportFormat = Literal["saved-model", "keras", "openvino"]
@@ -86,7 +87,7 @@ def _deviation(
 ) -> Deviation:
     differ, largest = 0, 0.0
     for some in _parts(expected):
-        received = say([path.read_bytes() for path, _ in some])
+        received = say([read_image(path) for path, _ in some])
         wanted = np.array([told.scores for _, told in some])
         differ += int((received.argmax(axis=1) != wanted.argmax(axis=1)).sum())
         finite = np.isfinite(wanted)

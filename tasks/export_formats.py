@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 import tensorflow as tf
 
+from tasks.backend import check_backend, use_float32
 from tasks.engines.openvino_engine import converted
 from tasks.errors import InputError
 from tasks.export import PLACES, ExportFormat, Say, Scores
@@ -110,11 +111,14 @@ _READERS: dict[ExportFormat, Callable[[Path], Say]] = {
 
 def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: Path) -> None:  # noqa: ANN401
     """Write a joined Keras model in a format, at its place in a folder."""
+    check_backend()
     _WRITERS[name](model, classifier, folder / PLACES[name])
 
 
 def read_model(name: ExportFormat, folder: Path) -> Say:
     """Return what asks the model of a format in a folder; raises InputError for a damaged one."""
+    check_backend()
+    use_float32()
     return _READERS[name](folder / PLACES[name])
 
 

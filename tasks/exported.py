@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.checksums import damage, file_digests
-from tasks.errors import InputError, UndecodableImage
+from tasks.errors import InputError
+from tasks.examine import examined
 from tasks.export import CLASSES, PLACES, Say
 from tasks.predict import Prediction, written
 from tasks.progress import advance
@@ -72,11 +73,9 @@ def _said(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
     told: dict[Path, Prediction] = {}
     for path in paths:
         try:
-            contents[path] = path.read_bytes()
+            contents[path] = examined(path)
             check_decodable(contents[path])
-        except OSError as error:
-            told[path] = Prediction(written(path), reason=f"cannot be read: {error.strerror}")
-        except UndecodableImage as error:
+        except InputError as error:
             told[path] = Prediction(written(path), reason=str(error))
     good = [path for path in paths if path not in told]
     if good:

@@ -10,6 +10,7 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
+from tasks.examine import examined
 from tasks.pictures import UNREADABLE, as_rgb
 
 MOST_SHOWN = 25
@@ -36,9 +37,10 @@ def grid(images: Sequence[tuple[Path, str]]) -> bytes:
 
 def _small(path: Path) -> Image.Image:
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        content = io.BytesIO(examined(path))
+        with warnings.catch_warnings(), Image.open(content) as image:
             warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
             image.thumbnail((_SIDE, _SIDE))
             return as_rgb(image)
-    except (*UNREADABLE, Image.DecompressionBombError):
+    except (*UNREADABLE, Image.DecompressionBombError):  # an InputError is a ValueError
         return Image.new("RGB", (_SIDE, _SIDE), "grey")

@@ -1,15 +1,35 @@
-"""What an image's first bytes announce, read without decoding anything, however odd they are.
+"""What an image's bytes announce, read without decoding anything, however odd they are.
 
 The formats are told apart by the same first bytes as in `tf.image.decode_image`; whatever is none
 of them, it refuses.
 """
 
+import re
 from collections.abc import Iterator
 
 JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG"
+PNG = b"\x89PNG"
 _GIF = b"GIF8"
-_BMP = b"BM"
+BMP = b"BM"
+
+# Other formats that image files have in them, whatever their names end in.
+_OTHERS = (
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyp", "HEIF or video"),
+    (0, b"II*\x00", "TIFF"),
+    (0, b"MM\x00*", "TIFF"),
+    (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"),
+    (0, b"<?xml", "XML"),
+)
+# A marker that is no restart, no filling and no 0xff of coded data (ITU T.81, B.1.1).
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_SCAN, _END = b"\xda", b"\xd9"
+_FEW_SCANS = 10  # of a usual progressive JPEG
 
 _PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}  # TEM, RST0 to RST7
 _FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
@@ -26,12 +46,12 @@ def announced_size(content: bytes) -> tuple[int, int]:
     if content.startswith(JPEG):
         frame = _jpeg_frame(content)
         return _big(frame[1:3]), _big(frame[3:5])
-    if content.startswith(_PNG):
+    if content.startswith(PNG):
         return _big(content[20:24]), _big(content[16:20])
-    if content.startswith(_BMP):
+    if content.startswith(BMP):
         height = int.from_bytes(content[22:26], "little", signed=True)  # below 0: from the top down
         return abs(height), _little(content[18:22])
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+    if _is_webp(content):
         return _webp_size(content)
     return 0, 0
 
@@ -41,26 +61,46 @@ def gif_frames(content: bytes) -> list[tuple[int, int]]:
     return list(_gif_frames(content)) if content.startswith(_GIF) else []
 
 
-def is_misread(content: bytes) -> bool:
-    """Tell whether it is a BMP with a palette of colours, whose numbers TensorFlow takes for grey.
+def other_format(content: bytes) -> str:
+    """Return which format it is where it is none that is read, or an empty text.
 
-    A grey one has the palette 0, 1, 2, …, and is read rightly.
+    TensorFlow decodes JPEG XL too. Its size stands behind a code of its own, and what it costs to
+    decode does not follow from its size.
     """
-    if not content.startswith(_BMP) or _little(content[28:30]) != 8:
-        return False
-    start = 14 + _little(content[14:18])
-    palette = content[start : start + 4 * (_little(content[46:50]) or 256)]
-    colours = [palette[place : place + 3] for place in range(0, len(palette), 4)]
-    return any(colour != bytes([n % 256] * 3) for n, colour in enumerate(colours))
+    known = (JPEG, PNG, _GIF, BMP)
+    if content.startswith(known) or _is_webp(content):
+        return ""
+    for place, start, name in _OTHERS:
+        if content.startswith(start, place):
+            return name
+    return "an unknown format"
 
 
-def remark(content: bytes) -> str:
-    """Return what a user should know of a good image, or an empty text."""
-    if (frames := len(gif_frames(content))) > 1:
-        return f"animated, {frames} frames: the first is used"
-    if content.startswith(JPEG) and _jpeg_frame(content)[5:6] == b"\x04":
-        return "CMYK: converted to RGB"
-    return ""
+def jpeg_scans(content: bytes) -> int:
+    """Return how often a JPEG's decoder passes over its pixels: once a scan; 0 of other formats."""
+    if not content.startswith(JPEG):
+        return 0
+    # Thumbnails and whatever is appended have scans too: only many are worth a second look.
+    if (scans := content.count(b"\xff" + _SCAN)) <= _FEW_SCANS:
+        return scans
+    scans, place = 0, 2
+    while (found := _MARKER.search(content, place)) and found[1] != _END:
+        scans += found[1] == _SCAN
+        place = found.end() + _big(content[found.end() : found.end() + 2])
+    return scans
+
+
+def jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and content of a JPEG's segments up to the first scan."""
+    place = 2
+    while (found := _MARKER.search(content, place)) and found[1] not in {_SCAN, _END}:
+        place = found.end() + _big(content[found.end() : found.end() + 2])
+        yield found[1][0], content[found.end() + 2 : place]
+
+
+def is_cmyk(content: bytes) -> bool:
+    """Tell whether it is a JPEG of four components."""
+    return content.startswith(JPEG) and _jpeg_frame(content)[5:6] == b"\x04"
 
 
 def _jpeg_frame(content: bytes) -> bytes:
@@ -97,6 +137,19 @@ def _gif_frames(content: bytes) -> Iterator[tuple[int, int]]:
 def _gif_colours(flags: bytes) -> int:
     """Return the bytes that a colour table takes, by the flags of what it belongs to."""
     return 3 * 2 ** ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and data of a WebP's chunks (RIFF); nothing of another format."""
+    place = 12 if _is_webp(content) else len(content)
+    while place + 8 <= len(content):
+        length = _little(content[place + 4 : place + 8])
+        yield content[place : place + 4], content[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+
+
+def _is_webp(content: bytes) -> bool:
+    return content.startswith(b"RIFF") and content[8:12] == b"WEBP"
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:

@@ -4,6 +4,7 @@ Keras itself passes over what a file lacks, or has too much.
 """
 
 import hashlib
+import math
 import re
 import warnings
 from collections import Counter
@@ -17,6 +18,8 @@ import numpy as np
 from tasks.errors import WeightsError
 
 _ENDING = ".weights.h5"  # by which Keras tells its newer format
+_MOST_BYTES_A_VALUE = 3 * 8  # weights and Adam's two moments, in float64
+_SPARE_BYTES = 2**20  # for counters and seeds
 
 
 def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: ANN401
@@ -30,21 +33,75 @@ def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: 
             path, backbone, f"its format is that of files whose names end in {_ENDING}; rename it"
         )
     try:
+        _check_announced(path, model, backbone)
         with warnings.catch_warnings():
             # Keras warns of containers without weights; what was not set is found below.
             warnings.simplefilter("ignore")
             model.load_weights(path)
         stored, own = _stored_arrays(path), Counter(_name(v.numpy()) for v in model.weights)
         foreign, unset = stored - own, own - stored
-    except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
+    except WeightsError:
+        raise
+    except (ValueError, KeyError, OSError, TypeError, RuntimeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, _first_sentence(error)) from error
     if foreign or unset:
+        raise _not_all(path, backbone, foreign.total(), unset.total())
+
+
+def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: ANN401
+    """Raise WeightsError where a file announces other arrays than the backbone's; none is read.
+
+    A few bytes can announce gigabytes. Beside the weights there may be an optimiser's state,
+    of which Adam's takes twice as much. Links could lead to other files, and Keras writes none.
+    """
+    own = Counter(tuple(variable.shape) for variable in model.weights)
+    largest = _MOST_BYTES_A_VALUE * sum(math.prod(shape) * n for shape, n in own.items())
+    with h5py.File(path, "r", locking=False) as file:
+        arrays, links = _arrays(file), _links(file)
+        if links:
+            raise _other_architecture(path, backbone, f"{links[0]!r} in it is a link")
+        if odd := [array.name for array in arrays if not _is_plain(array)]:
+            raise _other_architecture(path, backbone, f"{odd[0]!r} in it is no array of numbers")
+        announced = sum(map(_announced_bytes, arrays))
+        stored = Counter(a.shape for a in arrays if not _is_left_out(a.name))
+    if announced > largest + _SPARE_BYTES:
         raise _other_architecture(
-            path,
-            backbone,
-            f"{foreign.total()} arrays of the file belong to no layer, "
-            f"{unset.total()} of the backbone's are not in the file",
+            path, backbone, f"it announces {announced} bytes, expected at most {largest}"
         )
+    foreign, unset = stored - own, own - stored
+    if foreign or unset:
+        raise _not_all(path, backbone, foreign.total(), unset.total())
+
+
+def _arrays(file: h5py.File) -> list[h5py.Dataset]:
+    found: list[h5py.Dataset] = []
+    file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def _is_plain(array: h5py.Dataset) -> bool:
+    elsewhere = array.is_virtual or array.external
+    return array.dtype.kind in "fiub" and array.shape is not None and not elsewhere
+
+
+def _announced_bytes(array: h5py.Dataset) -> int:
+    """Return what reading an array takes: of one in chunks, a whole chunk at least."""
+    values = max(math.prod(array.shape), math.prod(array.chunks or ()))
+    return int(values * array.dtype.itemsize)
+
+
+def _links(file: h5py.File) -> list[str]:
+    """Return the names of what are links to other names or files."""
+    found: list[str] = []
+    file.visititems_links(
+        lambda name, link: None if isinstance(link, h5py.HardLink) else found.append(name)
+    )
+    return found
+
+
+def _is_left_out(name: str) -> bool:
+    """Tell whether an array is an optimiser's, or a random state."""
+    return name.lstrip("/").startswith("optimizer") or "seed_generator" in name
 
 
 def _is_legacy(path: Path) -> bool:
@@ -58,21 +115,24 @@ def _is_legacy(path: Path) -> bool:
 
 def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:
     """Count the arrays of a weights file, leaving out an optimiser's and random states."""
-    arrays: list[Any] = []
-
-    def visit(name: str, item: object) -> None:
-        left_out = name.startswith("optimizer") or "seed_generator" in name
-        if isinstance(item, h5py.Dataset) and not left_out:
-            arrays.append(item[()])
-
     with h5py.File(path, "r", locking=False) as file:
-        file.visititems(visit)
-    return Counter(_name(np.asarray(array)) for array in arrays)
+        return Counter(
+            _name(np.asarray(array[()])) for array in _arrays(file) if not _is_left_out(array.name)
+        )
 
 
 def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
     values = np.ascontiguousarray(array, np.float32)
     return (*values.shape, hashlib.sha256(values.data).digest())
+
+
+def _not_all(path: Path, backbone: str, foreign: int, unset: int) -> WeightsError:
+    return _other_architecture(
+        path,
+        backbone,
+        f"{foreign} arrays of the file belong to no layer, {unset} of the backbone's are not in "
+        "the file",
+    )
 
 
 def _first_sentence(error: Exception) -> str:

@@ -12,6 +12,9 @@ import numpy as np
 from PIL import Image
 
 from stores.keys import ImageKey
+from tasks.errors import InputError
+from tasks.examine import check_header
+from tasks.image_files import read_image
 
 # The longest side of an image, in pixels; a smaller one is enlarged by a whole number.
 LONGEST_SIDE = 200
@@ -27,20 +30,21 @@ def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
     picture that says so.
     """
     try:
-        content = path.read_bytes() if path.is_file() else None
-    except OSError:
-        return placeholder("cannot be read")
-    if content is None:
+        content = read_image(path)
+    except FileNotFoundError:
         return placeholder("file is gone")
+    except (OSError, InputError):
+        return placeholder("cannot be read")
     if ImageKey.of(content) != key:
         return placeholder("file has changed")
     try:
+        check_header(content)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
             return _small(content, side)
     except Image.DecompressionBombError:
         return placeholder("too large to show")
-    except UNREADABLE:
+    except UNREADABLE:  # an InputError is a ValueError
         return placeholder("cannot be read")
 
 

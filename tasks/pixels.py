@@ -7,7 +7,8 @@ that the bytes that are decoded are those whose key was checked.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import keras
@@ -16,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.recipe import AspectRatio, Decode, Recipe
+from tasks.backend import check_backend
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.headers import JPEG
 
@@ -26,11 +28,23 @@ def check_decodable(content: bytes) -> None:
     A JPEG is decoded at an eighth of its size: all of its coded data is read, and fails alike,
     but most of the arithmetic is left out.
     """
-    try:
-        if content.startswith(JPEG):
+    if content.startswith(JPEG):
+        with _reasons():
             tf.io.decode_jpeg(content, channels=3, ratio=8)
-        else:
-            _decode(content)
+    else:
+        decoded(content, channels=3)
+
+
+def decoded(content: bytes, *, channels: int) -> NDArray[np.uint8]:
+    """Return an image as it is decoded, (height, width, channels); raises UndecodableImage."""
+    with _reasons():
+        return np.asarray(_decode(content, channels))
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    try:
+        yield
     except tf.errors.ResourceExhaustedError as error:
         raise ExtractionError("there is not enough memory to decode an image") from error
     except tf.errors.OpError as error:
@@ -44,6 +58,7 @@ def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32
     one is whole and does not fit the recipe: what is wrong then is asked for, and other recipes
     may have the image. Of several files it does not say which.
     """
+    check_backend()
     load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
     try:
         return np.asarray(load(list(contents)), np.float32)
@@ -95,8 +110,8 @@ def _loader(
     return tf.function(load_all, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
-def _decode(content: bytes) -> tf.Tensor:
-    return tf.image.decode_image(content, channels=3, expand_animations=False)
+def _decode(content: bytes, channels: int = 3) -> tf.Tensor:
+    return tf.image.decode_image(content, channels=channels, expand_animations=False)
 
 
 def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """Predict: a run's head says what images show; features that are stored are not computed."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ from stores.runs import RunStore
 from tasks.engines import Engine, EngineChoice, Job, load_engine
 from tasks.engines.choice import choose_engine
 from tasks.errors import InputError
+from tasks.examine import examined
 from tasks.extract import checked
 from tasks.finetune.fine_tuned import fine_tuned_job
 from tasks.heads import TrainedHead, find_kind
-from tasks.listing import KERAS_ENDINGS
 from tasks.open_test import load_head
 from tasks.progress import advance
 from tasks.recipes import job_of
@@ -97,34 +97,6 @@ def features_job(
         ) from error
     asked = weights or str(run.parameters.get("weights", "imagenet"))
     return job_of(recipe, asked, store=store, engine=engine)
-
-
-def find_images(places: Iterable[Path]) -> list[Path]:
-    """Return image files: those that are named, and those with Keras's endings below folders.
-
-    Raises InputError where there is no such place, or no image.
-    """
-    found: dict[Path, None] = {}
-    for place in places:
-        if place.is_dir():
-            files = sorted(
-                Path(parent, name)
-                for parent, _, names in os.walk(place)
-                for name in names
-                if name.lower().endswith(KERAS_ENDINGS)
-            )
-            if not files:
-                raise InputError(
-                    f"{place}: no image in it; expected files ending in {', '.join(KERAS_ENDINGS)}"
-                )
-            found |= dict.fromkeys(files)
-        elif place.exists():
-            found[place] = None
-        else:
-            raise InputError(f"{place}: there is no such file or folder")
-    if not found:
-        raise InputError("no image is named; give files, or folders of them")
-    return list(found)
 
 
 def predict(
@@ -237,11 +209,11 @@ def _said(
 
 
 def _key(path: str) -> ImageKey | str:
-    """Return the key of a file's bytes, or why it has none."""
+    """Return the key of a file's bytes, or why it is refused."""
     try:
-        return ImageKey.of(Path(path).read_bytes())
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return ImageKey.of(examined(path))
+    except InputError as error:
+        return str(error)
 
 
 def written(path: Path | str) -> str:

@@ -17,6 +17,8 @@ from stores.keys import ImageKey, as_keys, as_views
 from stores.recipe import Recipe
 from tasks.engines import Engine
 from tasks.errors import ExtractionError, InputError, UndecodableImage
+from tasks.examine import check_header, unreadable
+from tasks.image_files import read_image
 
 # Decoded ahead of the engine; two keep it busy, and bound the memory.
 BATCHES_AHEAD = 2
@@ -163,14 +165,20 @@ def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:
 
 def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
     try:
-        content = (folder / image.path).read_bytes()
+        content = read_image(folder / image.path)
+    except InputError as error:
+        return Rejection(image.path, unreadable(error), changed=True)
     except OSError as error:
         if error.errno not in _FILES_FAULT:
             raise  # the disk's fault
         _check_folder(folder, image.path)
-        return Rejection(image.path, f"cannot be read: {error.strerror}", changed=True)
+        return Rejection(image.path, unreadable(error), changed=True)
     if ImageKey.of(content) != image.key:
         return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)
+    try:
+        check_header(content)  # an earlier version may have accepted it
+    except InputError as error:
+        return Rejection(image.path, str(error), changed=False)
     return content
 
 

@@ -24,9 +24,6 @@ class KerasEngine:
     parallel = 1  # TensorFlow spreads one batch over all cores
 
     def __init__(self, job: Job) -> None:
-        _check_settings()
-        # On a GPU, TensorFlow would round the inputs of float32 products to 10 bits.
-        tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
         first = job.recipes[0]
         backbone = find_backbone(first.backbone)
         base = build_backbone(backbone, job.weights, first.image_size)
@@ -59,19 +56,6 @@ class KerasEngine:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
         rows = self._forward(tf.constant(pixels))
         return [np.asarray(row) for row in (rows if isinstance(rows, list | tuple) else [rows])]
-
-
-def _check_settings() -> None:
-    # Recipes say float32 and (height, width, channels); keras.json or a program may say otherwise.
-    for what, actual, expected in (
-        ("dtype policy", keras.config.dtype_policy().name, "float32"),
-        ("image_data_format", keras.config.image_data_format(), "channels_last"),
-    ):
-        if actual != expected:
-            raise InputError(
-                f"Keras's {what} is {actual!r}, expected {expected!r}; set it so in keras.json, or "
-                "where the program changes it"
-            )
 
 
 def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import StoreError
-from tasks.agreement import Agreement, agreement, in_words
+from tasks.agreement import Agreement, agreement, difference_in_words
 from tasks.engines import Engine, EngineName, Job
 from tasks.engines.keras_engine import KerasEngine
 from tasks.engines.openvino_engine import OpenVinoEngine
@@ -109,5 +109,5 @@ def _keep(candidate: OpenVinoEngine, figures: dict[str, Any]) -> None:
 def _disagreement(job: Job, result: Agreement) -> str:
     return (
         f"recipe {job.recipes[0]}: OpenVINO differs from Keras on {result.rows} photographs: "
-        f"{in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}"
+        f"{difference_in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}"
     )

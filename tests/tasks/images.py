@@ -60,8 +60,8 @@ def bomb(side):
     return png_of_chunks(struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), data)
 
 
-def png_of_chunks(header, data):
-    chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+def png_of_chunks(header, data, *others):
+    chunks = ((b"IHDR", header), *others, (b"IDAT", data), (b"IEND", b""))
     parts = [
         struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
     ]
@@ -73,6 +73,49 @@ def top_down_bmp(values):
     content = bytearray(encoded(values[::-1], "BMP"))
     content[22:26] = struct.pack("<i", -len(values))
     return bytes(content)
+
+
+def bmp(values, *, header=40, bits=24, compression=0, masks=b"", palette=b"", data=None):
+    """Return a BMP of RGB or grey pixels with a header as given; `data` is what stands after it."""
+    height, width = values.shape[:2]
+    if data is None:
+        order = {8: values, 24: values[..., ::-1]}.get(bits)
+        if order is None:
+            order = np.dstack([values[..., ::-1], np.full((height, width), 255, np.uint8)])
+        rows = [row.tobytes() for row in order[::-1]]
+        data = b"".join(row + bytes(-len(row) % 4) for row in rows)
+    sizes = struct.pack("<IHHHH", header, width, height, 1, bits)
+    if header >= 40:
+        sizes = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, 0, 0)
+        sizes = struct.pack("<I", header) + sizes[4:] + masks
+    head = sizes + bytes(max(0, header - len(sizes))) + palette
+    start = 14 + len(head)
+    return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + head + data
+
+
+def masks(*order):
+    """Return the masks of a 32-bit BMP for red, green, blue [and alpha], by their bytes' places."""
+    return b"".join(struct.pack("<I", 0xFF << 8 * place) for place in order)
+
+
+def grey_palette(count=256):
+    """Return a BMP's palette of grey values."""
+    return b"".join(bytes([n, n, n, 0]) for n in range(count))
+
+
+def many_scans(content, count):
+    """Return a progressive JPEG with its last scan repeated; libjpeg warns, and reads them all."""
+    last = content.rindex(b"\xff\xda")
+    return content[:last] + content[last:-2] * count + content[-2:]
+
+
+def with_orientation(content, number, order="<"):
+    """Return a JPEG with EXIF data of one tag, the orientation."""
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    tag = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, number, 0)
+    exif = start + struct.pack(f"{order}IH", 8, 1) + tag + bytes(4)
+    segment = b"Exif\0\0" + exif
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
 
 
 @cache

@@ -13,7 +13,7 @@ from tasks.agreement import (
     RELATIVE_TOLERANCE,
     SMALLEST_COSINE,
     agreement,
-    in_words,
+    difference_in_words,
 )
 
 
@@ -102,7 +102,7 @@ def test_at_bfloat16_one_value_does_not_decide(features):
     found = agreement(features, other, precision="bfloat16")
     assert found.largest_difference == pytest.approx(0.5, rel=0.1)
     assert found.within_tolerance
-    assert in_words(asdict(found)) == (
+    assert difference_in_words(asdict(found)) == (
         f"mean difference {found.mean_difference:.2g} of a row's norm, expected at most 0.2"
     )
 

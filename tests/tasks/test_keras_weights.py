@@ -152,3 +152,49 @@ def test_what_is_no_weights_file_is_refused(saved, tmp_path, name, content):
         }[content]
     )
     refused(path)
+
+
+def announcing(kind, saved, path):
+    """Write a small weights file that announces 8 GB, or leads elsewhere."""
+    shutil.copy(saved, path)
+    with h5py.File(path, "r+") as file:
+        name = "layers/conv2d/vars/0"
+        shape = file[name].shape
+        del file[name]
+        if kind == "a large array":
+            file.create_dataset(name, shape=(2**31,), dtype="f4")
+        elif kind == "an array beside":
+            file.create_dataset(name, shape=shape, dtype="f4")
+            file.create_dataset("optimizer/vars/999", shape=(2**31,), dtype="f4")
+        elif kind == "a large chunk":
+            chunks = (512, 1024, 32, 16)
+            maxshape = (None,) * len(shape)
+            file.create_dataset(name, shape, "f4", chunks=chunks, maxshape=maxshape)
+        elif kind == "a link":
+            file[name] = h5py.ExternalLink(str(saved), name)
+        elif kind == "no numbers":
+            file.create_dataset(name, shape, h5py.string_dtype())
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("a large array", "it announces 8"),
+        ("an array beside", "it announces 8"),
+        ("a large chunk", "it announces 1"),
+        ("a link", "is a link"),
+        ("no numbers", "is no array of numbers"),
+    ],
+)
+def test_what_a_file_announces_is_bounded_before_an_array_of_it_is_read(
+    saved, tmp_path, monkeypatch, kind, expected
+):
+    path = tmp_path / "bomb.weights.h5"
+    announcing(kind, saved, path)
+    assert (path).stat().st_size < 2 * saved.stat().st_size
+
+    def read(*_):
+        raise AssertionError("an array is read")
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", read)
+    assert expected in refused(path)

@@ -12,9 +12,10 @@ import pytest
 from stores.features import FeatureStore
 from stores.runs import RunStore
 from tasks.errors import InputError, WeightsError
+from tasks.find_images import find_images
 from tasks.heads.choices import make_head
 from tasks.plans import PlannedRun
-from tasks.predict import as_table, find_images, load_classifier, predict
+from tasks.predict import as_table, load_classifier, predict
 from tasks.tables import write_table
 from tasks.train import train
 from tests.stores.samples import flip
@@ -51,7 +52,7 @@ def test_images_of_the_data_set_get_what_the_run_says_and_are_not_computed(
     tiny, run, store, tmp_path
 ):
     folder = tmp_path / "pets"
-    told = {one.path: one for one in said(find_images([folder]), run, store)}
+    told = {one.path: one for one in said(find_images([folder]).paths, run, store)}
     assert not tiny.read_diary()
     assert all(one.cached for one in told.values())
     stored = {row["key"]: row for row in RunStore(store).predictions(run.id).to_pylist()}
@@ -73,7 +74,7 @@ def run_images(store):
 def test_new_images_are_computed_once_as_extract_would(tiny, extracted, run, store, tmp_path):
     new = write_folder(tmp_path / "new", count=6)
     write_image(new / "cats/0000.png", seed=500)
-    paths = find_images([new, tmp_path / "pets/cats"])
+    paths = find_images([new, tmp_path / "pets/cats"]).paths
     told = said(paths, run, store)
     assert len(told) == len(paths) == 16
     assert sum(not one.cached for one in told) == len(tiny.read_diary()) == 1
@@ -91,7 +92,7 @@ def test_new_images_are_computed_once_as_extract_would(tiny, extracted, run, sto
 
 def test_images_stand_in_their_order_whatever_is_cached(run, store, tmp_path):
     new = [write_image(tmp_path / f"new/{n}.png", seed=900 + n) for n in range(9)]
-    old = find_images([tmp_path / "pets"])
+    old = find_images([tmp_path / "pets"]).paths
     mixed = [path for pair in zip(new, old, strict=False) for path in pair]
     assert [one.path for one in said(mixed, run, store)] == [str(path) for path in mixed]
 
@@ -110,7 +111,7 @@ def test_a_bad_image_is_a_row_with_a_reason_and_the_others_are_said(run, store, 
     write(tmp_path / "mixed/b.png", good.read_bytes()[:60])
     write(tmp_path / "mixed/c.jpg", b"")
     write_image(tmp_path / "mixed/d.png", seed=2)
-    told = said(find_images([tmp_path / "mixed"]), run, store)
+    told = said(find_images([tmp_path / "mixed"]).paths, run, store)
     assert [bool(one.predicted) for one in told] == [True, False, False, True]
     assert "cannot be decoded" in told[1].reason
     assert told[2].reason
@@ -129,7 +130,7 @@ def test_an_image_that_does_not_fit_is_a_row_with_a_reason(tiny, tmp_path, store
 def test_images_of_any_number_of_channels_are_said(run, store, tmp_path):
     for name, content in every_kind().items():
         write(tmp_path / "kinds" / name, content)
-    told = said(find_images([tmp_path / "kinds"]), run, store)
+    told = said(find_images([tmp_path / "kinds"]).paths, run, store)
     assert all(one.predicted for one in told)
     assert len(told) == len(every_kind())
 
@@ -137,7 +138,7 @@ def test_images_of_any_number_of_channels_are_said(run, store, tmp_path):
 def test_a_damaged_feature_is_computed_again(tiny, extracted, run, store, tmp_path):
     (shard,) = FeatureStore(store, extracted.job.recipes[0]).folder.glob("shards/*.h5")
     flip(shard, shard.stat().st_size - 8)
-    told = said(find_images([tmp_path / "pets"]), run, store)
+    told = said(find_images([tmp_path / "pets"]).paths, run, store)
     assert all(one.predicted for one in told)
     assert any(not one.cached for one in told)
 
@@ -199,10 +200,10 @@ def test_scores_are_those_of_float16_features_where_these_are_stored(tiny, tmp_p
     folder = write_old_folder(tmp_path / "pets")
     done = extract(folder, store, dtype="float16", pooling="none")
     run = run_of(done, store)
-    cached = said(find_images([folder]), run, store)
+    cached = said(find_images([folder]).paths, run, store)
     for path in (store / "features").glob("*/shards/*.h5"):
         path.unlink()
-    computed = said(find_images([folder]), run, store)
+    computed = said(find_images([folder]).paths, run, store)
     assert not any(one.cached for one in computed)
     np.testing.assert_allclose(
         [one.scores for one in computed], [one.scores for one in cached], atol=1e-3

@@ -13,10 +13,12 @@ from stores import StoreFull
 from stores.keys import ImageKey
 from tasks import pixels, stream
 from tasks.errors import ExtractionError
+from tasks.image_files import read_image
 from tasks.pixels import load_pixels
 from tasks.stream import BATCHES_AHEAD, ImageFile, feature_batches, pixel_batches
 from tests.stores.samples import RECIPE
 from tests.tasks.extraction import write_folder
+from tests.tasks.images import small_png
 
 
 def images_of(folder):
@@ -87,14 +89,12 @@ def test_only_bytes_of_the_right_key_are_decoded(folder, monkeypatch):
 
 
 def failing_for(monkeypatch, path, number):
-    read_bytes = Path.read_bytes
-
-    def read(self):
-        if self == path:
+    def read(asked):
+        if asked == path:
             raise OSError(number, "out of order")
-        return read_bytes(self)
+        return read_image(asked)
 
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(stream, "read_image", read)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.ENOTDIR])
@@ -145,8 +145,9 @@ def most_alive(monkeypatch, count, batch_size):
         return array
 
     monkeypatch.setattr(pixels, "load_pixels", load)
-    monkeypatch.setattr(Path, "read_bytes", lambda self: b"")
-    images = [ImageFile(ImageKey.of(b""), str(number)) for number in range(count)]
+    content = small_png(0)
+    monkeypatch.setattr(stream, "read_image", lambda path: content)
+    images = [ImageFile(ImageKey.of(content), str(number)) for number in range(count)]
     with pixel_batches(images, Path(), RECIPE, batch_size=batch_size) as batches:
         for batch in batches:
             time.sleep(0.002)  # the engine is slower than the decoders

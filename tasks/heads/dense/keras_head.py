@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.backend import check_backend
 from tasks.errors import InputError
 
 
@@ -18,10 +19,12 @@ class KerasHead:
     epochs = 0
 
     def __init__(self, path: Path) -> None:
+        check_backend()
         self.model = keras.saving.load_model(path, safe_mode=True)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
+        check_backend()
         outputs = self.model.predict(features, batch_size=1024, verbose=0)
         outputs = np.asarray(outputs, np.float64)
         if outputs.shape[1] > 1:

@@ -12,12 +12,14 @@ from flows.parameters import PredictParameters
 from flows.progress import announce
 from flows.server_view import run_name, show_told
 from flows.telling import tell_predict
+from stores.manifest import SPLITS
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
 from tasks.find_images import find_images
 from tasks.grid import grid
 from tasks.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.predict import predict as predict_images
+from tasks.predicted_test_images import dataset_images, record_test_images, with_splits
 from tasks.tables import check_ending, check_folder, write_bytes, write_table
 
 
@@ -44,6 +46,7 @@ def predict(
     began = time.perf_counter()
     said = list(_predictions(paths, classifier, parameters))
     seconds = time.perf_counter() - began
+    said, in_its_dataset = _compared_with_dataset(said, classifier, parameters.store)
     if parameters.output:
         table = as_table(said, classifier.classes, classifier.scores)
         write_table(table, parameters.output)
@@ -53,6 +56,7 @@ def predict(
         "model": model,
         "seconds": round(seconds, 3),
         **_summary(said, classifier.classes),
+        "in_its_dataset": in_its_dataset,
         "passed_over": found.passed_over,
         "output": str(parameters.output) if parameters.output else None,
         "grid": str(parameters.grid) if parameters.grid else None,
@@ -79,6 +83,26 @@ def _predictions(
     if isinstance(model, ExportedModel):
         return predict_by(paths, model)
     return predict_images(paths, model, batch_size=parameters.batch_size)
+
+
+def _compared_with_dataset(
+    said: list[Prediction], model: Classifier | ExportedModel, store: Path
+) -> tuple[list[Prediction], Summary | None]:
+    """Return predictions with their splits in the run's data set, and how many are of each.
+
+    Those of test images are recorded where their labels are at hand. None for an exported model.
+    """
+    if isinstance(model, ExportedModel):
+        return said, None
+    images = dataset_images(model.run, store=store)
+    said = with_splits(said, images)
+    counts = Counter(told.split for told in said if told.split)
+    return said, {
+        "dataset": model.run.dataset,
+        "in_store": images.manifest is not None,
+        **{split: counts[split] for split in SPLITS},
+        "recorded": record_test_images(said, images, model.run, store=store),
+    }
 
 
 def _check_outputs(parameters: PredictParameters) -> None:
@@ -114,6 +138,7 @@ def _summary(said: Sequence[Prediction], classes: Sequence[str]) -> Summary:
                 "predicted": told.predicted,
                 "score": told.score,
                 "reason": told.reason,
+                "split": told.split or None,
             }
             for told in said
         ],

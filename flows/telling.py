@@ -111,8 +111,31 @@ def tell_predict(summary: dict[str, Any]) -> str:
             f"{many(sum(passed_over.values()), 'other file')} and folders were not predicted: "
             f"{in_words(passed_over)}; expected {', '.join(KERAS_ENDINGS)}"
         )
+    lines += _own_images(summary["in_its_dataset"])
     lines += [f"{name}: {summary[name]}" for name in ("output", "grid") if summary[name]]
     return "\n".join(lines)
+
+
+def _own_images(found: dict[str, Any] | None) -> Iterator[str]:
+    """Yield how many of the predicted images are in the run's own data set."""
+    if found is None:
+        return
+    if not found["in_store"]:
+        yield (
+            f"data set {found['dataset']} of this run is not in the store: whether its test images "
+            "are among these is unknown"
+        )
+    learned = found["train"] + found["validation"]
+    if learned or found["test"]:
+        yield (
+            f"of data set {found['dataset']}: {many(learned, 'image')} of train and validation, "
+            f"which made this run, and {many(found['test'], 'test image')}"
+        )
+    if found["recorded"]:
+        yield (
+            f"{many(found['recorded'], 'test image')} predicted with labels at hand: counted as a "
+            "test evaluation"
+        )
 
 
 def tell_export(summary: dict[str, Any]) -> str:

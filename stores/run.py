@@ -20,7 +20,7 @@ _SINCE = {
     "folds": 2,
     "failure": 2,
     "finetuning": 3,
-    **dict.fromkeys(("part_digests", "run", "predictions_sha256", "earlier", "lost"), 4),
+    **dict.fromkeys(("part_digests", "run", "predictions_sha256", "earlier", "lost", "partial"), 4),
 }
 
 
@@ -84,6 +84,7 @@ class TestOpening:
     predictions_sha256: str = ""  # of the Parquet beside it
     earlier: tuple[str, ...] = ()  # the names of this run's evaluations before it that were whole
     lost: tuple[str, ...] = ()  # the names of those that were damaged or gone
+    partial: bool = False  # test images among those that `predict` was given, and no evaluation
 
     def to_json(self) -> str:
         """Return the opening as JSON with its format version and a digest of itself."""

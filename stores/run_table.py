@@ -118,7 +118,7 @@ def _listed(folder: Path) -> pa.Table:
 def _row(record: Path, counts: dict[str, int]) -> dict[str, Any]:
     run = Run.read(record)
     known = known_evaluations(record.parent)
-    openings = [opening for opening in known.values() if opening]
+    openings = [opening for opening in known.values() if opening and not opening.partial]
     chosen = {name: getattr(run, name) for name in _COPIED}
     return chosen | {
         "run": run.id,

@@ -118,16 +118,20 @@ class RunStore:
         """
         stored, folder = self._found(run)
         found = evaluations_of(folder, stored)
-        tested = [found.whole[name].predictions for name in list(found.whole)[-1:]]
-        if found.damaged:
-            raise next(iter(found.damaged.values()))
+        tested = [evaluation.predictions for evaluation in found.complete[-1:]]
         own = predictions_of(folder, stored)
         return pa.concat_tables([own, *tested], promote_options="permissive")
 
     def open_test(
-        self, run: str, *, asked_by: str, metrics: dict[str, float], predictions: pa.Table
+        self,
+        run: str,
+        *,
+        asked_by: str,
+        metrics: dict[str, float],
+        predictions: pa.Table,
+        partial: bool = False,
     ) -> TestOpening:
-        """Record a test evaluation of a run, durably.
+        """Record a test evaluation of a run, durably; with `partial`, of some test images only.
 
         The record names those before it, and which of them were damaged or lost.
         """
@@ -145,6 +149,7 @@ class RunStore:
             predictions_sha256=sha256(table).hexdigest(),
             earlier=tuple(before.whole),
             lost=(*before.not_whole, *(f"{name}-lost-{number}" for number in gone)),
+            partial=partial,
         )
         path = folder / "test" / f"{name}.json"
         publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
@@ -158,6 +163,11 @@ class RunStore:
         """
         stored, folder = self._found(run)
         return evaluations_of(folder, stored).openings
+
+    def tested_keys(self, run: str) -> set[bytes]:
+        """Return the keys of the test images of which this run's predictions are recorded."""
+        stored, folder = self._found(run)
+        return evaluations_of(folder, stored).tested_keys
 
     def times_opened(self, keys: Keys) -> int:
         """Count the test evaluations, of whatever run, that had any of these images.

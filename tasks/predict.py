@@ -35,6 +35,7 @@ _ROWS_AT_ONCE = 64  # of stored features, which may be maps
 class Classifier:
     """A run's head, and what makes its features of images."""
 
+    run: Run
     head: TrainedHead
     classes: tuple[str, ...]
     scores: str  # what its scores are: probability or margin
@@ -55,6 +56,8 @@ class Prediction:
     scores: tuple[float, ...] = ()  # one a class
     reason: str = ""
     cached: bool = False  # whether its features were in the store
+    key: ImageKey | None = None
+    split: str = ""  # that the image has in the run's data set; empty for others
 
     @property
     def score(self) -> float | None:
@@ -71,6 +74,7 @@ def load_classifier(
     no model, its features' recipe is gone, or the weights are not those that they were made with.
     """
     return Classifier(
+        run=run,
         head=load_head(RunStore(store), run),
         classes=run.classes,
         scores=find_kind(run.head["kind"]).scores,
@@ -123,15 +127,17 @@ def predict(
 
 
 def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: str) -> pa.Table:
-    """Return predictions as a table: path, predicted, its score, the reason, each class's score.
+    """Return predictions as a table: path, predicted, score, reason, split, each class's score.
 
-    `name` is what scores are, `probability` or `margin`: a class's column is `margin of CLASS`.
+    `split` is that of an image of the run's data set. `name` is what scores are, `probability` or
+    `margin`: a class's column is `margin of CLASS`.
     """
     columns = {
         "path": pa.array([told.path for told in predictions], pa.string()),
         "predicted": pa.array([told.predicted for told in predictions], pa.string()),
         name: pa.array([told.score for told in predictions], pa.float64()),
         "reason": pa.array([told.reason or None for told in predictions], pa.string()),
+        "split": pa.array([told.split or None for told in predictions], pa.string()),
     }
     for number, label in enumerate(classes):
         scores = [told.scores[number] if told.scores else None for told in predictions]
@@ -201,8 +207,8 @@ def _said(
             written(image.path),
             classifier.classes[int(own.argmax())],
             tuple(own.tolist()),
-            "",
-            cached,
+            cached=cached,
+            key=image.key,
         )
         for image, own in zip(images, scores, strict=True)
     }

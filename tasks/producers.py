@@ -85,7 +85,7 @@ def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows)
 def _disagreement(features: FeatureStore, engine: Engine, result: Agreement) -> str:
     return (
         f"recipe {features.recipe}: {result.rows} stored features computed again are others: "
-        f"{difference_in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}; they were made "
-        f"by {features.producers()}, this is {engine.producer}; use the same versions again, or "
-        "another --store"
+        f"{difference_in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}; "
+        f"they were made by {features.producers()}, this is {engine.producer}; use the same "
+        "versions again, or another --store"
     )

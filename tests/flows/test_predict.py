@@ -22,6 +22,9 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
     assert "features of 1 computed, 30 cached, 1 rejected" in output
     rows = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
     assert len(rows) == 32
+    tested = [row for row in rows if row["split"] == "test"]
+    assert f"and {len(tested)} test images" in output
+    assert rows[-2]["split"] is None
     assert [row["predicted"] for row in rows[-2:]] == ["reddish", None]
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size[0] > 500

@@ -1,7 +1,7 @@
 """The index: which shard and row hold which feature. Derived from the shards at any time."""
 
 import logging
-import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,10 +14,12 @@ from stores.keys import as_arrow, from_arrow
 from stores.mirror import at_address, local_shard, pull
 from stores.publish import publish_file
 from stores.recipe import Recipe
+from stores.safe_folders import entries
 from stores.shards import Shard, unpack
 from stores.tables import read_table, table_bytes
 
 FRAGMENT_VERSION = 2
+_NO_FILE = -1  # the size of a link, a FIFO and the like
 log = logging.getLogger("gargalo.store")
 
 
@@ -74,6 +76,8 @@ class Index:
                 self.discard(digest)  # a mapping that is longer than its file ends the process
         for digest in sorted(sizes.keys() - self._shards.keys() - self.damaged.keys()):
             try:
+                if sizes[digest] == _NO_FILE:
+                    self._unpack(digest)  # it says what is there
                 shard = self._load(digest)
                 if sizes[digest] != shard.size:
                     raise CorruptStore(  # noqa: TRY301  one handler for all that can be wrong
@@ -200,9 +204,7 @@ def shard_sizes(folder: Path) -> dict[str, int]:
 
 def _sizes_here(folder: Path) -> dict[str, int]:
     sizes = {}
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / "shards") as entries:
-        for entry in entries:
-            if entry.name.endswith(".h5"):
-                with suppress(FileNotFoundError):  # it went away between the listing and this
-                    sizes[entry.name.removesuffix(".h5")] = entry.stat().st_size
+    for path, about in entries(folder / "shards"):
+        if path.suffix == ".h5":
+            sizes[path.stem] = about.st_size if stat.S_ISREG(about.st_mode) else _NO_FILE
     return sizes

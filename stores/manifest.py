@@ -19,9 +19,14 @@ from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.keys import ImageKey, Keys, as_keys
 from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
+from stores.safe_files import status, within
+from stores.safe_folders import folders
 from stores.tables import read_table, table_bytes
 
 MANIFEST_VERSION = 1
+_NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
+# Of a file below the data set's folder: no part of it is empty, a dot or two, or not a name at all.
+_LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -30,6 +35,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 # Keras passes over. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
+_FIX = "bring it back from a backup, or delete it and ingest again (the split is then drawn anew)"
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()),
@@ -102,14 +108,13 @@ class Manifest:
                 f"{there}"
             ) from error
         except CorruptStore as error:
-            raise CorruptStore(
-                f"{error}; bring it back from a backup, or delete it and ingest again (the split "
-                "is then drawn anew)"
-            ) from error
+            raise CorruptStore(f"{error}; {_FIX}") from error
         entries = tuple(
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
             for row in table.to_pylist()
         )
+        if out := [entry.path for entry in entries if _LEADS_OUT.search(entry.path)]:
+            raise CorruptStore(f"{path}: {out[0]!r} is no file in the data set's folder; {_FIX}")
         return cls(name=name, entries=entries, **about | {"classes": tuple(about["classes"])})
 
     def write(self, store: str | os.PathLike[str]) -> None:
@@ -197,17 +202,18 @@ def datasets(store: str | os.PathLike[str]) -> list[str]:
     """Return the names of a store's data sets."""
     folder = store_path(store) / "datasets"
     pull(folder)
-    return sorted(path.parent.name for path in folder.glob("*/manifest.parquet"))
+    names = [path.name for path in folders(folder) if status(path / "manifest.parquet")]
+    return [name for name in names if _NAME.fullmatch(name)]
 
 
 def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
-    if not re.fullmatch(r"[^./\0\n][^/\0\n]*", name) or len(os.fsencode(name)) > 200:
+    if not _NAME.fullmatch(name) or len(os.fsencode(name)) > 200:
         raise StoreError(
-            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash, no "
-            "dot in front; give another --dataset"
+            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash or "
+            "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
-    return store_path(store) / "datasets" / name / "manifest.parquet"
+    return within(store_path(store) / "datasets", name) / "manifest.parquet"
 
 
 def _told(entry: Entry) -> dict[str, str]:

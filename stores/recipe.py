@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from stores.errors import CorruptStore, NewerFormat
+from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.mirror import pull, store_path
 from stores.publish import publish_file
+from stores.safe_files import is_file, read_text
+from stores.safe_folders import folders
 
 RECIPE_VERSION = 1
 # Of `recipe.json`, and of the layout of the folder that it stands in.
@@ -91,7 +93,7 @@ class Recipe:
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Publish `recipe.json` in a recipe's folder, where it is not there yet."""
     path = folder / "recipe.json"
-    if not path.exists():
+    if not is_file(path):
         fields = json.loads(recipe.to_json())
         about = {"format": FORMAT_VERSION, "sha256": recipe.fingerprint, "recipe": fields}
         publish_file(json.dumps(about, indent=2).encode(), path, tmp=folder / "tmp")
@@ -101,8 +103,10 @@ def read_recipe(folder: Path) -> Recipe:
     """Read a folder's `recipe.json`; raises FileNotFoundError, CorruptStore or NewerFormat."""
     path = folder / "recipe.json"
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(read_text(path))
         version, sha256, fields = about["format"], about["sha256"], about["recipe"]
+    except StoreError:
+        raise  # what is there is no regular file
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
     if not isinstance(version, int) or version > FORMAT_VERSION:
@@ -138,12 +142,13 @@ def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
             pull(layer / "features")
         except OSError as error:
             log.warning("a layer is passed over: %s", error)
-        for path in layer.glob("features/*/recipe.json"):
+        for folder in folders(layer / "features"):
             with suppress(CorruptStore, NewerFormat, OSError):
-                found[path.parent.name] = read_recipe(path.parent)
+                found[folder.name] = read_recipe(folder)
     pull(own / "features")
-    for path in own.glob("features/*/recipe.json"):
-        found[path.parent.name] = read_recipe(path.parent)
+    for folder in folders(own / "features"):
+        with suppress(FileNotFoundError):  # its writer died before it, or it is gone
+            found[folder.name] = read_recipe(folder)
     return [found[name] for name in sorted(found)]
 
 

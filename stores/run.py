@@ -10,8 +10,11 @@ from typing import Any, Self
 from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 from stores.rereading import reread
+from stores.safe_files import IrregularFile, read_text, status
+from stores.safe_folders import entries, folders
 
 RUN_VERSION = 3
+_WAYS_OUT = {True: "train again", False: "delete it, open the test split again"}
 _SINCE = {"folds": 2, "failure": 2, "finetuning": 3}  # the versions that brought these fields
 
 
@@ -83,12 +86,13 @@ class TestOpening:
 
 def record_paths(folder: Path) -> list[Path]:
     """Return the `run.json` of each run below the folder of all runs."""
-    return sorted(folder.glob("*/run.json"))
+    paths = (run / "run.json" for run in folders(folder))
+    return [path for path in paths if status(path)]
 
 
 def opening_paths(folder: Path) -> list[Path]:
     """Return the files of the looks at the test split in one run's folder, oldest first."""
-    return sorted((folder / "test").glob("*.json"))
+    return [path for path, _ in entries(folder / "test") if path.suffix == ".json"]
 
 
 def run_id(
@@ -119,13 +123,15 @@ def _stamped(body: dict[str, Any]) -> str:
 
 def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(read_text(path))
         version, body = stored["format"], stored["run"]
         newer = version > RUN_VERSION
         names = {field.name for field in fields(kind)}
         names -= {name for name, since in _SINCE.items() if since > version}
         named = set(body) == names
         whole = named and stored["sha256"] == json_digest(body)
+    except IrregularFile as error:
+        raise CorruptStore(f"{error}; {_WAYS_OUT[path.name == 'run.json']}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(_damaged(path)) from error
     if newer:
@@ -139,5 +145,4 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
 
 
 def _damaged(path: Path) -> str:
-    ways_out = {True: "train again", False: "delete it, open the test split again"}
-    return f"{path}: the file is damaged; {ways_out[path.name == 'run.json']}"
+    return f"{path}: the file is damaged; {_WAYS_OUT[path.name == 'run.json']}"

@@ -18,6 +18,8 @@ from stores.publish import publish_file, publish_folder
 from stores.rereading import reread
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
 from stores.run_table import bring_up_to_date, current_table
+from stores.safe_files import status, write_new
+from stores.safe_folders import entries, folders, make_one_folder
 from stores.tables import read_table, table_bytes
 
 _MOST_NAMED = 10  # runs, in a message
@@ -66,16 +68,13 @@ class RunStore:
         """
         final, tmp = self._path(run.id), self.folder / "tmp"
         with publish_folder(final, tmp=tmp, is_whole=lambda: run.id in self) as draft:
-            (draft / "model").mkdir()
+            make_one_folder(draft / "model")
             save_model(draft / "model")
             stored = replace(run, model_digests=file_digests(draft / "model"))
-            (draft / "history.parquet").write_bytes(
-                table_bytes(_epochs(history), kind="history", version=RUN_VERSION)
-            )
-            (draft / "predictions.parquet").write_bytes(
-                table_bytes(predictions, kind="predictions", version=RUN_VERSION)
-            )
-            (draft / "run.json").write_text(stored.to_json())
+            for kind, table in (("history", _epochs(history)), ("predictions", predictions)):
+                content = table_bytes(table, kind=kind, version=RUN_VERSION)
+                write_new(draft / f"{kind}.parquet", content)
+            write_new(draft / "run.json", stored.to_json().encode())
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
@@ -85,8 +84,11 @@ class RunStore:
         if re.fullmatch("[0-9a-f]{1,64}", run):
             # A whole name is looked up, and not looked for among all.
             named = self._path(run) / "run.json"
-            others = self.folder.glob(f"{run[:16]}*/run.json")
-            paths = [named] if len(run) >= 16 and named.exists() else list(others)
+            if len(run) >= 16 and status(named):
+                paths = [named]
+            else:
+                there = record_paths(self.folder)
+                paths = [path for path in there if path.parent.name.startswith(run[:16])]
         if len(paths) == 1:
             stored = Run.read(paths[0])
             if not stored.id.startswith(paths[0].parent.name):
@@ -99,8 +101,8 @@ class RunStore:
         else:
             paths = record_paths(self.folder)
         names = [path.parent.name for path in paths]
-        there = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-        raise NotInStore(f"{self.folder}: {found}; there: {there or 'none'}")
+        some = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+        raise NotInStore(f"{self.folder}: {found}; there: {some or 'none'}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
@@ -135,7 +137,7 @@ class RunStore:
         """
         pull(self.folder)
         wanted = set(map(bytes, keys))
-        looks = (look for folder in self.folder.glob("*") for look in look_paths(folder))
+        looks = (look for folder in folders(self.folder) for look in look_paths(folder))
         return sum(_may_have_seen(path, wanted) for path in looks)
 
     def table(self) -> pa.Table:
@@ -157,7 +159,7 @@ class RunStore:
     def _findings(self, folder: Path) -> Iterator[str]:
         parts = (self.model_folder, self.history, self._own_predictions, self.openings)
         try:
-            if not (folder / "run.json").exists():
+            if not status(folder / "run.json"):
                 raise NotInStore(f"{folder}: run.json is gone; train again")
             self.read(folder.name)
             pull(folder / "model")  # it may be another by now than the one that was used here
@@ -182,13 +184,14 @@ class RunStore:
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the folders of runs, whole or not, below the folder of all runs."""
-    return [path for path in sorted(folder.glob("*")) if _RUN_FOLDER.match(path.name)]
+    return [path for path in folders(folder) if _RUN_FOLDER.match(path.name)]
 
 
 def look_paths(folder: Path) -> list[Path]:
     """Return the record of each look at the test split in a run's folder, there or not."""
     # By their stems: a look of which one file was deleted was a look all the same.
-    return sorted({path.with_suffix(".json") for path in (folder / "test").glob("*.*")})
+    files = (path for path, _ in entries(folder / "test") if path.suffix)
+    return sorted({path.with_suffix(".json") for path in files})
 
 
 def checked_model(folder: Path, digests: dict[str, str]) -> Path:

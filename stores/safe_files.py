@@ -95,6 +95,12 @@ def create(path: Path) -> BufferedRandom:
     return os.fdopen(descriptor, "w+b")
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Create a file with this content, as in a draft; raises FileExistsError."""
+    with create(path) as file:
+        file.write(content)
+
+
 def open_lock(path: Path) -> tuple[BufferedRandom, bool]:
     """Open a file that is there to be locked, or create it; tell also if it was created."""
     with suppress(FileExistsError):

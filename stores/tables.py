@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.safe_files import read_bytes
 
 _MARK = b"gargalo-xxh3-128:"
 _DIGITS = 32
@@ -45,7 +46,7 @@ def read_table(path: Path, *, kind: str, version: int) -> tuple[pa.Table, dict[s
     Raises FileNotFoundError, CorruptStore (the bytes are not those that were written) or
     NewerFormat (its version is above `version`).
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     place = content.rfind(_MARK) + len(_MARK)
     digest = content[place : place + _DIGITS]
     actual = xxhash.xxh3_128_hexdigest(_with_digest(content, _BLANK)).encode()

@@ -17,7 +17,7 @@ from stores.layered_index import index_of
 from stores.layers import read_layers
 from stores.mirror import delete_there, files_in, pull, shown, store_path
 from stores.publish import publish_file
-from stores.quarantine import refresh, set_aside
+from stores.quarantine import refresh, set_aside, set_aside_odd
 from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
 from stores.remote_folders import GRACE_SECONDS
@@ -135,7 +135,11 @@ class FeatureStore:
         for shard in list(self._index):
             try:
                 # From an address: what is there is in question, and not what the mirror has of it.
-                unpack(self._index.local_shard(shard.digest, again=True), self.recipe)
+                whole = unpack(self._index.local_shard(shard.digest, again=True), self.recipe)
+                if not whole.is_as(shard):
+                    findings[shard.digest] = (
+                        f"shard {shard.digest[:12]}…: its index fragment contradicts it"
+                    )
             except FileNotFoundError:
                 continue  # collected by another process just now
             except CorruptStore as error:
@@ -144,6 +148,7 @@ class FeatureStore:
                 unreadable.append(f"shard {shard.digest[:12]}…: it could not be read: {error}")
         for digest, reason in findings.items():
             set_aside(self._index, digest, reason, write=self.write)
+        findings |= set_aside_odd(self._index, write=self.write)
         return [*findings.values(), *unreadable]
 
     def reindex(self) -> int:

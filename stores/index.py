@@ -6,19 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow as pa
-
-from stores.errors import CorruptStore
+from stores.errors import CorruptStore, StoreError
+from stores.fragments import fragment_bytes, read_fragment
 from stores.joined import JoinedShards
-from stores.keys import as_arrow, from_arrow
 from stores.mirror import at_address, local_shard, pull
 from stores.publish import publish_file
 from stores.recipe import Recipe
 from stores.safe_folders import entries
 from stores.shards import Shard, unpack
-from stores.tables import read_table, table_bytes
 
-FRAGMENT_VERSION = 2
 _NO_FILE = -1  # the size of a link, a FIFO and the like
 log = logging.getLogger("gargalo.store")
 
@@ -34,6 +30,7 @@ class Index:
         self.recipe = recipe
         self.read_only = read_only
         self.changes = 0  # how often a shard came or went
+        self.changes_compared = 0  # as many when the shapes of all shards' rows were compared
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
         self._shards: dict[str, Shard] = {}
         self._joined: JoinedShards | None = None
@@ -133,29 +130,10 @@ class Index:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""
         if self.read_only:
             return
-        table = pa.table(
-            {
-                "key": as_arrow(shard.keys),
-                "view": pa.array(shard.views, pa.uint16()),
-                "row_checksum": pa.array(shard.checksums, pa.uint64()),
-            }
-        )
-        metadata = {
-            "digest": shard.digest,
-            "recipe": self.recipe.fingerprint,
-            "size": shard.size,
-            "offset": shard.offset,
-            "dtype": shard.dtype,
-            "shape": shard.shape,
-            "checksum": shard.checksum,
-            "producer": shard.producer,
-        }
-        content = table_bytes(
-            table, kind="index fragment", version=FRAGMENT_VERSION, metadata=metadata
-        )
+        content = fragment_bytes(shard, self.recipe)
         try:
             publish_file(content, self.fragment_path(shard.digest), tmp=self.folder / "tmp")
-        except OSError as error:  # a caller's rows, too, are stored already
+        except (OSError, StoreError) as error:  # a caller's rows, too, are stored already
             log.debug("an index fragment is kept in memory only: %s", error)
 
     def _load(self, digest: str) -> Shard:
@@ -163,7 +141,7 @@ class Index:
             return self._read_fragment(digest)
         except FileNotFoundError:
             pass  # its writer died between the rename and this, or somebody deleted it
-        except CorruptStore as error:
+        except (CorruptStore, OSError) as error:
             log.warning("%s; it is made again from its shard", error)
         shard = self._unpack(digest)
         self.write_fragment(shard)
@@ -173,24 +151,7 @@ class Index:
         return unpack(self.local_shard(digest), self.recipe)
 
     def _read_fragment(self, digest: str) -> Shard:
-        path = self.fragment_path(digest)
-        table, about = read_table(path, kind="index fragment", version=FRAGMENT_VERSION)
-        if "checksum" not in about:
-            raise FileNotFoundError(path)  # of format 1: as good as none, the shard gives another
-        if (about["digest"], about["recipe"]) != (digest, self.recipe.fingerprint):
-            raise CorruptStore(f"{path}: the fragment belongs to another shard")
-        return Shard(
-            digest=digest,
-            size=about["size"],
-            offset=about["offset"],
-            dtype=about["dtype"],
-            shape=tuple(about["shape"]),
-            checksum=about["checksum"],
-            producer=about["producer"],
-            keys=from_arrow(table["key"]),
-            views=table["view"].to_numpy(),
-            checksums=table["row_checksum"].to_numpy(),
-        )
+        return read_fragment(self.fragment_path(digest), digest, self.recipe)
 
 
 def shard_sizes(folder: Path) -> dict[str, int]:

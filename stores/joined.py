@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from stores.errors import CorruptShard
 from stores.keys import IDENTITY_BYTES, Rows, as_arrow
 from stores.safe_files import open_regular
-from stores.shards import ALIGNMENT, Shard
+from stores.shard_structure import ALIGNMENT
+from stores.shards import Shard
 
 Places = NDArray[np.int64]  # (n,): a place is the number of a row, counted over all shards
 

@@ -15,6 +15,7 @@ from stores.merge_runs import merge_runs
 from stores.merged import Merged
 from stores.mirror import pull, shown, store_path
 from stores.publish import publish_file
+from stores.quarantine import usual_shape
 from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import read_recipe, write_recipe
 from stores.safe_files import read_bytes, status
@@ -51,8 +52,9 @@ def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
     if opened:
         ours, theirs = opened
         while lacking := _lacking(ours, theirs):
+            shape = ours.feature_shape or usual_shape(theirs)
             for shard, rows in lacking:
-                if _take_over(ours, theirs, shard, merged):
+                if _take_over(ours, theirs, shard, merged, shape):
                     merged.shards += 1
                     merged.features += rows
                     merged.bytes += shard.size
@@ -90,11 +92,17 @@ def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
     return [(shard, len(rows)) for shard, _, rows in joined.locate(joined.find(wanted))]
 
 
-def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) -> bool:
-    """Copy a shard, if it is whole, and say if it is."""
+def _take_over(
+    ours: FeatureStore,
+    theirs: Index,
+    shard: Shard,
+    merged: Merged,
+    shape: tuple[int, ...] | None,
+) -> bool:
+    """Copy a shard, if it is whole and its rows have the shape of ours; tell if it was copied."""
     content = b""
     with merged.reported(f"features {theirs.recipe}"):
-        shard, content = _checked(theirs, shard)
+        shard, content = _checked(theirs, shard, shape)
     # Once taken over, or found damaged, it is out of the next turn: a whole twin may step in.
     theirs.discard(shard.digest)
     if not content:
@@ -106,13 +114,15 @@ def _take_over(ours: FeatureStore, theirs: Index, shard: Shard, merged: Merged) 
     return True
 
 
-def _checked(theirs: Index, shard: Shard) -> tuple[Shard, bytes]:
+def _checked(theirs: Index, shard: Shard, shape: tuple[int, ...] | None) -> tuple[Shard, bytes]:
     """Return a shard as its file gives it, and the file's bytes; raises CorruptStore."""
     path = theirs.local_shard(shard.digest)
     try:
         whole, content = unpack(path, theirs.recipe), read_bytes(path)
         if hashlib.sha256(content).hexdigest() != whole.digest:
             raise CorruptStore(f"{path}: the file has changed just now")  # noqa: TRY301
+        if shape not in {None, whole.shape}:
+            raise CorruptStore(f"{path}: its rows have shape {whole.shape}, expected {shape}")  # noqa: TRY301
     except CorruptStore as error:
         raise CorruptStore(f"{error}; {_way_out(theirs.folder)}") from error
     return whole, content

@@ -5,18 +5,13 @@ from pathlib import Path
 
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore
+from stores.evaluations import evaluations_of
 from stores.garbage import bytes_of
 from stores.merged import Merged
 from stores.publish import publish_file, publish_folder
-from stores.run import Run, TestOpening
-from stores.runs import (
-    RunStore,
-    checked_model,
-    look_paths,
-    looked_at,
-    read_part,
-    run_folders,
-)
+from stores.run import Run
+from stores.run_parts import history_of, model_of, predictions_of
+from stores.runs import RunStore, run_folders
 from stores.safe_files import create, is_file, open_regular, read_bytes, within, write_new
 from stores.safe_folders import make_folders, make_one_folder
 
@@ -27,37 +22,36 @@ def merge_runs(root: Path, source: Path, merged: Merged) -> None:
     """Take over the runs that a store lacks; of those that both have, the looks of both."""
     runs = RunStore(root)
     for folder in run_folders(source / "runs"):
-        what, digests = f"run {folder.name}", dict[str, str]()
+        what, run = f"run {folder.name}", None
         with merged.reported(what, here=True):
             if folder.name in runs:
-                _unite_looks(runs, folder, merged)
+                _unite_looks(runs, runs.read(folder.name), folder, merged)
                 continue
             with merged.reported(what):
-                digests = _checked(folder)
-            if digests:
-                _take_over(runs, folder, digests, merged)
+                run = _checked(folder)
+            if run:
+                _take_over(runs, run, folder, merged)
     if merged.runs or merged.looks:
         runs.bring_up_to_date()
 
 
-def _checked(folder: Path) -> dict[str, str]:
-    """Return the digests of a run's files, its looks apart; raises where one is not whole."""
+def _checked(folder: Path) -> Run:
+    """Return the run of a folder; raises where one of its files is not whole, its looks apart."""
     try:
         run = Run.read(folder / "run.json")
     except FileNotFoundError as error:
         raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
     if not run.id.startswith(folder.name):
         raise CorruptStore(f"{folder}: found run {run.id}; move it away, train again")
-    checked_model(folder / "model", run.model_digests)
-    for part in ("history", "predictions"):
-        read_part(folder, part)
-    return _digests(folder)
+    for part in (model_of, history_of, predictions_of):
+        part(folder, run)
+    return run
 
 
-def _take_over(runs: RunStore, folder: Path, digests: dict[str, str], merged: Merged) -> None:
+def _take_over(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
     """Copy a run, its files as they are, and with it the looks that are whole."""
-    final = runs.folder / folder.name
-    looks = _whole_looks(folder, merged)
+    final, digests = runs.folder / folder.name, _digests(folder)
+    looks = _whole_looks(folder, run, merged)
     tmp = runs.folder / "tmp"
     with publish_folder(final, tmp=tmp, is_whole=lambda: folder.name in runs) as draft:
         make_one_folder(draft / "model")
@@ -74,28 +68,26 @@ def _take_over(runs: RunStore, folder: Path, digests: dict[str, str], merged: Me
     _count(new, merged)
 
 
-def _unite_looks(runs: RunStore, folder: Path, merged: Merged) -> None:
+def _unite_looks(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
     """Take over the looks at the test split that only the other store's run has."""
     place = runs.folder / folder.name / "test"
-    for look in _whole_looks(folder, merged):
+    for look in _whole_looks(folder, run, merged):
         if not _has(place, look):
             for name, content in look.items():
                 publish_file(content, place / name, tmp=runs.folder / "tmp")
             _count([look], merged)
 
 
-def _whole_looks(folder: Path, merged: Merged) -> list[Look]:
-    looks = []
-    for path in look_paths(folder):
-        with merged.reported(f"run {folder.name}, a look at its test split"):
-            try:
-                TestOpening.read(path)
-            except FileNotFoundError as error:
-                raise CorruptStore(f"{path}: the file is gone") from error
-            looked_at(path)
-            files = (path.with_suffix(".parquet"), path)
-            looks.append({file.name: read_bytes(file) for file in files})
-    return looks
+def _whole_looks(folder: Path, run: Run, merged: Merged) -> list[Look]:
+    found = evaluations_of(folder, run)
+    for error in found.damaged.values():
+        with merged.reported(f"run {folder.name}, a test evaluation"):
+            raise error
+    paths = [folder / "test" / f"{name}.json" for name in found.whole]
+    return [
+        {file.name: read_bytes(file) for file in (path.with_suffix(".parquet"), path)}
+        for path in paths
+    ]
 
 
 def _has(place: Path, look: Look) -> bool:

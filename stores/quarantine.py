@@ -1,6 +1,7 @@
 """What is damaged becomes no answer: it is found by checksums, set aside, and its rest kept."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -63,10 +64,52 @@ def refresh(index: Index, *, write: Callable[..., str]) -> None:
     for part in index.parts:
         for digest, reason in part.refresh().items():
             set_aside(part, digest, reason, write=write)
+    set_aside_odd(index, write=write)
 
 
-def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., str]) -> None:
+def set_aside_odd(index: Index, *, write: Callable[..., str]) -> dict[str, str]:
+    """Set aside the shards whose rows have another shape than the others; return the reasons."""
+    changes = sum(part.changes for part in index.parts)
+    if changes == index.changes_compared:
+        return {}
+    found: dict[str, str] = {}
+    if len({shard.shape for part in index.parts for shard in part}) > 1:
+        for part in index.parts:
+            part.ask_the_shards()  # it may be a fragment that is wrong
+        shape = usual_shape(index)
+        odd = [(part, shard) for part in index.parts for shard in part if shard.shape != shape]
+        for part, shard in odd:
+            reason = found[shard.digest] = (
+                f"shard {shard.digest[:12]}…: its rows have shape {shard.shape}, those of the "
+                f"other shards of this recipe {shape}"
+            )
+            set_aside(part, shard.digest, reason, write=write, shape=shape)
+    index.changes_compared = sum(part.changes for part in index.parts)
+    return found
+
+
+def usual_shape(index: Index) -> tuple[int, ...] | None:
+    """Return the shape of most rows: in one's own store, or else in the first layer with any."""
+    for part in index.parts:
+        rows: Counter[tuple[int, ...]] = Counter()
+        for shard in part:
+            rows[shard.shape] += len(shard.keys)
+        if rows:
+            return max(rows, key=lambda shape: (rows[shape], shape))
+    return None
+
+
+def set_aside(
+    index: Index,
+    digest: str,
+    reason: str,
+    *,
+    write: Callable[..., str],
+    shape: tuple[int, ...] | None = None,
+) -> None:
     """Take a damaged shard out of every answer, keeping those of its rows that are whole.
+
+    `shape` is that of the other shards' rows, where this one's is another.
 
     The whole rows are published in a new shard first; then the file moves to `quarantine/`. That of
     a layer stays there, and one's own store remembers to skip it. In a store that cannot be
@@ -82,13 +125,13 @@ def set_aside(index: Index, digest: str, reason: str, *, write: Callable[..., st
     except NewerFormat as error:
         log.warning("%s; skipped, and left as it is: %s", reason, error)
         return
-    if whole:
+    if whole and shape in {None, whole.shape}:
         index.add(whole)
         index.write_fragment(whole)
         log.warning("%s; the shard itself is whole, its index is made again", reason)
         return
     try:
-        rescued = _rescue(index, shard, write) if shard else None
+        rescued = _rescue(index, shard, write) if shard and shape is None else None
         if isinstance(index, LayerIndex):
             index.skip(digest, reason)
             log.warning("%s, in the layer %s; %s", reason, index.folder, _SKIPPED)
@@ -126,7 +169,8 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
         return None  # another process was quicker, or the file is too short
     words = identity_words(index.recipe.fingerprint, shard.identities)
     sums = row_checksums(words, rows)
-    whole = np.flatnonzero(sums == shard.checksums)
+    finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+    whole = np.flatnonzero((sums == shard.checksums) & finite)
     if not len(whole):
         return None
     return write(shard.keys[whole], rows[whole], views=shard.views[whole], producer=shard.producer)

@@ -5,17 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
+from stores.json_files import ABSURD, as_record, read_object
 from stores.rereading import reread
-from stores.safe_files import IrregularFile, read_text, status
+from stores.safe_files import IrregularFile, status
 from stores.safe_folders import entries, folders
 
-RUN_VERSION = 3
-_WAYS_OUT = {True: "train again", False: "delete it, open the test split again"}
-_SINCE = {"folds": 2, "failure": 2, "finetuning": 3}  # the versions that brought these fields
+Record = TypeVar("Record")
+RUN_VERSION = 4
+# The versions that brought these fields.
+_SINCE = {
+    "folds": 2,
+    "failure": 2,
+    "finetuning": 3,
+    **dict.fromkeys(("part_digests", "run", "predictions_sha256", "earlier", "lost"), 4),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Run:
     finetuning: dict[str, Any] = field(default_factory=dict)
     # SHA-256 of each file of the model, by its name there; there are none before it is published.
     model_digests: dict[str, str] = field(default_factory=dict)
+    # SHA-256 of its history and its predictions, by their files' names; older runs have none.
+    part_digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -59,13 +68,12 @@ class Run:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
-        body = reread(path, partial(_checked, kind=cls))
-        return cls(**body | {"classes": tuple(body["classes"])})
+        return reread(path, partial(_checked, kind=cls))
 
 
 @dataclass(frozen=True)
 class TestOpening:
-    """One look at the test split by one run."""
+    """One test evaluation of one run."""
 
     __test__ = False  # it is no test case, whatever pytest thinks of its name
 
@@ -73,6 +81,10 @@ class TestOpening:
     dataset_digest: str  # the run's: it tells whose test split was looked at
     metrics: dict[str, float]
     opened: str  # ISO 8601, UTC
+    run: str = ""  # its id; older ones have none, nor what follows
+    predictions_sha256: str = ""  # of the Parquet beside it
+    earlier: tuple[str, ...] = ()  # the names of this run's evaluations before it that were whole
+    lost: tuple[str, ...] = ()  # the names of those that were damaged or gone
 
     def to_json(self) -> str:
         """Return the opening as JSON with its format version and a digest of itself."""
@@ -81,7 +93,7 @@ class TestOpening:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        return cls(**reread(path, partial(_checked, kind=cls)))
+        return reread(path, partial(_checked, kind=cls))
 
 
 def record_paths(folder: Path) -> list[Path]:
@@ -121,28 +133,32 @@ def _stamped(body: dict[str, Any]) -> str:
     return json.dumps({"format": RUN_VERSION, "sha256": json_digest(body), "run": body}, indent=2)
 
 
-def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
+def _checked(path: Path, kind: type[Record]) -> Record:
     try:
-        stored = json.loads(read_text(path))
-        version, body = stored["format"], stored["run"]
+        stored = read_object(path)
+        version, body = stored["format"], dict(stored["run"])
         newer = version > RUN_VERSION
-        names = {field.name for field in fields(kind)}
+        names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # dataclasses
         names -= {name for name, since in _SINCE.items() if since > version}
-        named = set(body) == names
-        whole = named and stored["sha256"] == json_digest(body)
+        if not newer and set(body) == names and stored["sha256"] == json_digest(body):
+            return as_record(kind, body)
     except IrregularFile as error:
-        raise CorruptStore(f"{error}; {_WAYS_OUT[path.name == 'run.json']}") from error
-    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(f"{error}; {_fix(path)}") from error
+    except ABSURD as error:  # CorruptStore among them
         raise CorruptStore(_damaged(path)) from error
     if newer:
         raise NewerFormat(
             f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
             "update gargalo to read it"
         )
-    if not whole:
-        raise CorruptStore(_damaged(path))
-    return dict(body)
+    raise CorruptStore(_damaged(path))
 
 
 def _damaged(path: Path) -> str:
-    return f"{path}: the file is damaged; {_WAYS_OUT[path.name == 'run.json']}"
+    return f"{path}: the file is damaged; {_fix(path)}"
+
+
+def _fix(path: Path) -> str:
+    if path.name == "run.json":
+        return "train again"
+    return "evaluate the test split again, with --open-test"

@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from stores.errors import CorruptStore, NewerFormat, StoreError, StoreFull, StoreReadOnly
+from stores.evaluations import known_evaluations
+from stores.json_files import ABSURD
 from stores.mirror import pull
 from stores.publish import locked, publish_file
-from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
+from stores.run import RUN_VERSION, Run, record_paths
 from stores.safe_files import status
 from stores.tables import read_table, table_bytes
 
@@ -79,19 +81,32 @@ def bring_up_to_date(folder: Path) -> None:
 
 def _kept_table(folder: Path) -> pa.Table:
     table = _listed(folder)
-    with suppress(FileNotFoundError, CorruptStore):  # it is derived, and made again
-        if read_table(_path(folder), kind="runs", version=RUN_VERSION)[0].equals(table):
+    with suppress(OSError, CorruptStore):  # it is derived, and made again
+        if _stored(folder).equals(table):
             return table
     content = table_bytes(table, kind="runs", version=RUN_VERSION)
     publish_file(content, _path(folder), tmp=folder / "tmp")
     return table
 
 
+def listed_evaluations(folder: Path) -> dict[str, int]:
+    """Return how many test evaluations of each run were ever listed, by the run's id."""
+    try:
+        table = _stored(folder).select(["run", "test_openings"])
+        return {row["run"]: int(row["test_openings"]) for row in table.to_pylist()}
+    except (OSError, StoreError, *ABSURD):  # what it tells is told by the runs' own files too
+        return {}
+
+
+def _stored(folder: Path) -> pa.Table:
+    return read_table(_path(folder), kind="runs", version=RUN_VERSION)[0]
+
+
 def _listed(folder: Path) -> pa.Table:
-    rows = [_SCHEMA.empty_table()]
+    rows, counts = [_SCHEMA.empty_table()], listed_evaluations(folder)
     for record in record_paths(folder):
         try:
-            rows.append(pa.Table.from_pylist([_row(record)], _SCHEMA))
+            rows.append(pa.Table.from_pylist([_row(record, counts)], _SCHEMA))
         except FileNotFoundError:
             continue  # somebody deletes that run just now
         except (CorruptStore, NewerFormat) as error:
@@ -101,9 +116,10 @@ def _listed(folder: Path) -> pa.Table:
     return pa.concat_tables(rows).sort_by("created").combine_chunks()
 
 
-def _row(record: Path) -> dict[str, Any]:
+def _row(record: Path, counts: dict[str, int]) -> dict[str, Any]:
     run = Run.read(record)
-    openings = [TestOpening.read(path) for path in opening_paths(record.parent)]
+    known = known_evaluations(record.parent)
+    openings = [opening for opening in known.values() if opening]
     chosen = {name: getattr(run, name) for name in _COPIED}
     return chosen | {
         "run": run.id,
@@ -114,7 +130,8 @@ def _row(record: Path) -> dict[str, Any]:
         "classes": list(run.classes),
         **{name: run.metrics.get(name) for name in _METRICS},
         "test_accuracy": openings[-1].metrics.get("test_accuracy") if openings else None,
-        "test_openings": len(openings),
+        # One whose files are gone is counted all the same: this table is the last to know of it.
+        "test_openings": max(len(known), counts.get(run.id, 0)),
     }
 
 

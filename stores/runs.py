@@ -6,21 +6,23 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
 
-from stores.checksums import damage, file_digests
-from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.checksums import file_digests
+from stores.errors import CorruptStore, NotInStore, StoreError
+from stores.evaluations import evaluations_of, findings, known_evaluations, may_have_seen
 from stores.keys import Keys
 from stores.mirror import pull, store_path
 from stores.publish import publish_file, publish_folder
-from stores.rereading import reread
-from stores.run import RUN_VERSION, Run, TestOpening, opening_paths, record_paths
-from stores.run_table import bring_up_to_date, current_table
+from stores.run import RUN_VERSION, Run, TestOpening, record_paths
+from stores.run_parts import history_of, model_of, part_contents, predictions_of
+from stores.run_table import bring_up_to_date, current_table, listed_evaluations
 from stores.safe_files import status, write_new
-from stores.safe_folders import entries, folders, make_one_folder
-from stores.tables import read_table, table_bytes
+from stores.safe_folders import folders, make_one_folder
+from stores.tables import table_bytes
 
 _MOST_NAMED = 10  # runs, in a message
 _RUN_FOLDER = re.compile("[0-9a-f]{16}$")
@@ -36,8 +38,9 @@ class RunStore:
     def __contains__(self, run: object) -> bool:
         """Tell whether a run is stored, and whole; raises NewerFormat."""
         try:
-            for part in (self.model_folder, self.history, self._own_predictions):
-                part(str(run))
+            stored, folder = self._found(str(run))
+            for part in (model_of, history_of, predictions_of):
+                part(folder, stored)
         except (NotInStore, CorruptStore):
             return False
         return True
@@ -47,8 +50,8 @@ class RunStore:
 
         Raises CorruptStore where its files are not those that were written.
         """
-        stored = self.read(run)
-        return checked_model(self._path(stored.id) / "model", stored.model_digests)
+        stored, folder = self._found(run)
+        return model_of(folder, stored)
 
     def publish(
         self,
@@ -70,10 +73,14 @@ class RunStore:
         with publish_folder(final, tmp=tmp, is_whole=lambda: run.id in self) as draft:
             make_one_folder(draft / "model")
             save_model(draft / "model")
-            stored = replace(run, model_digests=file_digests(draft / "model"))
-            for kind, table in (("history", _epochs(history)), ("predictions", predictions)):
-                content = table_bytes(table, kind=kind, version=RUN_VERSION)
-                write_new(draft / f"{kind}.parquet", content)
+            parts = part_contents(history, predictions)
+            for name, content in parts.items():
+                write_new(draft / name, content)
+            stored = replace(
+                run,
+                model_digests=file_digests(draft / "model"),
+                part_digests={name: sha256(parts[name]).hexdigest() for name in parts},
+            )
             write_new(draft / "run.json", stored.to_json().encode())
         return self.read(run.id)
 
@@ -106,39 +113,69 @@ class RunStore:
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
-        return read_part(self._found(run), "history")
+        stored, folder = self._found(run)
+        return history_of(folder, stored)
 
     def predictions(self, run: str) -> pa.Table:
-        """Return a run's predictions on its train and validation images, and test if opened."""
-        tested = [looked_at(path) for path in opening_paths(self._found(run))[-1:]]
-        return pa.concat_tables([self._own_predictions(run), *tested])
+        """Return a run's predictions on its train and validation images, and test if opened.
+
+        Raises CorruptStore where they, or a test evaluation, are damaged or lost.
+        """
+        stored, folder = self._found(run)
+        found = evaluations_of(folder, stored)
+        tested = [found.whole[name].predictions for name in list(found.whole)[-1:]]
+        if found.damaged:
+            raise next(iter(found.damaged.values()))
+        own = predictions_of(folder, stored)
+        return pa.concat_tables([own, *tested], promote_options="permissive")
 
     def open_test(
         self, run: str, *, asked_by: str, metrics: dict[str, float], predictions: pa.Table
     ) -> TestOpening:
-        """Record, durably, that a run's test split was looked at."""
-        stored, now = self.read(run), datetime.now(UTC)
-        opening = TestOpening(asked_by, stored.dataset_digest, metrics, now.isoformat())
-        stem = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-        path = self._path(stored.id) / "test" / f"{stem}.json"
+        """Record a test evaluation of a run, durably.
+
+        The record names those before it, and which of them were damaged or lost.
+        """
+        (stored, folder), now = self._found(run), datetime.now(UTC)
+        name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
+        before = evaluations_of(folder, stored)
+        gone = range(before.count, listed_evaluations(self.folder).get(stored.id, 0))
         table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
+        opening = TestOpening(
+            asked_by,
+            stored.dataset_digest,
+            metrics,
+            now.isoformat(),
+            run=stored.id,
+            predictions_sha256=sha256(table).hexdigest(),
+            earlier=tuple(before.whole),
+            lost=(*before.not_whole, *(f"{name}-lost-{number}" for number in gone)),
+        )
+        path = folder / "test" / f"{name}.json"
         publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
         publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
         return opening
 
     def openings(self, run: str) -> list[TestOpening]:
-        """Return each look that was taken at the test split with this run, oldest first."""
-        return [TestOpening.read(path) for path in opening_paths(self._found(run))]
+        """Return each test evaluation of this run, oldest first.
+
+        Raises CorruptStore where one is damaged or lost, and none was made since.
+        """
+        stored, folder = self._found(run)
+        return evaluations_of(folder, stored).openings
 
     def times_opened(self, keys: Keys) -> int:
-        """Count the looks, with whatever run, at a test split that has any of these images.
+        """Count the test evaluations, of whatever run, that had any of these images.
 
         So a data set that has grown, was split anew or has another name keeps its count.
         """
         pull(self.folder)
         wanted = set(map(bytes, keys))
-        looks = (look for folder in folders(self.folder) for look in look_paths(folder))
-        return sum(_may_have_seen(path, wanted) for path in looks)
+        return sum(
+            may_have_seen(folder, name, wanted)
+            for folder in folders(self.folder)
+            for name in known_evaluations(folder)
+        )
 
     def table(self) -> pa.Table:
         """Return all runs, one row each, newest last; kept as `runs/runs.parquet` too.
@@ -154,29 +191,30 @@ class RunStore:
     def verify(self) -> dict[str, list[str]]:
         """Read every file of every run; return what is wrong with each, by its folder's name."""
         pull(self.folder)
-        return {f"run {path.name}": list(self._findings(path)) for path in run_folders(self.folder)}
+        listed = listed_evaluations(self.folder)
+        paths = run_folders(self.folder)
+        return {f"run {path.name}": list(self._findings(path, listed)) for path in paths}
 
-    def _findings(self, folder: Path) -> Iterator[str]:
-        parts = (self.model_folder, self.history, self._own_predictions, self.openings)
+    def _findings(self, folder: Path, listed: dict[str, int]) -> Iterator[str]:
         try:
             if not status(folder / "run.json"):
                 raise NotInStore(f"{folder}: run.json is gone; train again")
-            self.read(folder.name)
+            stored = self.read(folder.name)
             pull(folder / "model")  # it may be another by now than the one that was used here
         except (StoreError, OSError) as error:
             yield str(error)
             return
-        for part in parts:
+        for part in (model_of, history_of, predictions_of):
             try:
-                part(folder.name)
+                part(folder, stored)
             except (StoreError, OSError) as error:
                 yield str(error)
+        found = evaluations_of(folder, stored)
+        yield from findings(found, folder, listed=listed.get(stored.id, 0))
 
-    def _own_predictions(self, run: str) -> pa.Table:
-        return read_part(self._found(run), "predictions")
-
-    def _found(self, run: str) -> Path:
-        return self._path(self.read(run).id)
+    def _found(self, run: str) -> tuple[Run, Path]:
+        stored = self.read(run)
+        return stored, self._path(stored.id)
 
     def _path(self, run: str) -> Path:
         return self.folder / run[:16]
@@ -185,62 +223,3 @@ class RunStore:
 def run_folders(folder: Path) -> list[Path]:
     """Return the folders of runs, whole or not, below the folder of all runs."""
     return [path for path in folders(folder) if _RUN_FOLDER.match(path.name)]
-
-
-def look_paths(folder: Path) -> list[Path]:
-    """Return the record of each look at the test split in a run's folder, there or not."""
-    # By their stems: a look of which one file was deleted was a look all the same.
-    files = (path for path, _ in entries(folder / "test") if path.suffix)
-    return sorted({path.with_suffix(".json") for path in files})
-
-
-def checked_model(folder: Path, digests: dict[str, str]) -> Path:
-    """Return the folder of a run's model; raises CorruptStore where its files are others."""
-    pull(folder)
-
-    def check(model: Path) -> Path:
-        if damaged := damage(model, digests, file_digests(model)):
-            raise CorruptStore(f"{damaged}; train again")
-        return model
-
-    return reread(folder, check)
-
-
-def read_part(folder: Path, kind: str) -> pa.Table:
-    """Return a run's `history` or `predictions`; raises CorruptStore or NewerFormat."""
-    try:
-        return _table(folder / f"{kind}.parquet", kind)
-    except FileNotFoundError as error:
-        raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
-    except CorruptStore as error:
-        raise CorruptStore(f"{error}; train again") from error
-
-
-def looked_at(opening: Path) -> pa.Table:
-    """Return the predictions of one look at the test split."""
-    path = opening.with_suffix(".parquet")
-    try:
-        return _table(path, "predictions")
-    except (CorruptStore, FileNotFoundError) as error:
-        raise CorruptStore(
-            f"{path}: damaged or gone; delete {opening}, open the test split again"
-        ) from error
-
-
-def _table(path: Path, kind: str) -> pa.Table:
-    return reread(path, lambda path: read_table(path, kind=kind, version=RUN_VERSION)[0])
-
-
-def _may_have_seen(opening: Path, wanted: set[bytes]) -> bool:
-    try:
-        seen = looked_at(opening)["key"].to_pylist()
-    except (CorruptStore, NewerFormat):
-        return True  # nobody can tell any more
-    return not wanted.isdisjoint(seen)
-
-
-def _epochs(history: Sequence[dict[str, float]]) -> pa.Table:
-    # A metric need not be there in each epoch: Keras validates every nth where it is told to.
-    names = dict.fromkeys(name for epoch in history for name in epoch)
-    columns = {name: [epoch.get(name) for epoch in history] for name in names}
-    return pa.table({"epoch": pa.array(range(1, len(history) + 1), pa.int64()), **columns})

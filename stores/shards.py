@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,17 @@ from stores.mirror import at_address
 from stores.recipe import Recipe
 from stores.safe_files import note_root, open_regular
 from stores.safe_folders import folders
+from stores.shard_structure import (
+    ALIGNMENT,
+    NO_SHARD,
+    check_structure,
+    little_endian,
+    producer_attribute,
+    text_attribute,
+    version_attribute,
+)
 
 SHARD_VERSION = 2
-# A page: a memory map begins at one, and so does direct I/O.
-ALIGNMENT = 4096
 
 Producer = dict[str, Any]  # engine, instruction set, versions, agreement with Keras
 
@@ -54,6 +61,12 @@ class Shard:
         """Who made it, without the figures of how well that agreed with another."""
         return {**self.producer, "agreement": None}
 
+    def is_as(self, other: "Shard") -> bool:
+        """Tell whether another, read elsewhere, says the same of its file."""
+        return all(
+            np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
+
     def map(self, path: Path) -> Rows:
         """Return the features in the shard's file as a read-only memory map, (n, *shape).
 
@@ -82,7 +95,7 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
         )
     largest = float(np.finfo(recipe.dtype).max)
     with np.errstate(over="ignore"):
-        stored = np.ascontiguousarray(rows, dtype=np.dtype(recipe.dtype).newbyteorder("<"))
+        stored = np.ascontiguousarray(rows, dtype=little_endian(recipe.dtype))
     for values, what, way_out in (
         (rows, "are not finite", "check the weights and the preprocessing"),
         (stored, f"exceed {recipe.dtype}'s {largest:.6g}", "use --dtype float32"),
@@ -149,31 +162,37 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
     Raises CorruptStore, NewerFormat, or OSError.
     """
     with _opened(path) as file:
-        if file.attrs["recipe"] != recipe.to_json():
+        if text_attribute(file, "recipe") != recipe.to_json():
             raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
+        size = file.id.get_filesize()
+        check_structure(file, recipe, size=size)
         features, keys, views = file["features"], file["key"][:], file["view"][:]
         rows = features[:]
         words = identity_words(recipe.fingerprint, identities(keys, views))
+        sums = row_checksums(words, rows)
         # Format 1 had checksums of another kind. The file's digest was right, and so are its rows.
-        older = int(file.attrs["format_version"]) == 1
+        if version_attribute(file) > 1 and not np.array_equal(sums, file["row_checksum"][:]):
+            raise ValueError("/row_checksum has not the checksums of its rows")
+        if not np.isfinite(rows).all():
+            raise ValueError("/features has rows that are not finite")
         return Shard(
             digest=path.stem,
-            size=file.id.get_filesize(),
+            size=size,
             offset=features.id.get_offset(),
             dtype=features.dtype.str,
             shape=features.shape[1:],
             checksum=shard_checksum(words, rows),
-            producer=json.loads(file.attrs["producer"]),
+            producer=producer_attribute(file),
             keys=keys,
             views=views,
-            checksums=row_checksums(words, rows) if older else file["row_checksum"][:],
+            checksums=sums,
         )
 
 
 def recipe_in(path: Path) -> Recipe:
     """Return the recipe that a shard says it is of; raises what `unpack` does."""
     with _opened(path) as file:
-        return Recipe.from_json(file.attrs["recipe"])
+        return Recipe.from_json(text_attribute(file, "recipe"))
 
 
 def recipe_folders(store: Path) -> list[Path]:
@@ -197,7 +216,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 def _as_hdf5(path: Path, content: BufferedReader) -> Iterator[h5py.File]:
     try:
         with h5py.File(content, "r") as file:
-            version = int(file.attrs["format_version"])
+            version = version_attribute(file)
             if version > SHARD_VERSION:
                 raise NewerFormat(
                     f"{path}: shard of format version {version}, this software knows up to "
@@ -206,7 +225,7 @@ def _as_hdf5(path: Path, content: BufferedReader) -> Iterator[h5py.File]:
             yield file
     except StoreError:
         raise
-    except (KeyError, OSError) as error:
+    except NO_SHARD as error:
         if getattr(error, "errno", None):
             raise  # the system's fault, not the file's
         raise CorruptStore(f"{path}: not a shard, though its digest is right: {error}") from error

@@ -5,6 +5,7 @@ digest's own 32 digits as zeros. It is checked before Parquet's reader sees a by
 file is an error of ours and never a crash of a parser.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,13 @@ def table_bytes(
     return _with_digest(content, xxhash.xxh3_128_hexdigest(content).encode())
 
 
-def read_table(path: Path, *, kind: str, version: int) -> tuple[pa.Table, dict[str, Any]]:
+def read_table(
+    path: Path, *, kind: str, version: int, sha256: str = ""
+) -> tuple[pa.Table, dict[str, Any]]:
     """Return a stamped Parquet file's table and metadata.
 
-    Raises FileNotFoundError, CorruptStore (the bytes are not those that were written) or
+    `sha256` is that of the file's bytes, where a record names it. Raises FileNotFoundError,
+    CorruptStore (the bytes are not those that were written, or not what the record names) or
     NewerFormat (its version is above `version`).
     """
     content = read_bytes(path)
@@ -55,17 +59,47 @@ def read_table(path: Path, *, kind: str, version: int) -> tuple[pa.Table, dict[s
             f"{path}: the file is damaged: digest {actual.decode()}, stored "
             f"{digest.decode(errors='replace')}"
         )
-    with pq.ParquetFile(pa.BufferReader(content)) as file:
-        table, stamps = file.read(use_threads=False), file.metadata.metadata
-    if stamps[b"gargalo.kind"].decode() != kind:
-        raise CorruptStore(f"{path}: expected a {kind}, found a {stamps[b'gargalo.kind'].decode()}")
-    found = int(stamps[b"gargalo.version"])
-    if found > version:
-        raise NewerFormat(
-            f"{path}: {kind} of format version {found}, this software knows up to {version}; "
-            "update gargalo to read it"
+    found_sha256 = hashlib.sha256(content).hexdigest() if sha256 else ""
+    if found_sha256 != sha256:
+        raise CorruptStore(
+            f"{path}: the file is another than the record names: SHA-256 {found_sha256}, "
+            f"recorded {sha256}"
         )
-    return table, json.loads(stamps[b"gargalo.metadata"])
+    try:
+        table, stamps = _parsed(content)
+        found_kind, found = stamps["kind"], int(stamps["version"])
+        if found_kind == kind and found <= version:
+            return table, _json_object(stamps["metadata"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptStore(
+            f"{path}: not a {kind}, though its digest is right: {type(error).__name__}: {reason}"
+        ) from error
+    if found_kind != kind:
+        raise CorruptStore(f"{path}: expected a {kind}, found a {found_kind}")
+    raise NewerFormat(
+        f"{path}: {kind} of format version {found}, this software knows up to {version}; "
+        "update gargalo to read it"
+    )
+
+
+def _parsed(content: bytes) -> tuple[pa.Table, dict[str, str]]:
+    """Return a Parquet file's table, and our entries of its footer by their short names."""
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        table, entries = file.read(use_threads=False), file.metadata.metadata
+    table.validate(full=True)
+    return table, {
+        name.decode().removeprefix("gargalo."): value.decode()
+        for name, value in entries.items()
+        if name.startswith(b"gargalo.")
+    }
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"metadata: expected an object, found {text[:80]!r}")
+    return found
 
 
 def _with_digest(content: bytes, digest: bytes) -> bytes:

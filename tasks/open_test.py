@@ -1,9 +1,11 @@
 """The test split, opened once for a run, on the record."""
 
+import logging
 from pathlib import Path
 
 from prefect import task
 
+from stores.errors import CorruptStore
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.recipe import Recipe
@@ -16,18 +18,24 @@ from tasks.metrics import metrics_of
 from tasks.predictions import predictions, scores_of
 from tasks.retrying import RETRIED
 
+log = logging.getLogger("gargalo.train")
+
 
 def open_test(
     run: str, manifest: Manifest, recipe: Recipe, *, store: Path, asked_by: str
 ) -> TestOpening:
     """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
 
+    Where a recorded one is damaged or lost, it is evaluated again, which is logged and recorded.
     Raises InputError where the data set has changed since, or has no test image.
     """
     runs = RunStore(store)
     stored = runs.read(run)
-    if openings := runs.openings(stored.id):
-        return openings[-1]
+    try:
+        if openings := runs.openings(stored.id):
+            return openings[-1]
+    except CorruptStore as error:
+        log.warning("%s; it is evaluated again now", error)
     if stored.dataset_digest != manifest.digest:
         raise InputError(
             f"run {stored.id[:16]}: data set {manifest.name!r} has changed since; train again"

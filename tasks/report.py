@@ -118,7 +118,6 @@ def _results(
         "calibration": calibration(judged, score_name),
         "judged": judged,
         "openings": openings,
-        "recorded": openings[-1].metrics.get("test_accuracy") if openings else None,
         "interval": wilson(judged.correct, len(judged.keys)),
         "sizes": sizes,
         "largest": largest,

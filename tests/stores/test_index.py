@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore, MissingFeatures, NewerFormat
-from stores.index import FRAGMENT_VERSION
+from stores.fragments import FRAGMENT_VERSION
 from stores.tables import read_table, table_bytes
 from tests.stores.samples import (
     FLOAT16,

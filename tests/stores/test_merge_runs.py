@@ -10,7 +10,7 @@ from stores import RunStore
 from stores.checksums import json_digest
 from stores.merge_runs import merge_runs
 from stores.merged import Merged
-from stores.run import opening_paths
+from stores.run import TestOpening, opening_paths
 from tests.stores.runs import OTHER, look, publish
 from tests.stores.samples import few, flip, snapshot
 from tests.stores.test_run import RUN
@@ -117,8 +117,10 @@ def test_a_damaged_look_is_reported_and_the_others_taken(ours, theirs):
     flip(opening_paths(theirs.folder / RUN.id[:16])[0].with_suffix(".parquet"), 9)
     for _ in range(2):
         merged = merged_into(ours, theirs)
-        assert "a look at its test split" in merged.damaged[0]
-    assert [opening.metrics["test_accuracy"] for opening in ours.openings(RUN.id)] == [0.75]
+        assert "a test evaluation" in merged.damaged[0]
+    (path,) = opening_paths(ours.folder / RUN.id[:16])
+    assert TestOpening.read(path).metrics["test_accuracy"] == 0.75
+    assert ours.times_opened([b"k" * 32]) == 2  # it names the one before
 
 
 def test_half_a_look_is_made_whole_by_the_next_merge(ours, theirs):
@@ -132,7 +134,7 @@ def test_half_a_look_is_made_whole_by_the_next_merge(ours, theirs):
 def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
     body = json.loads(path.read_text())
-    later = ("folds", "failure", "finetuning")
+    later = ("folds", "failure", "finetuning", "part_digests")
     body = {name: value for name, value in body["run"].items() if name not in later}
     path.write_text(json.dumps({"format": 1, "sha256": json_digest(body), "run": body}))
     assert merged_into(ours, theirs).runs == 1
@@ -141,7 +143,7 @@ def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
 
 def test_a_newer_run_is_left_alone(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
-    path.write_text(path.read_text().replace('"format": 3', '"format": 9'))
+    path.write_text(path.read_text().replace('"format": 4', '"format": 9'))
     merged = merged_into(ours, theirs)
     assert "of format version 9" in merged.left[0]
     assert not merged.damaged

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from stores import CorruptStore, NewerFormat, Run
 from stores.run import RUN_VERSION, TestOpening, run_id
+from stores.run_parts import part_contents
+from tests.stores.parts import HISTORY, predictions
 from tests.stores.samples import RECIPE, few
 
 RUN = Run(
@@ -17,11 +19,15 @@ RUN = Run(
     classes=("cat", "ação"),
     head={"kind": "logistic", "l2": 0.1, "units": [3, 4]},
     seed=7,
-    metrics={"train_accuracy": 1.0, "validation_accuracy": 0.9},
+    metrics={"train_accuracy": 1.0, "validation_accuracy": 0.75},
     parameters={"dataset": "pets", "epochs": None},
     versions={"keras": "3.12.0"},
     created="2026-01-01T00:00:00+00:00",
     model_digests={"model.txt": hashlib.sha256(b"the model").hexdigest()},
+    part_digests={
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in part_contents(HISTORY, predictions()).items()
+    },
 )
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
@@ -87,6 +93,7 @@ def test_what_decides_the_outcome_changes_the_id(change):
         {"versions": {}},
         {"created": ""},
         {"model_digests": {}},
+        {"part_digests": {}},
         {"head": dict(reversed(RUN.head.items()))},
     ],
 )
@@ -131,15 +138,17 @@ def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
             kind.read(path)
 
 
-@pytest.mark.parametrize(("version", "lacks"), [(1, ["folds", "failure"]), (2, [])])
+@pytest.mark.parametrize(
+    ("version", "lacks"), [(1, ["folds", "failure", "finetuning"]), (2, ["finetuning"]), (3, [])]
+)
 def test_a_run_of_an_older_format_is_read(path, version, lacks):
     body = json.loads(RUN.to_json())["run"]
-    for name in [*lacks, "finetuning"]:
+    for name in [*lacks, "part_digests"]:
         del body[name]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}
     path.write_text(json.dumps(about))
-    assert Run.read(path) == RUN
+    assert Run.read(path) == replace(RUN, part_digests={})
 
 
 def test_a_newer_run_is_refused(path):

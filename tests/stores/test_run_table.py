@@ -27,7 +27,7 @@ def test_the_table_has_a_row_for_each_run_newest_last(runs):
     look(runs, accuracy=0.25)
     first, last = runs.table().to_pylist()
     assert (first["run"], last["run"]) == (RUN.id, OTHER.id)
-    assert first["validation_accuracy"] == 0.9
+    assert first["validation_accuracy"] == 0.75
     assert (first["test_accuracy"], first["test_openings"]) == (0.25, 2)
     assert (last["test_accuracy"], last["test_openings"]) == (None, 0)
     assert json.loads(first["head_specification"]) == RUN.head

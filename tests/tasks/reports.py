@@ -104,8 +104,8 @@ def predict(manifest, splits, every=4, margin=False):
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
-def accuracy(table, split):
-    rows = [row for row in table.to_pylist() if row["split"] == split]
+def accuracy(table, *splits):
+    rows = [row for row in table.to_pylist() if row["split"] in splits]
     return sum(row["label"] == row["predicted"] for row in rows) / len(rows)
 
 
@@ -123,6 +123,8 @@ def train(store, manifest, head, every=4, epochs=0, seed=0, **about):
         versions={"keras": "3.12.0", "numpy": "2.4.6"},
         created="2026-01-02T03:04:05.678901+00:00",
     )
+    if about.get("folds"):  # which held out all of these images
+        run.metrics["validation_accuracy"] = accuracy(table, "train", "validation")
     run = replace(run, **about)
     columns = ("loss", "accuracy", "val_loss", "val_accuracy")
     history = [dict.fromkeys(columns, 1 / (n + 1)) for n in range(epochs)]

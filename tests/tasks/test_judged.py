@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stores.errors import CorruptStore
 from stores.runs import RunStore
 from tasks.judged import wilson
 from tests.tasks.reports import DENSE, SVM, entry, make_manifest, open_test, predict, report, train
@@ -63,13 +64,13 @@ def test_the_head_is_judged_against_the_largest_class(store, manifest, run, ever
     assert f"The head {verdict} always saying “cats”" in report(store, manifest, [run]).text
 
 
-def test_another_recorded_accuracy_than_the_counted_one_is_said(store, manifest, run):
+def test_another_recorded_accuracy_than_the_counted_one_is_refused(store, manifest, run):
     predictions = predict(manifest, ("test",), every=0)
     RunStore(store).open_test(
         run.id, asked_by="me", metrics={"test_accuracy": 0.5}, predictions=predictions
     )
-    text = report(store, manifest, [run]).text
-    assert "recorded as 50.0%; its predictions, counted here, give 100%" in text
+    with pytest.raises(CorruptStore, match=r"test_accuracy is 1.0000 by these .*, 0.5000 in the"):
+        report(store, manifest, [run])
 
 
 def test_the_confusion_matrix_holds_an_independent_count(store, manifest, run):

@@ -58,7 +58,7 @@ class FeatureStore:
 
         Raises NotInStore where no recipe, or more than one, fits.
         """
-        recipes = stored_recipes(root, *read_layers(root))
+        recipes = stored_recipes(root, *read_layers(root), beginning=fingerprint)
         fitting = [recipe for recipe in recipes if recipe.fingerprint.startswith(fingerprint)]
         if len(fitting) != 1:
             there = "; ".join(str(recipe) for recipe in recipes) or "none"

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NotInStore, StoreError
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.json_files import ABSURD, as_record
 from stores.keys import ImageKey, Keys, as_keys
+from stores.manifest_rows import check_rows
 from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
 from stores.safe_files import status, within
@@ -25,8 +27,6 @@ from stores.tables import read_table, table_bytes
 
 MANIFEST_VERSION = 1
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
-# Of a file below the data set's folder: no part of it is empty, a dot or two, or not a name at all.
-_LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -35,7 +35,6 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 # Keras passes over. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
-_FIX = "bring it back from a backup, or delete it and ingest again (the split is then drawn anew)"
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()),
@@ -101,21 +100,32 @@ class Manifest:
         pull(path)
         try:
             table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
+            return cls._checked(name, table, about)
         except FileNotFoundError as error:
             there = ", ".join(datasets(store)) or "none"
             raise NotInStore(
                 f"{shown(store)}: no data set {name!r}; ingest its folder first; in the store: "
                 f"{there}"
             ) from error
-        except CorruptStore as error:
-            raise CorruptStore(f"{error}; {_FIX}") from error
+        except NewerFormat:
+            raise
+        except ABSURD as error:
+            reason = str(error) if isinstance(error, CorruptStore) else f"{path}: {_absurd(error)}"
+            raise CorruptStore(
+                f"{reason}; bring it back from a backup, or delete it and ingest again (the split "
+                "is then drawn anew)"
+            ) from error
+
+    @classmethod
+    def _checked(cls, name: str, table: pa.Table, about: dict[str, Any]) -> Self:
+        """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
+        found = as_record(cls, about, name=name, entries=())
+        check_rows(table, _SCHEMA, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         entries = tuple(
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
             for row in table.to_pylist()
         )
-        if out := [entry.path for entry in entries if _LEADS_OUT.search(entry.path)]:
-            raise CorruptStore(f"{path}: {out[0]!r} is no file in the data set's folder; {_FIX}")
-        return cls(name=name, entries=entries, **about | {"classes": tuple(about["classes"])})
+        return replace(found, entries=entries)
 
     def write(self, store: str | os.PathLike[str]) -> None:
         """Publish the manifest; raises StoreReadOnly or StoreFull."""
@@ -214,6 +224,10 @@ def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
             "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
     return within(store_path(store) / "datasets", name) / "manifest.parquet"
+
+
+def _absurd(error: Exception) -> str:
+    return f"the file is damaged: {' '.join(str(error).split())[:200]}"
 
 
 def _told(entry: Entry) -> dict[str, str]:

@@ -31,24 +31,23 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def as_record(kind: type[Record], body: dict[str, Any]) -> Record:
+def as_record(kind: type[Record], body: dict[str, Any], **given: Any) -> Record:  # noqa: ANN401
     """Return a dataclass of plain values from what JSON has of it.
 
-    No value is converted, but for a list where a tuple belongs. Raises ValueError where one has
-    another type, KeyError or TypeError where the names are others.
+    No value is converted, but for a list where a tuple belongs; those that are `given` are taken as
+    they are. Raises ValueError where one has another type, KeyError or TypeError where the names
+    are others.
     """
-    validators, values = _validators(kind), dict[str, Any]()  # type: ignore[arg-type]  # hashable
+    values = dict[str, Any]()
     for name, value in body.items():
-        validator, is_tuple = validators[name]
-        given = tuple(value) if is_tuple and isinstance(value, list) else value
-        values[name] = validator.validate_python(given, strict=True)
-    return kind(**values)
+        validator, is_tuple = _validator(kind, name)  # type: ignore[arg-type]  # hashable
+        plain = tuple(value) if is_tuple and isinstance(value, list) else value
+        values[name] = validator.validate_python(plain, strict=True)
+    return kind(**values | given)
 
 
 @cache
-def _validators(kind: type[Any]) -> dict[str, tuple[TypeAdapter[Any], bool]]:
-    """Return by a field's name what checks its value, and whether that is a tuple."""
-    return {
-        name: (TypeAdapter(hint), get_origin(hint) is tuple)
-        for name, hint in get_type_hints(kind).items()
-    }
+def _validator(kind: type[Any], name: str) -> tuple[TypeAdapter[Any], bool]:
+    """Return what checks the value of a field, and whether that is a tuple."""
+    hint = get_type_hints(kind)[name]
+    return TypeAdapter(hint), get_origin(hint) is tuple

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -15,13 +15,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NotInStore, StoreError
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.json_files import ABSURD, as_record
 from stores.keys import ImageKey, Keys, as_keys
+from stores.manifest_rows import check_rows
 from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
+from stores.safe_files import status, within
+from stores.safe_folders import folders
 from stores.tables import read_table, table_bytes
 
 MANIFEST_VERSION = 1
+_NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -95,22 +100,32 @@ class Manifest:
         pull(path)
         try:
             table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
+            return cls._checked(name, table, about)
         except FileNotFoundError as error:
             there = ", ".join(datasets(store)) or "none"
             raise NotInStore(
                 f"{shown(store)}: no data set {name!r}; ingest its folder first; in the store: "
                 f"{there}"
             ) from error
-        except CorruptStore as error:
+        except NewerFormat:
+            raise
+        except ABSURD as error:
+            reason = str(error) if isinstance(error, CorruptStore) else f"{path}: {_absurd(error)}"
             raise CorruptStore(
-                f"{error}; bring it back from a backup, or delete it and ingest again (the split "
+                f"{reason}; bring it back from a backup, or delete it and ingest again (the split "
                 "is then drawn anew)"
             ) from error
+
+    @classmethod
+    def _checked(cls, name: str, table: pa.Table, about: dict[str, Any]) -> Self:
+        """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
+        found = as_record(cls, about, name=name, entries=())
+        check_rows(table, _SCHEMA, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         entries = tuple(
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
             for row in table.to_pylist()
         )
-        return cls(name=name, entries=entries, **about | {"classes": tuple(about["classes"])})
+        return replace(found, entries=entries)
 
     def write(self, store: str | os.PathLike[str]) -> None:
         """Publish the manifest; raises StoreReadOnly or StoreFull."""
@@ -198,17 +213,22 @@ def datasets(store: str | os.PathLike[str]) -> list[str]:
     """Return the names of a store's data sets."""
     folder = store_path(store) / "datasets"
     pull(folder)
-    return sorted(path.parent.name for path in folder.glob("*/manifest.parquet"))
+    names = [path.name for path in folders(folder) if status(path / "manifest.parquet")]
+    return [name for name in names if _NAME.fullmatch(name)]
 
 
 def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
-    if not re.fullmatch(r"[^./\0\n][^/\0\n]*", name) or len(os.fsencode(name)) > 200:
+    if not _NAME.fullmatch(name) or len(os.fsencode(name)) > 200:
         raise StoreError(
-            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash, no "
-            "dot in front; give another --dataset"
+            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash or "
+            "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
-    return store_path(store) / "datasets" / name / "manifest.parquet"
+    return within(store_path(store) / "datasets", name) / "manifest.parquet"
+
+
+def _absurd(error: Exception) -> str:
+    return f"the file is damaged: {' '.join(str(error).split())[:200]}"
 
 
 def _remark_counts(accepted: list[Entry]) -> list[dict[str, Any]]:

@@ -11,13 +11,21 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.json_files import ABSURD, as_record, read_object
 from stores.mirror import pull, store_path
 from stores.publish import publish_file
+from stores.safe_files import IrregularFile, is_file
+from stores.safe_folders import folders
 
 RECIPE_VERSION = 1
 # Of `recipe.json`, and of the layout of the folder that it stands in.
 FORMAT_VERSION = 1
+MOST_PIXELS = 2**16  # of a side of an image
 log = logging.getLogger("gargalo.store")
+_FIX = (
+    "the next extract with the same flags writes it again, and so does "
+    "`python -m flows.maintain reindex`, from a shard"
+)
 
 AspectRatio = Literal["stretch", "crop", "pad"]
 Pooling = Literal["avg", "max", "none"]
@@ -73,7 +81,7 @@ class Recipe:
         try:
             fields = json.loads(text)
             version = fields["version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except ABSURD as error:
             raise CorruptStore(f"not a recipe: {text[:80]!r}") from error
         if not isinstance(version, int) or version > RECIPE_VERSION:
             raise NewerFormat(
@@ -81,17 +89,30 @@ class Recipe:
                 "update gargalo to read it"
             )
         try:
-            arguments = tuple(sorted(fields.pop("backbone_arguments").items()))
-            size = tuple(fields.pop("image_size"))
-            return cls(backbone_arguments=arguments, image_size=size, **fields)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise CorruptStore(f"not a recipe: {error}") from error
+            return cls._checked(fields)
+        except ABSURD as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CorruptStore(f"not a recipe: {reason}") from error
+
+    @classmethod
+    def _checked(cls, fields: dict[str, Any]) -> Self:
+        arguments, decode = fields.pop("backbone_arguments"), fields.pop("decode")
+        if not isinstance(arguments, dict) or not isinstance(decode, str):
+            raise TypeError("backbone_arguments or decode")
+        # Whoever decodes knows which decoders there are.
+        found = as_record(
+            cls, fields, backbone_arguments=tuple(sorted(arguments.items())), decode=decode
+        )
+        if not all(0 < side <= MOST_PIXELS for side in found.image_size):
+            raise ValueError(f"image_size {found.image_size}")
+        found.to_json()  # raises where a number is none
+        return found
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Publish `recipe.json` in a recipe's folder, where it is not there yet."""
     path = folder / "recipe.json"
-    if not path.exists():
+    if not is_file(path):
         fields = json.loads(recipe.to_json())
         about = {"format": FORMAT_VERSION, "sha256": recipe.fingerprint, "recipe": fields}
         publish_file(json.dumps(about, indent=2).encode(), path, tmp=folder / "tmp")
@@ -101,16 +122,21 @@ def read_recipe(folder: Path) -> Recipe:
     """Read a folder's `recipe.json`; raises FileNotFoundError, CorruptStore or NewerFormat."""
     path = folder / "recipe.json"
     try:
-        about = json.loads(path.read_text())
+        about = read_object(path)
         version, sha256, fields = about["format"], about["sha256"], about["recipe"]
-    except (ValueError, KeyError, TypeError) as error:
+    except IrregularFile as error:
+        raise CorruptStore(f"{error}; {_FIX}") from error
+    except ABSURD as error:
         raise _damaged(path) from error
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise NewerFormat(
             f"{path}: features of format version {version}, this software knows up to "
             f"{FORMAT_VERSION}; update gargalo to read them"
         )
-    recipe = Recipe.from_json(json.dumps(fields))
+    try:
+        recipe = Recipe.from_json(json.dumps(fields))
+    except CorruptStore as error:
+        raise _damaged(path) from error
     if recipe.fingerprint != sha256:
         raise _damaged(path)
     return recipe
@@ -126,10 +152,13 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
+def stored_recipes(
+    root: str | os.PathLike[str], *layers: Path, beginning: str = ""
+) -> list[Recipe]:
     """Return the recipes that a store has a folder for, or a layer under it has.
 
-    Raises CorruptStore or NewerFormat for the store's own; those of a layer are passed over.
+    What cannot be read is logged and passed over; but where it is the store's own, and its
+    fingerprint may have this `beginning`, that raises CorruptStore, NewerFormat or OSError.
     """
     found = {}
     own = store_path(root)
@@ -138,17 +167,21 @@ def stored_recipes(root: str | os.PathLike[str], *layers: Path) -> list[Recipe]:
             pull(layer / "features")
         except OSError as error:
             log.warning("a layer is passed over: %s", error)
-        for path in layer.glob("features/*/recipe.json"):
+        for folder in folders(layer / "features"):
             with suppress(CorruptStore, NewerFormat, OSError):
-                found[path.parent.name] = read_recipe(path.parent)
+                found[folder.name] = read_recipe(folder)
     pull(own / "features")
-    for path in own.glob("features/*/recipe.json"):
-        found[path.parent.name] = read_recipe(path.parent)
+    for folder in folders(own / "features"):
+        try:
+            found[folder.name] = read_recipe(folder)
+        except FileNotFoundError:
+            continue  # its writer died before it, or it is gone just now
+        except (CorruptStore, NewerFormat, OSError) as error:
+            if folder.name.startswith(beginning[:16]):
+                raise
+            log.warning("%s; passed over", error)
     return [found[name] for name in sorted(found)]
 
 
 def _damaged(path: Path) -> CorruptStore:
-    return CorruptStore(
-        f"{path}: the file is damaged; delete it: the next extract with the same flags writes it "
-        "again, and so does `python -m flows.maintain reindex`, from a shard"
-    )
+    return CorruptStore(f"{path}: the file is damaged; delete it: {_FIX}")

@@ -27,10 +27,13 @@ def make_one_folder(path: Path) -> bool:
         try:
             os.mkdir(path.name, dir_fd=folder)
         except FileExistsError:
-            found = os.stat(path.name, dir_fd=folder, follow_symlinks=not is_inside(path))
-            if not stat.S_ISDIR(found.st_mode):
-                raise irregular_file(path, found, "a folder") from None
-            return False
+            outside = not is_inside(path)
+            about = os.stat(path.name, dir_fd=folder, follow_symlinks=outside)
+            if stat.S_ISDIR(about.st_mode):
+                return False
+            if outside:
+                raise
+            raise irregular_file(path, about, "a folder") from None
     return True
 
 
@@ -95,14 +98,14 @@ def regular_files(folder: Path, ending: str = "") -> list[Path]:
     """Return the files in a folder whose names end so; what is no regular file is logged."""
     return [
         path
-        for path, about in _scanned(folder)
+        for path, about in entries(folder)
         if path.name.endswith(ending) and _is(path, about, stat.S_IFREG)
     ]
 
 
 def folders(folder: Path) -> list[Path]:
     """Return the folders in a folder; links to others are logged, and not among them."""
-    return [path for path, about in _scanned(folder) if _is(path, about, stat.S_IFDIR)]
+    return [path for path, about in entries(folder) if _is(path, about, stat.S_IFDIR)]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -142,7 +145,8 @@ def irregular(folder: Path) -> list[str]:
         return [str(error)]
 
 
-def _scanned(folder: Path) -> list[tuple[Path, os.stat_result]]:
+def entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Return what `scan` does; a folder that is a link is logged, and empty."""
     try:
         return scan(folder)
     except IrregularFile as error:

@@ -32,7 +32,7 @@ def test_a_damaged_index_of_a_layer_costs_nothing_but_time(team):
 
 def test_an_index_that_cannot_be_read_costs_nothing_but_time(team, monkeypatch, caplog):
     with monkeypatch.context() as later:
-        later.setattr("stores.index.FRAGMENT_VERSION", 99)
+        later.setattr("stores.fragments.FRAGMENT_VERSION", 99)
         team.reindex()
     assert np.array_equal(own(team).read(KEYS), ROWS)
     assert "an index fragment of a layer is passed over" in caplog.text

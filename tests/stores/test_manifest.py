@@ -16,6 +16,7 @@ from stores.manifest import (
     datasets,
     manifest_path,
 )
+from stores.safe_files import leads_out
 from stores.tables import read_table, table_bytes
 from tests.stores.samples import few, flip, in_child, snapshot
 from tests.stores.test_publish import other_process
@@ -26,6 +27,7 @@ with dataset_lock(sys.argv[1], "pets"):
     print("held", flush=True); input()
 """
 _names = st.text(st.characters(codec="utf-8"), min_size=1)
+_paths = _names.filter(lambda path: not leads_out(path))
 
 
 def entry(path, content=b"", **changes):
@@ -59,7 +61,7 @@ PETS = manifest(
     st.lists(
         st.builds(
             entry,
-            _names,
+            _paths,
             st.binary(),
             label=st.none() | _names,
             split=st.none() | st.sampled_from(SPLITS),
@@ -68,14 +70,18 @@ PETS = manifest(
             mtime_ns=st.integers(-(2**63), 2**63 - 1),
             inode=st.integers(0, 2**64 - 1),
         )
-        | st.builds(entry, _names, key=st.none())
+        | st.builds(entry, _paths, key=st.none(), status=st.just("rejected"))
     ),
-    st.lists(_names, unique=True),
+    st.lists(_names, unique=True, min_size=1),
     _names,
 )
 def test_a_manifest_survives_the_disk(tmp_path_factory, entries, classes, folder):
     store = tmp_path_factory.mktemp("store")
-    before = manifest(*entries, classes=tuple(classes), folder=folder)
+    fitting = [
+        replace(e, label=classes[0], split=e.split or "train") if e.status == "accepted" else e
+        for e in entries
+    ]
+    before = manifest(*fitting, classes=tuple(classes), folder=folder)
     before.write(store)
     after = Manifest.read(store, "pets")
     assert after == before

@@ -180,7 +180,7 @@ def test_a_newer_recipe_is_left_alone(ours, theirs):
 def test_an_index_that_cannot_be_read_costs_nothing_but_time(ours, theirs, monkeypatch):
     store = written(theirs, [[0], [1, 2]])
     with monkeypatch.context() as later:
-        later.setattr("stores.index.FRAGMENT_VERSION", 99)
+        later.setattr("stores.fragments.FRAGMENT_VERSION", 99)
         store.reindex()
     assert merge(ours, theirs) == Merged(features=3, shards=2, bytes=bytes_of(shards(store)))
 

@@ -15,6 +15,7 @@ _values = _values.filter(lambda value: value not in {float("inf"), float("-inf")
 _recipes = st.builds(
     Recipe,
     version=st.just(RECIPE_VERSION),
+    image_size=st.tuples(st.integers(1, 2**16), st.integers(1, 2**16)),
     backbone_arguments=st.dictionaries(st.text(), _values | st.lists(_values, max_size=3)).map(
         lambda arguments: tuple(sorted(arguments.items()))
     ),

@@ -38,14 +38,12 @@ def check_backend() -> None:
     they are imported, what they are set to counts, else what they would read.
     """
     _check_environment()
-    if "keras" in sys.modules:
-        settings = _imported()
-    else:
-        settings = configured() | _environment_backend()
+    imported = "keras" in sys.modules
+    settings = _imported() if imported else configured() | _environment_backend()
     for name, expected in _EXPECTED.items():
         if (received := settings.get(name, expected)) != expected:
             raise InputError(_set_otherwise(name, received, expected))
-    if "keras" in sys.modules:
+    if imported:
         for message in _of_program():
             raise InputError(message)
 

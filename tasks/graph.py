@@ -41,6 +41,7 @@ def build_graph(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa
     """Return a backbone with whatever weights, its layers named as where weights are loaded."""
     import keras
 
+    check_backend()  # before the session: with it a program's dtype policy is forgotten
     keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
     return backbone.build(image_size)
 

@@ -69,7 +69,8 @@ def _unpacked(packed: list[memoryview], most: int) -> int:
     """Return how many bytes deflated data unpacks to, or more than `most`; errors end it."""
     unpack, count = zlib.decompressobj(), 0
     try:
-        for rest in _pieces(packed):
+        for piece in _pieces(packed):
+            rest = piece
             while len(rest) and count <= most:
                 count += len(unpack.decompress(rest, _AT_ONCE))
                 rest = unpack.unconsumed_tail

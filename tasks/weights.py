@@ -82,6 +82,7 @@ def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, 
     """
     import keras
 
+    check_backend()  # before the session: with it a program's dtype policy is forgotten
     # Keras numbers the layers that have no name (`conv2d_7`) on from the models before; a tap must
     # mean the same layer whatever was built before.
     keras.backend.clear_session(free_memory=False)

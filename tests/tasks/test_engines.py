@@ -1,8 +1,6 @@
 """Features are what Keras itself gives for the same files; what an engine cannot do, it says."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,47 +210,3 @@ def test_float32_is_not_rounded_on_the_way(tiny):
     tf.config.experimental.enable_tensor_float_32_execution(True)
     engine_of(seed=99)
     assert not tf.config.experimental.tensor_float_32_execution_enabled()
-
-
-@pytest.mark.parametrize(
-    ("set_to", "value", "usual"),
-    [("dtype_policy", "mixed_bfloat16", "float32"), ("image_data_format", "channels_first", None)],
-)
-def test_other_settings_of_keras_are_refused(tiny, set_to, value, usual):
-    change = getattr(keras.config, f"set_{set_to}")
-    change(value)
-    try:
-        with pytest.raises(InputError, match=rf"'{value}', expected '"):
-            engine_of(seed=98)
-    finally:
-        change(usual or "channels_last")
-
-
-BACKEND = """
-import sys
-from pathlib import Path
-from tasks.engines import load_engine
-from tasks.errors import InputError
-from tasks.recipes import FeatureRequest, make_job
-asked = FeatureRequest(
-    "mobilenet", "none", 32, ("output",), "avg", "float32", "stretch", 0, "exact", "float32"
-)
-try:
-    load_engine(make_job(asked, store=Path("none"), engine="keras"))
-except InputError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize("where", ["KERAS_BACKEND", "keras.json"])
-def test_another_backend_is_refused_before_it_is_imported(tmp_path, where):
-    (tmp_path / "keras.json").write_text('{"backend": "jax"}' if where == "keras.json" else "{")
-    settings = {"KERAS_HOME": str(tmp_path)} | ({where: "jax"} if where != "keras.json" else {})
-    told = subprocess.run(
-        [sys.executable, "-c", BACKEND],
-        env=os.environ | settings,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert told.stdout.startswith("Keras is set to run on 'jax', expected 'tensorflow'")

@@ -13,6 +13,7 @@ from prefect.utilities.annotations import quote
 from flows.command_line import Summary, command_line
 from flows.extract import account
 from flows.head_parameters import SweepParameters
+from flows.leaks import leaks_stage
 from flows.parameters import FeatureParameters
 from flows.progress import announce
 from flows.server_view import log_told, run_name, show_heads
@@ -25,6 +26,7 @@ from stores.runs import RunStore
 from tasks.comparison import estimate_of_the_chosen, held_out_answers
 from tasks.errors import InputError
 from tasks.heads.choices import flag_of, make_head, settings_of
+from tasks.leaks import summary_of
 from tasks.open_test import open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks, together
 from tasks.recipes import make_job
@@ -79,6 +81,7 @@ def sweep(
             store=parameters.store,
             asked_by="flows.sweep",
         )
+    found = leaks_stage(manifest, chosen.id, parameters.store)
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
@@ -86,9 +89,13 @@ def sweep(
         runs=[run.id for run in trained],
         chosen=chosen.id,
         survey=True,
+        duplicates=quote(found),
     )
     show_heads(parameters.store, [run.id for run in trained], chosen.id, report=report)
-    summary = _summary(runs, manifest, swept, trained, chosen) | {"report": str(report)}
+    summary = _summary(runs, manifest, swept, trained, chosen) | {
+        "near_duplicates": summary_of(found, manifest),
+        "report": str(report),
+    }
     log_told(tell_sweep(summary))
     return summary
 

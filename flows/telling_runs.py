@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
+from flows.telling_leaks import tell_leaks
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import differences, is_setting, settings_in
 
@@ -24,7 +25,7 @@ def tell_train(summary: dict[str, Any]) -> str:
             f"train {run['train_accuracy']:.4f}  {by} {run['validation_accuracy']:.4f}"
         )
         lines.append(f"{mark} {run['head']:14} {told}  run {run['run'][:16]}{cached}")
-    return "\n".join([*lines, *_tested(summary)])
+    return "\n".join([*lines, *_tested(summary), *tell_leaks(summary)])
 
 
 def tell_pipeline(summary: dict[str, Any]) -> str:
@@ -74,6 +75,7 @@ def tell_sweep(summary: dict[str, Any]) -> str:
         f"expect {estimate['accuracy']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f}, 95%)"
     )
     lines += _tested(summary)
+    lines += tell_leaks(summary)
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 
@@ -113,6 +115,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
         )
         lines.append(f"  {_verdict(summary['comparison'])}")
     lines += _tested(summary)
+    lines += tell_leaks(summary)
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.head_parameters import OpenTestParameters, TrainParameters
+from flows.leaks import leaks_stage
 from flows.parameters import FeatureParameters
 from flows.progress import announce
 from flows.server_view import log_told, run_name, show_heads
@@ -20,6 +21,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.folds import LEARNED_FROM
 from tasks.heads.choices import make_heads
+from tasks.leaks import summary_of
 from tasks.open_test import check_testable, open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks
 from tasks.recipes import make_job
@@ -38,6 +40,8 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
     manifest = find_data_set(dataset, parameters)
     tested_by = "train" if parameters.open_test else None
     summary = train_stage(manifest, parameters, tested_by=tested_by)
+    found = leaks_stage(manifest, summary["run"], parameters.store)
+    summary |= {"near_duplicates": summary_of(found, manifest)}
     show_heads(parameters.store, [run["run"] for run in summary["runs"]], summary["run"])
     log_told(tell_train(summary))
     return summary

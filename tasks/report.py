@@ -20,7 +20,9 @@ from tasks.candidates import candidates_of, choice_of, features_told
 from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
-from tasks.lab import all_heads, calibration, likeness_of, map_of
+from tasks.lab import all_heads, calibration, map_of
+from tasks.leaks import find_near_duplicates, likeness_of
+from tasks.near_duplicates import NearDuplicates
 from tasks.page import render
 from tasks.repeat import command_line
 from tasks.retrying import RETRIED
@@ -40,11 +42,13 @@ def write_report(
     runs: Sequence[str],
     chosen: str,
     survey: bool = False,
+    duplicates: NearDuplicates | None = None,
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
 
     Beside it lies a table of the suspect labels. With `survey` it shows a map of the images too,
-    which takes some seconds.
+    which takes some seconds. `duplicates` are those of the chosen run's splits or folds; without
+    them they are searched for.
 
     `extraction` is the JSON object of the extract flow. Where the test split was not opened with
     the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
@@ -60,6 +64,10 @@ def write_report(
     found = suspects(held_out)
     table = path.with_suffix(".suspect-labels.csv")
     publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
+    if duplicates is None:
+        duplicates = find_near_duplicates(
+            manifest, fingerprint=run.fingerprint, folds=run.folds, store=store
+        )
     content = render(
         "report.html.jinja",
         run=run,
@@ -74,7 +82,7 @@ def write_report(
         commands=list(_commands(run, manifest, store)),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
-        likeness=likeness_of(manifest, run, store),
+        likeness=likeness_of(duplicates, manifest, folds=run.folds),
         suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
         suspects_found=len(found),
         likely_errors=sum(one.likely for one in found),

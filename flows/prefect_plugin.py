@@ -11,7 +11,7 @@ from flows.auth_string import is_on_this_machine, read_auth_string
 
 
 @register_hook
-def setup_environment(ctx: HookContext) -> SetupResult | None:
+def setup_environment(*, ctx: HookContext) -> SetupResult | None:
     """Return the auth string for a server on this machine, where the user has set none."""
     if PREFECT_API_AUTH_STRING.value() or not is_on_this_machine(ctx.api_url or ""):
         return None

@@ -13,10 +13,7 @@ from tasks.errors import InputError
 from tasks.sample import NAME as SAMPLE
 
 CONFIGURATION = Path(__file__).absolute().parent / "prefect.yaml"
-POOL = "gargalo"
 _OPEN_PLACE = re.compile(r"\{\{ \$(\w+) \}\}")  # Prefect's, for a variable of the environment
-# How many runs of a queue a worker has at once: None is as many as there are.
-QUEUES: dict[str, int | None] = {"writers": 1, "readers": None}
 
 
 def environment() -> dict[str, str]:

@@ -5,33 +5,27 @@ import sys
 from contextlib import suppress
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_UI_URL
-from prefect.workers.process import ProcessWorker
 
-from deployments.configuration import (
-    CONFIGURATION,
-    POOL,
-    QUEUES,
-    deployments,
-    environment,
-    names_of,
-)
-from deployments.connection import check_pool, server
+from deployments.configuration import CONFIGURATION, deployments, environment, names_of
+from deployments.connection import server
+from deployments.pool import make_pool
 from flows.command_line import plain_command_line
+from flows.server_settings import settings_environment
 from tasks.errors import InputError
 
 _SAMPLE = "the embedded sample"
 
 
 def deploy() -> None:
-    """Create the work pool and its queues where they lack, and deploy every flow."""
+    """Create the work pool and its queues where they are missing, and deploy every flow."""
     places = environment()
     names = names_of(deployments(places))
     with server() as client:
-        _make_pool(client)
+        make_pool(client)
         before = {name: _found(client, name) for name in names}
         _run_prefect("deploy", "--all", "--prefect-file", str(CONFIGURATION), places=places)
         kept = [name for name in names if _keep_active(client, name, before[name])]
@@ -47,25 +41,10 @@ def deploy() -> None:
     print("\n".join(lines))  # noqa: T201  what it is for
 
 
-def _make_pool(client: SyncPrefectClient) -> None:
-    try:
-        check_pool(client.read_work_pool(POOL))
-    except ObjectNotFound:
-        template = ProcessWorker.get_default_base_job_template()
-        client.create_work_pool(
-            WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
-        )
-    for name, limit in QUEUES.items():
-        try:
-            client.read_work_queue_by_name(name, work_pool_name=POOL)
-        except ObjectNotFound:
-            client.create_work_queue(name, concurrency_limit=limit, work_pool_name=POOL)
-
-
 def _run_prefect(*arguments: str, places: dict[str, str]) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
     done = subprocess.run(  # noqa: S603  Prefect's own command line
-        command, env=places, check=False, capture_output=True, text=True
+        command, env=places | settings_environment(), check=False, capture_output=True, text=True
     )
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())

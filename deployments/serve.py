@@ -29,7 +29,7 @@ def serve_all() -> None:
     with server() as client:
         _check_no_worker_takes_them(client, places)
         served = [runner_deployment(told) for told in deployments(places)]
-    serve(*served, limit=1)
+        serve(*served, limit=1)
 
 
 def _check_no_worker_takes_them(client: SyncPrefectClient, places: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -10,6 +9,7 @@ from flows.command_line import Summary, command_line
 from flows.extract import extract_stage, find_manifest
 from flows.parameters import AdviseParameters, ExtractParameters
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import run_name, show_told
 from flows.telling_advice import tell_advise
 from flows.warm_up import warm_up_advise

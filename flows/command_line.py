@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
-from httpx import TransportError
+from httpx import HTTPStatusError, TransportError
 from prefect import Flow
 from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
 from flows.noise import quiet_tensorflow
@@ -33,7 +35,13 @@ _NO_SERVER = (
     "(the Prefect server of PREFECT_API_URL does not answer, or not as one of this version: start "
     "one, as with `python -m flows.server`{or_else})"
 )
-_OR_A_TEMPORARY_ONE = ", or unset PREFECT_API_URL, and a temporary one is used"
+_NO_TEMPORARY_SERVER = (
+    "(the temporary Prefect server has ended; all that was finished is kept: call again)"
+)
+_REFUSED = (
+    "error: the Prefect server at {url} refuses the auth string of this PREFECT_HOME: set "
+    "PREFECT_API_AUTH_STRING to the server's, or PREFECT_HOME to the server's folder"
+)
 
 
 def command_line(
@@ -54,7 +62,7 @@ def command_line(
     `needs_server` not: it is then a plain function, which answers at once.
     """
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
-    with errors_told(or_else=_OR_A_TEMPORARY_ONE):
+    with errors_told(or_temporary=True):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_told():
             summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -71,10 +79,10 @@ def plain_command_line(run: Callable[[], None], module: str) -> None:
 
 
 @contextmanager
-def errors_told(*, or_else: str = "") -> Iterator[None]:
+def errors_told(*, or_temporary: bool = False) -> Iterator[None]:
     """End the process where the block fails by what a person can act on: one line, an exit code.
 
-    `or_else` is said where the server does not answer: what else to do than to start one.
+    `or_temporary`: where the server does not answer, a temporary one would do as well.
     """
     try:
         yield
@@ -91,16 +99,32 @@ def errors_told(*, or_else: str = "") -> Iterator[None]:
         sys.exit(_said(f"error: {error}; {_NO_PERMISSION}", code=2))
     except OSError as error:
         sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
-    except (RuntimeError, TransportError) as error:
+    except (RuntimeError, TransportError, HTTPStatusError) as error:
         if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
             raise
-        sys.exit(_said(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1))
+        sys.exit(_server_failed(error, or_temporary=or_temporary))
     except KeyboardInterrupt:
         sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
 
 
 def _is_of_server(message: str) -> bool:
     return " API " in message or "incompatible versions" in message
+
+
+def _server_failed(
+    error: RuntimeError | TransportError | HTTPStatusError, *, or_temporary: bool
+) -> int:
+    """Print what to do about a server, by what it answered and where its address comes from."""
+    url = PREFECT_API_URL.value()
+    if isinstance(error, HTTPStatusError):
+        if error.response.status_code == HTTPStatus.UNAUTHORIZED:
+            return _said(_REFUSED.format(url=url), code=2)
+        return _said(f"error: the Prefect server failed: {error}", code=1)
+    if not url:
+        return _said(f"error: {error} {_NO_TEMPORARY_SERVER}", code=1)
+    unset = "unset" if PREFECT_API_URL.name in os.environ else "`prefect config unset`"
+    or_else = f", or {unset} PREFECT_API_URL, and a temporary one is used" if or_temporary else ""
+    return _said(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1)
 
 
 def make_app(

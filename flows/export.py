@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow.compute as pc
-from prefect import flow
 
 from flows.command_line import Summary, command_line
 from flows.parameters import ExportParameters
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import run_name, show_told
 from flows.telling import tell_export
 from stores.manifest import Manifest

@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.command_line import Summary, command_line
 from flows.compute import compute_missing
 from flows.ingest import ingest_stage
 from flows.parameters import ExtractParameters
+from flows.served_flow import flow
 from flows.server_view import log_told, run_name, show_accounting, tell_extracted
 from flows.telling import tell_extract
 from flows.warm_up import warm_up_extract

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -13,6 +12,7 @@ from flows.extract import account
 from flows.finetune_parameters import FinetuneParameters
 from flows.leaks import leaks_stage
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import log_told, progress_artifact, run_name, show_heads
 from flows.telling_runs import tell_finetune
 from flows.warm_up import warm_up_finetune

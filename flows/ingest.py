@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.parameters import DatasetParameters, Folder, IngestParameters
+from flows.served_flow import flow
 from flows.server_view import log_told, run_name
 from flows.telling import tell_ingest
 from flows.warm_up import warm_up_ingest

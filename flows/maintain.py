@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Literal, cast
 
-from prefect import flow
 from prefect.states import Failed
 
 from flows.command_line import Summary, command_line
 from flows.parameters import MaintainParameters
+from flows.served_flow import flow
 from flows.server_view import is_deployed, run_name, show_told
 from flows.telling import tell_maintain
 from stores.mirror import shown

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -12,6 +11,7 @@ from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
 from flows.leaks import leaks_stage
 from flows.parameters import OptionalFolder
+from flows.served_flow import flow
 from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage

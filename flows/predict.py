@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prefect import flow
-
 from flows.command_line import Summary, command_line
 from flows.parameters import PredictParameters
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import run_name, show_told
 from flows.telling import tell_predict
 from stores.manifest import SPLITS

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow
-
 from flows.command_line import Summary, command_line
 from flows.head_parameters import RunsParameters
+from flows.served_flow import flow
 from flows.telling import many
 from flows.telling_runs import tell_runs
 from tasks.errors import InputError

@@ -1,4 +1,4 @@
-"""The Prefect server that a command line talks to: the user's, or a temporary one of its own.
+"""The Prefect server that a flow talks to: the user's, or a temporary one of its own.
 
 `python -m flows.server` runs one that stays.
 """
@@ -9,77 +9,67 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 
 from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_HOME,
-    PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL,
-    get_current_settings,
-    temporary_settings,
+    PREFECT_PLUGINS_ENABLED,
+    PREFECT_SERVER_API_AUTH_STRING,
+    PREFECT_SERVER_API_PORT,
+    update_current_profile,
 )
 
-from stores.publish import nearest_there
-from tasks.errors import InputError
+from flows.auth_string import FILE_NAME
+from flows.server_database import check_database
+from flows.server_settings import client_settings, server_environment
 
-# Where the user has said nothing else. A temporary server takes up to 22 s to start here, and its
-# own limit of 20 s is too close; without the heartbeat a flow ends a second sooner. A server writes
-# down each state of each task by itself, 8 ms at a time on the cores that compute; many at once,
-# two seconds later, cost a tenth of that.
-_SETTINGS = {
-    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
-    PREFECT_SERVER_ANALYTICS_ENABLED: False,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 64,
-    PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 2,
-}
+_PLUGIN = "gargalo"  # as pyproject.toml names it
+_has_server: ContextVar[bool] = ContextVar("has_server", default=False)
 
 
 @contextmanager
-def prefect_server(meanwhile: Callable[[], None]) -> Iterator[None]:
+def prefect_server(meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Have a server in the block: the one of PREFECT_API_URL, else a temporary one.
 
-    A temporary server takes some ten seconds to start; `meanwhile` is called in that time.
+    A temporary server takes some ten seconds to start; `meanwhile` is called in that time. In a
+    block within the block there is nothing to do.
 
     Raises:
-        InputError: Prefect's folder cannot be written to.
+        InputError: Prefect's folder, its database or the auth string in it cannot be used.
+        ConnectionError: A temporary server ended before it answered.
+        TimeoutError: A temporary server did not answer in time.
     """
-    _check_home()
-    with temporary_settings(set_defaults=_SETTINGS):
-        if not PREFECT_API_URL.value():
-            _start_temporary_server(meanwhile)
+    if _has_server.get():
         yield
-
-
-def _check_home() -> None:
-    # Both Prefect and its server would say so at great length, and try for minutes.
-    nearest = nearest_there(PREFECT_HOME.value())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(
-            f"cannot write {nearest}, where Prefect keeps its state: "
-            "set PREFECT_HOME to a folder with write permission"
-        )
+        return
+    with client_settings():
+        if not PREFECT_API_URL.value():
+            check_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
+            _start_temporary_server(meanwhile)
+        entered = _has_server.set(True)
+        try:
+            yield
+        finally:
+            _has_server.reset(entered)
 
 
 def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
-    """Start Prefect's temporary server so that Ctrl-C on a terminal does not end it.
+    """Start a temporary server so that Ctrl-C on a terminal does not end it.
 
     The terminal sends SIGINT to all processes in the foreground; a server that dies first leaves
     the flow retrying its last words for two minutes. A blocked signal stays blocked in a child, and
-    only in the thread that blocks it; Prefect ends the server at exit, by SIGTERM.
+    only in the thread that blocks it; the server is ended at exit, by SIGTERM.
     """
-    from prefect.server.api.server import SubprocessASGIServer
-
     failures: list[Exception] = []
 
     def start() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            SubprocessASGIServer().start()
+            from flows.temporary_server import TemporaryServer  # and with it the whole server
+
+            TemporaryServer().start()
         except Exception as error:  # noqa: BLE001  raised in the thread that waits
             failures.append(error)
 
@@ -95,12 +85,29 @@ def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
 def become_a_server() -> None:
     """Turn this process into a Prefect server for this machine alone, which runs until it is ended.
 
-    It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT.
+    It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT, and answers to who has
+    the auth string.
+
+    Raises InputError as `prefect_server`.
     """
-    with temporary_settings(set_defaults=_SETTINGS):
-        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    port = PREFECT_SERVER_API_PORT.value()
+    check_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
+    environment = server_environment(port)
+    _enable_plugin()
+    if not PREFECT_SERVER_API_AUTH_STRING.value():
+        print(  # noqa: T201  what a user must know
+            f"http://127.0.0.1:{port} asks for an auth string: the content of "
+            f"{PREFECT_HOME.value() / FILE_NAME}",
+            flush=True,
+        )
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    os.execve(sys.executable, command, os.environ | settings)  # noqa: S606  a fixed command
+    os.execve(sys.executable, command, environment)  # noqa: S606  a fixed command
+
+
+def _enable_plugin() -> None:
+    """Let Prefect's own command line use the auth string too: see flows.prefect_plugin."""
+    if not PREFECT_PLUGINS_ENABLED.value():
+        update_current_profile({"PREFECT_PLUGINS_ENABLED": True, "PREFECT_PLUGINS_ALLOW": _PLUGIN})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
@@ -16,6 +15,7 @@ from flows.head_parameters import SweepParameters
 from flows.leaks import leaks_stage
 from flows.parameters import FeatureParameters
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_sweep
 from flows.train import feature_shape, find_data_set

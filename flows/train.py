@@ -3,7 +3,6 @@
 import shlex
 from pathlib import Path
 
-from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
@@ -11,6 +10,7 @@ from flows.head_parameters import OpenTestParameters, TrainParameters
 from flows.leaks import leaks_stage
 from flows.parameters import FeatureParameters
 from flows.progress import announce
+from flows.served_flow import flow
 from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_train
 from stores.features import FeatureStore

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.configuration import CONFIGURATION, QUEUES, deployments, environment
+from deployments.configuration import CONFIGURATION, deployments, environment
+from deployments.pool import QUEUES
 from deployments.serve import runner_deployment
 from flows.head_parameters import SweepParameters
 from flows.pipeline import SAMPLE_DEFAULTS

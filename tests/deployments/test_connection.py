@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import WorkPool
 
-from deployments.connection import check_pool
+from deployments.pool import check_pool
 from tasks.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,98 @@
+"""The auth string of the Prefect servers on this machine: one for each PREFECT_HOME.
+
+Prefect's API runs whatever a request asks for, as the worker's user. So each server that this
+project starts wants `gargalo:TOKEN` with every request (HTTP basic authentication). The file that
+holds it is readable by its owner alone, and the string is sent to this machine alone.
+"""
+
+import os
+import re
+import secrets
+import stat
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tasks.errors import InputError
+
+FILE_NAME = "gargalo-auth-string"
+_FORM = re.compile(r"gargalo:[\w-]{40,}\n?")
+_MAX_BYTES = 1000  # far more than one has
+_FIX = (
+    "delete it, and the next server makes another; or set PREFECT_SERVER_API_AUTH_STRING and "
+    "PREFECT_API_AUTH_STRING to a string of your own"
+)
+
+
+def read_auth_string(home: Path) -> str | None:
+    """Return the auth string of a PREFECT_HOME, or None where no server has made one yet.
+
+    Raises:
+        InputError: The file is a link, no regular file, another user's, readable by others, or
+            has other content.
+    """
+    path = home / FILE_NAME
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(
+            f"{path}, the auth string of Prefect's servers, cannot be opened ({error.strerror}; "
+            f"expected a regular file, not a link): {_FIX}"
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        if fault := _fault(os.fstat(descriptor)):
+            raise InputError(f"{path}, the auth string of Prefect's servers, {fault}: {_FIX}")
+        content = file.read(_MAX_BYTES).decode(errors="replace")
+    if not _FORM.fullmatch(content):
+        raise InputError(
+            f"{path}: expected gargalo:TOKEN, received {len(content)} other characters: {_FIX}"
+        )
+    return content.strip()
+
+
+def make_auth_string(home: Path) -> str:
+    """Return the auth string of a PREFECT_HOME, which is made where there is none.
+
+    It appears as a whole or not at all: of two processes that make one, both return the first.
+    """
+    if found := read_auth_string(home):
+        return found
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = home / f".{FILE_NAME}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(partial, flags, 0o600), "w") as file:
+        try:
+            file.write(f"gargalo:{secrets.token_urlsafe(32)}\n")
+            file.flush()
+            os.link(partial, home / FILE_NAME, follow_symlinks=False)
+        except FileExistsError:
+            pass  # somebody else's is as good
+        finally:
+            partial.unlink()
+    made = read_auth_string(home)
+    assert made
+    return made
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Return whether a URL leads to the loopback interface."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _fault(status: os.stat_result) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    if status.st_uid != os.geteuid():
+        return "belongs to another user"
+    if status.st_mode & 0o077:
+        return (
+            f"can be used by others than its owner (mode {stat.S_IMODE(status.st_mode):04o}, "
+            "expected 0600)"
+        )
+    return ""

@@ -183,7 +183,7 @@ class PredictParameters(ReaderParameters):
         None, description="Table of all predictions: .csv, .jsonl, .json or .parquet."
     )
     grid: Path | None = Field(
-        None, description="Picture (PNG) of the first images with what is said of them."
+        None, description="Picture (.png) of the first images with what is said of them."
     )
     weights: str | None = Field(
         None, description="The backbone's weights, where they lie now [default: as for the run]."

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from flows.terminal import with_visible_names
+
 MOST_FILES = 10
 MOST_PREDICTIONS = 50
 
 
+@with_visible_names
 def tell_ingest(summary: dict[str, Any]) -> str:
     """Say how a data set is made up, and what was left out."""
     lines = [
@@ -37,6 +40,7 @@ def tell_ingest(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@with_visible_names
 def tell_extract(summary: dict[str, Any]) -> str:
     """Say what was computed and what was there already."""
     lines = [
@@ -81,6 +85,7 @@ def _files(what: str, files: list[dict[str, str]]) -> list[str]:
     return lines
 
 
+@with_visible_names
 def tell_predict(summary: dict[str, Any]) -> str:
     """Say what each image shows, and how many images are of each class."""
     said = summary["predictions"]
@@ -103,6 +108,7 @@ def tell_predict(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@with_visible_names
 def tell_export(summary: dict[str, Any]) -> str:
     """Say what was written, and how far it is from the run."""
     return "\n".join(
@@ -118,6 +124,7 @@ def tell_export(summary: dict[str, Any]) -> str:
     )
 
 
+@with_visible_names
 def tell_maintain(summary: dict[str, Any]) -> str:
     """Say what an action on the store found or did."""
     told = {

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
+from flows.terminal import with_visible_names
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import differences, is_setting, settings_in
 
 MOST_HEADS = 10
 
 
+@with_visible_names
 def tell_train(summary: dict[str, Any]) -> str:
     """Say how each head did, and which was chosen."""
     by = _measured_by(summary["folds"])
@@ -27,6 +29,7 @@ def tell_train(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, *_tested(summary)])
 
 
+@with_visible_names
 def tell_pipeline(summary: dict[str, Any]) -> str:
     """Say what each stage did, and where the report is."""
     known = summary["ingest"]["rejected"]
@@ -41,6 +44,7 @@ def tell_pipeline(summary: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+@with_visible_names
 def tell_sweep(summary: dict[str, Any]) -> str:
     """Say which heads are best, which was chosen, and what that choice is worth."""
     runs = [run for run in summary["runs"] if not run["failure"]]
@@ -94,6 +98,7 @@ def _tested(summary: dict[str, Any]) -> Iterator[str]:
         )
 
 
+@with_visible_names
 def tell_finetune(summary: dict[str, Any]) -> str:
     """Say what became of a run by fine-tuning, and whether that may be chance."""
     tuning = summary["finetuning"]
@@ -117,6 +122,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@with_visible_names
 def tell_runs(summary: dict[str, Any]) -> str:
     """Say what an action on the runs found or did."""
     told = {

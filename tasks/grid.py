@@ -13,6 +13,7 @@ from tasks.figures import Figure, default_settings
 from tasks.pictures import UNREADABLE, as_rgb
 
 MOST_SHOWN = 25
+GRID_ENDINGS = (".png",)
 _SIDE = 320  # of an image, in pixels
 _INCHES = 2.2
 

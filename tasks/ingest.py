@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect import task
+from prefect.runtime import task_run
 
 from stores.errors import NotInStore
 from stores.manifest import Entry, Manifest, Status, dataset_lock
+from stores.visible import visible
 from tasks.backend import check_backend
 from tasks.contradictions import leave_out_contradictions
 from tasks.errors import InputError
@@ -72,7 +74,11 @@ def ingest(
     return Ingested(manifest, read=len(examined))
 
 
-ingest_task = task(name="ingest", task_run_name="ingest {folder}", **RETRIED)(ingest)
+def _ingesting() -> str:
+    return visible(f"ingest {task_run.parameters['folder']}")
+
+
+ingest_task = task(name="ingest", task_run_name=_ingesting, **RETRIED)(ingest)
 
 
 def count_unread(

@@ -44,7 +44,7 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
     Raises InputError, which names the file, the key that is wrong, and the nearest right one.
     """
     try:
-        return _sweep(tomllib.loads(path.read_text()), features, search)
+        return _sweep(tomllib.loads(path.read_text(encoding="utf-8")), features, search)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except IsADirectoryError:

@@ -34,6 +34,7 @@ def tell_ingest(summary: dict[str, Any]) -> str:
         lines.append(
             f"  repeats of another file's bytes, which count once: {summary['duplicates']}"
         )
+    lines += [f"  note: {note}" for note in summary["notes"]]
     lines += _files("rejected", summary["rejected"])
     lines += _files("ignored", summary["ignored"])
     lines += _files("remark", summary["remarks"])
@@ -62,6 +63,7 @@ def tell_extract(summary: dict[str, Any]) -> str:
     for recipe in summary["recipes"]:
         shape = "×".join(map(str, recipe["feature_shape"] or ()))
         lines.append(f"  tap {recipe['tap']}: shape {shape}, recipe {recipe['fingerprint'][:16]}")
+    lines += [f"  note: {note}" for note in summary["notes"]]
     return "\n".join(lines + _files("rejected", summary["rejected"]))
 
 

@@ -37,7 +37,7 @@ def tell_pipeline(summary: dict[str, Any]) -> str:
     parts = [
         *textwrap.wrap(summary["about"], 100),
         tell_ingest(summary["ingest"]),
-        tell_extract(summary["extract"] | {"rejected": new}),
+        tell_extract(summary["extract"] | {"rejected": new, "notes": []}),
         tell_train(summary["train"]),
         f"report: {summary['report']}",
     ]

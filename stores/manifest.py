@@ -21,7 +21,7 @@ from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
 from stores.tables import read_table, table_bytes
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -87,6 +87,8 @@ class Manifest:
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     entries: tuple[Entry, ...]
+    layout: str = "auto"  # what was asked of it: auto, classes, or SPLIT=FOLDER,…
+    notes: tuple[str, ...] = ()  # what the folder has that is not plain to see
 
     @classmethod
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:
@@ -110,7 +112,8 @@ class Manifest:
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
             for row in table.to_pylist()
         )
-        return cls(name=name, entries=entries, **about | {"classes": tuple(about["classes"])})
+        lists = {"classes": tuple(about["classes"]), "notes": tuple(about.get("notes", ()))}
+        return cls(name=name, entries=entries, **about | lists)
 
     def write(self, store: str | os.PathLike[str]) -> None:
         """Publish the manifest; raises StoreReadOnly or StoreFull."""
@@ -183,6 +186,8 @@ class Manifest:
             "remarks": [_told(entry) for entry in accepted if entry.reason],
             "absent": len(self.of_status("absent")),
             "seed": self.seed,
+            "layout": self.layout,
+            "notes": list(self.notes),
         }
 
 

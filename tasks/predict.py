@@ -19,8 +19,8 @@ from tasks.engines.choice import choose_engine
 from tasks.errors import InputError
 from tasks.extract import checked
 from tasks.finetune.fine_tuned import fine_tuned_job
+from tasks.folder_structure import KERAS_ENDINGS
 from tasks.heads import TrainedHead, find_kind
-from tasks.listing import KERAS_ENDINGS
 from tasks.open_test import load_head
 from tasks.progress import advance
 from tasks.recipes import job_of

@@ -17,6 +17,7 @@ INGESTED = {
     "rejected": [{"path": "cat/1.jpg", "reason": "the file is empty"}],
     "ignored": [],
     "remarks": [],
+    "notes": [],
 }
 
 
@@ -38,6 +39,7 @@ def test_a_pipeline_tells_a_rejected_file_once():
         "checked": 0,
         "agreement": None,
         "recipes": [],
+        "notes": [],
         "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
     }
     trained = {"dataset": "pets", "runs": [], "test_accuracy": None, "folds": 0, "remarks": []}

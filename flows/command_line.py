@@ -22,7 +22,9 @@ from pydantic import ValidationError
 from flows.noise import quiet_tensorflow
 from flows.progress import shown_progress
 from flows.server import prefect_server
+from flows.terminal import write_any_name
 from stores.errors import StoreError, StoreFull
+from stores.visible import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
 
 Summary = dict[str, Any]
@@ -61,6 +63,7 @@ def command_line(
     the flow is going to need while a temporary server starts. A flow that only looks at a store
     `needs_server` not: it is then a plain function, which answers at once.
     """
+    write_any_name()
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
     with errors_told(or_temporary=True):
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,6 +75,7 @@ def command_line(
 
 def plain_command_line(run: Callable[[], None], module: str) -> None:
     """Call what is no flow and has no parameters; errors are told as those of flows are."""
+    write_any_name()
     app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
     app.default(run)
     with errors_told():
@@ -198,6 +202,7 @@ def _quieten_prefect() -> None:
 
 
 def _worth_showing(record: logging.LogRecord) -> bool:
+    record.msg, record.args = visible(record.getMessage()), ()
     # A failure ends in our own one line, or as an uncaught error with its traceback.
     prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
     return not prefects or " - Retry " in record.getMessage()
@@ -236,5 +241,5 @@ def _mistake(mistake: dict[str, Any]) -> str:
 
 
 def _said(line: str, *, code: int) -> int:
-    print(" ".join(line.split()), file=sys.stderr)  # noqa: T201
+    print(visible(" ".join(line.split())), file=sys.stderr)  # noqa: T201
     return code

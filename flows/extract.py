@@ -22,7 +22,7 @@ from tasks.errors import InputError
 from tasks.extract import ShardDone
 from tasks.recipes import make_job
 
-_FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
+_FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "layout", "rehash"}
 
 
 # Two shards at a time, of which one computes: the other is being written, or read ahead.
@@ -104,6 +104,7 @@ def account(
         "checked": sum(shard.checked for shard in done),
         "duplicates": about["duplicates"],
         "rejected": about["rejected"],
+        "notes": about["notes"],
         "fingerprint": told[0]["fingerprint"],
         "feature_shape": told[0]["feature_shape"],
         "recipes": told,

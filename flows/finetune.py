@@ -90,9 +90,8 @@ def tune_stage(
     images = 0 if known else len(manifest.select("train").keys) * planned.tuning.epochs
     if images:
         announce(images, doing="fine-tuning")
-    again = finetune_task.with_options(refresh_cache=not known)
     with progress_artifact(images, f"fine-tuning {start.id[:16]}"):
-        again(quote(planned), store=store)
+        finetune_task(quote(planned), store=store)
     return runs.read(planned.id), planned.run.recipe, known
 
 

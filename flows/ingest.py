@@ -36,6 +36,7 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         store=parameters.store,
         dataset=parameters.dataset,
         rule=quote(parameters.split_rule),
+        layout=parameters.layout,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()

@@ -28,7 +28,7 @@ _CHATTER = (
 @contextmanager
 def quiet_tensorflow() -> Iterator[TextIO]:
     """Drop the chatter in the block; yield the real standard error, for a progress bar."""
-    with os.fdopen(os.dup(2), "w", buffering=1) as terminal:
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as terminal:
         grep = shutil.which("grep")
         if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in {"0", "1"}:
             yield terminal

@@ -22,6 +22,7 @@ from tasks.backbones import EFFICIENTNET_LITE0, find_backbone
 from tasks.engines import EngineChoice
 from tasks.export import ExportFormat
 from tasks.extract import BATCH_SIZE, SHARD_SIZE
+from tasks.folder_layout import check_layout
 from tasks.recipes import DEFAULT_TAP, FeatureRequest
 from tasks.repeat import options
 from tasks.splits import SplitRule
@@ -30,6 +31,10 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 # Without one, a server's form gives an empty text.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
+
+
+def _layout(given: str | None) -> str | None:
+    return check_layout(given) if given else None
 
 
 @Parameter(name="*")
@@ -51,6 +56,12 @@ class DatasetParameters(StoreParameters):
     )
     validation_split: Share | None = Field(
         None, description="Share of the rest used to choose a head [default: the data set's; 0.2]."
+    )
+    layout: Annotated[str | None, AfterValidator(_layout)] = Field(
+        None,
+        description="What the folders are: classes, or SPLIT=FOLDER,… as "
+        "train=seg_train,test=seg_test; auto: as names and structure tell "
+        "[default: the data set's own; auto for a new one].",
     )
     rehash: bool = Field(default=False, description="Read every file again, changed or not.")
 
@@ -183,7 +194,7 @@ class PredictParameters(ReaderParameters):
         None, description="Table of all predictions: .csv, .jsonl, .json or .parquet."
     )
     grid: Path | None = Field(
-        None, description="Picture (PNG) of the first images with what is said of them."
+        None, description="Picture (.png) of the first images with what is said of them."
     )
     weights: str | None = Field(
         None, description="The backbone's weights, where they lie now [default: as for the run]."

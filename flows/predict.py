@@ -15,11 +15,11 @@ from stores.manifest import SPLITS
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
 from tasks.find_images import find_images
-from tasks.grid import grid
+from tasks.grid import GRID_ENDINGS, grid
 from tasks.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.predict import predict as predict_images
 from tasks.predicted_test_images import dataset_images, record_test_images, with_splits
-from tasks.tables import check_ending, check_folder, write_bytes, write_table
+from tasks.tables import check_ending, write_bytes, write_table
 
 
 @flow(name="predict", flow_run_name=run_name)
@@ -108,7 +108,7 @@ def _check_outputs(parameters: PredictParameters) -> None:
     if parameters.output:
         check_ending(parameters.output)
     if parameters.grid:
-        check_folder(parameters.grid)
+        check_ending(parameters.grid, GRID_ENDINGS)
 
 
 def _captions(

@@ -27,8 +27,10 @@ from prefect.settings import PREFECT_API_URL
 from flows.parameters import FeatureParameters
 from stores.run import TestOpening
 from stores.runs import RunStore
+from stores.visible import visible
 from tasks.candidates import candidates_of
 from tasks.leaderboard import differences, settings_in
+from tasks.markdown import block, escape
 from tasks.progress import watched
 
 EXTRACTED = "gargalo.features.extracted"
@@ -49,7 +51,7 @@ def run_name() -> str:
     about = [Path(str(value)).name for value in list(given.values())[:1] if value]
     if isinstance(asked, FeatureParameters):
         about.append(f"by {asked.backbone} {' '.join(asked.tap)}".rstrip())
-    return " ".join([flow_run.flow_name or "run", *about])
+    return visible(" ".join([flow_run.flow_name or "run", *about]))
 
 
 def show_accounting(extracted: dict[str, Any]) -> None:
@@ -59,7 +61,7 @@ def show_accounting(extracted: dict[str, Any]) -> None:
             create_table_artifact(
                 [{name: extracted[name] for name in _ACCOUNTED}],
                 key=_key("accounting", extracted["dataset"]),
-                description=f"Features of {extracted['dataset']}: "
+                description=f"Features of {escape(extracted['dataset'])}: "
                 "images = cached + computed + duplicates",
             )
 
@@ -78,7 +80,7 @@ def show_heads(
         create_markdown_artifact(
             "\n".join(_in_markdown(candidates, mine, stored.openings(chosen), report)),
             key=_key("heads", dataset),
-            description=f"Heads on {dataset}",
+            description=f"Heads on {escape(dataset)}",
         )
         # Of the chosen head, or else of the best that learns in epochs.
         if learned := next((one for one in (mine, *candidates) if len(one["history"])), None):
@@ -87,7 +89,7 @@ def show_heads(
             create_image_artifact(
                 as_image(learning_curves(learned["history"], salt="server")[0]),
                 key=_key("learning-curve", dataset),
-                description=f"Accuracy of {learned['name']} on {dataset} over the epochs",
+                description=f"Accuracy of {learned['name']} on {escape(dataset)} over the epochs",
             )
 
 
@@ -103,7 +105,7 @@ def show_told(what: str, told: str) -> None:
     with _showing() as showing:
         if showing:
             create_markdown_artifact(
-                f"```\n{told}\n```", key=_key("answer", what), description=f"What {what} says"
+                block(told), key=_key("answer", what), description=f"What {escape(what)} says"
             )
 
 
@@ -195,8 +197,8 @@ def _in_markdown(
     openings: Sequence[TestOpening],
     report: Path | None,
 ) -> Iterator[str]:
-    yield f"# {chosen['run'].dataset}"
-    yield f"\nChosen on validation: **{chosen['name']}**, {_told(chosen['validation'])}."
+    yield f"# {escape(chosen['run'].dataset)}"
+    yield f"\nChosen on validation: **{escape(chosen['name'])}**, {_told(chosen['validation'])}."
     if openings:
         metrics = openings[-1].metrics.items()
         told = (f"{n.removeprefix('test_').replace('_', ' ')} {value:.4f}" for n, value in metrics)
@@ -204,15 +206,15 @@ def _in_markdown(
     yield "\n| head | train | validation | run | settings that differ |\n|---|---|---|---|---|"
     differ = differences(map(_settings, candidates))
     for one in candidates[:MOST_HEADS]:
-        name = f"**{one['name']}**" if one is chosen else one["name"]
+        name = f"**{escape(one['name'])}**" if one is chosen else escape(one["name"])
         accuracies = f"{_told(one['train'])} | {_told(one['validation'])}"
         run = one["run"].id
-        yield f"| {name} | {accuracies} | `{run[:16]}` | {differ[run]} |"
+        yield f"| {name} | {accuracies} | `{run[:16]}` | {escape(differ[run])} |"
     if len(candidates) > MOST_HEADS:
         yield f"\nand {len(candidates) - MOST_HEADS} more"
     if report:
         where = report.absolute()
-        yield f"\nReport: [{where}](file://{quoted(str(where))})"
+        yield f"\nReport: [{escape(where)}](file://{quoted(str(where))})"
 
 
 def _settings(candidate: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:

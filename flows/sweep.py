@@ -146,11 +146,10 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
     missing = [plan for run, plan in planned.items() if run not in known]
     announce(len(missing), doing="training", noun="heads")
     several = "train {planned[0].head.kind} heads together on {planned[0].manifest.name}"
-    again = train_task.with_options(refresh_cache=True)
-    group_task = again.with_options(task_run_name=several)
+    group_task = train_task.with_options(task_run_name=several)
     with stopped_with_this():
         futures = [
-            (group_task if len(group) > 1 else again).submit(quote(group), store=store)
+            (group_task if len(group) > 1 else train_task).submit(quote(group), store=store)
             for group in together(missing, store=store)
         ]
         for future in futures:

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from flows.terminal import with_visible_names
 from tasks.agreement import difference_in_words
 from tasks.find_images import in_words
-from tasks.listing import KERAS_ENDINGS
+from tasks.folder_structure import KERAS_ENDINGS
 
 MOST_FILES = 10
 MOST_PREDICTIONS = 50
 
 
+@with_visible_names
 def tell_ingest(summary: dict[str, Any]) -> str:
     """Say how a data set is made up, and what was left out."""
     lines = [
@@ -35,6 +37,7 @@ def tell_ingest(summary: dict[str, Any]) -> str:
         lines.append(
             f"  repeats of another file's bytes, which count once: {summary['duplicates']}"
         )
+    lines += [f"  note: {note}" for note in summary["notes"]]
     lines += _files("rejected", summary["rejected"])
     lines += _files("ignored", summary["ignored"])
     lines += [
@@ -45,6 +48,7 @@ def tell_ingest(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@with_visible_names
 def tell_extract(summary: dict[str, Any]) -> str:
     """Say what was computed and what was there already."""
     lines = [
@@ -65,6 +69,7 @@ def tell_extract(summary: dict[str, Any]) -> str:
     for recipe in summary["recipes"]:
         shape = "×".join(map(str, recipe["feature_shape"] or ()))
         lines.append(f"  tap {recipe['tap']}: shape {shape}, recipe {recipe['fingerprint'][:16]}")
+    lines += [f"  note: {note}" for note in summary["notes"]]
     return "\n".join(lines + _files("rejected", summary["rejected"]))
 
 
@@ -88,6 +93,7 @@ def _files(what: str, files: list[dict[str, str]]) -> list[str]:
     return lines
 
 
+@with_visible_names
 def tell_predict(summary: dict[str, Any]) -> str:
     """Say what each image shows, and how many images are of each class."""
     said = summary["predictions"]
@@ -138,6 +144,7 @@ def _own_images(found: dict[str, Any] | None) -> Iterator[str]:
         )
 
 
+@with_visible_names
 def tell_export(summary: dict[str, Any]) -> str:
     """Say what was written, and how far it is from the run."""
     return "\n".join(
@@ -153,6 +160,7 @@ def tell_export(summary: dict[str, Any]) -> str:
     )
 
 
+@with_visible_names
 def tell_maintain(summary: dict[str, Any]) -> str:
     """Say what an action on the store found or did."""
     told = {

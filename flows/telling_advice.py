@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import many
+from flows.terminal import with_visible_names
 from tasks.methods import LARGE
 
 _WIDTH = 100
@@ -21,6 +22,7 @@ _CERTAINTY = {
 }
 
 
+@with_visible_names
 def tell_advise(summary: dict[str, Any]) -> str:
     """Say how large a data set is and what it is like, by which evidence, and what to do."""
     method = summary["method"]

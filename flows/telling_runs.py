@@ -8,12 +8,14 @@ from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
 from flows.telling_leaks import tell_leaks
+from flows.terminal import with_visible_names
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import differences, is_setting, settings_in
 
 MOST_HEADS = 10
 
 
+@with_visible_names
 def tell_train(summary: dict[str, Any]) -> str:
     """Say how each head did, and which was chosen."""
     by = _measured_by(summary["folds"])
@@ -28,6 +30,7 @@ def tell_train(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, *_tested(summary), *tell_leaks(summary)])
 
 
+@with_visible_names
 def tell_pipeline(summary: dict[str, Any]) -> str:
     """Say what each stage did, and where the report is."""
     known = summary["ingest"]["rejected"]
@@ -35,13 +38,14 @@ def tell_pipeline(summary: dict[str, Any]) -> str:
     parts = [
         *textwrap.wrap(summary["about"], 100),
         tell_ingest(summary["ingest"]),
-        tell_extract(summary["extract"] | {"rejected": new}),
+        tell_extract(summary["extract"] | {"rejected": new, "notes": []}),
         tell_train(summary["train"]),
         f"report: {summary['report']}",
     ]
     return "\n".join(parts)
 
 
+@with_visible_names
 def tell_sweep(summary: dict[str, Any]) -> str:
     """Say which heads are best, which was chosen, and what that choice is worth."""
     runs = [run for run in summary["runs"] if not run["failure"]]
@@ -96,6 +100,7 @@ def _tested(summary: dict[str, Any]) -> Iterator[str]:
         )
 
 
+@with_visible_names
 def tell_finetune(summary: dict[str, Any]) -> str:
     """Say what became of a run by fine-tuning, and whether that may be chance."""
     tuning = summary["finetuning"]
@@ -120,6 +125,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@with_visible_names
 def tell_runs(summary: dict[str, Any]) -> str:
     """Say what an action on the runs found or did."""
     told = {

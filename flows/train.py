@@ -67,9 +67,8 @@ def train_stage(
     planned = plan_runs(manifest, parameters)
     known = {name: plan.id in runs for name, plan in planned.items()}
     announce(len(known) - sum(known.values()), doing="training", noun="heads")
-    for name, plan in planned.items():
-        again = train_task.with_options(refresh_cache=not known[name])
-        again(quote([plan]), store=parameters.store)
+    for plan in planned.values():
+        train_task(quote([plan]), store=parameters.store)
     trained = {name: runs.read(plan.id) for name, plan in planned.items()}
     chosen = choose(list(trained.values()))
     if tested_by:

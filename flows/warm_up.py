@@ -73,5 +73,9 @@ def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
 
 def _unread(folder: Path, parameters: DatasetParameters) -> int:
     return count_unread(
-        folder, store=parameters.store, dataset=parameters.dataset, rehash=parameters.rehash
+        folder,
+        store=parameters.store,
+        dataset=parameters.dataset,
+        layout=parameters.layout,
+        rehash=parameters.rehash,
     )

@@ -25,7 +25,7 @@ from stores.safe_files import status, within
 from stores.safe_folders import folders
 from stores.tables import read_table, table_bytes
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
@@ -92,6 +92,8 @@ class Manifest:
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     entries: tuple[Entry, ...]
+    layout: str = "auto"  # what was asked of it: auto, classes, or SPLIT=FOLDER,…
+    notes: tuple[str, ...] = ()  # what the folder has that is not plain to see
 
     @classmethod
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:
@@ -199,6 +201,8 @@ class Manifest:
             "remark_counts": _remark_counts(accepted),
             "absent": len(self.of_status("absent")),
             "seed": self.seed,
+            "layout": self.layout,
+            "notes": list(self.notes),
         }
 
 

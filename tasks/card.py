@@ -1,10 +1,9 @@
 """The model card: what an exported model is, how good, of what it was made, and how to load it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-
-import jinja2
 
 from stores.manifest import Manifest
 from stores.recipe import Recipe
@@ -13,9 +12,9 @@ from tasks.backbones import find_backbone
 from tasks.export import Deviation
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import run_facts
+from tasks.markdown import render
 from tasks.predict import Classifier
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _LICENCES = {
     "none": "none were trained; they were drawn by chance",
     "imagenet": "those that Keras brings, under the licences that keras.io/api/applications names",
@@ -32,30 +31,24 @@ def model_card(
     deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""
-    environment = jinja2.Environment(  # noqa: S701  Markdown, of which nothing is escaped
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined
-    )
     about = run_facts(store, run.id)
     tested = about["openings"][-1]["metrics"] if about["openings"] else {}
     same = manifest.digest == run.dataset_digest
     counts = manifest.counts().values()
     splits = ("train", "validation", "test")
-    return (
-        environment.get_template("card.md.jinja")
-        .render(
-            run=run,
-            recipe=classifier.recipe,
-            head=head_settings(run.head, run.finetuning),
-            scores=classifier.scores,
-            about=about,
-            metrics=run.metrics | tested,
-            sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
-            licence=_licence(run, classifier.recipe),
-            tuning_told=in_words(run.finetuning) if run.finetuning else "",
-            deviations={name: asdict(found) for name, found in deviations.items()},
-        )
-        .encode()
-    )
+    return render(
+        "card.md.jinja",
+        run=run,
+        recipe=classifier.recipe,
+        head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
+        scores=classifier.scores,
+        about=about,
+        metrics=run.metrics | tested,
+        sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
+        licence=_licence(run, classifier.recipe),
+        tuning_told=in_words(run.finetuning) if run.finetuning else "",
+        deviations={name: asdict(found) for name, found in deviations.items()},
+    ).encode()
 
 
 def _licence(run: Run, recipe: Recipe) -> str:

@@ -8,16 +8,22 @@ from html import escape
 from textwrap import shorten
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
+from tasks.figures import (
+    Axes,
+    Figure,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    default_settings,
+    mpl,
+    to_hex,
+)
 from tasks.finetune.specification import FINE_TUNED
 from tasks.metrics import Bin
 
@@ -47,6 +53,7 @@ def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
     ]
 
 
+@default_settings()
 def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup:
     figure, axes = _figure(title, xlabel="epoch")
     if tuned := _fine_tuned(history):
@@ -89,6 +96,7 @@ def _fine_tuned(history: pa.Table) -> int:
     return told.count(1)
 
 
+@default_settings()
 def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Markup:
     """Return one SVG of the loss of all heads over the epochs, that of the chosen one in front.
 
@@ -110,6 +118,7 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
     return _inline(figure, label=f"Loss of {len(histories)} heads over the epochs", salt=salt)
 
 
+@default_settings()
 def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt: str) -> Markup:
     """Return one SVG of accuracies against the values of a parameter, with the best of each value.
 
@@ -137,6 +146,7 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
     return _inline(figure, label=f"Accuracy of {len(values)} heads against {name}", salt=salt)
 
 
+@default_settings()
 def reliability_curve(bins: Sequence[Bin], *, salt: str) -> Markup:
     """Return one SVG of accuracy against confidence; a calibrated head lies on the diagonal."""
     figure, axes = _figure("Accuracy against confidence", xlabel="confidence")

@@ -75,7 +75,9 @@ def export(
             "scores": classifier.scores,
             "sha256": file_digests(draft),
         }
-        (draft / CLASSES).write_text(json.dumps(about, indent=2, ensure_ascii=False))
+        (draft / CLASSES).write_text(
+            json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8"
+        )
         (draft / "README.md").write_bytes(card(found))
         if folder.exists():  # and may be replaced, as was asked first
             shutil.rmtree(folder)

@@ -33,7 +33,7 @@ def load_exported(place: Path) -> ExportedModel:
     folder = place.parent if named else place
     there = named or [name for name, where in PLACES.items() if (folder / where).exists()]
     try:
-        about = json.loads((folder / CLASSES).read_text())
+        about = json.loads((folder / CLASSES).read_text(encoding="utf-8"))
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import InputError
+from tasks.folder_structure import KERAS_ENDINGS
 from tasks.image_files import kind_of_file
-from tasks.listing import KERAS_ENDINGS
 
 
 @dataclass(frozen=True)

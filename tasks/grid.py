@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
-from matplotlib.figure import Figure
 from PIL import Image
 
 from tasks.examine import examined
+from tasks.figures import Figure, default_settings
 from tasks.pictures import UNREADABLE, as_rgb
 
 MOST_SHOWN = 25
+GRID_ENDINGS = (".png",)
 _SIDE = 320  # of an image, in pixels
 _INCHES = 2.2
 
 
+@default_settings()
 def grid(images: Sequence[tuple[Path, str]]) -> bytes:
     """Return a PNG of the first images, each under its caption; one that is bad is left grey."""
     shown = images[:MOST_SHOWN]

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect import task
+from prefect.runtime import task_run
 
 from stores.errors import NotInStore
 from stores.manifest import Entry, Manifest, Status, dataset_lock
+from stores.visible import visible
 from tasks.backend import check_backend
 from tasks.contradictions import leave_out_contradictions
 from tasks.errors import InputError
 from tasks.examine import Examined, examine
-from tasks.listing import ListedFile, Listing, list_folder
+from tasks.folder_layout import AUTO
+from tasks.listing import ListedFile, Listing, is_hidden, list_folder
 from tasks.retrying import RETRIED
 from tasks.splits import SplitRule, gone, split_entries
 
@@ -39,52 +42,69 @@ def ingest(
     store: Path,
     dataset: str | None = None,
     rule: SplitRule | None = None,
+    layout: str | None = None,
     rehash: bool = False,
 ) -> Ingested:
     """Bring a data set's manifest up to date with its folder.
 
-    `dataset` defaults to the folder's name. Splits are sticky: they are drawn anew only where
+    `dataset` defaults to the folder's name, `layout` (see `tasks.folder_layout`) to the data set's
+    own. Splits are sticky: they are drawn anew only where
     `rule` asks for another seed or other shares than the data set has. Raises InputError for a
     folder that cannot be a data set, StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = folder.resolve()
     _check_apart(folder, store.resolve())
-    listing = list_folder(folder)
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    if previous and not rehash and _unchanged(previous, listing, rule or SplitRule()):
+    listing = list_folder(folder, asked := _asked(layout, previous))
+    if previous and not rehash and _unchanged(previous, listing, rule or SplitRule(), asked):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # somebody else was here in between
-            started_ns, listing = time.time_ns(), list_folder(folder)
+            asked = _asked(layout, previous)
+            started_ns, listing = time.time_ns(), list_folder(folder, asked)
         known = {} if rehash or not previous else _still_known(previous, listing)
         classes = _ask_keras(listing)
         examined = _examine_all(listing, known)
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
         rule_said = (rule or SplitRule()).resolved(previous)
-        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, entries=())
+        manifest = Manifest(
+            name, str(folder), classes, *rule_said, started_ns, (), asked, listing.notes
+        )
         entries = split_entries(manifest, found, previous)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
 
 
-ingest_task = task(name="ingest", task_run_name="ingest {folder}", **RETRIED)(ingest)
+def _ingesting() -> str:
+    return visible(f"ingest {task_run.parameters['folder']}")
+
+
+ingest_task = task(name="ingest", task_run_name=_ingesting, **RETRIED)(ingest)
 
 
 def count_unread(
-    folder: Path, *, store: Path, dataset: str | None = None, rehash: bool = False
+    folder: Path,
+    *,
+    store: Path,
+    dataset: str | None = None,
+    layout: str | None = None,
+    rehash: bool = False,
 ) -> int:
     """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
-    listing = list_folder(folder.resolve())
-    previous = None
-    if not rehash:
-        name = dataset or listing.folder.name
-        previous = _previous(store, name, listing.folder, chosen=dataset is not None)
-    return len(_unread(listing, _still_known(previous, listing) if previous else {}))
+    folder = folder.resolve()
+    previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
+    listing = list_folder(folder, _asked(layout, previous))
+    known = _still_known(previous, listing) if previous and not rehash else {}
+    return len(_unread(listing, known))
+
+
+def _asked(layout: str | None, previous: Manifest | None) -> str:
+    return layout or (previous.layout if previous else AUTO)
 
 
 def _check_apart(folder: Path, store: Path) -> None:
@@ -109,14 +129,14 @@ def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest
     return previous
 
 
-def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule) -> bool:
+def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
     """Tell from the listing alone whether ingesting again would give the same manifest."""
     there = {e.path: e for e in previous.entries if e.status != "absent"}
+    said = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
-        previous.folder == str(listing.folder)
+        said == (str(listing.folder), listing.classes, layout, listing.notes)
         and rule.agrees_with(previous)
-        and {previous.classes} == set(listing.classes.values())
-        and there.keys() == {file.path for file in listing.files}
+        and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}
         and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
     )
 
@@ -145,20 +165,20 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
 def _ask_keras(listing: Listing) -> tuple[str, ...]:
     """Have Keras find classes and files; what it finds counts, and must be what was listed."""
     if not listing.is_utf8:
-        return next(iter(listing.classes.values()))  # sorted as Keras does; it would refuse all
+        return listing.classes  # sorted as Keras does; it would refuse all
     check_backend()
     import keras
 
     found: set[str] = set()
     classes: tuple[str, ...] = ()
-    for split in listing.classes:
-        top = listing.folder / split if split else listing.folder
+    for top in (listing.folder / top for top in listing.layout.tops):
         try:
             dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
         except ValueError as error:
             raise InputError(f"{top}: {error}") from error
         classes = tuple(dataset.class_names)
-        found |= {os.path.relpath(path, listing.folder) for path in dataset.file_paths}
+        paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
+        found |= {path for path in paths if not is_hidden(path)}
     listed = {file.path for file in listing.files if file.is_image}
     if found != listed:
         raise OSError(

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stores.manifest import SPLITS, Split
+from stores.manifest import Split
+from tasks.class_names import NOT_UTF8, refuse_unless_utf8
 from tasks.errors import InputError
+from tasks.folder_layout import AUTO, Layout, find_layout
+from tasks.folder_structure import KERAS_ENDINGS, is_folder
 
-# keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
-KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-NOT_UTF8 = "the name is not UTF-8, and Keras reads no other; rename it"
-_SPLIT_LIKE = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+HIDDEN = "in a hidden folder, or one of another program"
+_NOT_OURS = {"@eaDir", "__MACOSX"}  # thumbnails of a Synology NAS; what macOS adds to an archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,17 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder's files in the order of their paths, and the class folders of each given split.
-
-    With class folders at the top, `classes` has the one entry None; with `train/` and
-    `validation/` [and `test/`] it has one for each of them.
-    """
+    """A folder's files in the order of their paths, its layout, and what of it is left out."""
 
     folder: Path
     files: tuple[ListedFile, ...]
-    classes: dict[Split | None, tuple[str, ...]]
+    layout: Layout
+    notes: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the class folders."""
+        return self.layout.classes
 
     @property
     def is_utf8(self) -> bool:
@@ -57,87 +60,74 @@ class Listing:
         return not any(file.trouble == NOT_UTF8 for file in self.files)
 
 
-def list_folder(folder: Path) -> Listing:
-    """List a folder of class folders, or of `train/` + `validation/` [+ `test/`] with those.
+def list_folder(folder: Path, layout: str = AUTO) -> Listing:
+    """List a folder of class folders, or of splits with those; see `tasks.folder_layout`.
 
-    Raises InputError where the folder is missing, empty, or neither of the two.
+    Raises InputError where the folder is missing or empty, or its layout cannot be told.
     """
-    _refuse_unless_utf8(str(folder))
+    refuse_unless_utf8(str(folder))
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "there is no such folder"
         raise InputError(f"{folder}: {what}; give a folder with one folder of images a class")
-    names = _class_folders(folder)
-    given = [split for split in SPLITS if split in names]
-    split_like = [name for name in names if name.lower() in _SPLIT_LIKE]
-    if {"train", "validation"} <= set(names) and set(names) <= set(SPLITS):
-        classes: dict[Split | None, tuple[str, ...]] = {
-            split: tuple(_class_folders(folder / split)) for split in given
-        }
-        _check_same_classes(folder, classes)
-    elif len(split_like) > 1 or split_like == names != []:  # one of several may be a class
-        raise InputError(
-            f"{folder}: expected train/ and validation/ [and test/] and no other folder, or class "
-            f"folders. Received: {', '.join(names)}; rename, add or move folders"
-        )
-    else:
-        classes = {None: tuple(names)}
-    files = sorted(_files(folder, classes), key=lambda file: file.path)
+    found = find_layout(folder, layout)
+    linked: list[str] = []
+    files = sorted(_files(folder, found, linked), key=lambda file: file.path)
     if not any(file.is_image for file in files):
         raise InputError(
             f"{folder}: no image in a class folder: expected one folder a class with files ending "
-            f"in {', '.join(KERAS_ENDINGS)}; found {len(names)} folders and {len(files)} files"
+            f"in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and {len(files)} "
+            "files"
         )
-    return Listing(folder, tuple(files), classes)
+    return Listing(folder, tuple(files), found, (*found.notes, *_left_out(files, linked)))
 
 
-def _class_folders(folder: Path) -> list[str]:
-    # As Keras: every folder, or link to one, whose name has no dot in front.
-    try:
-        with os.scandir(folder) as inside:
-            names = sorted(e.name for e in inside if os.path.isdir(e) and e.name[0] != ".")  # noqa: PTH112
-    except PermissionError as error:
-        raise InputError(f"{folder}: {error.strerror}; ask for the right to list it") from error
-    for name in names:
-        _refuse_unless_utf8(name)
-    return names
+def is_hidden(path: str) -> bool:
+    """Tell whether a file lies below a folder of another program's: .ipynb_checkpoints, @eaDir."""
+    return any(parent[0] == "." or parent in _NOT_OURS for parent in path.split("/")[:-1])
 
 
-def _refuse_unless_utf8(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{os.fsencode(name)!r}: {NOT_UTF8}") from error
+def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
+    """Yield what a person who looks at the folder may take for a class's images."""
+    hidden = [
+        f.path for f in files if f.trouble == HIDDEN and f.path.lower().endswith(KERAS_ENDINGS)
+    ]
+    if hidden:
+        place = os.path.dirname(min(hidden))  # noqa: PTH120
+        yield f"images in hidden folders are left out: {len(hidden)}, for one in {place}/"
+    if linked:
+        yield (
+            f"links to folders within a class are not followed: {len(linked)}, for one "
+            f"{min(linked)}; put the images themselves there"
+        )
 
 
-def _check_same_classes(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> None:
-    expected = classes["train"]
-    for split, received in classes.items():
-        if received != expected:
-            raise InputError(
-                f"{folder}: train/ and {split}/ must have the same class folders. Expected: "
-                f"{', '.join(expected)}. Received: {', '.join(received)}"
-            )
+def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFile]:
+    """Yield all files, but for those in folders that the layout leaves out.
 
-
-def _files(folder: Path, classes: dict[Split | None, tuple[str, ...]]) -> Iterator[ListedFile]:
-    for split, names in classes.items():
-        top = folder / split if split else folder
-        yield from _loose_files(folder, top, split)
-        for name in names:
+    Links to folders below a class folder go to `linked`: like Keras, nobody follows them.
+    """
+    loose: dict[str, Split | None] = {}
+    for top in layout.tops:
+        while top and (top := os.path.dirname(top)) not in loose:  # noqa: PTH120
+            loose[top] = None
+    for top, split in (loose | layout.tops).items():
+        yield from _loose_files(folder, folder / top, split)
+    for top, split in layout.tops.items():
+        for name in layout.classes:
             closed: list[OSError] = []
-            for parent, _, files in os.walk(top / name, onerror=closed.append):
+            for parent, below, files in os.walk(folder / top / name, onerror=closed.append):
+                places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
+                linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
                 for file in files:
                     yield _listed(folder, os.path.join(parent, file), name, split)  # noqa: PTH118
             for error in closed:
                 yield _listed(folder, error.filename, name, split, closed=str(error.strerror))
-    if None not in classes:
-        yield from _loose_files(folder, folder, None)
 
 
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[ListedFile]:
     with os.scandir(top) as inside:
         for entry in inside:
-            if not os.path.isdir(entry):  # noqa: PTH112  a link to itself is no folder
+            if not is_folder(entry):
                 yield _listed(folder, entry.path, None, split)
 
 
@@ -149,22 +139,25 @@ def _listed(
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
     read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
     trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
-    relative = spelled
+    if label and is_hidden(relative):
+        label, split, trouble = None, None, trouble or HIDDEN
     try:
         about = os.stat(path)  # noqa: PTH116  a million of them: Path objects cost
         if not trouble and not stat.S_ISREG(about.st_mode):
             trouble = "not a regular file"
+        stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
     except OSError as error:
+        stamp, reason = _unfit(path, error)
+        trouble = trouble or reason
+    return ListedFile(spelled, label, split, *stamp, trouble)
+
+
+def _unfit(path: str, error: OSError) -> tuple[tuple[int, int, int, int], str]:
+    """Return the stamp of what is at a path, if it has one, and why it cannot be opened."""
+    try:
         about = os.lstat(path)
-        dangling = stat.S_ISLNK(about.st_mode)
-        trouble = f"dangling link to {os.readlink(path)!r}" if dangling else str(error.strerror)  # noqa: PTH115
-    return ListedFile(
-        relative,
-        label,
-        split,
-        about.st_size,
-        about.st_mtime_ns,
-        about.st_ctime_ns,
-        about.st_ino,
-        trouble,
-    )
+    except OSError:  # gone since, or a path of more bytes than the system takes
+        return (0, 0, 0, 0), str(error.strerror)
+    dangling = stat.S_ISLNK(about.st_mode)
+    reason = f"dangling link to {os.readlink(path)!r}" if dangling else str(error.strerror)  # noqa: PTH115
+    return (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino), reason

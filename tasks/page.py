@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from stores.visible import visible
+
 _FOLDER = Path(__file__).parent / "templates"
 
 
@@ -36,13 +38,8 @@ def _environment() -> jinja2.Environment:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  Jinja calls it with each value of a template
-    r"""Return text with what cannot be seen written out: a line break becomes `\n`.
-
-    So do changes of the writing direction, and bytes of a file name that are no UTF-8.
-    """
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    """Return text with what cannot be seen written out, as in `stores.visible`."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def percent(share: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from stores.manifest import Manifest
 from stores.mirror import shown
 from stores.run import Run
+from tasks.folder_layout import AUTO
 
 # What is asked of the features, of all that a run's parameters hold.
 OF_FEATURES = (
@@ -44,6 +45,7 @@ def command_line(run: Run, manifest: Manifest, store: Path, *, opened: bool) -> 
         "dataset": manifest.name,
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
+        "layout": None if manifest.layout == AUTO else manifest.layout,
     }
     folder = shlex.quote(manifest.folder)
     return [f"python -m flows.pipeline {folder}", *options(split | given)]

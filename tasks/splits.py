@@ -42,7 +42,8 @@ def split_entries(
     """Return the entries with their splits, drawn by the rule that `manifest` carries.
 
     An entry's own split, where it has one, is the one that its folder gives: it stands, but that
-    without a test folder some of validation becomes test, as in TensorFlow's tutorial.
+    without a test folder some of validation becomes test, as in TensorFlow's tutorial, and without
+    a validation folder some of train becomes validation.
     """
     remembered = _remembered(manifest, entries, previous)
     accepted = {e.key: e for e in entries if e.key and e.label and e.status == "accepted"}
@@ -53,6 +54,15 @@ def split_entries(
             remembered,
             seed=manifest.seed,
             test_split=manifest.test_split,
+            validation_split=manifest.validation_split,
+        )
+    elif "validation" not in given.values():
+        learned_from = {k: e.label or "" for k, e in accepted.items() if given[k] == "train"}
+        splits = given | assign(
+            learned_from,
+            {key: split for key, split in remembered.items() if split != "test"},
+            seed=manifest.seed,
+            test_split=0.0,
             validation_split=manifest.validation_split,
         )
     elif "test" in given.values():

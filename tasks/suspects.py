@@ -9,6 +9,7 @@ import numpy as np
 
 from stores.keys import ImageKey
 from tasks.judged import Judged
+from tasks.tables import cell
 
 
 @dataclass(frozen=True)
@@ -59,5 +60,6 @@ def suspects_csv(found: Sequence[Suspect], paths: Mapping[bytes, str]) -> bytes:
     for suspect in found:
         path = paths.get(bytes(suspect.key), "")
         margin = f"{suspect.margin:.6f}"
-        writer.writerow([path, suspect.label, suspect.suggested, margin, suspect.likely])
-    return sink.getvalue().encode(errors="surrogateescape")
+        names = [cell(name) for name in (path, suspect.label, suspect.suggested)]
+        writer.writerow([*names, margin, suspect.likely])
+    return sink.getvalue().encode()

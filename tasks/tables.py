@@ -9,20 +9,17 @@ import pyarrow.parquet as pq
 
 from stores.errors import StoreFull
 from stores.publish import publish_file
+from stores.visible import visible
 from tasks.errors import InputError
 
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def check_ending(path: Path) -> None:
-    """Raise InputError where a table cannot be written to a file of that name."""
-    if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}")
-    check_folder(path)
-
-
-def check_folder(path: Path) -> None:
-    """Raise InputError where there is no folder for a file."""
+def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
+    """Raise InputError where a table, or what has such endings, cannot be written to that file."""
+    if path.suffix not in endings:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(endings)}")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
 
@@ -35,7 +32,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     check_ending(path)
     sink = pa.BufferOutputStream()
     if path.suffix == ".csv":
-        pa.csv.write_csv(table, sink)
+        pa.csv.write_csv(_in_cells(table), sink)
     elif path.suffix == ".parquet":
         pq.write_table(table, sink)
     elif path.suffix == ".json":
@@ -44,6 +41,26 @@ def write_table(table: pa.Table, path: Path) -> None:
         for row in table.to_pylist():
             sink.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def cell(text: str) -> str:
+    """Return text as a cell of a CSV file, which neither a spreadsheet nor a terminal acts on.
+
+    What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV Injection).
+    """
+    shown = visible(text)
+    return f"'{shown}" if text.startswith(_FORMULA) else shown
+
+
+def _in_cells(table: pa.Table) -> pa.Table:
+    """Return a table with its names and texts as cells; numbers stay numbers."""
+    columns = [
+        pa.array([text if text is None else cell(text) for text in column.to_pylist()], pa.string())
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[cell(name) for name in table.column_names])
 
 
 def write_bytes(content: bytes, path: Path) -> None:

@@ -1,9 +1,7 @@
 """Train: heads on cached features, never on images."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,7 @@ from tasks.outcomes import Trained, publish
 from tasks.plans import PlannedRun, check_trainable
 from tasks.predictions import scores_of
 from tasks.progress import advance
-from tasks.retrying import CACHED
+from tasks.retrying import RETRIED, shown_as_cached
 from tasks.stopping import stop_if_asked
 
 
@@ -46,19 +44,17 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
     return [plan.id for plan in planned]
 
 
-def train_cache_key(_context: object, arguments: dict[str, Any]) -> str:
-    """Return the key under which Prefect remembers a training: that of its runs, and a version."""
-    planned: Sequence[PlannedRun] = arguments["planned"]
-    digest = hashlib.sha256("\n".join(plan.id for plan in planned).encode())
-    return f"gargalo-train-2-{digest.hexdigest()}"
+def all_stored(planned: Sequence[PlannedRun], *, store: Path) -> bool:
+    """Tell whether there is nothing to train."""
+    runs = RunStore(store)
+    return all(plan.id in runs for plan in planned)
 
 
 train_task = task(
     name="train",
     task_run_name="train {planned[0].head.kind} {planned[0].id:.16} on {planned[0].manifest.name}",
-    cache_key_fn=train_cache_key,
-    **CACHED,
-)(train)
+    **RETRIED,
+)(shown_as_cached(train, if_stored=all_stored))
 
 
 def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[Trained | Failed]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from prefect import task
@@ -19,7 +19,7 @@ from tasks.heads import Failed
 from tasks.heads.dense.specification import DenseHead
 from tasks.metrics import accuracy
 from tasks.outcomes import Trained, publish
-from tasks.retrying import CACHED
+from tasks.retrying import RETRIED, shown_as_cached
 from tasks.stopping import stop_if_asked
 
 if TYPE_CHECKING:
@@ -76,17 +76,16 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     return planned.id
 
 
-def finetune_cache_key(_context: object, arguments: dict[str, Any]) -> str:
-    """Return the key under which Prefect remembers a fine-tuning: its run, and a version."""
-    return f"gargalo-finetune-1-{arguments['planned'].id}"
+def is_stored(planned: PlannedFineTuning, *, store: Path) -> bool:
+    """Tell whether there is nothing to learn."""
+    return planned.id in RunStore(store)
 
 
 finetune_task = task(
     name="finetune",
     task_run_name="fine-tune {planned.start.id:.16}, {planned.tuning.strategy}",
-    cache_key_fn=finetune_cache_key,
-    **CACHED,
-)(finetune)
+    **RETRIED,
+)(shown_as_cached(finetune, if_stored=is_stored))
 
 
 def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":

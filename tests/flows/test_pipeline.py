@@ -1,7 +1,11 @@
+import base64
 import html
+import json
+import pickle
 import re
 import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -39,6 +43,28 @@ def test_the_server_shows_what_was_reused_as_cached(run_json, photos):
 
     told = eventually(states)
     assert (told["train"], told["ingest"]) == ("Cached", "Completed")
+
+
+class Planted:
+    """What a pickle does that somebody else made."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+def test_no_pickle_in_prefects_home_is_loaded(run_json, photos, prefect_environment, tmp_path):
+    run_json("pipeline", photos, *SMALL)
+    planted, kept = Planted(tmp_path / "it ran"), Path(prefect_environment["PREFECT_HOME"])
+    for result in [path for path in kept.glob("storage/*") if path.is_file()]:
+        record = json.loads(result.read_text())
+        record["metadata"]["serializer"] = {"type": "pickle"}
+        record["result"] = base64.encodebytes(pickle.dumps(planted)).decode()
+        result.write_text(json.dumps(record))
+    assert run_json("pipeline", photos, *SMALL)["train"]["cached"]
+    assert not planted.marker.exists()
 
 
 def test_the_report_is_about_this_run_and_its_command_gets_it_again(run_json, photos):

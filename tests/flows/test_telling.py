@@ -20,6 +20,8 @@ INGESTED = {
     "rejected": [{"path": "cat/1.jpg", "reason": "the file is empty"}],
     "ignored": [],
     "remarks": [],
+    "remark_counts": [],
+    "notes": [],
 }
 
 
@@ -43,7 +45,8 @@ ONE = NONE | {"pairs": 1, "example": ["cat/1.jpg", "cat/2.jpg"]}
             NONE | {"untold": ["30 images are too few to compare"]},
             0,
             [
-                "near-duplicates across splits: not all can be found: 30 images are too few to compare"
+                "near-duplicates across splits: not all can be found: 30 images are too few to "
+                "compare"
             ],
         ),
         (
@@ -78,6 +81,7 @@ def test_a_pipeline_tells_a_rejected_file_once():
         "checked": 0,
         "agreement": None,
         "recipes": [],
+        "notes": [],
         "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
     }
     trained = {"dataset": "pets", "runs": [], "test_accuracy": None, "folds": 0, "remarks": []}

@@ -1,5 +1,6 @@
 """Charts of the report: in the page's colours, the same each time, without an address."""
 
+import os
 import re
 import subprocess
 import sys
@@ -70,16 +71,50 @@ def test_a_metric_that_is_never_there_does_no_harm():
     assert len(learning_curves(pa.table(history), salt="a")) == 1
 
 
-def test_matplotlib_is_left_as_it_was():
-    # A process of its own: another test may have imported pyplot.
-    code = (
-        "import sys, matplotlib, pyarrow as pa; before = matplotlib.rcParams.copy();"
-        "from tasks.charts import learning_curves;"
-        "learning_curves(pa.table({'epoch': [1], 'loss': [1.0]}), salt='a');"
-        "assert 'matplotlib.pyplot' not in sys.modules;"
-        "assert all(matplotlib.rcParams[k] == v for k, v in before.items() if k != 'backend')"
+# A process of its own: another test may have imported pyplot.
+DRAW = """
+import sys, pyarrow as pa
+from tasks.charts import all_curves, learning_curves, reliability_curve, swept
+from tasks.grid import grid
+from tasks.metrics import Bin
+table = pa.table({"epoch": [1, 2], "loss": [1.0, 0.5], "fine_tuned": [0, 1]})
+print(learning_curves(table, salt="a"), all_curves([table, table], chosen=0, salt="b"))
+print(swept("A$_$", [1e-4, 1e-2], [0.5, 0.6], salt="c"), swept("x", ["$^$", "b"], [0, 1], salt="d"))
+print(reliability_curve([Bin(0.55, 0.5, 4)], salt="e"))
+from pathlib import Path
+import hashlib
+print(hashlib.sha256(grid([(Path("none.png"), "A$_$ 日本語 99.0%")])).hexdigest())
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def drawn(code=DRAW, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment,
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    assert not done.returncode, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def test_matplotlib_is_left_as_it_was():
+    before = "import os, matplotlib; before = matplotlib.rcParams.copy()\n"
+    after = "assert all(matplotlib.rcParams[k] == v for k, v in before.items() if k != 'backend')\n"
+    drawn(before + DRAW + after + "assert os.environ['MPLBACKEND'] == 'pdf'", MPLBACKEND="pdf")
+
+
+def test_a_users_settings_of_matplotlib_change_no_picture_and_break_none(tmp_path):
+    settings = ("text.usetex: True", "lines.linewidth: 9", "savefig.format: nonsense")
+    settings += ("axes.prop_cycle: cycler('color', ['red'])", "font.family: none such")
+    (tmp_path / "matplotlibrc").write_text("\n".join(settings))
+    usual = drawn()
+    assert drawn(MATPLOTLIBRC=str(tmp_path), MPLBACKEND="nonsense") == usual
+    assert "A$_$" in usual
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from keras.src.utils.image_dataset_utils import ALLOWLIST_FORMATS
 
 from tasks.errors import InputError
-from tasks.listing import KERAS_ENDINGS, list_folder
+from tasks.folder_structure import KERAS_ENDINGS
+from tasks.listing import list_folder
 from tests.stores.samples import in_child
 from tests.tasks.images import small_png, write
 
@@ -24,10 +25,11 @@ def touch(folder, *paths):
 
 
 def labels_of_keras(folder):
-    """Return the label of each file that Keras finds, and its class names."""
+    """Return the label of each file that Keras finds outside hidden folders, and its classes."""
     dataset = keras.utils.image_dataset_from_directory(folder, shuffle=False, verbose=False)
-    names = {path: Path(os.path.relpath(path, folder)).parts[0] for path in dataset.file_paths}
-    return {os.path.relpath(p, folder): name for p, name in names.items()}, dataset.class_names
+    paths = [Path(os.path.relpath(path, folder)) for path in dataset.file_paths]
+    visible = [p for p in paths if not any(part.startswith(".") for part in p.parts[:-1])]
+    return {str(path): path.parts[0] for path in visible}, dataset.class_names
 
 
 def labels_of(listing):
@@ -68,8 +70,9 @@ def test_files_and_labels_are_those_of_keras(odd):
     expected, names = labels_of_keras(odd)
     listing = list_folder(odd)
     assert labels_of(listing) == expected
-    assert listing.classes == {None: tuple(names)}
-    assert len(expected) == 13
+    assert listing.classes == tuple(names)
+    assert listing.layout.tops == {"": None}
+    assert len(expected) == 12
 
 
 def test_labels_are_those_that_keras_trains_on(odd):
@@ -77,11 +80,12 @@ def test_labels_are_those_that_keras_trains_on(odd):
     numbers = np.concatenate([labels for _, labels in dataset.as_numpy_iterator()])
     listing = list_folder(odd)
     labels = labels_of(listing)
-    expected = [labels[os.path.relpath(path, odd)] for path in dataset.file_paths]
-    assert [listing.classes[None][number] for number in numbers] == expected
+    paths = [os.path.relpath(path, odd) for path in dataset.file_paths]
+    told = zip(paths, numbers, strict=True)
+    assert {path: listing.classes[n] for path, n in told if path in labels} == labels
 
 
-names = st.sampled_from(["a", "B", "a b", ".h", "é", "x.png", "train"])
+names = st.sampled_from(["a", "B", "a b", ".h", "é", "x.png", "trains"])
 endings = st.sampled_from([".png", ".PNG", ".jpg", ".jpeg", ".Gif", ".bmp", ".webp", ".txt", ""])
 trees = st.lists(
     st.tuples(st.lists(names, max_size=3), st.sampled_from(["1", ".2", "3.png", "ß"]), endings),
@@ -102,7 +106,7 @@ def test_whatever_the_tree_files_and_labels_are_those_of_keras(tree):
         listing = list_folder(folder)
         expected, classes = labels_of_keras(folder)
         assert labels_of(listing) == expected
-        assert listing.classes == {None: tuple(classes)}
+        assert listing.classes == tuple(classes)
 
 
 def test_all_files_are_listed_in_the_order_of_their_paths(odd):
@@ -119,14 +123,13 @@ def test_a_stamp_is_that_of_the_file_behind_a_link(odd):
     assert stamps["linked class/8.png"] == stamps["cat/linked.png"] == expected
 
 
-def test_folders_of_splits_are_told_from_classes(tmp_path):
+def test_files_have_the_split_of_their_folder(tmp_path):
     classes = ("cat", "dog")
     touch(tmp_path, *[f"{split}/{c}/1.png" for split in ("train", "validation") for c in classes])
-    listing = list_folder(tmp_path)
-    assert listing.classes == {"train": classes, "validation": classes}
     touch(tmp_path, "test/cat/1.png", "test/dog/1.png", "train/loose.png", ".git/x", "notes.txt")
     listing = list_folder(tmp_path)
-    assert listing.classes == dict.fromkeys(["train", "validation", "test"], classes)
+    assert listing.classes == classes
+    assert not listing.notes
     files = {file.path: (file.split, file.label) for file in listing.files}
     assert len(files) == 8
     assert files["test/dog/1.png"] == ("test", "dog")
@@ -134,30 +137,48 @@ def test_folders_of_splits_are_told_from_classes(tmp_path):
     assert files["notes.txt"] == (None, None)
 
 
-def test_one_class_may_have_the_name_of_a_split(tmp_path):
-    touch(tmp_path, "bus/1.png", "train/1.png")
-    assert list_folder(tmp_path).classes == {None: ("bus", "train")}
+def test_all_files_of_all_folders_above_the_classes_are_listed(tmp_path):
+    touch(tmp_path, "0.txt", "a/1.png", "a/b/cat/2.png", "a/b/dog/3.png", "a/b/4.txt")
+    files = {file.path: file.label for file in list_folder(tmp_path).files}
+    assert files == {"0.txt": None, "a/1.png": "cat"} | files
+    assert set(files) == {"0.txt", "a/1.png", "a/b/4.txt", "a/b/cat/2.png", "a/b/dog/3.png"}
 
 
-@pytest.mark.parametrize(
-    "paths",
-    [
-        ["train/cat/1.png", "val/cat/1.png"],
-        ["train/cat/1.png"],
-        ["Train/cat/1.png", "Validation/cat/1.png"],
-        ["train/cat/1.png", "test/cat/1.png"],
-        ["train/cat/1.png", "validation/cat/1.png", "unlabelled/1.png"],
-    ],
-)
-def test_folders_that_look_like_splits_are_not_taken_for_classes(tmp_path, paths):
-    told = refusal(touch(tmp_path, *paths))
-    assert "expected train/ and validation/ [and test/]" in told
-    assert f"Received: {', '.join(sorted(path.split('/')[0] for path in paths))};" in told
+@pytest.mark.parametrize("place", [".ipynb_checkpoints", "a/.thumbs/b", "@eaDir"])
+def test_images_in_hidden_folders_are_of_no_class_and_counted(tmp_path, place):
+    touch(tmp_path, "cat/1.png", f"cat/{place}/1.png", f"cat/{place}/2.PNG", f"cat/{place}/3.txt")
+    listing = list_folder(tmp_path)
+    assert labels_of(listing) == {"cat/1.png": "cat"}
+    assert len(listing.files) == 4
+    (note,) = listing.notes
+    assert note == f"images in hidden folders are left out: 2, for one in cat/{place}/"
 
 
-def test_splits_must_have_the_same_classes(tmp_path):
-    touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "validation/cat/1.png")
-    assert "Expected: cat, dog. Received: cat" in refusal(tmp_path)
+def test_links_to_folders_within_a_class_are_counted(tmp_path):
+    touch(tmp_path, "elsewhere/1.png", "pets/cat/1.png", "pets/dog/1.png")
+    (tmp_path / "pets/cat/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "pets/cat/again").symlink_to(tmp_path / "pets/cat")
+    (tmp_path / "pets/linked class").symlink_to(tmp_path / "elsewhere")
+    listing = list_folder(tmp_path / "pets")
+    assert labels_of(listing).keys() == {"cat/1.png", "dog/1.png", "linked class/1.png"}
+    (note,) = listing.notes
+    assert "not followed: 2, for one cat/again;" in note
+
+
+def test_a_path_too_long_for_the_system_costs_that_file(tmp_path):
+    touch(tmp_path, "cat/1.png")
+    place = os.open(tmp_path / "cat", os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir("a" * 250, dir_fd=place)
+        deeper = os.open("a" * 250, os.O_RDONLY, dir_fd=place)
+        os.close(os.open("b" * 200 + ".png", os.O_CREAT | os.O_WRONLY, dir_fd=deeper))
+        os.close(place)
+        place = deeper
+    os.close(place)
+    files = list_folder(tmp_path).files
+    troubled = [file for file in files if file.trouble]
+    assert {file.trouble for file in troubled} == {"File name too long"}
+    assert len(files) - len(troubled) > 10
 
 
 def test_a_folder_must_be_there_and_a_folder_and_have_images(tmp_path):

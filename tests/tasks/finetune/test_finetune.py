@@ -7,7 +7,7 @@ from stores.checkpoints import Checkpoints
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.finetune import learning
-from tasks.finetune.finetune import finetune_cache_key
+from tasks.finetune.finetune import is_stored
 from tasks.predict import load_classifier, predict
 from tests.tasks.finetune.tuning import (
     backbone_of,
@@ -173,8 +173,9 @@ def test_an_image_that_has_changed_ends_it(started):
         started.tune()
 
 
-def test_prefect_remembers_it_by_its_run(started):
-    keys = [
-        finetune_cache_key(None, {"planned": started.plan(epochs=epochs)}) for epochs in (1, 1, 2)
-    ]
-    assert keys[0] == keys[1] != keys[2]
+def test_its_task_is_cached_where_the_store_has_its_run(started, store):
+    planned = started.plan(epochs=1)
+    assert not is_stored(planned, store=store)
+    started.tune(epochs=1)
+    assert is_stored(planned, store=store)
+    assert not is_stored(started.plan(epochs=2), store=store)

@@ -1,0 +1,35 @@
+r"""Names that somebody else chose, as text that is safe to show.
+
+A class, a file, a data set or a run may come from anybody. What cannot be seen is written out: the
+ESC of a terminal's control sequence becomes `\x1b`, a line break `\n`, a change of the writing
+direction `\u202e`.
+"""
+
+import re
+from typing import Any
+
+# Unicode's controls (Cc), surrogates (Cs), line and paragraph separators, and format characters
+# (Cf), but for those that Persian, Hindi and emoji are written with (U+200C, U+200D).
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000110bd\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """Return text on one line in which nothing acts on what shows it."""
+    if text.isprintable():
+        return text
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def all_visible(value: Any) -> Any:  # noqa: ANN401  whatever JSON can hold
+    """Return a summary, or a part of one, with each text and each name in it visible."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {all_visible(name): all_visible(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(all_visible, value))
+    return value

@@ -1,0 +1,66 @@
+"""Class names that one folder's list and another's must agree in, shown so that one sees where."""
+
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasks.errors import InputError
+
+NOT_UTF8 = "the name is not UTF-8, and Keras reads no other; rename it"
+_MOST_NAMES = 5
+
+
+def refuse_unless_utf8(name: str) -> None:
+    """Raise InputError on a name of which Keras cannot make text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{os.fsencode(name)!r}: {NOT_UTF8}") from error
+
+
+def check_distinct(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError where two class names are one, but for how Unicode writes it.
+
+    é is one character, or e and an accent (Unicode Standard Annex 15); spaces at an end, or several
+    where one is enough, are seen by nobody either.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        if (other := found.setdefault(_as_read(name), name)) != name:
+            raise InputError(
+                f"{folder}: two class folders are read as one name: {other!a} and "
+                f"{name!a}; rename one, or put the images of both into one of them"
+            )
+
+
+def check_same(folder: Path, classes: Mapping[str, Sequence[str]]) -> None:
+    """Raise InputError where folders of splits do not hold the same class folders."""
+    (first, expected), *others = classes.items()
+    for other, received in others:
+        lost = [name for name in expected if name not in received]
+        new = [name for name in received if name not in expected]
+        if not lost and not new:
+            continue
+        message = f"{folder}: {first} and {other} must hold the same class folders"
+        for same, why in ((_as_read, "are read as one name"), (_folded, "differ in case only")):
+            for name in lost:
+                if twin := next((one for one in new if same(one) == same(name)), None):
+                    raise InputError(f"{message}: {name!a} and {twin!a} {why}; rename one")
+        raise InputError(
+            f"{message}. Only in {first}: {_several(lost)}; only in {other}: {_several(new)}; "
+            "rename, add or move folders"
+        )
+
+
+def _as_read(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def _folded(name: str) -> str:
+    return _as_read(name).casefold()
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (", ".join(map(repr, names[:_MOST_NAMES])) or "none") + more

@@ -1,0 +1,195 @@
+"""Which folders of a data set are classes, and which are splits that hold class folders.
+
+`train/` and `test/` with the same class folders are splits, whatever they are called; a structure
+that says this, under names that do not, is refused with the flag that settles it. A name alone
+decides nothing: `train` may be a vehicle.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stores.manifest import SPLITS, Split
+from tasks.class_names import check_distinct, check_same
+from tasks.errors import InputError
+from tasks.folder_structure import (
+    KERAS_ENDINGS,
+    Inside,
+    alike_folders,
+    class_folders,
+    inside_of,
+    is_unlabelled,
+    unwrapped,
+)
+from tasks.split_names import Meaning, meaning_of
+
+AUTO, CLASSES = "auto", "classes"
+_GIVEN = re.compile(f",(?=(?:{'|'.join(SPLITS)})=)")
+_EXPECTED = f"{AUTO}, {CLASSES}, or SPLIT=FOLDER,… as train=seg_train,test=seg_test"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders that hold class folders, relative to the data set's ("" is itself)."""
+
+    tops: dict[str, Split | None]  # the split that the folder gives; None: it is drawn
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what is not plain to see, for people
+
+
+def check_layout(asked: str) -> str:
+    """Return what is asked of a layout; raises InputError where it cannot be."""
+    if asked not in {AUTO, CLASSES}:
+        _given_splits(asked)
+    return asked
+
+
+def find_layout(folder: Path, asked: str = AUTO) -> Layout:
+    """Return the layout of a folder, as asked, or as structure and names tell.
+
+    Raises InputError where they do not, or where splits have other classes.
+    """
+    if asked == AUTO:
+        return _told_by_structure(folder, "")
+    if asked == CLASSES:
+        return _classes_of(folder, {"": None})
+    given = _given_splits(asked)
+    there = class_folders(folder)
+    for top in given:
+        if not (folder / top).is_dir():
+            raise InputError(
+                f"{folder}: --layout {asked}: no folder {top!r}; found {', '.join(there) or 'none'}"
+            )
+    left = [name for name in there if not any(Path(top).parts[0] == name for top in given)]
+    note = (f"left out, for --layout does not name it: {', '.join(map(repr, left))}",)
+    return _with_splits(folder, given, notes=note if left else ())
+
+
+def _given_splits(asked: str) -> dict[str, Split]:
+    given: dict[str, Split] = {}
+    for part in _GIVEN.split(asked):
+        split, equals, top = part.partition("=")
+        top = os.path.normpath(top) if top else ""
+        if split not in SPLITS or not equals or not top or top[0] in "./" or top in given:
+            raise InputError(f"--layout: expected {_EXPECTED}. Received: {asked!r}")
+        given[top] = _as_split(split)
+    if "train" not in given.values():
+        raise InputError(f"--layout: expected a train=FOLDER among them. Received: {asked!r}")
+    return given
+
+
+def _told_by_structure(folder: Path, top: str) -> Layout:
+    names = class_folders(folder / top)
+    inside = {name: inside_of(folder / top / name) for name in names}
+    meant = {name: found for name in names if (found := meaning_of(name))}
+    only_folders = [name for name in names if inside[name].folders and not inside[name].images]
+    if len(names) == 1 and only_folders:
+        deeper = _told_by_structure(folder, os.path.join(top, names[0]))  # noqa: PTH118
+        if meant or len(deeper.classes) > 1 or set(deeper.tops.values()) != {None}:
+            note = f"the class folders are those of {_shown(top, names[0])}"
+            plain = set(deeper.tops.values()) == {None} and not deeper.notes
+            return replace(deeper, notes=(note,) if plain else deeper.notes)
+    if names == only_folders and (alike := alike_folders(folder / top, names)):
+        loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
+        if loosely.keys() != set(names):
+            raise _unclear(folder, top, names, f"{alike[0]}/ and {alike[1]}/ hold the same folders")
+        meant = loosely
+    split_like = [name for name in only_folders if name in meant]
+    others_hold = any(inside[name].folders for name in names if name not in meant)
+    if len(meant) > 1 or [*meant] == names != [] or (split_like and not others_hold):
+        return _told_by_names(folder, top, inside, meant)
+    return _classes_of(folder, {top: None})
+
+
+def _told_by_names(
+    folder: Path, top: str, inside: Mapping[str, Inside], meant: Mapping[str, Meaning]
+) -> Layout:
+    """Return the layout of folders of which some are called as splits are."""
+    names = list(inside)
+    if [*meant] != names:
+        raise _unclear(folder, top, names, "some names are those of splits, and others are not")
+    holders = {name: unwrapped(folder / top, name) for name in names}
+    train = [name for name in names if meant[name] == "train"]
+    known = set(class_folders(folder / top / holders[train[0]])) if train else set()
+    bare = [name for name in names if is_unlabelled(folder / top / name, inside[name], known)]
+    labelled = {name: meant[name] for name in names if name not in bare}
+    if not labelled:
+        raise _unclear(folder, top, names, "the names are those of splits, without class folders")
+    kinds = list(labelled.values())
+    certain = "train" in kinds and set(kinds) <= set(SPLITS) and len(set(kinds)) == len(kinds)
+    if not certain or not {meant[name] for name in bare} <= {"test", "unlabelled"}:
+        raise _unclear(folder, top, names, "which is which split does not follow from the names")
+    given = {os.path.join(top, holders[name]): _as_split(labelled[name]) for name in labelled}  # noqa: PTH118
+    return _with_splits(folder, given, notes=tuple(_unlabelled(folder, top, bare)))
+
+
+def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...]) -> Layout:
+    """Return the layout of folders that give splits; those that are not given are drawn."""
+    kinds = set(given.values())
+    drawn = kinds == {"train"}
+    layout = _classes_of(folder, {top: None if drawn else split for top, split in given.items()})
+    told = [f"{_shown(top)} is {split}" for top, split in given.items() if top != split]
+    if not drawn and "validation" not in kinds:
+        told.append("validation is drawn from train")
+    if drawn:
+        told = [f"the class folders are those of {', '.join(map(_shown, given))}"]
+    return replace(layout, notes=(*([", ".join(told)] if told else []), *notes))
+
+
+def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:
+    classes = {top: class_folders(folder / top) for top in tops}
+    for top, names in classes.items():
+        check_distinct(folder / top, names)
+    check_same(folder, {_shown(top): names for top, names in classes.items()})
+    return Layout(dict(tops), tuple(next(iter(classes.values()))))
+
+
+def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        count = sum(
+            file.lower().endswith(KERAS_ENDINGS)
+            for _, _, files in os.walk(folder / top / name)
+            for file in files
+        )
+        place = shlex.quote(str(folder / top / name))
+        yield (
+            f"{_shown(top, name)} has no class folders, and its {count} images are left out; to "
+            f"label them afterwards: python -m flows.predict RUN {place}"
+        )
+
+
+def _unclear(folder: Path, top: str, names: Sequence[str], why: str) -> InputError:
+    """Return the error for folders that may be classes or splits, with the flag that settles it."""
+    received = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    fix = "put the images into one folder a class"
+    if any(inside_of(folder / top / name).folders for name in names):
+        guess = shlex.quote(",".join(_guessed(folder, top, names)))
+        fix = f"give --layout {guess} with the right folders"
+    return InputError(
+        f"{folder / top}: class folders, or splits that hold class folders? {why}. Received: "
+        f"{received}; {fix}, or give --layout {CLASSES} if these are classes"
+    )
+
+
+def _guessed(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield what `--layout` may have to be: the first folder of each split, of folds the last."""
+    place = {name: os.path.join(top, unwrapped(folder / top, name)) for name in names}  # noqa: PTH118
+    meant = {name: meaning_of(name, loosely=True) for name in names}
+    held = [name for name in names if inside_of(folder / place[name]).folders]
+    named = {split: name for split in SPLITS for name in reversed(held) if meant[name] == split}
+    if "train" not in named:
+        yield from (f"train={place[name]}" for name in held[:-1])
+        yield f"test={place[held[-1]]}"
+        return
+    yield from (f"{split}={place[name]}" for split, name in named.items())
+
+
+def _as_split(name: str) -> Split:
+    return next(split for split in SPLITS if split == name)
+
+
+def _shown(*parts: str) -> str:
+    return "/".join(part for part in parts if part) + "/"

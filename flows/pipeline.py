@@ -58,7 +58,8 @@ def pipeline(
         runs=runs,
         chosen=trained["run"],
     )
-    show_heads(parameters.store, runs, trained["run"], report=report)
+    selection = trained["selection"]
+    show_heads(parameters.store, runs, trained["run"], selection=selection, report=report)
     summary = {
         "about": about,
         "ingest": ingested,

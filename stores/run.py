@@ -11,8 +11,10 @@ from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 from stores.rereading import reread
 
-RUN_VERSION = 3
-_SINCE = {"folds": 2, "failure": 2, "finetuning": 3}  # the versions that brought these fields
+RUN_VERSION = 4
+# The versions that brought these fields; those of version 4 may be absent there too.
+_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, "fold_seed": 4}
+_OPTIONAL_SINCE = 4
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ class Run:
     finetuning: dict[str, Any] = field(default_factory=dict)
     # SHA-256 of each file of the model, by its name there; there are none before it is published.
     model_digests: dict[str, str] = field(default_factory=dict)
+    fold_seed: int = 0  # by which the images are dealt to folds
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, recipe, classes, head, seed, folds and fine-tuning."""
+        """SHA-256 over data set digest, recipe, classes, head, seeds, folds and fine-tuning."""
         return run_id(
             dataset_digest=self.dataset_digest,
             fingerprint=self.fingerprint,
@@ -46,6 +49,7 @@ class Run:
             head=self.head,
             seed=self.seed,
             folds=self.folds,
+            fold_seed=self.fold_seed,
             finetuning=self.finetuning,
         )
 
@@ -99,6 +103,7 @@ def run_id(
     head: dict[str, Any],
     seed: int,
     folds: int = 0,
+    fold_seed: int = 0,
     finetuning: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
@@ -109,7 +114,7 @@ def run_id(
         "head": head,
         "seed": seed,
     }
-    some = {"folds": folds, "finetuning": dict(finetuning or {})}
+    some = {"folds": folds, "fold_seed": fold_seed, "finetuning": dict(finetuning or {})}
     return json_digest(decisive | {name: value for name, value in some.items() if value})
 
 
@@ -124,7 +129,8 @@ def _checked(path: Path, kind: type[Run | TestOpening]) -> dict[str, Any]:
         newer = version > RUN_VERSION
         names = {field.name for field in fields(kind)}
         names -= {name for name, since in _SINCE.items() if since > version}
-        named = set(body) == names
+        optional = {name for name, since in _SINCE.items() if since >= _OPTIONAL_SINCE}
+        named = names - optional <= set(body) <= names
         whole = named and stored["sha256"] == json_digest(body)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStore(_damaged(path)) from error

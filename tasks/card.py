@@ -14,6 +14,7 @@ from tasks.export import Deviation
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import run_facts
 from tasks.predict import Classifier
+from tasks.selection import not_counted, place_in_words
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LICENCES = {
@@ -49,6 +50,8 @@ def model_card(
             scores=classifier.scores,
             about=about,
             metrics=run.metrics | tested,
+            place=place_in_words(about["selection"]),
+            not_counted=not_counted(about["selection"]),
             sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
             licence=_licence(run, classifier.recipe),
             tuning_told=in_words(run.finetuning) if run.finetuning else "",

@@ -71,6 +71,7 @@ def test_the_id_is_the_sha256_of_what_decides_the_outcome():
         {"head": RUN.head | {"units": [4, 3]}},
         {"seed": 8},
         {"folds": 5},
+        {"folds": 5, "fold_seed": 1},
         {"finetuning": {"strategy": "full"}},
     ],
 )
@@ -131,10 +132,21 @@ def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
             kind.read(path)
 
 
-@pytest.mark.parametrize(("version", "lacks"), [(1, ["folds", "failure"]), (2, [])])
-def test_a_run_of_an_older_format_is_read(path, version, lacks):
+_SINCE_4 = ["fold_seed"]
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [
+        (1, ["folds", "failure", "finetuning", *_SINCE_4]),
+        (2, ["finetuning", *_SINCE_4]),
+        (3, _SINCE_4),
+        (4, _SINCE_4),  # the fields of format 4 are optional
+    ],
+)
+def test_a_run_of_an_older_format_is_read(path, version, missing):
     body = json.loads(RUN.to_json())["run"]
-    for name in [*lacks, "finetuning"]:
+    for name in missing:
         del body[name]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}

@@ -1,5 +1,7 @@
 """Fine-tune: `python -m flows.finetune RUN`."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from tasks.leaks import summary_of
 from tasks.open_test import check_testable, open_test_task
 from tasks.predict import features_job
 from tasks.report import report_task
+from tasks.selection import selection_of
 
 
 @flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
@@ -62,11 +65,12 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         chosen=chosen,
         duplicates=quote(found),
     )
-    if not tuned.failure:
-        show_heads(parameters.store, [start.id, tuned.id], tuned.id, report=report)
     leaks = {"near_duplicates": summary_of(found, manifest), "folds": start.folds}
     about = {"cached": cached, "report": str(report), **leaks}
     summary = _summary(start, tuned, manifest, recipe, parameters.store) | about
+    if selection := summary["selection"]:
+        both = [start.id, tuned.id]
+        show_heads(parameters.store, both, tuned.id, selection=selection, report=report)
     log_told(tell_finetune(summary))
     return summary
 
@@ -122,10 +126,18 @@ def _summary(
         "train_accuracy": tuned.metrics.get("train_accuracy"),
         "validation_accuracy": tuned.metrics.get("validation_accuracy"),
         "started_from_accuracy": start.metrics["validation_accuracy"],
-        "comparison": compared(store, start.id, tuned.id) if differ else None,
+        "selection": None if tuned.failure else asdict(selection_of(runs, tuned)),
+        "comparison": _comparison(runs, start, tuned) if differ else None,
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
     }
+
+
+def _comparison(runs: RunStore, start: Run, tuned: Run) -> dict[str, Any]:
+    """Return how a run differs from its start: the one comparison of each fine-tuning of it."""
+    begun = [json.loads(row["finetuning"]) for row in runs.table().to_pylist()]
+    tunings = sum(finetuning.get("started_from") == start.id for finetuning in begun)
+    return compared(runs.root, start.id, tuned.id, comparisons=tunings)
 
 
 def diverged(summary: Summary) -> bool:

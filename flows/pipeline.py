@@ -62,7 +62,8 @@ def pipeline(
         chosen=trained["run"],
         duplicates=quote(found),
     )
-    show_heads(parameters.store, runs, trained["run"], report=report)
+    selection = trained["selection"]
+    show_heads(parameters.store, runs, trained["run"], selection=selection, report=report)
     summary = {
         "about": about,
         "ingest": ingested,

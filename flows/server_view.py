@@ -32,6 +32,7 @@ from tasks.candidates import candidates_of
 from tasks.leaderboard import differences, settings_in
 from tasks.markdown import block, escape
 from tasks.progress import watched
+from tasks.selection import expected_in_words
 
 EXTRACTED = "gargalo.features.extracted"
 # A shorter computation is over before anybody looks at how far it is.
@@ -67,7 +68,12 @@ def show_accounting(extracted: dict[str, Any]) -> None:
 
 
 def show_heads(
-    store: Path, runs: Sequence[str], chosen: str, *, report: Path | None = None
+    store: Path,
+    runs: Sequence[str],
+    chosen: str,
+    *,
+    selection: dict[str, Any],
+    report: Path | None = None,
 ) -> None:
     """Keep how heads did, with a link to the report, and a learning curve."""
     with _showing() as showing:
@@ -78,7 +84,7 @@ def show_heads(
         mine = next(one for one in candidates if one["run"].id == chosen)
         dataset = mine["run"].dataset
         create_markdown_artifact(
-            "\n".join(_in_markdown(candidates, mine, stored.openings(chosen), report)),
+            "\n".join(_in_markdown(candidates, mine, stored.openings(chosen), selection, report)),
             key=_key("heads", dataset),
             description=f"Heads on {escape(dataset)}",
         )
@@ -195,10 +201,13 @@ def _in_markdown(
     candidates: Sequence[dict[str, Any]],
     chosen: dict[str, Any],
     openings: Sequence[TestOpening],
+    selection: dict[str, Any],
     report: Path | None,
 ) -> Iterator[str]:
     yield f"# {escape(chosen['run'].dataset)}"
     yield f"\nChosen on validation: **{escape(chosen['name'])}**, {_told(chosen['validation'])}."
+    if selection["tried"] > 1:
+        yield f"E{expected_in_words(selection)[1:]}."
     if openings:
         metrics = openings[-1].metrics.items()
         told = (f"{n.removeprefix('test_').replace('_', ' ')} {value:.4f}" for n, value in metrics)

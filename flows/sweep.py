@@ -23,7 +23,6 @@ from stores.manifest import Manifest
 from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
-from tasks.comparison import estimate_of_the_chosen, held_out_answers
 from tasks.errors import InputError
 from tasks.heads.choices import flag_of, make_head, settings_of
 from tasks.leaks import summary_of
@@ -32,6 +31,7 @@ from tasks.plans import PlannedRun, check_trainable, choose, remarks, together
 from tasks.recipes import make_job
 from tasks.report import report_task
 from tasks.search import search_of
+from tasks.selection import selection_of
 from tasks.stopping import stopped_with_this
 from tasks.sweep import Sweep, Trial, sweep_of
 from tasks.sweep_file import read_sweep
@@ -91,11 +91,12 @@ def sweep(
         survey=True,
         duplicates=quote(found),
     )
-    show_heads(parameters.store, [run.id for run in trained], chosen.id, report=report)
     summary = _summary(runs, manifest, swept, trained, chosen) | {
         "near_duplicates": summary_of(found, manifest),
         "report": str(report),
     }
+    selection, ids = summary["selection"], [run.id for run in trained]
+    show_heads(parameters.store, ids, chosen.id, selection=selection, report=report)
     log_told(tell_sweep(summary))
     return summary
 
@@ -212,7 +213,7 @@ def _summary(
         "head": chosen.head["kind"],
         "folds": chosen.folds,
         "validation_accuracy": chosen.metrics["validation_accuracy"],
-        "estimate": asdict(estimate_of_the_chosen(held_out_answers(runs, trained))),
+        "selection": asdict(selection_of(runs, chosen)),
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
         "remarks": remarks(manifest, chosen.folds),

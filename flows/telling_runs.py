@@ -11,6 +11,7 @@ from flows.telling_leaks import tell_leaks
 from flows.terminal import with_visible_names
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import differences, is_setting, settings_in
+from tasks.selection import expected_in_words
 
 MOST_HEADS = 10
 
@@ -27,7 +28,7 @@ def tell_train(summary: dict[str, Any]) -> str:
             f"train {run['train_accuracy']:.4f}  {by} {run['validation_accuracy']:.4f}"
         )
         lines.append(f"{mark} {run['head']:14} {told}  run {run['run'][:16]}{cached}")
-    return "\n".join([*lines, *_tested(summary), *tell_leaks(summary)])
+    return "\n".join([*lines, *_expected(summary), *_tested(summary), *tell_leaks(summary)])
 
 
 @with_visible_names
@@ -51,7 +52,6 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     runs = [run for run in summary["runs"] if not run["failure"]]
     failed = [run for run in summary["runs"] if run["failure"]]
     by = _measured_by(summary["folds"])
-    estimate = summary["estimate"]
     alike = summary["trials"] - len(summary["runs"])
     repeated = f" ({many(summary['trials'], 'trial')}, of which {alike} repeated others)"
     lines = [
@@ -73,13 +73,8 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     if len(runs) > MOST_HEADS:
         lines.append(f"  and {len(runs) - MOST_HEADS} more: python -m flows.runs list")
     lines += [f"  failed: {run['run'][:16]}: {run['failure']}" for run in failed[:MOST_HEADS]]
-    flatters = f"; being the best of {len(runs)} flatters it" if len(runs) > 1 else ""
-    lines.append(
-        f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}{flatters}: "
-        f"expect {estimate['accuracy']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f}, 95%)"
-    )
-    lines += _tested(summary)
-    lines += tell_leaks(summary)
+    lines.append(f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}")
+    lines += [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 
@@ -90,6 +85,12 @@ def _measured_by(folds: int) -> str:
 
 def _remarked(summary: dict[str, Any]) -> Iterator[str]:
     yield from (f"  note: {remark}" for remark in summary["remarks"])
+
+
+def _expected(summary: dict[str, Any]) -> Iterator[str]:
+    """Yield what a chosen accuracy is worth, where there was a choice."""
+    if summary["selection"]:
+        yield f"  {expected_in_words(summary['selection'])}"
 
 
 def _tested(summary: dict[str, Any]) -> Iterator[str]:
@@ -119,8 +120,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
             f"{summary['train_accuracy']:.4f}  run {summary['run'][:16]}"
         )
         lines.append(f"  {_verdict(summary['comparison'])}")
-    lines += _tested(summary)
-    lines += tell_leaks(summary)
+    lines += [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 
@@ -151,11 +151,19 @@ def _tell_leaderboard(summary: dict[str, Any]) -> str:
         if len(runs) > summary["limit"]:
             more = len(runs) - summary["limit"]
             lines.append(f"  and {more} more: --limit {len(runs)}, or export FILE")
+    if any(run.get("runs_tried", 1) > 1 for run in summary["runs"]):
+        lines.append(
+            "expected: the accuracy without the luck of the run's rank among all runs tried on the "
+            "same images; with its interval: python -m flows.runs show RUN"
+        )
+    if any(sum(bool(run.get("test_openings")) for run in runs) > 1 for runs in groups.values()):
+        lines.append("test: whoever chooses by it should open it with one run only")
     return lines_of(lines)
 
 
 def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator[str]:
-    titles = {"validation_accuracy": "accuracy", "test_accuracy": "test"}
+    titles = {"validation_accuracy": "accuracy", "expected_accuracy": "expected"}
+    titles["test_accuracy"] = "test"
     titles.setdefault(sort_by, sort_by)
     width = {name: max(8, len(title)) for name, title in titles.items()}
     columns = "".join(f"  {title:>{width[name]}}" for name, title in titles.items())
@@ -166,7 +174,7 @@ def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator
     )
     for run in runs[:limit]:
         told = "".join(
-            f"  {'–' if run[name] is None else format(run[name], '.4f'):>{width[name]}}"
+            f"  {'–' if run.get(name) is None else format(run[name], '.4f'):>{width[name]}}"
             for name in titles
         )
         failed = f"failed: {run['failure']}" if run["failure"] else ""
@@ -189,6 +197,8 @@ def _told_run(run: dict[str, Any]) -> Iterator[str]:
         f"  accuracy on {many(run['images'], 'image')} of {run['judged_on']}: "
         f"{run['accuracy']:.4f} ({low:.4f} to {high:.4f}, 95%)"
     )
+    if run["selection"]["tried"] > 1:
+        yield f"  {expected_in_words(run['selection'])}"
     for row in run["per_class"]:
         recall, precision = (
             "–" if row[n] is None else f"{row[n]:.4f}" for n in ("recall", "precision")
@@ -214,8 +224,16 @@ def _tell_comparison(summary: dict[str, Any]) -> str:
 
 
 def _verdict(comparison: dict[str, Any]) -> str:
-    verdict = "they differ" if comparison["p_value"] < 0.05 else "that may be chance"
+    verdict = "they differ" if comparison["corrected_p_value"] < 0.05 else "that may be chance"
+    corrected = ""
+    if comparison["comparisons"] > 1:
+        low, high = comparison["corrected_low"], comparison["corrected_high"]
+        corrected = (
+            f"; corrected for {comparison['comparisons']:,} comparisons of the "
+            f"{comparison['tried']:,} runs tried (Bonferroni): {low:+.4f} to {high:+.4f}, "
+            f"p = {comparison['corrected_p_value']:.3g}"
+        )
     return (
         f"{comparison['difference']:+.4f} ({comparison['low']:+.4f} to {comparison['high']:+.4f}, "
-        f"95%), McNemar's p = {comparison['p_value']:.3g}: {verdict}"
+        f"95%), McNemar's p = {comparison['p_value']:.3g}{corrected}: {verdict}"
     )

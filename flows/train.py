@@ -1,6 +1,7 @@
 """Train: `python -m flows.train DATASET`."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 from prefect.utilities.annotations import quote
@@ -25,6 +26,7 @@ from tasks.leaks import summary_of
 from tasks.open_test import check_testable, open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks
 from tasks.recipes import make_job
+from tasks.selection import selection_of
 from tasks.train import train_task
 
 
@@ -42,7 +44,8 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
     summary = train_stage(manifest, parameters, tested_by=tested_by)
     found = leaks_stage(manifest, summary["run"], parameters.store)
     summary |= {"near_duplicates": summary_of(found, manifest)}
-    show_heads(parameters.store, [run["run"] for run in summary["runs"]], summary["run"])
+    trained = [run["run"] for run in summary["runs"]]
+    show_heads(parameters.store, trained, summary["run"], selection=summary["selection"])
     log_told(tell_train(summary))
     return summary
 
@@ -135,6 +138,7 @@ def _summary(
         "head": name,
         "dataset": manifest.name,
         "validation_accuracy": chosen.metrics["validation_accuracy"],
+        "selection": asdict(selection_of(runs, chosen)),
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
         "cached": all(known.values()),

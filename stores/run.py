@@ -16,13 +16,9 @@ from stores.safe_folders import entries, folders
 
 Record = TypeVar("Record")
 RUN_VERSION = 4
+_SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
-_SINCE = {
-    "folds": 2,
-    "failure": 2,
-    "finetuning": 3,
-    **dict.fromkeys(("part_digests", "run", "predictions_sha256", "earlier", "lost", "partial"), 4),
-}
+_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(_SINCE_4, 4)}
 
 
 @dataclass(frozen=True)
@@ -47,10 +43,11 @@ class Run:
     model_digests: dict[str, str] = field(default_factory=dict)
     # SHA-256 of its history and its predictions, by their files' names; older runs have none.
     part_digests: dict[str, str] = field(default_factory=dict)
+    fold_seed: int = 0  # by which the images are dealt to folds
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, recipe, classes, head, seed, folds and fine-tuning."""
+        """SHA-256 over data set digest, recipe, classes, head, seeds, folds and fine-tuning."""
         return run_id(
             dataset_digest=self.dataset_digest,
             fingerprint=self.fingerprint,
@@ -58,6 +55,7 @@ class Run:
             head=self.head,
             seed=self.seed,
             folds=self.folds,
+            fold_seed=self.fold_seed,
             finetuning=self.finetuning,
         )
 
@@ -116,6 +114,7 @@ def run_id(
     head: dict[str, Any],
     seed: int,
     folds: int = 0,
+    fold_seed: int = 0,
     finetuning: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
@@ -126,7 +125,7 @@ def run_id(
         "head": head,
         "seed": seed,
     }
-    some = {"folds": folds, "finetuning": dict(finetuning or {})}
+    some = {"folds": folds, "fold_seed": fold_seed, "finetuning": dict(finetuning or {})}
     return json_digest(decisive | {name: value for name, value in some.items() if value})
 
 

@@ -44,6 +44,7 @@ _SCHEMA = pa.schema(
         ("finetuning", pa.string()),
         ("seed", pa.int64()),
         ("folds", pa.int64()),
+        ("fold_seed", pa.int64()),
         ("failure", pa.string()),
         *((name, pa.float64()) for name in _METRICS),
         ("test_accuracy", pa.float64()),

@@ -14,6 +14,7 @@ from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import run_facts
 from tasks.markdown import render
 from tasks.predict import Classifier
+from tasks.selection import not_counted, place_in_words
 
 _LICENCES = {
     "none": "none were trained; they were drawn by chance",
@@ -44,6 +45,8 @@ def model_card(
         scores=classifier.scores,
         about=about,
         metrics=run.metrics | tested,
+        place=place_in_words(about["selection"]),
+        not_counted=not_counted(about["selection"]),
         sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
         licence=_licence(run, classifier.recipe),
         tuning_told=in_words(run.finetuning) if run.finetuning else "",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +14,12 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.judged import wilson
 
+Evaluated = Literal["validation", "test"]  # validation: all held-out images of a run with folds
 Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
 
 DRAWS = 1000
 CONFIDENCE = 0.95
+_CELLS_AT_ONCE = 2**22  # of draws and images, or runs, in memory
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> Answers:
     answers: dict[bytes, NDArray[np.bool_]] = {}
     rows = []
     for run in (run for run in chosen if not run.failure):
-        keys, right = _answers(runs, run)
+        keys, right = answers_of(runs, run.id, folds=run.folds)
         if answers and keys not in answers:
             raise InputError(
                 f"run {run.id[:16]} was not measured on the same images as {chosen[0].id[:16]}: "
@@ -62,34 +65,82 @@ def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> Answers:
     return np.array(rows, np.bool_)
 
 
+def answers_of(
+    runs: RunStore, run: str, *, folds: int, evaluated: Evaluated = "validation"
+) -> tuple[bytes, NDArray[np.bool_]]:
+    """Return the keys of a run's held-out or test images, joined, and whether it has each right."""
+    predicted = runs.predictions(run)
+    splits = ["train", "validation"] if folds and evaluated == "validation" else [evaluated]
+    rows = predicted.filter(pc.is_in(predicted["split"], pa.array(splits))).sort_by("key")
+    right = pc.equal(rows["label"], rows["predicted"])
+    return b"".join(rows["key"].to_pylist()), right.to_numpy().astype(np.bool_)
+
+
 def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
-    """Estimate the accuracy of the run that is best, without the luck that made it the best.
+    """Estimate the accuracy of the run that is best, without the luck that made it the best."""
+    return estimates_by_rank(answers, draws=draws, seed=seed)[0]
 
-    The best of many on the same images is too good on them. Each draw chooses the best on images
-    drawn with replacement, and measures it on those that were not drawn: I. Tsamardinos et al.,
-    Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation,
-    Machine Learning 107 (2018), 1895-1922. The interval is at least that of an accuracy on so many
-    images (Wilson's): a handful that are all right says less than their draws do.
+
+def estimates_by_rank(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> list[Estimate]:
+    """Estimate the accuracy of the best run, of the second best and so on, without their luck.
+
+    The best of many on the same images is too good on them, the second best a little less so, and
+    the worst too bad. Each draw ranks the runs on images drawn with replacement, and measures each
+    rank on those that were not drawn: I. Tsamardinos et al., Bootstrapping the out-of-sample
+    predictions for efficient and accurate cross-validation, Machine Learning 107 (2018), 1895-1922,
+    who do this for the best. The interval is at least that of an accuracy on as many images
+    (Wilson's): a handful that are all right says less than their draws do. One run alone was not
+    chosen: its accuracy and Wilson's interval are returned.
     """
-    count = answers.shape[1]
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
-    drawn = drawn[(drawn == 0).any(axis=1)]
-    if not len(drawn):  # a single image
-        accuracy = float(answers.mean(axis=1).max())
-        return Estimate(accuracy, 0.0, 1.0, count)
-    right = answers.astype(np.float64).T
-    seen = drawn @ right
-    best = seen == seen.max(axis=1, keepdims=True)  # of equals, their mean: no order decides
-    left_out = (drawn == 0).astype(np.float64)
-    scores = (left_out @ right * best).sum(axis=1) / best.sum(axis=1) / left_out.sum(axis=1)
-    accuracy = float(scores.mean())
-    low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    least, most = wilson(accuracy * count, count, confidence=CONFIDENCE)
-    return Estimate(accuracy, min(float(low), least), max(float(high), most), count)
+    runs, count = answers.shape
+    if runs == 1:
+        accuracy = float(answers.mean())
+        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
+        return [Estimate(accuracy, low, high, count)]
+    scores = _scores_by_rank(answers, draws, seed)
+    if not len(scores):  # a single image
+        accuracies = np.sort(answers.mean(axis=1))[::-1]
+        return [Estimate(accuracy, 0.0, 1.0, count) for accuracy in accuracies.tolist()]
+    ends = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    estimates = []
+    for accuracy, least, most in zip(scores.mean(axis=0).tolist(), *ends.tolist(), strict=True):
+        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
+        estimates.append(Estimate(accuracy, min(least, low), max(most, high), count))
+    return estimates
 
 
-def compare(answers: Answers, *, seed: int = 0) -> Difference:
+def _scores_by_rank(answers: Answers, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return the accuracy of each rank on the images that a draw left out, (draws, runs)."""
+    runs, count = answers.shape
+    rng, right = np.random.default_rng(seed), answers.astype(np.float64).T
+    at_once = max(1, _CELLS_AT_ONCE // max(runs, count))
+    parts = [np.empty((0, runs))]
+    for done in range(0, draws, at_once):
+        size = min(at_once, draws - done)
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=size)
+        drawn = drawn[(drawn == 0).any(axis=1)]
+        left_out = (drawn == 0).astype(np.float64)
+        ranked = _ranked(drawn @ right, left_out @ right)
+        parts.append(ranked / left_out.sum(axis=1, keepdims=True))
+    return np.concatenate(parts)
+
+
+def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each row of `measured` in the order of `seen`, the highest first.
+
+    Of equals each gets their mean: no order of the runs decides. All are whole numbers, whose sums
+    are exact.
+    """
+    order = np.argsort(-seen, axis=1, kind="stable")
+    seen, measured = (np.take_along_axis(values, order, axis=1) for values in (seen, measured))
+    starts = np.ones(seen.shape, np.bool_)
+    starts[:, 1:] = seen[:, 1:] != seen[:, :-1]
+    groups = np.cumsum(starts.ravel()) - 1
+    means = np.bincount(groups, weights=measured.ravel()) / np.bincount(groups)
+    return np.asarray(means[groups].reshape(seen.shape))
+
+
+def compare(answers: Answers, *, confidence: float = CONFIDENCE, seed: int = 0) -> Difference:
     """Compare two runs, (2, images), by what each has right where the other is wrong.
 
     The p-value is of McNemar's test in its exact form (Q. McNemar, Psychometrika 12 (1947),
@@ -108,7 +159,7 @@ def compare(answers: Answers, *, seed: int = 0) -> Difference:
             (gains,),
             np.mean,
             n_resamples=DRAWS,
-            confidence_level=CONFIDENCE,
+            confidence_level=confidence,
             method="percentile",
             rng=np.random.default_rng(seed),
         ).confidence_interval
@@ -116,12 +167,3 @@ def compare(answers: Answers, *, seed: int = 0) -> Difference:
     return Difference(
         len(gains), only_first, only_second, float(gains.mean()), low, high, float(p_value)
     )
-
-
-def _answers(runs: RunStore, run: Run) -> tuple[bytes, NDArray[np.bool_]]:
-    """Return the keys of a run's held-out images, joined, and whether it has each right."""
-    told = runs.predictions(run.id)
-    splits = ["train", "validation"] if run.folds else ["validation"]
-    held_out = told.filter(pc.is_in(told["split"], pa.array(splits))).sort_by("key")
-    right = pc.equal(held_out["label"], held_out["predicted"])
-    return b"".join(held_out["key"].to_pylist()), right.to_numpy().astype(np.bool_)

@@ -10,7 +10,6 @@ from stores.features import FeatureStore
 from stores.manifest import Manifest
 from stores.run import Run
 from stores.runs import RunStore
-from tasks.comparison import Estimate, estimate_of_the_chosen, held_out_answers
 from tasks.judged import Judged
 from tasks.leaderboard import in_one_word
 from tasks.leaks import entries_of, shown_image, vectors
@@ -24,7 +23,7 @@ _SIDE = 72  # of an image on the map, in pixels
 
 
 def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[str, Any]:
-    """Return what the candidates say together: an honest estimate, and charts of all of them."""
+    """Return charts of all candidates together, and those that failed."""
     from tasks.charts import all_curves
 
     alike = [run for run in candidates if _measured_alike(run, chosen)]
@@ -35,7 +34,6 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
     histories = [(run, runs.history(run.id)) for run in alike if run.id not in begun]
     told = [(run.id == chosen.id, history) for run, history in histories if len(history)]
     return {
-        "estimate": _estimate(runs, alike) if _is_best(chosen, alike) else None,
         "swept": swept[:MOST_SWEPT],
         "more_swept": max(0, len(swept) - MOST_SWEPT),
         "all_curves": all_curves(
@@ -87,17 +85,6 @@ def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
 def _measured_alike(run: Run, other: Run) -> bool:
     same = (run.dataset_digest, run.folds) == (other.dataset_digest, other.folds)
     return same and not run.failure
-
-
-def _is_best(chosen: Run, alike: Sequence[Run]) -> bool:
-    """Tell whether a run is one that choosing on validation gives: a fine-tuned one need not be."""
-    accuracies = [run.metrics["validation_accuracy"] for run in (*alike, chosen) if run.metrics]
-    return not chosen.failure and chosen.metrics["validation_accuracy"] == max(accuracies)
-
-
-def _estimate(runs: RunStore, alike: Sequence[Run]) -> Estimate | None:
-    answers = held_out_answers(runs, alike)
-    return estimate_of_the_chosen(answers) if len(alike) > 1 and answers.size else None
 
 
 def _swept(runs: Sequence[Run]) -> list[Markup]:

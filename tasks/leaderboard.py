@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from stores.runs import RunStore
-from tasks.comparison import compare, held_out_answers
+from tasks.comparison import CONFIDENCE, Evaluated, compare, held_out_answers
 from tasks.errors import InputError, unknown
 from tasks.finetune.specification import head_settings, settings_told
 from tasks.judged import judge, wilson
 from tasks.repeat import OF_FEATURES
+from tasks.selection import Selection, selection_of, selections, tried_with
 
 _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
 
@@ -22,9 +23,12 @@ _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
 def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.Table:
     """Return the runs, best first: a column a metric, a feature's or a head's setting.
 
-    Raises InputError for a metric or a data set that there is not.
+    Beside the accuracy on held-out images stands what to expect of it: without the luck of the
+    run's rank among all runs that were tried on these images (tasks.selection). Raises InputError
+    for a metric or a data set that there is not.
     """
-    table = RunStore(store).table()
+    runs = RunStore(store)
+    table = runs.table()
     metrics = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     if sort_by not in metrics:
         raise unknown("metric", sort_by, metrics, way_out="of --sort-by")
@@ -36,7 +40,9 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
         rows = [row for row in rows if row["dataset"] == dataset]
     sign = 1 if sort_by.endswith(_SMALL_IS_GOOD) else -1
     rows.sort(key=lambda row: (row[sort_by] is None, sign * (row[sort_by] or 0.0)))
-    flat = [dict(_columns(row)) for row in rows]
+    selected = selections(runs)
+    expected = {run: _expected(selection) for run, selection in selected.items()}
+    flat = [dict(_columns(row | expected.get(row["run"], {}))) for row in rows]
     columns = dict.fromkeys(name for row in flat for name in row)
     return pa.table({name: _column([row.get(name) for row in flat]) for name in columns})
 
@@ -49,9 +55,10 @@ def run_facts(store: Path, name: str) -> dict[str, Any]:
     about = {"id": run.id, **asdict(run), "openings": [asdict(opening) for opening in openings]}
     if run.failure:
         return about
+    evaluated: Evaluated = "test" if openings else "validation"
     judged = judge(
         runs.predictions(run.id),
-        split="test" if openings else "validation",
+        split=evaluated,
         classes=run.classes,
         folds=run.folds,
     )
@@ -60,12 +67,21 @@ def run_facts(store: Path, name: str) -> dict[str, Any]:
         "images": len(judged.keys),
         "accuracy": judged.accuracy,
         "interval": wilson(judged.correct, len(judged.keys)),
+        "selection": asdict(selection_of(runs, run, evaluated)),
         "per_class": judged.per_class(),
     }
 
 
-def compared(store: Path, first: str, second: str) -> dict[str, Any]:
-    """Return how two runs differ on the images that both were measured on."""
+def compared(
+    store: Path, first: str, second: str, *, comparisons: int | None = None
+) -> dict[str, Any]:
+    """Return how two runs differ on the images that both were measured on.
+
+    Two runs of many may have been picked for how they differ. So the p-value and the interval are
+    given for all comparisons at once too, by Bonferroni's inequality (O. J. Dunn, Multiple
+    comparisons among means, Journal of the American Statistical Association 56 (1961), 52-64):
+    without a number of `comparisons`, for all pairs of the runs that were tried on these images.
+    """
     runs = RunStore(store)
     both = [runs.read(first), runs.read(second)]
     for run in both:
@@ -73,12 +89,31 @@ def compared(store: Path, first: str, second: str) -> dict[str, Any]:
             raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
     answers = held_out_answers(runs, both)
     accuracies = answers.mean(axis=1).tolist()
+    tried = tried_with(runs, both[0])
+    family = max(1, tried * (tried - 1) // 2 if comparisons is None else comparisons)
+    difference = compare(answers)
+    at_once = compare(answers, confidence=1 - (1 - CONFIDENCE) / family)
     return {
         "runs": [
             {"run": run.id, "head": run.head, "folds": run.folds, "accuracy": accuracy}
             for run, accuracy in zip(both, accuracies, strict=True)
         ],
-        **asdict(compare(answers)),
+        **asdict(difference),
+        "tried": tried,
+        "comparisons": family,
+        "corrected_p_value": min(1.0, family * difference.p_value),
+        "corrected_low": at_once.low,
+        "corrected_high": at_once.high,
+    }
+
+
+def _expected(selection: Selection) -> dict[str, Any]:
+    """Return the columns of a run's selection."""
+    return {
+        "expected_accuracy": selection.estimate.accuracy,
+        "expected_low": selection.estimate.low,
+        "expected_high": selection.estimate.high,
+        "runs_tried": selection.tried,
     }
 
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,11 +13,12 @@ from prefect import task
 
 from stores.errors import NotInStore
 from stores.keys import ImageKey
-from stores.manifest import Manifest, Split
+from stores.manifest import Manifest
 from stores.publish import publish_file
-from stores.run import Run, TestOpening
+from stores.run import Run
 from stores.runs import RunStore
 from tasks.candidates import candidates_of, choice_of, features_told
+from tasks.comparison import Evaluated
 from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
@@ -26,6 +28,7 @@ from tasks.near_duplicates import NearDuplicates
 from tasks.page import render
 from tasks.repeat import command_line
 from tasks.retrying import RETRIED
+from tasks.selection import Selection, not_counted, place_in_words, selection_of
 from tasks.splits import majority
 from tasks.suspects import Suspect, suspects, suspects_csv
 
@@ -88,7 +91,8 @@ def write_report(
         likely_errors=sum(one.likely for one in found),
         judged_labels=len(held_out.keys),
         suspects_table=table.name,
-        **_results(run, manifest, told, stored.openings(run.id), paths),
+        selection=_told(selection_of(stored, run)),
+        **_results(run, manifest, told, stored, paths),
         **choice_of(run, candidates),
         **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
     )
@@ -111,11 +115,12 @@ def _results(
     run: Run,
     manifest: Manifest,
     predictions: pa.Table,
-    openings: Sequence[TestOpening],
+    runs: RunStore,
     paths: dict[bytes, str],
 ) -> dict[str, Any]:
     """Judge the run's predictions, on test where that was opened, else on validation."""
-    split: Split = "test" if openings else "validation"
+    openings = runs.openings(run.id)
+    split: Evaluated = "test" if openings else "validation"
     judged = judge(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority(sizes)
@@ -127,6 +132,7 @@ def _results(
         "judged": judged,
         "openings": openings,
         "interval": wilson(judged.correct, len(judged.keys)),
+        "headline": _told(selection_of(runs, run, split)),
         "sizes": sizes,
         "largest": largest,
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
@@ -136,6 +142,12 @@ def _results(
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
         "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
     }
+
+
+def _told(selection: Selection) -> dict[str, Any]:
+    """Return a selection for the template, with its words."""
+    told = asdict(selection)
+    return told | {"place": place_in_words(told), "not_counted": not_counted(told)}
 
 
 def _commands(run: Run, manifest: Manifest, store: Path) -> Iterator[list[str]]:

@@ -85,6 +85,7 @@ class Kind:
     # Reads what `save` wrote for so many classes, without executing anything from the file.
     load: Callable[[Path, int], TrainedHead]
     scores: Literal["probability", "margin"]
+    random: bool = False  # whether the seed decides the head: otherwise all seeds are one trial
     version: int = 1  # raised when the same specification comes out as another head
     # How many heads like one, on so many features and classes, are worth training at once.
     together: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1

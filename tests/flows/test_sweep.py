@@ -58,7 +58,9 @@ def test_the_best_by_folds_is_chosen_and_the_test_split_stays_closed(sweep):
         == best
         == summary["runs"][0]["metrics"]["validation_accuracy"]
     )
-    assert summary["estimate"]["low"] <= summary["estimate"]["accuracy"] <= best
+    expected = summary["selection"]["estimate"]
+    assert expected["low"] <= expected["accuracy"] <= best
+    assert summary["selection"]["tried"] == 8
     assert (summary["test_accuracy"], summary["test_openings"]) == (None, 0)
     assert summary["run"][:16] in summary["report"]
 
@@ -139,7 +141,7 @@ def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
     code, output, _ = run("sweep", extracted, *SMALL, "--head", "ridge", "--grid", "penalty=1,10")
     assert code == 0
     assert "sweep on photos: 2 heads, 2 trained, 0 cached, 0 failed" in output
-    assert "being the best of 2 flatters it: expect" in output
+    assert ", without the luck of its rank: the best of 2 runs tried on these 6 images" in output
 
 
 def test_a_guided_sweep_is_found_again(run_json, extracted):

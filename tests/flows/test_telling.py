@@ -85,7 +85,7 @@ def test_a_pipeline_tells_a_rejected_file_once():
         "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
     }
     trained = {"dataset": "pets", "runs": [], "test_accuracy": None, "folds": 0, "remarks": []}
-    trained |= {"near_duplicates": NONE}
+    trained |= {"near_duplicates": NONE, "selection": None}
     told = tell_pipeline(
         {"about": "", "ingest": INGESTED, "extract": extracted, "train": trained, "report": "r"}
     )

@@ -77,6 +77,7 @@ def test_the_id_is_the_sha256_of_what_decides_the_outcome():
         {"head": RUN.head | {"units": [4, 3]}},
         {"seed": 8},
         {"folds": 5},
+        {"folds": 5, "fold_seed": 1},
         {"finetuning": {"strategy": "full"}},
     ],
 )
@@ -143,7 +144,7 @@ def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
 )
 def test_a_run_of_an_older_format_is_read(path, version, lacks):
     body = json.loads(RUN.to_json())["run"]
-    for name in [*lacks, "part_digests"]:
+    for name in [*lacks, "part_digests", "fold_seed"]:
         del body[name]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}

@@ -109,8 +109,20 @@ def accuracy(table, *splits):
     return sum(row["label"] == row["predicted"] for row in rows) / len(rows)
 
 
-def train(store, manifest, head, every=4, epochs=0, seed=0, **about):
-    table = predict(manifest, ("train", "validation"), every)
+def guesses(manifest, seed):
+    """Return predictions that are drawn by chance."""
+    rng, rows = np.random.default_rng(seed), []
+    images = [e for e in manifest.of_status("accepted") if e.split in ("train", "validation")]
+    for image in images:
+        scores = rng.random(len(manifest.classes))
+        row = {"key": bytes(image.key), "split": image.split, "label": image.label}
+        row["predicted"] = manifest.classes[scores.argmax()]
+        rows.append(row | {"scores": scores.tolist()})
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def train(store, manifest, head, every=4, epochs=0, seed=0, table=None, **about):
+    table = table or predict(manifest, ("train", "validation"), every)
     run = Run(
         dataset=manifest.name,
         dataset_digest=manifest.digest,

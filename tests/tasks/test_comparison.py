@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from stores.runs import RunStore
-from tasks.comparison import compare, estimate_of_the_chosen, held_out_answers
+from tasks.comparison import (
+    compare,
+    estimate_of_the_chosen,
+    estimates_by_rank,
+    held_out_answers,
+)
 from tasks.errors import InputError
+from tasks.judged import wilson
 from tests.tasks.reports import LOGISTIC, make_manifest, predict, train
 
 
@@ -74,3 +80,52 @@ def test_runs_on_other_images_are_not_compared(tmp_path):
 def test_the_order_of_the_runs_decides_nothing():
     answers = np.random.default_rng(0).random((9, 6)) < 0.5
     assert estimate_of_the_chosen(answers) == estimate_of_the_chosen(answers[::-1])
+
+
+def test_no_rank_among_many_that_guess_is_better_or_worse_than_guessing():
+    """The kind: an accuracy that was chosen is shown, or compared, as if it had not been."""
+    guesses = np.random.default_rng(1).random((40, 100, 80)) < 0.5
+    false = {"better": 0, "worse": 0, "any": 0, "plain": 0}
+    for answers in guesses:
+        estimates = estimates_by_rank(answers)
+        false["better"] += estimates[0].low > 0.5
+        false["worse"] += estimates[-1].high < 0.5
+        false["any"] += any(e.low > 0.5 or e.high < 0.5 for e in estimates)
+        best = int(answers.sum(axis=1).max())
+        false["plain"] += wilson(best, 80)[0] > 0.5
+    assert false["plain"] > 30  # what Wilson's interval of the best would say
+    assert max(false["better"], false["worse"], false["any"]) <= 2  # of 40: 5%
+
+
+@pytest.mark.parametrize("images", [30, 100])
+def test_heads_on_random_labels_are_not_better_than_the_majority_class(images):
+    """Heads that learned from the same noise resemble each other, unlike coins."""
+    rng, false = np.random.default_rng(images), 0
+    for _ in range(40):
+        features, labels = rng.normal(size=(2 * images, 16)), rng.random(2 * images) < 0.5
+        learned, held_out = slice(None, images), slice(images, None)
+        kernels = []
+        for penalty in np.geomspace(1e-2, 1e4, 20):
+            for some in (slice(None), slice(8), slice(8, None), slice(None, None, 2), slice(4, 12)):
+                rows = np.zeros_like(features[learned])
+                rows[:, some] = features[learned, some]
+                gram = rows.T @ rows + penalty * np.eye(16)
+                kernels.append(np.linalg.solve(gram, rows.T @ (2.0 * labels[learned] - 1)))
+        answers = labels[held_out] == (features[held_out] @ np.array(kernels).T > 0).T
+        majority = labels[learned].mean() > 0.5
+        always = float((labels[held_out] == majority).mean())
+        false += estimate_of_the_chosen(answers).low > max(always, 0.5)
+    assert false <= 2  # of 40: 5%
+
+
+def test_each_rank_is_measured_on_images_that_did_not_rank_it():
+    rng = np.random.default_rng(0)
+    skill = np.array([0.9, 0.7, 0.5])
+    estimates = estimates_by_rank(rng.random((3, 4000)) < skill[:, None])
+    assert [e.accuracy for e in estimates] == pytest.approx(skill, abs=0.02)
+    assert all(e.low < true < e.high for e, true in zip(estimates, skill, strict=True))
+
+
+def test_a_single_run_was_not_chosen():
+    (estimate,) = estimates_by_rank(np.arange(80)[np.newaxis] < 50)
+    assert (estimate.accuracy, (estimate.low, estimate.high)) == (0.625, wilson(50, 80))

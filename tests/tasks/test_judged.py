@@ -61,7 +61,10 @@ def test_the_interval_has_exact_ends():
 )
 def test_the_head_is_judged_against_the_largest_class(store, manifest, run, every, verdict):
     open_test(store, manifest, run, every=every)
-    assert f"The head {verdict} always saying “cats”" in report(store, manifest, [run]).text
+    assert (
+        f"The head {verdict} the majority-class baseline (“cats”)"
+        in report(store, manifest, [run]).text
+    )
 
 
 def test_another_recorded_accuracy_than_the_counted_one_is_refused(store, manifest, run):

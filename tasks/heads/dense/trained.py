@@ -105,4 +105,6 @@ def _together(head: DenseHead, width: int, classes: int) -> int:
 
 
 # Version 1 had all seeds see the examples in the same order.
-KIND = Kind(DenseHead, _train, _load, scores="probability", version=2, together=_together)
+KIND = Kind(
+    DenseHead, _train, _load, scores="probability", random=True, version=2, together=_together
+)

@@ -147,7 +147,10 @@ def is_folder(path: Path) -> bool:
 def irregular_file(path: Path, about: os.stat_result, expected: str) -> IrregularFile:
     """Return the error that says what is found where something else is expected."""
     kind = _KINDS.get(stat.S_IFMT(about.st_mode), "something else")
-    return IrregularFile(f"{path}: expected {expected}, found {kind}; move it out of the store")
+    fix = "move it out of the store"
+    if stat.S_ISLNK(about.st_mode):
+        fix = "no link in a store is followed: mount what it leads to, or put it there"
+    return IrregularFile(f"{path}: expected {expected}, found {kind}; {fix}")
 
 
 def _checked(path: Path, folder: int, flags: int) -> int:

@@ -60,7 +60,11 @@ def opened_folder(path: Path) -> Iterator[int]:
 def rename(source: Path, target: Path) -> None:
     """Rename what is at `source`, a link itself where it is one, to a name in another folder."""
     with entered(source.parent) as old, entered(target.parent) as new, named_errors(source):
-        os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        try:
+            os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        except IsADirectoryError:  # a file does not replace a folder
+            about = os.stat(target.name, dir_fd=new, follow_symlinks=False)
+            raise irregular_file(target, about, "a file") from None
 
 
 def remove(path: Path, *, missing_ok: bool = True) -> None:

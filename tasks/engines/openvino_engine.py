@@ -4,10 +4,9 @@ import hashlib
 import json
 import logging
 import re
-import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,7 +16,10 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from stores.errors import StoreError
 from stores.publish import publish_folder
+from stores.safe_files import is_file, open_regular, read_text, write_new
+from stores.safe_folders import remove
 from tasks.engines import EngineName, Job
 from tasks.engines.keras_engine import KerasEngine
 from tasks.engines.probe import PROBE_VERSION
@@ -102,7 +104,7 @@ class OpenVinoEngine:
                 "agreement": agreement,
                 "sha256": {name: _digest(draft / name) for name in ("model.xml", "model.bin")},
             }
-            (draft / "agreement.json").write_text(json.dumps(about, indent=2))
+            write_new(draft / "agreement.json", json.dumps(about, indent=2).encode())
         self.agreement, self.reference, self._model = agreement, None, None
         self.producer = {**self.producer, "agreement": agreement}
 
@@ -110,13 +112,13 @@ class OpenVinoEngine:
 def is_kept(job: Job) -> bool:
     """Tell whether a job's model was converted, found to agree, and kept."""
     identity = _identity(ov.Core(), job)
-    return (_folder(job, identity) / "agreement.json").exists()
+    return is_file(_folder(job, identity) / "agreement.json")
 
 
 def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """Return the figures of a kept model's agreement with Keras; a damaged one is removed."""
     try:
-        about = json.loads((folder / "agreement.json").read_text())
+        about = json.loads(read_text(folder / "agreement.json"))
         whole = about["identity"] == identity and all(
             _digest(folder / name) == digest for name, digest in about["sha256"].items()
         )
@@ -127,7 +129,8 @@ def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | N
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     log.warning("%s: the converted model is damaged; it is converted again", folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError, StoreError):
+        remove(folder)
     return None
 
 
@@ -218,5 +221,5 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

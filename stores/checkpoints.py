@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import shutil
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,8 @@ from stores.mirror import delete_there, pull, store_path
 from stores.publish import make_folder, publish_folder
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
+from stores.safe_files import read_text, status, write_new
+from stores.safe_folders import folders, remove, rename
 
 log = logging.getLogger("gargalo.store")
 
@@ -28,6 +30,7 @@ _DIGEST_SINCE = 2  # `checkpoint.json` has one of itself
 ABANDONED_SECONDS = 30 * 24 * 3600.0
 _KEPT = 2  # the newest, and the one before in case that it is damaged
 _ABOUT = "checkpoint.json"
+_NAME = re.compile("[0-9a-f]{16}")
 
 History = list[dict[str, float]]
 
@@ -63,7 +66,7 @@ class Checkpoints:
         `save` writes into the empty folder that it is given. Raises StoreReadOnly or StoreFull.
         """
         final = self.folder / f"{len(history):06}"
-        if final.exists():  # a damaged one, or that of another process: both are as good as this
+        if status(final):  # a damaged one, or that of another process: both are as good as this
             self._remove(final)
         with publish_folder(final, tmp=self.folder / "tmp") as draft:
             save(draft)
@@ -73,7 +76,8 @@ class Checkpoints:
                 "history": list(history),
                 "sha256": file_digests(draft),
             }
-            (draft / _ABOUT).write_text(json.dumps(about | {"digest": _digest(about)}))
+            content = json.dumps(about | {"digest": _digest(about)})
+            write_new(draft / _ABOUT, content.encode())
         # A later one is damaged, where this training begins anew: it must not crowd out this.
         upto = [folder for folder in self._folders() if folder <= final]
         for older in upto[:-_KEPT]:
@@ -95,23 +99,23 @@ class Checkpoints:
 
     def stats(self) -> dict[str, Any]:
         """Return whose they are, by the run's first 16 digits, how many, and their bytes."""
-        folders = self._folders()
+        kept = self._folders()
         return {
             "run": self.folder.name,
-            "checkpoints": len(folders),
-            "bytes": sum(map(bytes_of, folders)),
+            "checkpoints": len(kept),
+            "bytes": sum(map(bytes_of, kept)),
         }
 
     def verify(self) -> list[str]:
         """Read every byte of each; return what is wrong, and from where the next call goes on."""
-        folders, whole, findings = self._folders(), [], []
-        for folder in folders:
+        kept, whole, findings = self._folders(), [], []
+        for folder in kept:
             try:
                 whole.append(self._read(folder).folder)
             except (StoreError, OSError) as error:
-                if folder.exists():
+                if status(folder):
                     findings.append(error)
-        way_out = _way_out(folders, whole)
+        way_out = _way_out(kept, whole)
         return [
             str(found) if isinstance(found, NewerFormat) else f"{found}; {way_out}"
             for found in findings
@@ -119,8 +123,9 @@ class Checkpoints:
 
     def garbage(self, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
         """Find those that nobody goes on from: damaged ones, or all that were left alone."""
-        places = self._folders() or [self.folder, *self.folder.glob("tmp")]
-        if time.time() - max(path.stat().st_mtime for path in places) > ABANDONED_SECONDS:
+        places = self._folders() or [self.folder, self.folder / "tmp"]
+        changed = [about.st_mtime for path in places if (about := status(path))]
+        if changed and time.time() - max(changed) > ABANDONED_SECONDS:
             yield from aged(self.folder, "checkpoints that nobody went on with", grace_seconds)
             return
         for folder in self._folders():
@@ -132,7 +137,8 @@ class Checkpoints:
         """Delete all of them: the run is stored."""
         for folder in self._folders():
             self._remove(folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            remove(self.folder)
 
     def _remove(self, folder: Path) -> None:
         """Delete one, if that is permitted; it goes at once, so that nobody finds half of it."""
@@ -140,14 +146,15 @@ class Checkpoints:
         with suppress(OSError):
             delete_there(folder)
             make_folder(draft.parent)
-            folder.rename(draft)
-        shutil.rmtree(draft, ignore_errors=True)
+            rename(folder, draft)
+        with suppress(OSError):
+            remove(draft)
 
     def _is_damaged(self, folder: Path) -> bool:
         try:
             self._read(folder)
         except CorruptStore:
-            return folder.exists()  # else the training was done with it just now
+            return status(folder) is not None  # else the training was done with it just now
         except (NewerFormat, OSError):  # it may be whole
             return False
         return False
@@ -164,7 +171,7 @@ class Checkpoints:
             raise CorruptStore(f"{folder / _ABOUT}: the file is damaged") from error
 
     def _checked(self, folder: Path) -> Checkpoint:
-        about = json.loads((folder / _ABOUT).read_text())
+        about = json.loads(read_text(folder / _ABOUT))
         if about["format"] > CHECKPOINT_VERSION:
             raise NewerFormat(
                 f"{folder}: a checkpoint of format version {about['format']}, this software knows "
@@ -180,7 +187,7 @@ class Checkpoints:
         return Checkpoint(folder, list(about["history"]))
 
     def _folders(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("[0-9]*") if path.is_dir())
+        return [path for path in folders(self.folder) if path.name.isdecimal()]
 
 
 def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
@@ -197,8 +204,8 @@ def all_checkpoints(root: str | os.PathLike[str]) -> list[Checkpoints]:
     """Return the checkpoints of each run, those that a stored one left behind among them."""
     folder = store_path(root) / "checkpoints"
     pull(folder)
-    folders = sorted(folder.glob("[0-9a-f]" * 16))
-    return [Checkpoints(root, found.name) for found in folders]
+    names = [found.name for found in folders(folder)]
+    return [Checkpoints(root, name) for name in names if _NAME.fullmatch(name)]
 
 
 def checkpoint_garbage(
@@ -225,9 +232,9 @@ def _digest(about: dict[str, Any]) -> str:
     return json_digest(about, allow_nan=True)  # a loss may be anything
 
 
-def _way_out(folders: Sequence[Path], whole: Sequence[Path]) -> str:
+def _way_out(kept: Sequence[Path], whole: Sequence[Path]) -> str:
     """Say from where a training goes on, of whose checkpoints, oldest first, some are whole."""
     if not whole:
         return "no other is whole, the next call begins anew"
-    which = "the newest" if whole[-1] == folders[-1] else "the one before"
+    which = "the newest" if whole[-1] == kept[-1] else "the one before"
     return f"the next call goes on from {which}, after epoch {int(whole[-1].name)}"

@@ -11,6 +11,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from stores.keys import KEY_BYTES, Rows
+from stores.safe_files import open_regular
+from stores.safe_folders import files_below
 
 Words = NDArray[np.uint64]  # (n,): each stands for a recipe, a key and a view
 Checksums = NDArray[np.uint64]  # (n,): xxh3 of a row's bytes ⊕ its word
@@ -74,10 +76,10 @@ def json_digest(body: dict[str, Any], *, allow_nan: bool = False) -> str:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file below a folder, by its path there."""
+    """Return the SHA-256 of each file below a folder, by its path there; raises IrregularFile."""
     digests = {}
-    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
-        with path.open("rb") as file:
+    for path in files_below(folder):
+        with open_regular(path) as file:
             name = path.relative_to(folder).as_posix()
             digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests

@@ -13,6 +13,7 @@ from stores.errors import CorruptStore, NewerFormat
 from stores.rereading import reread
 from stores.run import RUN_VERSION, Run, TestOpening, opening_paths
 from stores.run_parts import check_accuracy, check_predictions
+from stores.safe_folders import entries
 from stores.tables import read_table
 
 FIX = "evaluate the test split again, with --open-test"
@@ -59,7 +60,7 @@ def known_evaluations(folder: Path) -> dict[str, TestOpening | None]:
     """
     # An evaluation whose record was deleted was one all the same.
     found: dict[str, TestOpening | None] = dict.fromkeys(
-        path.stem for path in (folder / "test").glob("*.*")
+        path.stem for path, _ in entries(folder / "test") if path.suffix
     )
     for path in opening_paths(folder):
         try:

@@ -21,6 +21,8 @@ from stores.quarantine import refresh, set_aside, set_aside_odd
 from stores.reading import Reading
 from stores.recipe import Recipe, check_recipe, stored_recipes, write_recipe
 from stores.remote_folders import GRACE_SECONDS
+from stores.safe_files import status
+from stores.safe_folders import entries, remove
 from stores.shards import Producer, Shard, fit, pack, unpack
 
 
@@ -45,7 +47,7 @@ class FeatureStore:
         self.recipe = recipe
         self.folder = self.root / "features" / recipe.fingerprint[:16]
         pull(self.folder / "recipe.json")
-        if (self.folder / "recipe.json").exists():
+        if status(self.folder / "recipe.json"):
             check_recipe(recipe, self.folder)
         self._layers = read_layers(root) if layers is None else layers
         self._index = index_of(self.folder, recipe, self._layers)
@@ -155,8 +157,9 @@ class FeatureStore:
         self.verify()
         delete_there(self.folder / "index")
         with explained(self.folder / "index"):
-            for fragment in (self.folder / "index").glob("*.parquet"):
-                fragment.unlink(missing_ok=True)
+            for fragment, _ in entries(self.folder / "index"):
+                if fragment.suffix == ".parquet":
+                    remove(fragment)
         self._index = index_of(self.folder, self.recipe, self._layers)
         self._refresh()
         return len(list(self._index))

@@ -1,7 +1,7 @@
 """Garbage: what no reader will ask for again. It is listed before it is deleted."""
 
 import math
-import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,6 +17,8 @@ from stores.mirror import at_address, delete_there, files_in
 from stores.publish import is_leased
 from stores.quarantine import check_rows
 from stores.remote_folders import GRACE_SECONDS
+from stores.safe_files import is_folder, status
+from stores.safe_folders import entries, remove, walk
 from stores.shards import Shard
 
 
@@ -31,7 +33,9 @@ class Garbage:
 
 def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find what writers who died left in a `tmp/` folder."""
-    for path in sorted(tmp.glob("*.draft")):
+    for path, _ in entries(tmp):
+        if not path.name.endswith(".draft"):
+            continue
         with suppress(FileNotFoundError):  # its writer was done with it just now
             if _age(path) > grace_seconds and not is_leased(path):
                 yield Garbage(path, bytes_of(path), "left by a writer that died")
@@ -40,7 +44,9 @@ def drafts(tmp: Path, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]
 def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find the garbage in one recipe's folder: drafts, quarantined files, shadowed shards."""
     yield from drafts(index.folder / "tmp", grace_seconds)
-    for path in files_in(index.folder / "quarantine", ".h5"):
+    place = index.folder / "quarantine"
+    here = [path for path, _ in entries(place) if path.suffix == ".h5"]  # links among them
+    for path in sorted({*files_in(place, ".h5"), *here}):
         kept = "its whole rows were kept where it had an index"
         yield from aged(path, f"quarantined as damaged; {kept}", grace_seconds)
     published = shard_sizes(index.folder)
@@ -67,18 +73,17 @@ def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
     for item in found if delete else []:
         delete_there(item.path)
         with explained(item.path), suppress(FileNotFoundError):
-            if item.path.is_dir():
-                shutil.rmtree(item.path)
-            else:
-                item.path.unlink()
+            remove(item.path)
     return found
 
 
 def bytes_of(path: Path) -> int:
-    """Return the size of a file, or of all files below a folder."""
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size
+    """Return the size of a file, or of all files below a folder; of what a link leads to, none."""
+    if is_folder(path):
+        return sum(about.st_size for _, about in walk(path) if stat.S_ISREG(about.st_mode))
+    if (about := status(path)) is None:
+        raise FileNotFoundError(path)
+    return about.st_size
 
 
 def _shadowed(index: Index) -> Iterator[str]:
@@ -103,8 +108,6 @@ def _whole(index: Index, shard: Shard, numbers: NDArray[np.int64], ids: NDArray[
 
 
 def _age(path: Path) -> float:
-    try:
-        about = path.stat()
-    except FileNotFoundError:
+    if (about := status(path)) is None:
         return -math.inf
     return time.time() - max(about.st_mtime, about.st_ctime)

@@ -1,7 +1,7 @@
 """The index: which shard and row hold which feature. Derived from the shards at any time."""
 
 import logging
-import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +12,10 @@ from stores.joined import JoinedShards
 from stores.mirror import at_address, local_shard, pull
 from stores.publish import publish_file
 from stores.recipe import Recipe
+from stores.safe_folders import entries
 from stores.shards import Shard, unpack
 
+_NO_FILE = -1  # the size of a link, a FIFO and the like
 log = logging.getLogger("gargalo.store")
 
 
@@ -71,6 +73,8 @@ class Index:
                 self.discard(digest)  # a mapping that is longer than its file ends the process
         for digest in sorted(sizes.keys() - self._shards.keys() - self.damaged.keys()):
             try:
+                if sizes[digest] == _NO_FILE:
+                    self._unpack(digest)  # it says what is there
                 shard = self._load(digest)
                 if sizes[digest] != shard.size:
                     raise CorruptStore(  # noqa: TRY301  one handler for all that can be wrong
@@ -161,9 +165,7 @@ def shard_sizes(folder: Path) -> dict[str, int]:
 
 def _sizes_here(folder: Path) -> dict[str, int]:
     sizes = {}
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / "shards") as entries:
-        for entry in entries:
-            if entry.name.endswith(".h5"):
-                with suppress(FileNotFoundError):  # it went away between the listing and this
-                    sizes[entry.name.removesuffix(".h5")] = entry.stat().st_size
+    for path, about in entries(folder / "shards"):
+        if path.suffix == ".h5":
+            sizes[path.stem] = about.st_size if stat.S_ISREG(about.st_mode) else _NO_FILE
     return sizes

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptShard
 from stores.keys import IDENTITY_BYTES, Rows, as_arrow
+from stores.safe_files import open_regular
 from stores.shard_structure import ALIGNMENT
 from stores.shards import Shard
 
@@ -228,8 +229,8 @@ def _pages_to_skip(address: int, cell_bytes: int, shard: Shard) -> int:
 
 def _map_file(path: Path, shard: Shard, address: int) -> None:
     """Map a shard's file to an address, in a range that is taken already."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with open_regular(path) as file:
+        descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
         if size != shard.size:  # a mapping longer than its file ends the process
             raise CorruptShard(
@@ -240,5 +241,3 @@ def _map_file(path: Path, shard: Shard, address: int) -> None:
         if _c_mmap(address, size, mmap.PROT_READ, flags, descriptor, 0) != address:
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error), str(path))
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,8 @@ from stores.mirror import at_address
 from stores.publish import publish_file
 from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import Recipe, write_recipe
+from stores.safe_files import is_folder, read_text, status
+from stores.safe_folders import entries
 from stores.shards import Shard
 
 log = logging.getLogger("gargalo.store")
@@ -37,7 +39,7 @@ class LayerIndex(ReadOnlyIndex):
     def refresh(self) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
         try:
-            if not self._root.is_dir():
+            if not is_folder(self._root):
                 raise FileNotFoundError(f"{self._root}: there is no such folder")
             if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
                 raise FileNotFoundError(f"{self._root}: the folder is empty")
@@ -75,13 +77,14 @@ class LayerIndex(ReadOnlyIndex):
         self._told.add(what)
 
     def _recall(self) -> None:
-        marks = list(self._skipped.glob(f"*-{self._mark}.json"))
+        ending = f"-{self._mark}.json"
+        marks = [path for path, _ in entries(self._skipped) if path.name.endswith(ending)]
         if marks:
             at_address(self.folder / "shards")  # where that fails, once is enough
         for path in marks:
             digest = path.name.partition("-")[0]
             with suppress(OSError, ValueError, KeyError, TypeError):  # then it is found out again
-                about = json.loads(path.read_text())
+                about = json.loads(read_text(path))
                 if about["stamp"] == self._stamp(digest):
                     if self.has(digest):
                         self.discard(digest)
@@ -92,7 +95,8 @@ class LayerIndex(ReadOnlyIndex):
         path = self.shard_path(digest)
         there = at_address(path.parent)  # the copy here is touched at each use
         if there is None:
-            about = path.stat()
+            if (about := status(path)) is None:
+                raise FileNotFoundError(path)
             return [about.st_size, about.st_mtime_ns]
         if path not in there:
             raise FileNotFoundError(path)

@@ -21,9 +21,12 @@ from stores.keys import ImageKey, Keys, as_keys
 from stores.manifest_rows import check_rows
 from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
+from stores.safe_files import status, within
+from stores.safe_folders import folders
 from stores.tables import read_table, table_bytes
 
 MANIFEST_VERSION = 1
+_NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -209,17 +212,18 @@ def datasets(store: str | os.PathLike[str]) -> list[str]:
     """Return the names of a store's data sets."""
     folder = store_path(store) / "datasets"
     pull(folder)
-    return sorted(path.parent.name for path in folder.glob("*/manifest.parquet"))
+    names = [path.name for path in folders(folder) if status(path / "manifest.parquet")]
+    return [name for name in names if _NAME.fullmatch(name)]
 
 
 def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
-    if not re.fullmatch(r"[^./\0\n][^/\0\n]*", name) or len(os.fsencode(name)) > 200:
+    if not _NAME.fullmatch(name) or len(os.fsencode(name)) > 200:
         raise StoreError(
-            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash, no "
-            "dot in front; give another --dataset"
+            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash or "
+            "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
-    return store_path(store) / "datasets" / name / "manifest.parquet"
+    return within(store_path(store) / "datasets", name) / "manifest.parquet"
 
 
 def _absurd(error: Exception) -> str:

@@ -1,10 +1,11 @@
 """What the rows of a manifest must be like, checked before anything is made of them."""
 
-from collections.abc import Callable, Collection, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from stores.safe_files import leads_out
 
 _MAY_BE_EMPTY = {"key", "label", "split"}  # but not of an accepted image
 
@@ -32,20 +33,11 @@ def check_rows(
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
     _only(accepted["label"], classes, "label")
-    _all(table["path"], _is_below, "path")
+    strange = [path for path in table["path"].to_pylist() if leads_out(path)]
+    if strange:
+        raise ValueError(f"path {strange[0]!r}")
 
 
 def _only(column: pa.ChunkedArray, known: Collection[str], what: str) -> None:
     if strange := set(column.unique().to_pylist()) - set(known):
         raise ValueError(f"{what} {min(strange)!r}")
-
-
-def _all(column: pa.ChunkedArray, fits: Callable[[str], bool], what: str) -> None:
-    strange = next((value for value in column.to_pylist() if not fits(value)), None)
-    if strange is not None:
-        raise ValueError(f"{what} {strange!r}")
-
-
-def _is_below(path: str) -> bool:
-    """Tell whether a path stays in the data set's folder."""
-    return not path.startswith("/") and ".." not in PurePosixPath(path).parts

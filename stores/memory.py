@@ -11,6 +11,7 @@ from typing import Any
 
 from stores.errors import StoreFull, StoreReadOnly
 from stores.publish import publish_file
+from stores.safe_files import read_text
 
 log = logging.getLogger("gargalo.store")
 
@@ -20,7 +21,7 @@ Question = dict[str, str]
 def recall(root: Path, question: Question) -> str | None:
     """Return the remembered answer to a question, or None where there is none that is whole."""
     try:
-        stored = json.loads(_path(root, question).read_text())
+        stored = json.loads(read_text(_path(root, question)))
         answer = stored["answer"]
         return str(answer) if stored == _stamped(question, answer) else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -18,6 +18,7 @@ from stores.publish import publish_file
 from stores.quarantine import usual_shape
 from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import read_recipe, write_recipe
+from stores.safe_files import read_bytes, status
 from stores.shards import Shard, recipe_folders, unpack
 
 
@@ -117,7 +118,7 @@ def _checked(theirs: Index, shard: Shard, shape: tuple[int, ...] | None) -> tupl
     """Return a shard as its file gives it, and the file's bytes; raises CorruptStore."""
     path = theirs.local_shard(shard.digest)
     try:
-        whole, content = unpack(path, theirs.recipe), path.read_bytes()
+        whole, content = unpack(path, theirs.recipe), read_bytes(path)
         if hashlib.sha256(content).hexdigest() != whole.digest:
             raise CorruptStore(f"{path}: the file has changed just now")  # noqa: TRY301
         if shape not in {None, whole.shape}:
@@ -141,12 +142,12 @@ def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:
     theirs, content = None, b""
     with merged.reported(what):
         theirs = Manifest.read(source, name)
-        content = manifest_path(source, name).read_bytes()
+        content = read_bytes(manifest_path(source, name))
     if theirs is None or not content:
         return
-    if not path.exists():
+    if not status(path):
         with dataset_lock(root, name):
-            if not path.exists():  # nobody was quicker
+            if not status(path):  # nobody was quicker
                 publish_file(content, path, tmp=path.parent / "tmp")
                 merged.datasets += 1
                 merged.bytes += len(content)

@@ -6,11 +6,14 @@ from pathlib import Path
 from stores.checksums import damage, file_digests
 from stores.errors import CorruptStore
 from stores.evaluations import evaluations_of
+from stores.garbage import bytes_of
 from stores.merged import Merged
 from stores.publish import publish_file, publish_folder
 from stores.run import Run
 from stores.run_parts import history_of, model_of, predictions_of
 from stores.runs import RunStore, run_folders
+from stores.safe_files import create, is_file, open_regular, read_bytes, within, write_new
+from stores.safe_folders import make_folders, make_one_folder
 
 Look = dict[str, bytes]  # its two files, by their names, the predictions first
 
@@ -51,17 +54,17 @@ def _take_over(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
     looks = _whole_looks(folder, run, merged)
     tmp = runs.folder / "tmp"
     with publish_folder(final, tmp=tmp, is_whole=lambda: folder.name in runs) as draft:
-        (draft / "model").mkdir()
+        make_one_folder(draft / "model")
         _copy(folder, draft, digests)
         if changed := damage(folder, digests, file_digests(draft), what="run"):
             raise CorruptStore(changed)
         # With the run, so that at no time it seems to have been looked at less often.
-        (draft / "test").mkdir()
+        make_one_folder(draft / "test")
         new = [look for look in looks if not _has(final / "test", look)]
         for name, content in ((name, look[name]) for look in new for name in look):
-            (draft / "test" / name).write_bytes(content)
+            write_new(draft / "test" / name, content)
     merged.runs += 1
-    merged.bytes += sum((folder / name).stat().st_size for name in digests)
+    merged.bytes += sum(bytes_of(folder / name) for name in digests)
     _count(new, merged)
 
 
@@ -82,7 +85,7 @@ def _whole_looks(folder: Path, run: Run, merged: Merged) -> list[Look]:
             raise error
     paths = [folder / "test" / f"{name}.json" for name in found.whole]
     return [
-        {file.name: file.read_bytes() for file in (path.with_suffix(".parquet"), path)}
+        {file.name: read_bytes(file) for file in (path.with_suffix(".parquet"), path)}
         for path in paths
     ]
 
@@ -90,7 +93,7 @@ def _whole_looks(folder: Path, run: Run, merged: Merged) -> list[Look]:
 def _has(place: Path, look: Look) -> bool:
     """Tell whether a look is there as it is; a damaged one is replaced."""
     return all(
-        (place / name).is_file() and (place / name).read_bytes() == content
+        is_file(place / name) and read_bytes(place / name) == content
         for name, content in look.items()
     )
 
@@ -107,5 +110,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _copy(source: Path, target: Path, names: dict[str, str]) -> None:
     for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target / name)
+        path = within(target, name)
+        make_folders(path.parent)
+        with open_regular(source / name) as original, create(path) as copy:
+            shutil.copyfileobj(original, copy)

@@ -38,6 +38,8 @@ from stores.remote_folders import LOOKS
 from stores.safe_files import create, is_file, note_root, open_regular, read_bytes
 from stores.safe_folders import regular_files, remove, rename
 
+# The folders of a store, wherever it is.
+PARTS = ("features", "datasets", "runs", "checkpoints", "reports", "engines", "remembered")
 CACHE_BYTES = 20 * 2**30
 # What a folder answers that was badly chosen, and not a disk that fails or is full.
 _UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}

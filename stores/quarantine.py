@@ -16,6 +16,7 @@ from stores.layered_index import LayerIndex
 from stores.mirror import delete_there, move_there
 from stores.publish import make_folder, sync_folder
 from stores.recipe import Recipe
+from stores.safe_folders import remove, rename
 from stores.shards import Shard, unpack
 
 log = logging.getLogger("gargalo.store")
@@ -180,13 +181,13 @@ def _move(index: Index, digest: str) -> None:
     target = index.folder / "quarantine" / source.name
     if move_there(source, target):
         delete_there(index.fragment_path(digest))
-        index.fragment_path(digest).unlink(missing_ok=True)
+        remove(index.fragment_path(digest))
         return
     with explained(target):
         make_folder(target.parent)
         try:
-            source.rename(target)
+            rename(source, target)
         except FileNotFoundError:
             return  # another reader was quicker
         sync_folder(target.parent)
-        index.fragment_path(digest).unlink(missing_ok=True)
+        remove(index.fragment_path(digest))

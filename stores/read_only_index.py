@@ -7,6 +7,7 @@ from pathlib import Path
 from stores.errors import NewerFormat
 from stores.index import Index
 from stores.recipe import Recipe
+from stores.safe_files import IrregularFile, open_regular
 from stores.shards import Shard
 
 
@@ -20,13 +21,13 @@ class ReadOnlyIndex(Index):
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         super().__init__(folder, recipe, read_only=True)
-        self.passed_over: dict[str, OSError | NewerFormat] = {}
+        self.passed_over: dict[str, OSError | NewerFormat | IrregularFile] = {}
 
     def local_shard(self, digest: str, *, again: bool = False) -> Path:
         """As for any index; but one that cannot be opened is as good as gone, until it can."""
         path = super().local_shard(digest, again=again)
         try:
-            with self._passed_over("a shard", digest), path.open("rb"):
+            with self._passed_over("a shard", digest), open_regular(path):
                 return path
         except FileNotFoundError:
             self.discard(digest)
@@ -35,7 +36,7 @@ class ReadOnlyIndex(Index):
     def _load(self, digest: str) -> Shard:
         with self._passed_over("a shard", digest):
             # Its fragment alone must not promise it. At an address it is not here yet.
-            with suppress(FileNotFoundError), self.shard_path(digest).open("rb"):
+            with suppress(FileNotFoundError), open_regular(self.shard_path(digest)):
                 pass
             shard = super()._load(digest)
         self.passed_over.pop(digest, None)  # of which the index fragment alone could not be read
@@ -61,7 +62,7 @@ class ReadOnlyIndex(Index):
             yield
         except FileNotFoundError:
             raise
-        except (OSError, NewerFormat) as error:
+        except (OSError, NewerFormat, IrregularFile) as error:
             self.passed_over[digest] = error
             self._tell(f"{what} of {self.store}", error)
             raise FileNotFoundError(str(error)) from error

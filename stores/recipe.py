@@ -14,7 +14,8 @@ from stores.errors import CorruptStore, NewerFormat
 from stores.json_files import ABSURD, as_record, read_object
 from stores.mirror import pull, store_path
 from stores.publish import publish_file
-from stores.safe_files import IrregularFile
+from stores.safe_files import IrregularFile, is_file
+from stores.safe_folders import folders
 
 RECIPE_VERSION = 1
 # Of `recipe.json`, and of the layout of the folder that it stands in.
@@ -111,7 +112,7 @@ class Recipe:
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """Publish `recipe.json` in a recipe's folder, where it is not there yet."""
     path = folder / "recipe.json"
-    if not path.exists():
+    if not is_file(path):
         fields = json.loads(recipe.to_json())
         about = {"format": FORMAT_VERSION, "sha256": recipe.fingerprint, "recipe": fields}
         publish_file(json.dumps(about, indent=2).encode(), path, tmp=folder / "tmp")
@@ -166,15 +167,17 @@ def stored_recipes(
             pull(layer / "features")
         except OSError as error:
             log.warning("a layer is passed over: %s", error)
-        for path in layer.glob("features/*/recipe.json"):
+        for folder in folders(layer / "features"):
             with suppress(CorruptStore, NewerFormat, OSError):
-                found[path.parent.name] = read_recipe(path.parent)
+                found[folder.name] = read_recipe(folder)
     pull(own / "features")
-    for path in own.glob("features/*/recipe.json"):
+    for folder in folders(own / "features"):
         try:
-            found[path.parent.name] = read_recipe(path.parent)
+            found[folder.name] = read_recipe(folder)
+        except FileNotFoundError:
+            continue  # its writer died before it, or it is gone just now
         except (CorruptStore, NewerFormat, OSError) as error:
-            if path.parent.name.startswith(beginning[:16]):
+            if folder.name.startswith(beginning[:16]):
                 raise
             log.warning("%s; passed over", error)
     return [found[name] for name in sorted(found)]

@@ -6,14 +6,18 @@ that deleted before the grace time: of two that publish it, neither takes anythi
 
 import fcntl
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
 from stores.listings import below
 from stores.remote import RECORDS, Remote
+from stores.safe_files import open_lock, read_bytes
+from stores.safe_folders import files_below, make_folders, remove
 
 # Nothing younger is taken: a writer may be between two of its steps.
 GRACE_SECONDS = 3600.0
@@ -32,7 +36,7 @@ def put_folder(
     the same folder just now.
     """
     base = remote.name(final)
-    paths = sorted(filter(Path.is_file, draft.rglob("*")))
+    paths = files_below(draft)
     files = {
         f"{base}/{path.relative_to(draft).as_posix()}": path
         for path in sorted(paths, key=lambda path: path.name in RECORDS)
@@ -60,11 +64,12 @@ def _journal(remote: Remote, base: str) -> Iterator[IO[str]]:
     Who holds it knows that whatever else of it is at the address was left by a process that died.
     """
     path = remote.mirror / "tmp" / f"{base.replace('/', '-')}.begun"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as journal:
+    make_folders(path.parent)
+    opened, _ = open_lock(path)
+    with TextIOWrapper(opened, encoding="utf-8", errors="surrogateescape") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         yield journal
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def _take_back_what_died(
@@ -73,11 +78,12 @@ def _take_back_what_died(
     """Delete what an earlier try of this machine left, where it is not what is put now."""
     journal.seek(0)
     begun = set(journal.read().splitlines())
-    now = {_line(name, path.read_bytes()) for name, path in files.items()}
+    now = {_line(name, read_bytes(path)) for name, path in files.items()}
     named = {line.partition(" ")[2] for line in begun - now}
     for name in [name for name in there if name in named and not _is_look(name, base)]:
         if _line(name, remote.content(name)) in begun - now:
             remote.delete_names([name])
+    journal.seek(0, os.SEEK_END)
     journal.writelines(f"{line}\n" for line in sorted(now - begun))
     journal.flush()
 
@@ -110,7 +116,7 @@ def _put_first(remote: Remote, files: Files, base: str) -> None:
             elif remote.put_first(path, remote.mirror / name):
                 put.append(name)
             # It may be this very file, where only the answer to an earlier try was lost.
-            elif remote.content(name) != path.read_bytes():
+            elif remote.content(name) != read_bytes(path):
                 raise _taken(remote, name)  # noqa: TRY301
         _check(remote, files, base)
     except BaseException:
@@ -126,7 +132,7 @@ def _check(remote: Remote, files: Files, base: str) -> None:
     remote.listings.forget()
     there = remote.listing(remote.mirror / base)
     sizes = {name: about.size for name, about in there.items() if not _is_look(name, base)}
-    ours = {n: path.stat().st_size for n, path in files.items() if not _is_look(n, base)}
+    ours = {n: path.lstat().st_size for n, path in files.items() if not _is_look(n, base)}
     if sizes != ours:
         raise _taken(remote, base)
 

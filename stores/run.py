@@ -11,7 +11,8 @@ from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 from stores.json_files import ABSURD, as_record, read_object
 from stores.rereading import reread
-from stores.safe_files import IrregularFile
+from stores.safe_files import IrregularFile, status
+from stores.safe_folders import entries, folders
 
 Record = TypeVar("Record")
 RUN_VERSION = 4
@@ -97,12 +98,13 @@ class TestOpening:
 
 def record_paths(folder: Path) -> list[Path]:
     """Return the `run.json` of each run below the folder of all runs."""
-    return sorted(folder.glob("*/run.json"))
+    paths = (run / "run.json" for run in folders(folder))
+    return [path for path in paths if status(path)]
 
 
 def opening_paths(folder: Path) -> list[Path]:
     """Return the files of the looks at the test split in one run's folder, oldest first."""
-    return sorted((folder / "test").glob("*.json"))
+    return [path for path, _ in entries(folder / "test") if path.suffix == ".json"]
 
 
 def run_id(

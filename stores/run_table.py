@@ -15,6 +15,7 @@ from stores.json_files import ABSURD
 from stores.mirror import pull
 from stores.publish import locked, publish_file
 from stores.run import RUN_VERSION, Run, record_paths
+from stores.safe_files import status
 from stores.tables import read_table, table_bytes
 
 log = logging.getLogger("gargalo.store")
@@ -60,7 +61,7 @@ def current_table(folder: Path) -> pa.Table:
     damaged or newer is left out, and said. Raises NewerFormat where the file itself is newer.
     """
     pull(folder)
-    if not _path(folder).exists() and not record_paths(folder):
+    if not status(_path(folder)) and not record_paths(folder):
         return _SCHEMA.empty_table()  # a store without runs is only looked at
     try:
         with locked(folder / "lock"):  # an older list must not replace a newer one

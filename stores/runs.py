@@ -20,6 +20,8 @@ from stores.publish import publish_file, publish_folder
 from stores.run import RUN_VERSION, Run, TestOpening, record_paths
 from stores.run_parts import history_of, model_of, part_contents, predictions_of
 from stores.run_table import bring_up_to_date, current_table, listed_evaluations
+from stores.safe_files import status, write_new
+from stores.safe_folders import folders, make_one_folder
 from stores.tables import table_bytes
 
 _MOST_NAMED = 10  # runs, in a message
@@ -69,17 +71,17 @@ class RunStore:
         """
         final, tmp = self._path(run.id), self.folder / "tmp"
         with publish_folder(final, tmp=tmp, is_whole=lambda: run.id in self) as draft:
-            (draft / "model").mkdir()
+            make_one_folder(draft / "model")
             save_model(draft / "model")
             parts = part_contents(history, predictions)
             for name, content in parts.items():
-                (draft / name).write_bytes(content)
+                write_new(draft / name, content)
             stored = replace(
                 run,
                 model_digests=file_digests(draft / "model"),
                 part_digests={name: sha256(parts[name]).hexdigest() for name in parts},
             )
-            (draft / "run.json").write_text(stored.to_json())
+            write_new(draft / "run.json", stored.to_json().encode())
         return self.read(run.id)
 
     def read(self, run: str) -> Run:
@@ -89,8 +91,11 @@ class RunStore:
         if re.fullmatch("[0-9a-f]{1,64}", run):
             # A whole name is looked up, and not looked for among all.
             named = self._path(run) / "run.json"
-            others = self.folder.glob(f"{run[:16]}*/run.json")
-            paths = [named] if len(run) >= 16 and named.exists() else list(others)
+            if len(run) >= 16 and status(named):
+                paths = [named]
+            else:
+                there = record_paths(self.folder)
+                paths = [path for path in there if path.parent.name.startswith(run[:16])]
         if len(paths) == 1:
             stored = Run.read(paths[0])
             if not stored.id.startswith(paths[0].parent.name):
@@ -103,8 +108,8 @@ class RunStore:
         else:
             paths = record_paths(self.folder)
         names = [path.parent.name for path in paths]
-        there = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-        raise NotInStore(f"{self.folder}: {found}; there: {there or 'none'}")
+        some = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+        raise NotInStore(f"{self.folder}: {found}; there: {some or 'none'}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
@@ -168,7 +173,7 @@ class RunStore:
         wanted = set(map(bytes, keys))
         return sum(
             may_have_seen(folder, name, wanted)
-            for folder in self.folder.glob("*")
+            for folder in folders(self.folder)
             for name in known_evaluations(folder)
         )
 
@@ -187,12 +192,12 @@ class RunStore:
         """Read every file of every run; return what is wrong with each, by its folder's name."""
         pull(self.folder)
         listed = listed_evaluations(self.folder)
-        folders = run_folders(self.folder)
-        return {f"run {path.name}": list(self._findings(path, listed)) for path in folders}
+        paths = run_folders(self.folder)
+        return {f"run {path.name}": list(self._findings(path, listed)) for path in paths}
 
     def _findings(self, folder: Path, listed: dict[str, int]) -> Iterator[str]:
         try:
-            if not (folder / "run.json").exists():
+            if not status(folder / "run.json"):
                 raise NotInStore(f"{folder}: run.json is gone; train again")
             stored = self.read(folder.name)
             pull(folder / "model")  # it may be another by now than the one that was used here
@@ -217,4 +222,4 @@ class RunStore:
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the folders of runs, whole or not, below the folder of all runs."""
-    return [path for path in sorted(folder.glob("*")) if _RUN_FOLDER.match(path.name)]
+    return [path for path in folders(folder) if _RUN_FOLDER.match(path.name)]

@@ -35,6 +35,8 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+# A part that is empty, a dot or two, or what no file system takes.
+_LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\x00")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
 _roots: set[str] = set()
 
@@ -62,10 +64,18 @@ def within(root: Path, name: str) -> Path:
     and parts of more than 255 bytes. Names are data: whoever made the store may have chosen them.
     """
     parts = name.split("/")
-    plain = all(part not in {"", ".", ".."} and len(os.fsencode(part)) < 256 for part in parts)
-    if not plain or _UNSAFE.search(name):
+    too_long = any(len(os.fsencode(part)) > 255 for part in parts)
+    if too_long or leads_out(name) or _UNSAFE.search(name):
         raise UnsafeName(f"{root}: {name!r} is no name of a file in a store; it is not used")
     return root.joinpath(*parts)
+
+
+def leads_out(name: str) -> bool:
+    """Tell whether a name, as one that a user gave a file, is no path below the folder it is of.
+
+    So is one that is absolute, or has a part that is `..`, `.` or empty.
+    """
+    return _LEADS_OUT.search(name) is not None
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -93,6 +103,12 @@ def create(path: Path) -> BufferedRandom:
     with entered(path.parent) as folder, named_errors(path):
         descriptor = os.open(path.name, _CREATE, 0o666, dir_fd=folder)
     return os.fdopen(descriptor, "w+b")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Create a file with this content, as in a draft; raises FileExistsError."""
+    with create(path) as file:
+        file.write(content)
 
 
 def open_lock(path: Path) -> tuple[BufferedRandom, bool]:
@@ -131,7 +147,10 @@ def is_folder(path: Path) -> bool:
 def irregular_file(path: Path, about: os.stat_result, expected: str) -> IrregularFile:
     """Return the error that says what is found where something else is expected."""
     kind = _KINDS.get(stat.S_IFMT(about.st_mode), "something else")
-    return IrregularFile(f"{path}: expected {expected}, found {kind}; move it out of the store")
+    fix = "move it out of the store"
+    if stat.S_ISLNK(about.st_mode):
+        fix = "links in a store are not followed: put what it leads to in its place, or mount it there"
+    return IrregularFile(f"{path}: expected {expected}, found {kind}; {fix}")
 
 
 def _checked(path: Path, folder: int, flags: int) -> int:

@@ -27,10 +27,13 @@ def make_one_folder(path: Path) -> bool:
         try:
             os.mkdir(path.name, dir_fd=folder)
         except FileExistsError:
-            found = os.stat(path.name, dir_fd=folder, follow_symlinks=not is_inside(path))
-            if not stat.S_ISDIR(found.st_mode):
-                raise irregular_file(path, found, "a folder") from None
-            return False
+            outside = not is_inside(path)
+            about = os.stat(path.name, dir_fd=folder, follow_symlinks=outside)
+            if stat.S_ISDIR(about.st_mode):
+                return False
+            if outside:
+                raise
+            raise irregular_file(path, about, "a folder") from None
     return True
 
 
@@ -57,7 +60,11 @@ def opened_folder(path: Path) -> Iterator[int]:
 def rename(source: Path, target: Path) -> None:
     """Rename what is at `source`, a link itself where it is one, to a name in another folder."""
     with entered(source.parent) as old, entered(target.parent) as new, named_errors(source):
-        os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        try:
+            os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        except IsADirectoryError:  # a file does not replace a folder
+            about = os.stat(target.name, dir_fd=new, follow_symlinks=False)
+            raise irregular_file(target, about, "a file") from None
 
 
 def remove(path: Path, *, missing_ok: bool = True) -> None:
@@ -95,14 +102,14 @@ def regular_files(folder: Path, ending: str = "") -> list[Path]:
     """Return the files in a folder whose names end so; what is no regular file is logged."""
     return [
         path
-        for path, about in _scanned(folder)
+        for path, about in entries(folder)
         if path.name.endswith(ending) and _is(path, about, stat.S_IFREG)
     ]
 
 
 def folders(folder: Path) -> list[Path]:
     """Return the folders in a folder; links to others are logged, and not among them."""
-    return [path for path, about in _scanned(folder) if _is(path, about, stat.S_IFDIR)]
+    return [path for path, about in entries(folder) if _is(path, about, stat.S_IFDIR)]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -142,7 +149,8 @@ def irregular(folder: Path) -> list[str]:
         return [str(error)]
 
 
-def _scanned(folder: Path) -> list[tuple[Path, os.stat_result]]:
+def entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Return what `scan` does; a folder that is a link is logged, and empty."""
     try:
         return scan(folder)
     except IrregularFile as error:

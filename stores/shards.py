@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
 from stores.keys import Keys, Rows, Views, identities
 from stores.mirror import at_address
 from stores.recipe import Recipe
-from stores.safe_files import open_regular
+from stores.safe_files import note_root, open_regular
+from stores.safe_folders import folders
 from stores.shard_structure import (
     ALIGNMENT,
     NO_SHARD,
@@ -72,7 +74,10 @@ class Shard:
         """
         shape = (len(self.keys), *self.shape)
         try:
-            return np.memmap(path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+            with open_regular(path) as file:
+                return np.memmap(file, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
+        except StoreError:
+            raise
         except ValueError as error:
             raise CorruptStore(f"shard {self.digest[:12]}…: cannot be mapped: {error}") from error
 
@@ -159,7 +164,7 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
     with _opened(path) as file:
         if text_attribute(file, "recipe") != recipe.to_json():
             raise CorruptStore(f"{path}: the shard belongs to another recipe than its folder")
-        size = path.stat().st_size
+        size = file.id.get_filesize()
         check_structure(file, recipe, size=size)
         features, keys, views = file["features"], file["key"][:], file["view"][:]
         rows = features[:]
@@ -193,18 +198,24 @@ def recipe_in(path: Path) -> Recipe:
 def recipe_folders(store: Path) -> list[Path]:
     """Return the folders of a store's recipes, at an address also those without `recipe.json`."""
     there = at_address(store / "features") or ()
-    folders = {path.parents[1] for path in there if path.parent.name == "shards"}
-    return sorted(folders | {path for path in store.glob("features/*") if path.is_dir()})
+    remote = {path.parents[1] for path in there if path.parent.name == "shards"}
+    return sorted(remote.union(folders(note_root(store) / "features")))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     with open_regular(path) as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != path.stem:
-        raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
+        if digest != path.stem:
+            raise CorruptStore(f"shard {path.stem[:12]}…: the file's digest is {digest[:12]}…")
+        with _as_hdf5(path, content) as file:
+            yield file
+
+
+@contextmanager
+def _as_hdf5(path: Path, content: BufferedReader) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(content, "r") as file:
             version = version_attribute(file)
             if version > SHARD_VERSION:
                 raise NewerFormat(

@@ -19,10 +19,12 @@ from stores.garbage import Garbage, aged, collect, drafts
 from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
-from stores.mirror import files_in, half_published, is_store, local_shard, pull, shown
+from stores.mirror import PARTS, files_in, half_published, is_store, local_shard, pull, shown
 from stores.recipe import read_recipe, write_recipe
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
+from stores.safe_files import read_text, status
+from stores.safe_folders import folders, irregular, walk
 from stores.shards import recipe_folders, recipe_in
 from tasks.errors import InputError
 from tasks.retrying import RETRIED
@@ -67,14 +69,15 @@ def verify(store: Path) -> dict[str, list[str]]:
     found |= RunStore(store).verify()
     for kept in unfinished(store):
         found[f"fine-tuning {kept.folder.name}"] = kept.verify()
-    return found
+    odd = {part: irregular(store / part) for part in PARTS if status(store / part)}
+    return found | {f"what is no file in {part}": said for part, said in odd.items() if said}
 
 
 def reindex(store: Path) -> dict[str, int]:
     """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
     check_exists(store)
     for folder in recipe_folders(store):
-        if not (folder / "recipe.json").exists():
+        if not status(folder / "recipe.json"):
             _restore_recipe(folder)
     return {str(features.recipe): features.reindex() for features in _all_features(store)}
 
@@ -91,9 +94,9 @@ def collect_garbage(
         )
     )
     seen = {features.folder / "tmp" for features in recipes}
-    folders = [path for path in store.glob("**/tmp") if path not in seen]
+    below = [path for path, _ in walk(store) if path.name == "tmp" and path not in seen]
     found += collect(
-        chain.from_iterable(drafts(path, grace_seconds) for path in folders), delete=delete
+        chain.from_iterable(drafts(path, grace_seconds) for path in below), delete=delete
     )
     found += collect(_half_published(store, grace_seconds), delete=delete)
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
@@ -189,9 +192,12 @@ def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 
 
 def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
-    for path in sorted(store.glob("engines/*/*/agreement.json")):
+    models = (model for kind in folders(store / "engines") for model in folders(kind))
+    for path in (model / "agreement.json" for model in models):
+        if not status(path):
+            continue
         try:
-            made_by = json.loads(path.read_text())["identity"]["versions"]
+            made_by = json.loads(read_text(path))["identity"]["versions"]
             outdated = made_by != {name: version(name) for name in made_by}
         except (ValueError, KeyError, TypeError, AttributeError, PackageNotFoundError):
             outdated = True

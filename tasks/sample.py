@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from stores.publish import publish_folder
+from stores.safe_files import is_folder
 
 NAME = "digits"
 
@@ -18,7 +19,7 @@ def write_sample(folder: Path) -> Path:
     Digits, UCI Machine Learning Repository, 1998; values from 0 to 16.
     """
     target = folder / NAME
-    if target.is_dir():
+    if is_folder(target):
         return target
     from sklearn.datasets import load_digits
 

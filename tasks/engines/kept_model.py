@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from stores.checksums import json_digest
-from stores.errors import CorruptStore
+from stores.errors import CorruptStore, StoreError
 from stores.json_files import ABSURD, as_record, read_object
-from stores.safe_files import is_file, open_regular, status
+from stores.safe_files import is_file, open_regular, status, write_new
 from stores.safe_folders import remove
 from tasks.agreement import Agreement
 
@@ -35,7 +35,7 @@ def write_record(folder: Path, identity: dict[str, Any], figures: dict[str, Any]
         "sha256": {name: _digest(folder / name) for name in MODEL_FILES},
     }
     text = json.dumps(about | {"digest": json_digest(about)}, indent=2)
-    (folder / _RECORD).write_text(text)
+    write_new(folder / _RECORD, text.encode())
 
 
 def has_record(folder: Path, identity: dict[str, Any]) -> bool:
@@ -61,7 +61,7 @@ def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | N
         log.warning(
             "%s: the converted model is damaged (%s); it is converted again", folder, reason
         )
-    with suppress(OSError):
+    with suppress(OSError, StoreError):
         remove(folder)
     return None
 

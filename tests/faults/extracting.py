@@ -12,6 +12,7 @@ import stat
 from dataclasses import dataclass
 
 import stores.features
+import stores.publish
 from stores import FeatureStore, Manifest
 from stores.index import Index
 

@@ -16,6 +16,7 @@ from stores.manifest import (
     datasets,
     manifest_path,
 )
+from stores.safe_files import leads_out
 from stores.tables import read_table, table_bytes
 from tests.stores.samples import few, flip, in_child, snapshot
 from tests.stores.test_publish import other_process
@@ -26,7 +27,7 @@ with dataset_lock(sys.argv[1], "pets"):
     print("held", flush=True); input()
 """
 _names = st.text(st.characters(codec="utf-8"), min_size=1)
-_paths = _names.filter(lambda path: path[0] != "/" and ".." not in path.split("/"))
+_paths = _names.filter(lambda path: not leads_out(path))
 
 
 def entry(path, content=b"", **changes):

@@ -128,6 +128,7 @@ def _told_by_names(
 
 def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...]) -> Layout:
     """Return the layout of folders that give splits; those that are not given are drawn."""
+    given = dict(sorted(given.items(), key=lambda item: SPLITS.index(item[1])))
     kinds = set(given.values())
     drawn = kinds == {"train"}
     layout = _classes_of(folder, {top: None if drawn else split for top, split in given.items()})

@@ -147,7 +147,9 @@ def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
     return {
         file.path: there[file.path]
         for file in listing.files
-        if file.path in there and _is_known(there[file.path], file, previous, listing)
+        if file.is_image
+        and file.path in there
+        and _is_known(there[file.path], file, previous, listing)
     }
 
 

@@ -173,6 +173,16 @@ def test_a_newer_manifest_is_refused_and_stays(tmp_path):
     assert snapshot(tmp_path) == before
 
 
+def test_a_manifest_of_format_1_is_read(tmp_path):
+    PETS.write(tmp_path)
+    path = manifest_path(tmp_path, "pets")
+    table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
+    first = {name: value for name, value in about.items() if name not in {"layout", "notes"}}
+    assert len(first) == len(about) - 2
+    path.write_bytes(table_bytes(table, kind="manifest", version=1, metadata=first))
+    assert Manifest.read(tmp_path, "pets") == PETS
+
+
 def test_reading_writes_nothing(tmp_path):
     PETS.write(tmp_path)
     before = snapshot(tmp_path)

@@ -71,7 +71,7 @@ def test_the_one_folder_of_class_folders_is_the_data_set(tmp_path, places, top):
 def test_what_is_not_plain_to_see_is_noted(tmp_path):
     tree(tmp_path / "pets", "seg_train", "seg_test", "seg_pred!")
     splits, unlabelled = find_layout(tmp_path / "pets").notes
-    assert splits == "seg_test/ is test, seg_train/ is train, validation is drawn from train"
+    assert splits == "seg_train/ is train, seg_test/ is test, validation is drawn from train"
     assert "seg_pred/ has no class folders, and its 1 images are left out" in unlabelled
     assert f"python -m flows.predict RUN {tmp_path / 'pets' / 'seg_pred'}" in unlabelled
     assert find_layout(tree(tmp_path / "a", "train", "validation", "test")).notes == ()
@@ -139,8 +139,8 @@ def test_splits_of_other_classes_are_refused(tmp_path):
     tree(tmp_path, "train")
     tree(tmp_path, "test", classes=("Cat", "dog"))
     message = refusal(tmp_path)
-    assert "test/ and train/ must hold the same class folders" in message
-    assert "'Cat' and 'cat' differ in case only" in message
+    assert "train/ and test/ must hold the same class folders" in message
+    assert "'cat' and 'Cat' differ in case only" in message
 
 
 def test_given_folders_are_taken_and_the_others_left_out_with_a_note(tmp_path):

@@ -139,8 +139,8 @@ def test_a_data_set_given_another_folder_by_name_becomes_that_folder(folder, sto
 def test_a_folder_that_changes_while_it_is_listed_is_tried_again(folder, store, monkeypatch):
     listed = ingest_module.list_folder
 
-    def list_and_add(folder):
-        listing = listed(folder)
+    def list_and_add(folder, layout):
+        listing = listed(folder, layout)
         write(folder / "cat" / "new.png", small_png(99))
         return listing
 

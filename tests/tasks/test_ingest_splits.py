@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 
+from tasks import ingest as ingest_module
+from tasks import listing as listing_module
 from tasks.ingest import ingest
 from tasks.splits import SplitRule
-from tests.tasks.images import small_png, write, write_classes
-from tests.tasks.ingested import by_path, split_of_keys
+from tests.tasks.images import grow_old, small_png, write, write_classes
+from tests.tasks.ingested import by_path, refusal, split_of_keys
 
 
 @pytest.fixture
@@ -90,3 +92,67 @@ def test_a_fifth_of_validation_becomes_test_where_there_is_none(tmp_path, store)
     write(folder / "validation" / "cat" / "new.png", small_png(9999))
     after = ingest(folder, store=store).manifest
     assert split_of_keys(after).items() >= split_of_keys(manifest).items()
+
+
+def test_a_fifth_of_train_becomes_validation_where_only_test_is_given(tmp_path, store):
+    folder = three_folders(tmp_path / "pets", "training_set", "test_set")
+    manifest = ingest(folder, store=store).manifest
+    assert manifest.classes == ("cat", "dog")
+    assert manifest.counts()["cat"] == {"train": 8, "validation": 2, "test": 10}
+    tested = {e.path for e in manifest.entries if e.split == "test"}
+    assert {path.split("/")[0] for path in tested} == {"test_set"}
+    write(folder / "training_set" / "cat" / "new.png", small_png(9999))
+    after = ingest(folder, store=store).manifest
+    assert split_of_keys(after).items() >= split_of_keys(manifest).items()
+    other = ingest(folder, store=store, rule=SplitRule(validation_split=0.5)).manifest
+    assert other.counts()["dog"] == {"train": 5, "validation": 5, "test": 10}
+
+
+def test_what_was_said_of_the_layout_is_remembered(tmp_path, store):
+    folder = three_folders(tmp_path / "pets", "2019", "2020")
+    grow_old()
+    assert "2019/ and 2020/ hold the same folders" in refusal(folder, store)
+    manifest = ingest(folder, store=store, layout="train=2019,test=2020").manifest
+    assert manifest.layout == "train=2019,test=2020"
+    assert manifest.counts()["cat"] == {"train": 8, "validation": 2, "test": 10}
+    again = ingest(folder, store=store)
+    assert (again.manifest, again.read) == (manifest, 0)
+    swapped = ingest(folder, store=store, layout="train=2020,test=2019")
+    assert swapped.read == 0
+    assert swapped.manifest.counts() == manifest.counts()
+    assert swapped.manifest.digest != manifest.digest
+    assert ingest(folder, store=store, layout="classes").manifest.classes == ("2019", "2020")
+    assert ingest(folder, store=store).manifest.classes == ("2019", "2020")
+    assert "give --layout" in refusal(folder, store, layout="auto")
+
+
+def test_folders_pooled_as_train_are_split_as_one(tmp_path, store):
+    folder = three_folders(tmp_path / "pets", "fold_0", "fold_1")
+    manifest = ingest(folder, store=store, layout="train=fold_0,train=fold_1").manifest
+    assert manifest.counts()["cat"] == {"train": 13, "validation": 3, "test": 4}
+
+
+def test_a_wrapped_folder_gives_the_splits_of_an_unwrapped_one(tmp_path, store):
+    plain = ingest(write_classes(tmp_path / "pets"), store=store).manifest
+    write_classes(tmp_path / "archive" / "PetImages")
+    wrapped = ingest(tmp_path / "archive", store=store).manifest
+    assert wrapped.digest == plain.digest
+    assert wrapped.notes == ("the class folders are those of PetImages/",)
+    assert not plain.notes
+
+
+def test_images_in_a_hidden_folder_leave_a_data_set_that_had_them(tmp_path, store, monkeypatch):
+    folder = write_classes(tmp_path / "pets")
+    write(folder / "cat" / ".ipynb_checkpoints" / "1-checkpoint.png", small_png(777))
+    grow_old()
+    with monkeypatch.context() as before:
+        for module in (ingest_module, listing_module):
+            before.setattr(module, "is_hidden", lambda _: False)
+        assert len(ingest(folder, store=store).manifest.of_status("accepted")) == 11
+    manifest = ingest(folder, store=store).manifest
+    assert len(manifest.of_status("accepted")) == 10
+    assert {e.path for e in manifest.of_status("ignored")} == {
+        "cat/.ipynb_checkpoints/1-checkpoint.png"
+    }
+    assert "left out: 1, for one in cat/.ipynb_checkpoints/" in manifest.summary()["notes"][0]
+    assert ingest(folder, store=store).manifest == manifest

@@ -41,10 +41,12 @@ def read_auth_string(home: Path) -> str | None:
             f"{path}, the auth string of Prefect's servers, cannot be opened ({error.strerror}; "
             f"expected a regular file, not a link): {_FIX}"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if fault := _fault(os.fstat(descriptor)):
             raise InputError(f"{path}, the auth string of Prefect's servers, {fault}: {_FIX}")
-        content = file.read(_MAX_BYTES).decode(errors="replace")
+        content = os.read(descriptor, _MAX_BYTES).decode(errors="replace")
+    finally:
+        os.close(descriptor)
     if not _FORM.fullmatch(content):
         raise InputError(
             f"{path}: expected gargalo:TOKEN, received {len(content)} other characters: {_FIX}"

@@ -7,10 +7,15 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME
+
+from flows.auth_string import read_auth_string
 
 START_SECONDS = 120
 
@@ -26,6 +31,24 @@ class PrefectServer:
         others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         self.environment = others | own
         self._process = None
+
+    @property
+    def auth_string(self):
+        return read_auth_string(Path(self.environment["PREFECT_HOME"]))
+
+    @property
+    def settings(self):
+        """Return the settings with which a client in this process gets in."""
+        return {
+            PREFECT_API_URL: self.environment["PREFECT_API_URL"],
+            PREFECT_HOME: self.environment["PREFECT_HOME"],
+            PREFECT_API_AUTH_STRING: self.auth_string,
+        }
+
+    def post(self, path, **content):
+        """Return what the server answers to a request, whose content is JSON."""
+        address = f"{self.environment['PREFECT_API_URL']}{path}"
+        return httpx.post(address, json=content, auth=tuple(self.auth_string.split(":")))
 
     def start(self):
         # A process's events go to the server that it met first, even when that is gone.

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import temporary_settings
 
 from tests.prefect_server import PrefectServer, running_server, task_states
 
@@ -126,11 +126,7 @@ class Deployed:
 
     @contextmanager
     def client(self):
-        settings = {
-            PREFECT_API_URL: self.environment["PREFECT_API_URL"],
-            PREFECT_HOME: self.environment["PREFECT_HOME"],
-        }
-        with temporary_settings(settings), get_client(sync_client=True) as client:
+        with temporary_settings(self.server.settings), get_client(sync_client=True) as client:
             yield client
 
 

@@ -6,12 +6,7 @@ from pkgutil import resolve_name
 import numpy as np
 import pytest
 from PIL import Image
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_HOME,
-    PREFECT_LOGGING_TO_API_ENABLED,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.command_line import command_line
 from flows.finetune import diverged
@@ -23,23 +18,23 @@ FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_sai
 
 
 @pytest.fixture(scope="session")
-def prefect_environment(tmp_path_factory):
-    """A real Prefect server on a free loopback port, and the environment that leads to it."""
+def server(tmp_path_factory):
+    """A real Prefect server on a free loopback port."""
     with running_server(tmp_path_factory.mktemp("prefect")) as server:
-        yield server.environment
+        yield server
 
 
 @pytest.fixture
-def prefect_settings(prefect_environment):
+def prefect_environment(server):
+    """The environment that leads to the server."""
+    return server.environment
+
+
+@pytest.fixture
+def prefect_settings(server):
     """Lead this process's flows to the server."""
-    with temporary_settings(
-        {
-            PREFECT_API_URL: prefect_environment["PREFECT_API_URL"],
-            PREFECT_HOME: prefect_environment["PREFECT_HOME"],
-            # Its worker would outlive the server, and try to reach it for a minute.
-            PREFECT_LOGGING_TO_API_ENABLED: False,
-        }
-    ):
+    # Its worker would outlive the server, and try to reach it for a minute.
+    with temporary_settings(server.settings | {PREFECT_LOGGING_TO_API_ENABLED: False}):
         yield
 
 

@@ -2,7 +2,6 @@ import socket
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from stores.mirror import mirror_of
@@ -58,13 +57,12 @@ def test_what_one_machine_made_another_does_not_make_again(
     assert not list(tmp_path.glob("memory:*"))
 
 
-def test_the_address_is_what_is_shown(run_json, photos, address, prefect_environment):
+def test_the_address_is_what_is_shown(run_json, photos, address, server):
     summary = run_json("pipeline", photos, "--store", address, *HEAD)
     (record,) = (mirror_of(address) / "runs").glob(f"{summary['train']['run'][:16]}/run.json")
     assert f'"store": "{address}"' in record.read_text()
     assert f"--store={address}" in Path(summary["report"]).read_text()
-    asked = f"{prefect_environment['PREFECT_API_URL']}/flow_runs/filter"
-    (last,) = httpx.post(asked, json={"limit": 1, "sort": "START_TIME_DESC"}).json()
+    (last,) = server.post("/flow_runs/filter", limit=1, sort="START_TIME_DESC").json()
     assert last["parameters"]["parameters"]["store"] == address
 
 

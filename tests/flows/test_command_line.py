@@ -5,7 +5,7 @@ import sys
 import httpx
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.command_line import command_line
 
@@ -121,16 +121,34 @@ def test_who_reads_no_further_is_no_error(photos, prefect_environment):
     assert process.wait(timeout=60) == 1
 
 
-def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run):
+@pytest.mark.parametrize(
+    ("source", "fix"),
+    [
+        ("environment", "or unset PREFECT_API_URL"),
+        ("profile", "`prefect config unset` PREFECT_API"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run, monkeypatch, source, fix):
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        monkeypatch.delenv("PREFECT_API_URL", raising=False)
+        if source == "environment":
+            monkeypatch.setenv("PREFECT_API_URL", address)
         with temporary_settings({PREFECT_API_URL: address}):
             code, _, errors = run("maintain", "stats")
     assert code == 1
     assert f"Failed to reach API at {address}" in errors
-    assert "unset PREFECT_API_URL" in errors
+    assert fix in errors
     assert errors.count("\n") == 1
+
+
+def test_a_server_with_another_auth_string_is_one_line_and_exit_code_2(run):
+    with temporary_settings({PREFECT_API_AUTH_STRING: "somebody:else"}):
+        code, _, errors = run("maintain", "stats")
+    assert (code, errors.count("\n")) == (2, 1), errors
+    assert "refuses the auth string" in errors
+    assert "set PREFECT_API_AUTH_STRING" in errors
 
 
 def test_an_error_that_an_interrupt_led_to_is_an_interrupt(monkeypatch, capfd):

@@ -1,6 +1,5 @@
 """Flows over a store that a team shares."""
 
-import httpx
 import pytest
 
 from flows.parameters import FeatureParameters
@@ -74,15 +73,14 @@ def test_a_layer_that_is_none_is_a_mistake_of_one_line(run, photos):
 
 
 def test_credentials_in_the_address_of_a_layer_come_to_no_server(
-    run, photos, prefect_environment, tmp_path, monkeypatch
+    run, photos, server, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / "cache"))
     code, output, errors = run("extract", photos, "--read-through", "s3://key:se/cret@bucket")
     assert code == 2
     assert "belong in the environment" in errors
     assert errors.count("\n") == 1
-    asked = f"{prefect_environment['PREFECT_API_URL']}/flow_runs/filter"
-    assert "se/cret" not in output + errors + httpx.post(asked, json={"limit": 200}).text
+    assert "se/cret" not in output + errors + server.post("/flow_runs/filter", limit=200).text
 
 
 def test_what_is_as_usual_is_not_told_and_a_store_by_its_address():

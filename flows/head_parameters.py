@@ -69,8 +69,9 @@ class TrainParameters(FeatureParameters):
     epochs: Count | None = Field(None, description="Epochs of the dense head [default: 20].")
     patience: Count | None = Field(
         None,
-        description="End after so many epochs without a better validation loss, and take the best "
-        "epoch [default: all epochs, and the last].",
+        description="End after N epochs without a better loss, and take the best epoch. The loss "
+        "is that of a fifth of the training images, which are set aside for it: validation only "
+        "measures [default: all epochs, and the last].",
     )
     head_batch_size: Count | None = Field(
         None, description="Batch size of the dense head [default: 32]."

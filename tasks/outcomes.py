@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stores.manifest import Images
 from stores.run import Run
 from stores.runs import RunStore
-from tasks.heads import Failed, specification
+from tasks.heads import Failed
 from tasks.heads.examples import Fold
 from tasks.metrics import metrics_of
 from tasks.plans import PlannedRun
@@ -75,7 +75,7 @@ def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> R
         dataset_digest=planned.manifest.digest,
         fingerprint=planned.recipe.fingerprint,
         classes=planned.manifest.classes,
-        head=specification(planned.head),
+        head=planned.specification,
         seed=planned.seed,
         metrics=metrics,
         parameters=planned.parameters,

@@ -28,13 +28,18 @@ class PlannedRun:
     finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained too
 
     @property
+    def specification(self) -> dict[str, Any]:
+        """The head as the run's record has it."""
+        return specification(self.head, fine_tuned=bool(self.finetuning))
+
+    @property
     def id(self) -> str:
         """The run's id, known before it is trained."""
         return run_id(
             dataset_digest=self.manifest.digest,
             fingerprint=self.recipe.fingerprint,
             classes=self.manifest.classes,
-            head=specification(self.head),
+            head=self.specification,
             seed=self.seed,
             folds=self.folds,
             finetuning=self.finetuning,

@@ -87,6 +87,8 @@ class Kind:
     scores: Literal["probability", "margin"]
     random: bool = False  # whether the seed decides the head: otherwise all seeds are one trial
     version: int = 1  # raised when the same specification comes out as another head
+    # By how much the version is ahead for some specifications, where only these changed.
+    revised: Callable[[Any], int] = lambda _head: 0
     # How many heads like one, on so many features and classes, are worth training at once.
     together: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1
 
@@ -97,8 +99,12 @@ def find_kind(name: str) -> Kind:
     return kind
 
 
-def specification(head: Head) -> dict[str, Any]:
-    """Return a head as what a run's identity and record hold: plain JSON values."""
+def specification(head: Head, *, fine_tuned: bool = False) -> dict[str, Any]:
+    """Return a head as what a run's identity and record hold: plain JSON values.
+
+    How a head was trained by itself concerns no fine-tuning: there its version is the kind's.
+    """
     fields = asdict(head)  # type: ignore[call-overload]  # Protocol cannot say "a dataclass"
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
-    return plain | {"version": find_kind(head.kind).version}
+    kind = find_kind(head.kind)
+    return plain | {"version": kind.version + (0 if fine_tuned else kind.revised(head))}

@@ -36,7 +36,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
     ) -> None:
         self.head = head
         self.seed = seed
-        # Held out, stratified, where there is a patience that has to be measured on something.
+        # Set aside, stratified, where there is a patience: what it looks at is not learned from.
         self.validation_fraction = validation_fraction
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002  as theirs
@@ -100,7 +100,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         return self.head_.scores(rows)
 
     def _fold(self, labels: NDArray[np.int64], *, stops: bool) -> Fold:
-        validation = np.zeros(len(labels), np.bool_)
+        everything, stopping = np.ones(len(labels), np.bool_), np.zeros(len(labels), np.bool_)
         if stops:
             _, held_out = train_test_split(
                 np.arange(len(labels)),
@@ -108,5 +108,5 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
                 stratify=labels,
                 random_state=self.seed,
             )
-            validation[held_out] = True
-        return Fold(~validation, validation)
+            stopping[held_out] = True
+        return Fold(everything, ~everything, stopping if stops else None)

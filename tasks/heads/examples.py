@@ -87,10 +87,19 @@ class StoredStream:
 
 @dataclass(frozen=True)
 class Fold:
-    """Which examples a head learns from, and which it is only measured on."""
+    """Which examples a head learns from, and which it is only measured on.
+
+    What ends a training must not measure it too: a head with a patience does not learn from
+    `stopping`, a part of `train`, and its patience looks at nothing else.
+    """
 
     train: Chosen
     validation: Chosen
+    stopping: Chosen | None = None
+
+    def learned(self, *, stops: bool) -> Chosen:
+        """Return what a head learns from; `stops`: it has a patience."""
+        return self.train & ~self.stopping if stops and self.stopping is not None else self.train
 
 
 @dataclass(frozen=True)
@@ -106,12 +115,14 @@ class Examples:
         """Return the features of all examples, or of the chosen, flattened, in memory."""
         return np.concatenate([flat(rows) for _, rows in self.stream.ordered(chosen)])
 
-    def scaler(self, fold: Fold, *, standardize: bool = True) -> "StandardScaler":
-        """Return what centres features by a fold's training examples, and standardises them."""
+    def scaler(
+        self, fold: Fold, *, standardize: bool = True, stops: bool = False
+    ) -> "StandardScaler":
+        """Return what centres features by what a head learns from, and standardises them."""
         from sklearn.preprocessing import StandardScaler
 
         scaler = StandardScaler(with_std=standardize)
-        for _, rows in self.stream.ordered(fold.train):
+        for _, rows in self.stream.ordered(fold.learned(stops=stops)):
             scaler.partial_fit(flat(rows))
         return scaler
 

@@ -12,6 +12,8 @@ from tasks.heads.dense.objective import Measured, Objective
 from tasks.heads.dense.optimizers import OPTIMIZERS
 from tasks.heads.dense.specification import DenseHead
 
+STOPPING = "stopping_"  # begins the names of what is measured on the examples that end a training
+
 
 class _Best(NamedTuple):
     loss: float
@@ -66,7 +68,7 @@ class Company:
         self._start = np.array([head.learning_rate for head in heads])
         self._cosine = np.array([head.schedule == "cosine" for head in heads])
         self._l2 = np.array([head.l2 for head in heads], np.float32)[:, np.newaxis, np.newaxis]
-        self._train, self._validation = _Sums(len(heads)), _Sums(len(heads))
+        self._begin_sums()
 
     @property
     def is_done(self) -> bool:
@@ -88,16 +90,23 @@ class Company:
         self._steps += 1
 
     def validate(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Look at some of the validation rows."""
+        """Measure the heads on some of the validation rows."""
+        self._validation.add(self._measured(inputs, labels), len(labels))
+
+    def watch(self, inputs: Values, labels: NDArray[np.int64]) -> None:
+        """Measure the heads on some of the rows that end their training."""
+        self._stopping.add(self._measured(inputs, labels), len(labels))
+
+    def _measured(self, inputs: Values, labels: NDArray[np.int64]) -> Measured:
         with np.errstate(all="ignore"):
-            measured = self._objective.measure(self._networks.logits(inputs), labels)
-        self._validation.add(measured, len(labels))
+            return self._objective.measure(self._networks.logits(inputs), labels, weighted=False)
 
     def end_epoch(self) -> None:
         """Note what the epoch came to, and let go of the heads that are finished."""
         with np.errstate(all="ignore"):
             penalties = self._penalties()
-        measured = {"": self._train.means(), "val_": self._validation.means()}
+        sums = {"": self._train, "val_": self._validation, STOPPING: self._stopping}
+        measured = {prefix: some.means() for prefix, some in sums.items()}
         finished = np.zeros(len(self._numbers), np.bool_)
         for row, number in enumerate(self._numbers.tolist()):
             epoch = {}
@@ -109,19 +118,25 @@ class Company:
             finished[row] = self._finish(row, number)
         if finished.any():
             self._select(~finished)
-        self._train, self._validation = _Sums(len(self._numbers)), _Sums(len(self._numbers))
+        self._begin_sums()
+
+    def _begin_sums(self) -> None:
+        self._train, self._validation, self._stopping = (
+            _Sums(len(self._numbers)) for _ in range(3)
+        )
 
     def _finish(self, row: int, number: int) -> bool:
         """Note the outcome of a head that is finished, and tell whether it is."""
         history, patience = self._histories[number], self._patience[number]
-        losses = [history[-1]["loss"], history[-1].get("val_loss", 0.0)]
+        losses = [value for name, value in history[-1].items() if name.endswith("loss")]
         if not np.isfinite(losses).all():
             reason = _diverged(self._heads[number], history)
             self.outcomes[number] = Outcome({}, history, failure=reason)
             return True
-        best = self._best[number]
-        if patience is not None and (best is None or losses[1] < best.loss):
-            best = self._best[number] = _Best(losses[1], len(history), self._networks.weights(row))
+        # Without examples that could end it, a head is trained for all its epochs.
+        best, loss = self._best[number], history[-1].get(f"{STOPPING}loss")
+        if patience is not None and loss is not None and (best is None or loss < best.loss):
+            best = self._best[number] = _Best(loss, len(history), self._networks.weights(row))
         gave_up = best and len(history) - best.epoch >= (patience or 0)
         if gave_up or len(history) == self._ends[number]:
             weights = best.weights if best else self._networks.weights(row)

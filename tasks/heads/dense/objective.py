@@ -35,9 +35,14 @@ class Objective:
         """Go on with some of the heads."""
         self._smoothing, self._weights = self._smoothing[rows], self._weights[rows]
 
-    def measure(self, logits: Values, labels: NDArray[np.int64]) -> Measured:
-        """Compare logits (heads, n, outputs) with labels (n,)."""
-        weights = self._weights[:, labels, np.newaxis]
+    def measure(
+        self, logits: Values, labels: NDArray[np.int64], *, weighted: bool = True
+    ) -> Measured:
+        """Compare logits (heads, n, outputs) with labels (n,).
+
+        Class weights are for what is learned from: Keras's `fit` validates without them.
+        """
+        weights = self._weights[:, labels, np.newaxis] if weighted else np.float32(1)
         smoothing = self._smoothing[:, np.newaxis, np.newaxis]
         if self.binary:
             targets = labels[:, np.newaxis] * (1 - smoothing) + smoothing / 2

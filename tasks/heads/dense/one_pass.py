@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Example
     StoppedEarly where whoever waits for it does so no more.
     """
     cohorts = _cohorts(candidates, examples)
-    measured = np.logical_or.reduce([fold.validation for fold in examples.folds])
     training, epoch = list(cohorts), 0
     while training:
         for chunk, (positions, rows) in enumerate(examples.stream.shuffled(epoch)):
@@ -33,14 +32,26 @@ def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Example
                 stop_if_asked()
         for cohort in training:
             cohort.learn_rest()
-        if measured.any():
-            for positions, rows in examples.stream.ordered(measured):
-                for cohort in training:
-                    cohort.validate(positions, flat(rows))
+        _measure(training, examples)
         training = [cohort for cohort in training if not cohort.end_epoch()]
         epoch += 1
     outcomes = dict(pair for cohort in cohorts for pair in cohort.outcomes())
     return [outcomes[number] for number in range(len(candidates))]
+
+
+def _measure(training: "Sequence[_Cohort]", examples: Examples) -> None:
+    """Measure all heads on the examples of their own fold that they do not learn from."""
+    folds = examples.folds
+    held_out = np.logical_or.reduce([fold.validation for fold in folds])
+    if held_out.any():
+        for positions, rows in examples.stream.ordered(held_out):
+            for cohort in training:
+                cohort.validate(positions, flat(rows))
+    if any(cohort.stops for cohort in training):
+        stopping = [fold.stopping for fold in folds if fold.stopping is not None]
+        for positions, rows in examples.stream.ordered(np.logical_or.reduce(stopping)):
+            for cohort in training:
+                cohort.watch(positions, flat(rows))
 
 
 def architecture_of(head: DenseHead, inputs: int, outputs: int) -> Architecture:
@@ -49,17 +60,19 @@ def architecture_of(head: DenseHead, inputs: int, outputs: int) -> Architecture:
 
 
 class _Cohort:
-    """The companies that learn from the same batches: of a fold, seed, batch size and scaling."""
+    """The companies that learn from the same batches: of a fold, seed, batch size and so on."""
 
     def __init__(
         self,
-        key: tuple[int, int, int, bool],
+        key: "_Key",
         examples: Examples,
         scaling: Weights,
         companies: list[tuple[list[int], Company]],  # with the numbers of their candidates
     ) -> None:
-        fold, self._seed, self._size, _ = key
-        self._fold: Fold = examples.folds[fold]
+        self._seed, self._size = key.seed, key.batch_size
+        self._fold: Fold = examples.folds[key.fold]
+        self._learned = self._fold.learned(stops=key.stops)
+        self.stops = key.stops and self._fold.stopping is not None and self._fold.stopping.any()
         self._labels, self._scaling, self._companies = examples.labels, scaling, companies
         self._training = [company for _, company in companies]
         self._positions = np.empty(0, np.int64)  # of a batch that is not full yet
@@ -69,7 +82,7 @@ class _Cohort:
         self, positions: Positions, rows: NDArray[np.float32], *, draw: tuple[int, int]
     ) -> None:
         """Take in examples, in an order of the draw's own, and learn from each full batch."""
-        mine = np.flatnonzero(self._fold.train[positions])
+        mine = np.flatnonzero(self._learned[positions])
         np.random.default_rng((self._seed, *draw)).shuffle(mine)
         positions, rows = positions[mine], self._scaled(rows[mine])
         if len(self._positions):
@@ -91,6 +104,16 @@ class _Cohort:
             rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
             for company in self._training:
                 company.validate(rows, labels)
+
+    def watch(self, positions: Positions, rows: NDArray[np.float32]) -> None:
+        """Measure the heads that have a patience on the examples that may end them."""
+        if not self.stops or self._fold.stopping is None:
+            return
+        mine = self._fold.stopping[positions]
+        if mine.any():
+            rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
+            for company in self._training:
+                company.watch(rows, labels)
 
     def end_epoch(self) -> bool:
         """Let go of the heads that are finished; tell whether all are."""
@@ -119,21 +142,35 @@ class _Cohort:
         return np.asarray((rows - self._scaling["mean"]) / self._scaling["scale"])
 
 
+class _Key(NamedTuple):
+    """What candidates share that learn from the same batches."""
+
+    fold: int
+    seed: int
+    batch_size: int
+    standardize: bool
+    stops: bool  # it has a patience, and does not learn from the examples that end it
+
+
+def _key(candidate: Candidate[DenseHead]) -> _Key:
+    head, stops = candidate.head, candidate.head.patience is not None and not candidate.epochs
+    return _Key(candidate.fold, candidate.seed, head.batch_size, head.standardize, stops)
+
+
 def _cohorts(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[_Cohort]:
-    together: dict[tuple[int, int, int, bool], list[int]] = defaultdict(list)
+    together: dict[_Key, list[int]] = defaultdict(list)
     for number, candidate in enumerate(candidates):
-        head = candidate.head
-        together[candidate.fold, candidate.seed, head.batch_size, head.standardize].append(number)
-    scaled = {fold for fold, _, _, standardize in together if standardize}
-    scalings = {fold: _scaling(examples, examples.folds[fold]) for fold in scaled}
+        together[_key(candidate)].append(number)
+    scaled = {(key.fold, key.stops) for key in together if key.standardize}
+    scalings = {(fold, stops): _scaling(examples, fold, stops=stops) for fold, stops in scaled}
     width = examples.stream.width
     cohorts = []
     for key, numbers in together.items():
-        fold, _, _, standardize = key
-        labels = examples.labels[examples.folds[fold].train]
+        labels = examples.labels[examples.folds[key.fold].learned(stops=key.stops)]
         images_a_class = np.bincount(labels, minlength=examples.classes)
         companies = _companies(candidates, numbers, width, images_a_class)
-        cohorts.append(_Cohort(key, examples, scalings[fold] if standardize else {}, companies))
+        scaling = scalings[key.fold, key.stops] if key.standardize else {}
+        cohorts.append(_Cohort(key, examples, scaling, companies))
     return cohorts
 
 
@@ -164,6 +201,6 @@ def _companies(
     ]
 
 
-def _scaling(examples: Examples, fold: Fold) -> Weights:
-    scaler = examples.scaler(fold)
+def _scaling(examples: Examples, fold: int, *, stops: bool) -> Weights:
+    scaler = examples.scaler(examples.folds[fold], stops=stops)
     return {"mean": scaler.mean_.astype(np.float32), "scale": scaler.scale_.astype(np.float32)}

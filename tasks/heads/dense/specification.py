@@ -36,6 +36,7 @@ class DenseHead:
     label_smoothing: Share = 0.0
     class_weights: ClassWeights = "none"
     batch_norm: bool = False  # between a hidden layer and its activation
-    patience: Count | None = None  # epochs without a better validation loss; then the best is taken
+    # Epochs without a better loss of the images set aside for it; then the best is taken.
+    patience: Count | None = None
     standardize: bool = False  # features, by the training images' mean and deviation
     kind: Literal["dense"] = "dense"

@@ -104,7 +104,22 @@ def _together(head: DenseHead, width: int, classes: int) -> int:
     return max(1, min(_MOST_TOGETHER, _PARAMETERS_TOGETHER // sum(map(math.prod, shapes))))
 
 
+def _revised(head: DenseHead) -> int:
+    """Return 1 for what came out otherwise before.
+
+    A patience looked at the validation images, and val_loss was weighted by class_weights.
+    """
+    return int(head.patience is not None or head.class_weights != "none")
+
+
 # Version 1 had all seeds see the examples in the same order.
 KIND = Kind(
-    DenseHead, _train, _load, scores="probability", random=True, version=2, together=_together
+    DenseHead,
+    _train,
+    _load,
+    scores="probability",
+    random=True,
+    version=2,
+    revised=_revised,
+    together=_together,
 )

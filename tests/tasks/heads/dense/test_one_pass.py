@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.features import FeatureStore
+from tasks.folds import fold_numbers, stopping_part
 from tasks.heads import Candidate
 from tasks.heads.dense.company import Company
 from tasks.heads.dense.networks import first_weights
@@ -32,9 +33,10 @@ def examples(classes=3, count=60, width=6, seed=0):
     ), labels
 
 
-def fold(count=60):
-    train = np.arange(count) % 4 > 0
-    return Fold(train, ~train)
+def fold(count=60, stopping=False):
+    places = np.arange(count)
+    train = places % 4 > 0
+    return Fold(train, ~train, places % 8 == 1 if stopping else None)
 
 
 def train(candidates, classes=3, folds=None, stream=MemoryStream):
@@ -157,7 +159,7 @@ CANDIDATES = st.builds(Candidate, HEADS, seed=st.integers(0, 2), fold=st.integer
 @few
 @given(st.lists(CANDIDATES, min_size=1, max_size=12))
 def test_company_changes_nothing(candidates):
-    folds = [fold(), Fold(~fold().train, fold().train)]
+    folds = [fold(stopping=True), Fold(~fold().train, fold().train)]
     for candidate, together in zip(candidates, train(candidates, folds=folds), strict=True):
         (alone,) = train([candidate], folds=folds)
         assert alone.history == together.history
@@ -167,12 +169,89 @@ def test_company_changes_nothing(candidates):
 
 def test_patience_ends_a_head_and_takes_its_best_epoch():
     asked = replace(HEAD, learning_rate=0.3, epochs=60, patience=3)
-    (outcome,) = train([Candidate(asked, seed=0)])
-    losses = [epoch["val_loss"] for epoch in outcome.history]
+    (outcome,) = train([Candidate(asked, seed=0)], folds=[fold(stopping=True)])
+    losses = [epoch["stopping_loss"] for epoch in outcome.history]
     best = int(np.argmin(losses)) + 1
     assert len(losses) == best + 3 < 60
-    (until_then,) = train([Candidate(replace(asked, epochs=best, patience=None), seed=0)])
+    learned = Fold(fold(stopping=True).learned(stops=True), fold().validation)
+    shorter = Candidate(replace(asked, epochs=best, patience=None), seed=0)
+    (until_then,) = train([shorter], folds=[learned])
     np.testing.assert_array_equal(outcome.weights["kernel_0"], until_then.weights["kernel_0"])
+
+
+@pytest.mark.parametrize("about", [{}, {"standardize": True}, {"class_weights": "balanced"}])
+def test_validation_measures_and_decides_nothing(about):
+    """The kind: early stopping is measured on the images that stopped it."""
+    asked = Candidate(replace(HEAD, learning_rate=0.3, epochs=60, patience=2, **about), seed=0)
+    features, labels = examples()
+    split = fold(stopping=True)
+    swapped = labels.copy()
+    swapped[split.validation] = (labels[split.validation] + 1) % 3
+    first, second = (
+        train_together([asked], Examples(MemoryStream(features), some, 3, [split]))[0]
+        for some in (labels, swapped)
+    )
+    np.testing.assert_array_equal(first.weights["kernel_0"], second.weights["kernel_0"])
+    assert first.history[0]["val_loss"] != second.history[0]["val_loss"]
+    assert len(first.history) == len(second.history) < 60
+
+
+def test_what_ends_a_training_is_not_learned_from():
+    asked = Candidate(replace(HEAD, patience=2), seed=0)
+    features, labels = examples()
+    split = fold(stopping=True)
+    features[split.stopping] = np.nan
+    (outcome,) = train_together([asked], Examples(MemoryStream(features), labels, 3, [split]))
+    assert np.isfinite(outcome.history[0]["loss"])
+    assert np.isnan(outcome.history[0]["stopping_loss"])
+
+
+def test_where_nothing_can_be_set_aside_a_head_is_trained_for_all_epochs():
+    asked = Candidate(replace(HEAD, epochs=9, patience=1, learning_rate=0.3), seed=0)
+    nothing = replace(fold(), stopping=np.zeros(60, bool))
+    (outcome,) = train([asked], folds=[nothing])
+    assert (len(outcome.history), outcome.epochs) == (9, 9)
+
+
+def test_class_weights_are_for_what_is_learned_from():
+    """Keras's `fit` validates without them."""
+    features, labels = examples()
+    labels[:40] = 0
+    about = Examples(MemoryStream(features), labels, 3, [fold()])
+    asked = Candidate(replace(HEAD, class_weights="balanced", epochs=1), seed=0)
+    (outcome,) = train_together([asked], about)
+    held_out = fold().validation
+    said = TrainedDense(HEAD, outcome.weights).scores(features[held_out])
+    plain = -np.log(said[np.arange(held_out.sum()), labels[held_out]]).mean()
+    assert outcome.history[0]["val_loss"] == pytest.approx(plain, rel=1e-5)
+
+
+def random_labels(seed, count, folds):
+    """Return the accuracy on held-out images of heads that stopped early, on random labels."""
+    rng = np.random.default_rng(seed)
+    features, labels = rng.normal(size=(4 * count, 16)).astype("f4"), rng.integers(0, 2, 4 * count)
+    keys = rng.integers(0, 256, (4 * count, 32), dtype=np.uint8)
+    numbers = (
+        fold_numbers(keys, labels, 5) if folds else np.minimum(np.arange(4 * count) // count, 1)
+    )
+    held_out = [numbers == n for n in range(5 if folds else 1)]
+    parts = [Fold(~some, some, stopping_part(keys, labels, ~some)) for some in held_out]
+    head = DenseHead(
+        output="logit", patience=10, epochs=60, learning_rate=0.03, batch_size=4 * count
+    )
+    about = Examples(MemoryStream(features), labels, 2, parts)
+    outcomes = train_together([Candidate(head, 0, n) for n in range(len(parts))], about)
+    right = [
+        TrainedDense(head, outcome.weights).scores(features[some]).argmax(1) == labels[some]
+        for outcome, some in zip(outcomes, held_out, strict=True)
+    ]
+    return np.concatenate(right).mean()
+
+
+@pytest.mark.parametrize(("count", "folds", "draws"), [(30, 0, 400), (100, 0, 120), (30, 5, 60)])
+def test_a_head_that_stopped_early_on_random_labels_is_reported_as_guessing(count, folds, draws):
+    reported = [random_labels(seed, count, folds) for seed in range(draws)]
+    assert np.mean(reported) == pytest.approx(0.5, abs=0.01)  # what fresh images give
 
 
 def test_a_head_that_is_told_to_ends_after_so_many_epochs_whatever_its_patience():

@@ -141,9 +141,7 @@ def test_what_would_be_misread_or_cost_too_much_is_refused_undecoded(tmp_path, n
 
 
 @pytest.mark.parametrize(("side", "count", "refused"), [(3000, 40, False), (9000, 40, True)])
-def test_scans_are_bounded_by_the_pixels_that_each_passes_over(
-    file, undecoded, side, count, refused
-):
+def test_scans_are_bounded_by_pixels(file, undecoded, side, count, refused):
     progressive = every_kind()["progressive.jpg"]
     place = progressive.index(b"\xff\xc2")
     size = struct.pack(">HH", side, side)

@@ -114,7 +114,7 @@ def tell_predict(summary: dict[str, Any]) -> str:
     )
     if passed_over := summary["passed_over"]:
         lines.append(
-            f"{many(sum(passed_over.values()), 'other file')} and folders were not predicted: "
+            f"{sum(passed_over.values())} other files and folders were not predicted: "
             f"{in_words(passed_over)}; expected {', '.join(KERAS_ENDINGS)}"
         )
     lines += _own_images(summary["in_its_dataset"])

@@ -27,14 +27,17 @@ def read_image(path: Path | str) -> bytes:
     """
     # Without waiting for whoever writes into a pipe; of a regular file it means nothing.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise InputError(f"{kind_of_file(about.st_mode)}, expected a regular file")
         if about.st_size <= LARGEST_BYTES:
-            content = file.read(LARGEST_BYTES + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(LARGEST_BYTES + 1)
             if len(content) <= LARGEST_BYTES:
                 return content
+    finally:
+        os.close(descriptor)
     raise InputError(
         f"refused before decoding: a file of {about.st_size} bytes, expected at most "
         f"{LARGEST_BYTES // 1_000_000} MB; scale the image down"

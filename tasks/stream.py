@@ -30,6 +30,9 @@ _FILES_FAULT = {
     errno.ELOOP,
     errno.EACCES,
     errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.ENXIO,  # a socket
+    errno.ENODEV,
 }
 
 

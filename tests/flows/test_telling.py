@@ -1,6 +1,6 @@
 import pytest
 
-from flows.telling import tell_ingest, tell_maintain
+from flows.telling import tell_ingest, tell_maintain, tell_predict
 from flows.telling_leaks import tell_leaks
 from flows.telling_runs import tell_pipeline
 
@@ -69,6 +69,27 @@ def test_a_class_that_a_split_lacks_is_told():
     assert "  no validation image of 'dog': no head is chosen by it" in lines
     assert "  no test image of 'dog': no head is tested on it" in lines
     assert not any("no train image" in line for line in lines)
+
+
+def test_remarks_are_told_by_their_count():
+    about = {"remark": "CMYK: converted to RGB", "images": 24, "example": "cat/1.jpg"}
+    told = tell_ingest(INGESTED | {"remark_counts": [about]})
+    assert told.splitlines()[-1] == (
+        "  remark: 24 images: CMYK: converted to RGB (for one, 'cat/1.jpg')"
+    )
+
+
+def test_what_predict_passed_over_is_told():
+    said = {"path": "a.png", "predicted": "cat", "score": 1.0, "reason": ""}
+    counts = {"images": 1, "counts": {"cat": 1}, "computed": 1, "cached": 0, "rejected": 0}
+    files = {"output": None, "grid": None, "passed_over": {".webp": 10, ".txt": 2}}
+    told = tell_predict(
+        {"predictions": [said], "seconds": 1.0, "in_its_dataset": None} | counts | files
+    )
+    assert told.splitlines()[-1] == (
+        "12 other files and folders were not predicted: 10 .webp, 2 .txt; expected .bmp, .gif, "
+        ".jpeg, .jpg, .png"
+    )
 
 
 def test_a_pipeline_tells_a_rejected_file_once():

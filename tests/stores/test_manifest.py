@@ -249,7 +249,20 @@ def test_the_summary_tells_what_is_left_out():
     ]
     assert summary["ignored"] == [{"path": "dog/7.webp", "reason": ".webp"}]
     assert [told["path"] for told in summary["remarks"]] == ["cat/copy of 1.jpg"]
+    assert [(about["images"], about["example"]) for about in summary["remark_counts"]] == [
+        (1, "cat/copy of 1.jpg")
+    ]
     assert summary["absent"] == 1
+
+
+def test_remarks_are_counted_whatever_their_numbers():
+    reasons = ["animated, 3 frames: the first is used", "", "animated, 5 frames: the first is used"]
+    reasons.append("CMYK: converted to RGB; animated, 3 frames: the first is used")
+    entries = [entry(str(n), reason=reason) for n, reason in enumerate(reasons)]
+    assert manifest(*entries).summary()["remark_counts"] == [
+        {"remark": "animated, N frames: the first is used", "images": 3, "example": "0"},
+        {"remark": "CMYK: converted to RGB", "images": 1, "example": "3"},
+    ]
 
 
 def test_a_data_set_is_held_against_another_process(tmp_path):

@@ -159,6 +159,30 @@ def every_kind():
     }
 
 
+@cache
+def refused_images():
+    """Return images by file name that are refused, each by its header or what it unpacks to."""
+    values = pixels(0)
+    grey = values[..., 0]
+    masked = {"bits": 32, "compression": 3, "header": 108, "masks": masks(0, 1, 2, 3)}
+    header = struct.pack(">IIBBBBB", 10, 10, 8, 2, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    zeros = b"".join(packer.compress(bytes(2**20)) for _ in range(200)) + packer.flush()
+    return {
+        "palette.bmp": encoded(Image.fromarray(values).quantize(256), "BMP"),
+        "rle.bmp": bmp(grey, bits=8, compression=1, palette=grey_palette()),
+        "masks.bmp": bmp(values, **masked),
+        "os2.bmp": bmp(values, header=12),
+        "avif.jpg": b"\0\0\0\x1cftypavif" + bytes(40),
+        "jpeg-xl.png": b"\xff\x0a" + bytes(40),
+        "jpeg-xl-boxes.jpg": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40),
+        "tiff.png": encoded(values, "TIFF"),
+        "large.png": bomb(14_000),
+        "packed.png": png_of_chunks(header, zeros),
+        "scans.jpg": many_scans(encoded(values, "JPEG", progressive=True), 600),
+    }
+
+
 @st.composite
 def damaged(draw, *endings):
     """Draw the bytes of an image of some endings: cut short, overwritten, or with some left out.

@@ -5,13 +5,18 @@ import struct
 import time
 
 import pytest
-from PIL import Image
 
 from tasks import pixels
 from tasks.examine import LARGEST_PIXELS, Examined, examine
 from tests.stores.samples import in_child
-from tests.tasks.images import bomb, every_kind, small_png, write
-from tests.tasks.images import pixels as photograph
+from tests.tasks.images import (
+    bomb,
+    every_kind,
+    many_scans,
+    refused_images,
+    small_png,
+    write,
+)
 
 KINDS = every_kind()
 
@@ -125,10 +130,33 @@ def test_a_file_that_is_gone_is_rejected_without_a_key(tmp_path):
     assert examined == Examined(None, "rejected", "cannot be read: No such file or directory")
 
 
-@pytest.mark.parametrize(("mode", "status"), [("P", "rejected"), ("L", "accepted")])
-def test_colours_that_tensorflow_takes_for_grey_values_are_refused(tmp_path, mode, status):
-    image = Image.fromarray(photograph(0)).convert(mode)
-    image.save(tmp_path / "image.bmp")
-    examined = examine(tmp_path / "image.bmp")
-    assert examined.status == status
-    assert ("save it as PNG" in examined.reason) == (status == "rejected")
+@pytest.mark.parametrize("name", refused_images())
+def test_what_would_be_misread_or_cost_too_much_is_refused_undecoded(tmp_path, name, undecoded):
+    began = time.process_time()
+    examined = examine(write(tmp_path / name, refused_images()[name]))
+    assert time.process_time() - began < 2
+    assert examined.status == "rejected"
+    assert examined.reason.startswith(("refused before", "a BMP", "cannot be decoded: "))
+    assert any(way in examined.reason for way in ("save it", "scale it"))
+
+
+@pytest.mark.parametrize(("side", "count", "refused"), [(3000, 40, False), (9000, 40, True)])
+def test_scans_are_bounded_by_pixels(file, undecoded, side, count, refused):
+    progressive = every_kind()["progressive.jpg"]
+    place = progressive.index(b"\xff\xc2")
+    size = struct.pack(">HH", side, side)
+    content = progressive[: place + 5] + size + progressive[place + 9 :]
+    if refused:
+        assert (
+            "a JPEG of 49 scans of 9000×9000 pixels"
+            in examine(file(many_scans(content, count))).reason
+        )
+    else:
+        with pytest.raises(AssertionError, match="are decoded"):
+            examine(file(many_scans(content, count)))
+
+
+def test_an_embedded_thumbnail_is_no_scan(file):
+    thumbnails = b"\xff\xe2" + struct.pack(">H", 2 + 2000) + b"\xff\xda" * 1000
+    content = KINDS["rgb.jpg"]
+    assert examine(file(content[:2] + thumbnails + content[2:])).status == "accepted"

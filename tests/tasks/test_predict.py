@@ -12,6 +12,8 @@ import pytest
 from stores.features import FeatureStore
 from stores.runs import RunStore
 from tasks.errors import InputError, WeightsError
+from tasks.examine import examine
+from tasks.exported import ExportedModel, predict_by
 from tasks.find_images import find_images
 from tasks.heads.choices import make_head
 from tasks.plans import PlannedRun
@@ -20,7 +22,7 @@ from tasks.tables import write_table
 from tasks.train import train
 from tests.stores.samples import flip
 from tests.tasks.extraction import extract, write_folder, write_image, write_old_folder
-from tests.tasks.images import every_kind, write
+from tests.tasks.images import every_kind, refused_images, write
 
 
 @pytest.fixture
@@ -158,14 +160,18 @@ def test_a_recipe_that_is_gone_is_said(extracted, run, store):
         load_classifier(run, store=store)
 
 
-def test_a_place_without_images_is_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no image in it"):
-        find_images([tmp_path / "empty"])
-    with pytest.raises(InputError, match="no such file or folder"):
-        find_images([tmp_path / "none"])
-    with pytest.raises(InputError, match="no image is named"):
-        find_images([])
+def test_predict_refuses_what_ingest_refuses(run, store, tmp_path):
+    for name, content in refused_images().items():
+        write(tmp_path / "new" / name, content)
+    os.mkfifo(tmp_path / "new/camera.jpg")
+    write_image(tmp_path / "new/good.png", seed=8)
+    paths = find_images([tmp_path / "new"]).paths
+    expected = {str(path): examine(path).reason for path in paths}
+    told = {one.path: one.reason for one in said(paths, run, store)}
+    assert told == expected
+    assert [path.name for path in paths if not expected[str(path)]] == ["good.png"]
+    model = ExportedModel(lambda contents: np.zeros((len(contents), 2)), ("a", "b"), "margin")
+    assert {one.path: one.reason for one in predict_by(paths, model)} == expected
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])

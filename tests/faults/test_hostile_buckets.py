@@ -12,10 +12,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFile
 
 from stores import FeatureStore
+from stores.addresses import folder_name
 from stores.errors import StoreError, StoreRefused
 from stores.layers import read_layers, remember_layers
 from stores.mirror import mirror_of, pull, store_path
-from stores.remote import folder_name, remote_of
+from stores.remote import remote_of
 from tests.faults.hostile import COMMANDS, fill
 from tests.s3_server import BUCKET, environment, running_s3
 from tests.stores.samples import RECIPE, a_store, objects, some_keys
@@ -158,17 +159,16 @@ def test_a_store_does_not_say_that_it_is_a_mirror(address, home, tmp_path):
     put(evil, "datasets/pets/manifest.parquet")
     store = tmp_path / folder_name(evil)
     fill(store)
-    (store / "remote.json").write_text(about)
-    features = next((store / "features").iterdir())
-    inner = features.rename(features.parent / folder_name(evil))
-    (inner / "remote.json").write_text(about)
-    inner.rename(features)
+    inner = store / "features" / folder_name(evil)
+    inner.mkdir()
+    for folder in (store, inner):
+        (folder / "remote.json").write_text(about)
     for command in COMMANDS.values():
         try:
             command(store, tmp_path / "own")
         except StoreError:
             continue
-    assert remote_of(store / "features") is remote_of(features / "shards") is None
+    assert remote_of(store / "features") is remote_of(inner / "shards") is None
     assert objects(mirror_of(evil)) == ["datasets/pets/manifest.parquet"]
 
 

@@ -2,13 +2,14 @@
 
 Prefect's API runs whatever a request asks for, as the worker's user. So each server that this
 project starts wants `gargalo:TOKEN` with every request (HTTP basic authentication). The file that
-holds it is readable by its owner alone, and the string is sent to this machine alone.
+holds it is readable by its owner alone, and the string is sent to this user's servers alone.
 """
 
 import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from tasks.errors import InputError
 FILE_NAME = "gargalo-auth-string"
 _FORM = re.compile(r"gargalo:[\w-]{40,}\n?")
 _MAX_BYTES = 1000  # far more than one has
+_TCP_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTEN = "0A"
+_TRUSTED = {0}  # root reads the file anyway
 _FIX = (
     "delete it, and the next server makes another; or set PREFECT_SERVER_API_AUTH_STRING and "
     "PREFECT_API_AUTH_STRING to a string of your own"
@@ -85,6 +89,28 @@ def is_on_this_machine(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def may_receive(url: str) -> bool:
+    """Return whether a URL leads to a server on this machine that is not another user's.
+
+    On Linux, which shows who listens; elsewhere any server on this machine may.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return is_on_this_machine(url) and _listening_users(port) <= _TRUSTED | {os.geteuid()}
+
+
+def _listening_users(port: int) -> set[int]:
+    """Return the users who listen on a TCP port of this machine: proc_net(5)."""
+    users = set()
+    for table in _TCP_TABLES:
+        with suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                _, address, _, state, _, _, _, user, *_ = line.split()
+                if state == _LISTEN and int(address.rpartition(":")[2], 16) == port:
+                    users.add(int(user))
+    return users
 
 
 def _fault(status: os.stat_result) -> str:

@@ -2,8 +2,11 @@
 
 import os
 
+from tasks.errors import InputError
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_SCHEMES = {"http", "https", "socks5", "socks5h"}  # httpx's
 
 
 def prepare_environment() -> None:
@@ -11,9 +14,20 @@ def prepare_environment() -> None:
 
     What the user excludes from a proxy already stays excluded. Without a proxy nothing is
     excluded: on macOS `no_proxy` alone would hide the system's own settings.
+
+    Raises:
+        InputError: A proxy is of a kind that Prefect's client does not know, and would fail on.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Prefect's SDK; its server has a setting for it
-    if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
+    names = [each for name in _PROXIES for each in (name, name.upper()) if os.environ.get(each)]
+    for name in names:
+        scheme, separator, _ = os.environ[name].partition("://")
+        if separator and scheme.lower() not in _SCHEMES:
+            raise InputError(
+                f"{name}: expected a proxy as http://HOST:PORT or socks5://HOST:PORT, received "
+                f"{scheme}://…: correct it, or unset it"
+            )
+    if names:
         os.environ.update(_exclusions())
 
 

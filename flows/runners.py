@@ -78,6 +78,7 @@ class Runner:
             "n_workers": LOCAL_WORKERS,
             "threads_per_worker": 1,
             "dashboard_address": None,
+            "security": True,  # TLS: other users of this machine stay out
             "env": {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},  # the server is told
         }
         own = {"address": self.address} if self.address else {"cluster_kwargs": local}

@@ -20,7 +20,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.auth_string import is_on_this_machine, make_auth_string, read_auth_string
+from flows.auth_string import make_auth_string, may_receive, read_auth_string
 from flows.environment import prepare_environment
 from stores.publish import nearest_there
 from tasks.errors import InputError
@@ -76,13 +76,13 @@ def _with_origins(port: int) -> dict[Any, Any]:
 def _authentication(url: str | None) -> Mapping[Any, str | None]:
     """Return the auth string for the server at a URL; a temporary one, without, gets the same.
 
-    What the user has set comes first. The auth string of this machine stays on it.
+    What the user has set comes first. The string of this home goes to this user's servers alone.
     """
     home, given = PREFECT_HOME.value(), PREFECT_API_AUTH_STRING.value()
     if not url:
         own = PREFECT_SERVER_API_AUTH_STRING.value() or given or make_auth_string(home)
         return {PREFECT_SERVER_API_AUTH_STRING: own, PREFECT_API_AUTH_STRING: own}
-    if not is_on_this_machine(url):
+    if not may_receive(url):
         own = read_auth_string(home) if given else None
         return {PREFECT_API_AUTH_STRING: None} if given and given == own else {}
     return {PREFECT_API_AUTH_STRING: given or read_auth_string(home)}

@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextvars import copy_context
 from typing import IO
 
 import httpx
@@ -22,6 +24,7 @@ from flows import ends_with_parent
 _POLL_SECONDS = 0.1
 _ATTEMPTS = 3  # for another program may take the free port first
 _PORT_TAKEN = "address already in use"
+_RESTARTS = 3
 # As in Prefect's own SubprocessASGIServer: no pages, no schedules, one app in the process.
 _EPHEMERAL = {
     "PREFECT_UI_ENABLED": "0",
@@ -31,7 +34,14 @@ _EPHEMERAL = {
 
 
 class TemporaryServer(SubprocessASGIServer):
-    """The one temporary server of a process, which Prefect finds as `SubprocessASGIServer()`."""
+    """The one temporary server of a process, which Prefect finds as `SubprocessASGIServer()`.
+
+    Where it is killed while flows run, as by a machine that is short of memory, another takes its
+    port and its database; clients try again for a minute.
+    """
+
+    _starting = threading.Lock()
+    _stopping = False
 
     def start(self, timeout: int | None = None) -> None:
         """Start the server and return when it answers.
@@ -40,8 +50,13 @@ class TemporaryServer(SubprocessASGIServer):
             ConnectionError: It ended first.
             TimeoutError: It does not answer in PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.
         """
-        if self.running:
-            return
+        with self._starting:
+            if not self.running:
+                self._start(timeout)
+                self._watch()
+
+    def _start(self, timeout: int | None) -> None:
+        self._stopping = False
         seconds = timeout or PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
         atexit.register(self.stop)
         with tempfile.TemporaryFile() as output:
@@ -57,10 +72,27 @@ class TemporaryServer(SubprocessASGIServer):
 
     def stop(self) -> None:
         """End the server."""
+        self._stopping = True
         process = self.server_process
         super().stop()
-        if process and process.stdin:
-            process.stdin.close()
+        if process:
+            _close_input(process)
+
+    def _watch(self) -> None:
+        """Start the server again where it ends by itself."""
+
+        def watch() -> None:
+            for _ in range(_RESTARTS):
+                ended = self.server_process
+                if ended:
+                    ended.wait()
+                if not ended or self._stopping:
+                    return
+                self.server_process = self._start_process(subprocess.DEVNULL)
+                _close_input(ended)
+
+        # The settings of now, which are the flow's; and SIGINT stays blocked.
+        threading.Thread(target=copy_context().run, args=(watch,), daemon=True).start()
 
     def find_available_port(self) -> int:
         """Return a free port of the loopback interface."""
@@ -69,7 +101,7 @@ class TemporaryServer(SubprocessASGIServer):
             port: int = free.getsockname()[1]
             return port
 
-    def _start_process(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start_process(self, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         app = ["--factory", "prefect.server.api.server:create_app"]
         place = ["--app-dir", str(prefect.__module_path__.parent), "--host", "127.0.0.1"]
         rest = ["--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
@@ -101,6 +133,11 @@ class TemporaryServer(SubprocessASGIServer):
                     )
                 time.sleep(_POLL_SECONDS)
         return False
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        process.stdin.close()
 
 
 def _last_line(output: IO[bytes]) -> str:

@@ -1,10 +1,18 @@
 import os
+import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from flows.auth_string import FILE_NAME, is_on_this_machine, make_auth_string, read_auth_string
+from flows.auth_string import (
+    FILE_NAME,
+    is_on_this_machine,
+    make_auth_string,
+    may_receive,
+    read_auth_string,
+)
 from tasks.errors import InputError
 
 
@@ -73,3 +81,19 @@ def test_other_content_is_refused(tmp_path, content):
 )
 def test_only_the_loopback_interface_is_this_machine(url, expected):
     assert is_on_this_machine(url) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux shows who listens")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_server_of_another_user_never_gets_it(monkeypatch, family):
+    with socket.socket(family) as listening:
+        listening.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        listening.listen()
+        url = f"http://localhost:{listening.getsockname()[1]}/api"
+        monkeypatch.setattr("os.geteuid", lambda: 4321)  # it is we who are another
+        assert may_receive(url) == (os.getuid() == 0)  # root reads every file
+        monkeypatch.setattr("flows.auth_string._TRUSTED", set())
+        assert not may_receive(url)
+        monkeypatch.setattr("os.geteuid", os.getuid)
+        assert may_receive(url)
+    assert may_receive(url)  # nobody listens

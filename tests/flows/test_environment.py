@@ -2,6 +2,7 @@ import httpx
 import pytest
 
 from flows.environment import prepare_environment
+from tasks.errors import InputError
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 PROXY = "http://127.0.0.1:9"
@@ -55,6 +56,14 @@ def test_both_spellings_keep_their_own(prepared):
     assert environment["NO_PROXY"] == "b.org,localhost,127.0.0.1,::1"
 
 
+@pytest.mark.parametrize("name", ["all_proxy", "HTTP_PROXY"])
+def test_a_proxy_of_an_unknown_kind_is_refused_without_its_password(prepared, name):
+    with pytest.raises(InputError, match=f"^{name}: .*received ftp://…: correct it") as error:
+        prepared(**{name: "ftp://me:secret@proxy:21"})
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 @pytest.mark.parametrize(
     ("url", "direct"),
     [
@@ -64,10 +73,10 @@ def test_both_spellings_keep_their_own(prepared):
         ("https://bucket.s3.amazonaws.com/key", False),
     ],
 )
-def test_prefects_client_goes_directly_to_this_machine_alone(monkeypatch, url, direct):
+def test_prefects_client_goes_directly_to_this_machine_alone(monkeypatch, url, direct, scheme):
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv(name.upper(), "" if name == "no_proxy" else PROXY)
+        monkeypatch.setenv(name.upper(), "" if name == "no_proxy" else f"{scheme}://127.0.0.1:9")
     prepare_environment()
     with httpx.Client() as client:
         chosen = client._transport_for_url(httpx.URL(url))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 
+from flows.runners import Runner
 from stores.features import FeatureStore
 from stores.manifest import Manifest
 from tests.deployments.conftest import write_photos
@@ -107,3 +109,12 @@ def test_a_scheduler_that_is_not_there_is_one_line(run, photos, monkeypatch, sch
 def test_an_address_needs_the_runner(run, photos):
     code, _, errors = run("extract", photos, "--dask-address", "tcp://127.0.0.1:1")
     assert (code, "--dask-address: only with --runner dask" in errors) == (2, True)
+
+
+@pytest.mark.server
+def test_a_cluster_of_its_own_lets_in_nobody_else():
+    with Runner("dask")._dask() as runner:
+        address = runner.client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises(OSError, match=r"closed|timed out|Timed out"):
+            Client(address.replace("tls", "tcp"), timeout=5)

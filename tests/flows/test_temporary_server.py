@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
@@ -40,6 +42,15 @@ print(json.dumps({
     "status": [opened.status_code, closed.status_code],
     "allowed": [r.headers.get("access-control-allow-origin") for r in (opened, closed)],
 }))
+"""
+# Has a temporary server, says where, and waits.
+SERVED = """
+import time
+from flows.server import prefect_server
+from prefect.server.api.server import SubprocessASGIServer
+with prefect_server():
+    print(SubprocessASGIServer().api_url, flush=True)
+    time.sleep(120)
 """
 # Starts a child that ends with its parent, and tells its id.
 PARENT = """
@@ -120,6 +131,31 @@ def test_a_server_ends_with_a_command_that_is_killed(photos, environment, tmp_pa
         finally:
             process.kill()
     assert is_gone(server)
+
+
+def test_a_server_that_is_killed_while_flows_run_is_started_again(environment, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVED], env=environment, cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        first = server_of(process)
+        api = process.stdout.readline().decode().strip()
+        os.kill(first, signal.SIGKILL)
+        assert is_gone(first)
+        assert answers(api)
+        second = server_of(process)
+        assert second != first
+        process.terminate()
+    assert is_gone(second)
+
+
+def answers(api, seconds=90):
+    """Return whether a server answers in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{api}/health", trust_env=False).is_success
+        time.sleep(0.2)
+    return False
 
 
 def server_of(process, seconds=60):

@@ -48,7 +48,7 @@ def _content(path: Path) -> tuple[int, list[str]]:
         about = read_object(path)
         version = about["format"]
         if type(version) is not int:
-            raise TypeError(version)  # noqa: TRY301
+            raise TypeError(version)
         addresses = [] if version > LAYERS_VERSION else about["layers"]
         if not isinstance(addresses, list) or not all(isinstance(a, str) for a in addresses):
             raise TypeError(addresses)

@@ -51,19 +51,24 @@ def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | N
     if status(folder) is None:
         return None
     try:
-        figures, digests = _record(folder, identity)
-        for name in MODEL_FILES:
-            if digests[name] != _digest(folder / name):
-                raise CorruptStore(f"{folder / name}: other bytes than were converted")
-        return figures
+        figures = _checked(folder, identity)
     except (OSError, *ABSURD) as error:
         reason = " ".join(str(error).split())[:200]
-        log.warning(
-            "%s: the converted model is damaged (%s); it is converted again", folder, reason
-        )
+        log.warning("%s: the converted model is damaged: %s; it is converted again", folder, reason)
+    else:
+        return figures
     with suppress(OSError, StoreError):
         remove(folder)
     return None
+
+
+def _checked(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a model whose files are whole; raises OSError, or one of ABSURD."""
+    figures, digests = _record(folder, identity)
+    for name in MODEL_FILES:
+        if digests[name] != _digest(folder / name):
+            raise CorruptStore(f"{folder / name}: other bytes than were converted")
+    return figures
 
 
 def _record(folder: Path, identity: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -108,6 +108,10 @@ def test_matplotlib_is_left_as_it_was():
     drawn(before + DRAW + after + "assert os.environ['MPLBACKEND'] == 'pdf'", MPLBACKEND="pdf")
 
 
+def test_keras_is_imported_whatever_backend_is_set_for_matplotlib():
+    drawn("import tasks.ingest, keras", MPLBACKEND="nonsense", TF_CPP_MIN_LOG_LEVEL="3")
+
+
 def test_a_users_settings_of_matplotlib_change_no_picture_and_break_none(tmp_path):
     settings = ("text.usetex: True", "lines.linewidth: 9", "savefig.format: nonsense")
     settings += ("axes.prop_cycle: cycler('color', ['red'])", "font.family: none such")

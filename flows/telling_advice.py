@@ -33,6 +33,7 @@ def tell_advise(summary: dict[str, Any]) -> str:
         f"{summary['dataset']}: {size}; {_LIKENESS[summary['likeness']]}{certainty}",
         f"  {size}: {many(summary['smallest_class'], 'image')} of train and validation in the "
         f"smallest class; {LARGE:,} and more are large",
+        *(f"  note: {note}" for note in summary["extract"]["notes"]),
         *_found(summary["findings"]),
         *_measured(summary["evidence"]),
         *_wrapped(f"what to do: {method['what']}"),

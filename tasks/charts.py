@@ -8,22 +8,17 @@ from html import escape
 from textwrap import shorten
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from tasks.figures import (
-    Axes,
-    Figure,
-    LogLocator,
-    MaxNLocator,
-    NullLocator,
-    PercentFormatter,
-    default_settings,
-    mpl,
-    to_hex,
-)
+from tasks.figures import default_settings
 from tasks.finetune.specification import FINE_TUNED
 from tasks.metrics import Bin
 

@@ -17,6 +17,7 @@ from tasks.class_names import check_distinct, check_same
 from tasks.errors import InputError
 from tasks.folder_structure import (
     KERAS_ENDINGS,
+    OTHER_PROGRAMS,
     Inside,
     alike_folders,
     class_folders,
@@ -24,7 +25,7 @@ from tasks.folder_structure import (
     is_unlabelled,
     unwrapped,
 )
-from tasks.split_names import Meaning, meaning_of
+from tasks.split_names import Meaning, meaning_of, meanings
 
 AUTO, CLASSES = "auto", "classes"
 _GIVEN = re.compile(f",(?=(?:{'|'.join(SPLITS)})=)")
@@ -82,9 +83,9 @@ def _given_splits(asked: str) -> dict[str, Split]:
 
 
 def _told_by_structure(folder: Path, top: str) -> Layout:
-    names = class_folders(folder / top)
+    names = [name for name in class_folders(folder / top) if name not in OTHER_PROGRAMS]
     inside = {name: inside_of(folder / top / name) for name in names}
-    meant = {name: found for name in names if (found := meaning_of(name))}
+    meant = meanings(names)
     only_folders = [name for name in names if inside[name].folders and not inside[name].images]
     if len(names) == 1 and only_folders:
         deeper = _told_by_structure(folder, os.path.join(top, names[0]))  # noqa: PTH118
@@ -92,10 +93,12 @@ def _told_by_structure(folder: Path, top: str) -> Layout:
             note = f"the class folders are those of {_shown(top, names[0])}"
             plain = set(deeper.tops.values()) == {None} and not deeper.notes
             return replace(deeper, notes=(note,) if plain else deeper.notes)
-    if names == only_folders and (alike := alike_folders(folder / top, names)):
+    mostly = len(only_folders) >= len(names) / 2
+    if mostly and (alike := alike_folders(folder / top, only_folders)):
         loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
         if loosely.keys() != set(names):
-            raise _unclear(folder, top, names, f"{alike[0]}/ and {alike[1]}/ hold the same folders")
+            why = f"{alike[0]}/ and {alike[1]}/ hold the same folders"
+            raise _unclear(folder, top, names, why, splits=inside[alike[0]].folders)
         meant = loosely
     split_like = [name for name in only_folders if name in meant]
     others_hold = any(inside[name].folders for name in names if name not in meant)
@@ -162,11 +165,15 @@ def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _unclear(folder: Path, top: str, names: Sequence[str], why: str) -> InputError:
+def _unclear(
+    folder: Path, top: str, names: Sequence[str], why: str, splits: Sequence[str] = ()
+) -> InputError:
     """Return the error for folders that may be classes or splits, with the flag that settles it."""
     received = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
     fix = "put the images into one folder a class"
-    if any(inside_of(folder / top / name).folders for name in names):
+    if splits and all(map(meaning_of, splits)):  # cat/train, cat/test
+        fix = "put each class below each split, and not the splits below each class"
+    elif any(inside_of(folder / top / name).folders for name in names):
         guess = shlex.quote(",".join(_guessed(folder, top, names)))
         fix = f"give --layout {guess} with the right folders"
     return InputError(

@@ -13,6 +13,8 @@ from tasks.split_names import is_filler
 
 # keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+# Thumbnails of a Synology NAS; what macOS adds to an archive.
+OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
 _MOST_SPLITS = 50  # that anybody has side by side
 
 

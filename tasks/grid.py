@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tasks.examine import examined
-from tasks.figures import Figure, default_settings
+from tasks.figures import default_settings
 from tasks.pictures import UNREADABLE, as_rgb
 
 MOST_SHOWN = 25

@@ -120,6 +120,11 @@ def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest
     try:
         previous = Manifest.read(store, name)
     except NotInStore:
+        if visible(name) != name:
+            raise InputError(
+                f"{name!a} cannot name a data set: it has characters that nobody sees; give "
+                "--dataset with a name of your own"
+            ) from None
         return None
     if previous.folder != str(folder) and not chosen:
         raise InputError(

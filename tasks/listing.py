@@ -10,10 +10,9 @@ from stores.manifest import Split
 from tasks.class_names import NOT_UTF8, refuse_unless_utf8
 from tasks.errors import InputError
 from tasks.folder_layout import AUTO, Layout, find_layout
-from tasks.folder_structure import KERAS_ENDINGS, is_folder
+from tasks.folder_structure import KERAS_ENDINGS, OTHER_PROGRAMS, is_folder
 
 HIDDEN = "in a hidden folder, or one of another program"
-_NOT_OURS = {"@eaDir", "__MACOSX"}  # thumbnails of a Synology NAS; what macOS adds to an archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
 
 def is_hidden(path: str) -> bool:
     """Tell whether a file lies below a folder of another program's: .ipynb_checkpoints, @eaDir."""
-    return any(parent[0] == "." or parent in _NOT_OURS for parent in path.split("/")[:-1])
+    return any(parent[0] == "." or parent in OTHER_PROGRAMS for parent in path.split("/")[:-1])
 
 
 def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What the name of a folder means: a split, a fold, images without labels, or nothing of these."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 Meaning = Literal["train", "validation", "test", "fold", "evaluation", "unlabelled"]
@@ -17,7 +18,7 @@ _WORDS: dict[str, Meaning] = {
 }
 # What may stand beside such a word in the name of a folder: seg_train, TEST_SIMPLE, training_set.
 _FILLERS = {"set", "data", "dataset", "image", "images", "img", "imgs", "seg", "simple", "split"}
-_FILLERS |= {"splits", "folder", "sample", "samples", "part", "full", "final", "a", "b"}
+_FILLERS |= {"single", "splits", "folder", "sample", "samples", "part", "full", "final", "a", "b"}
 # "trainA2" is train, A, 2; "TRAINset" and "trainset" are taken apart by the ending.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _ENDING = re.compile(r"(?<=[a-z])(set|data|images)$")
@@ -28,11 +29,32 @@ def meaning_of(name: str, *, loosely: bool = False) -> Meaning | None:
 
     `loosely`, which wants other evidence, any words may stand beside it: catdog_train.
     """
+    found = {_WORDS[word] for word in _words(name) if word in _WORDS}
+    return found.pop() if len(found) == 1 and (loosely or not _others(name)) else None
+
+
+def meanings(names: Sequence[str]) -> dict[str, Meaning]:
+    """Return what the names of folders side by side mean, of those that mean something.
+
+    Where all of them have the same words beside, and so differ in the split alone, any words may
+    stand there: asl_alphabet_train, asl_alphabet_test.
+    """
+    loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
+    differ_in_that_alone = len({tuple(_others(name)) for name in names}) == 1
+    if len(loosely) == len(names) and differ_in_that_alone and len(set(loosely.values())) > 1:
+        return loosely
+    return {name: found for name in names if (found := meaning_of(name))}
+
+
+def _words(name: str) -> list[str]:
     parts = [part.lower() for part in _PARTS.findall(name)]
-    words = [word for part in parts for word in _ENDING.sub(r" \1", part).split()]
-    found = {_WORDS[word] for word in words if word in _WORDS}
-    others = [w for w in words if w not in _WORDS and w not in _FILLERS and not w.isdigit()]
-    return found.pop() if len(found) == 1 and (loosely or not others) else None
+    return [word for part in parts for word in _ENDING.sub(r" \1", part).split()]
+
+
+def _others(name: str) -> list[str]:
+    """Return the words of a name that mean no split, and are no fillers or numbers."""
+    known = _WORDS.keys() | _FILLERS
+    return [word for word in _words(name) if word not in known and not word.isdigit()]
 
 
 def is_filler(name: str) -> bool:

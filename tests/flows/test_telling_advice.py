@@ -22,6 +22,7 @@ def told(given, *, images=1000):
         "findings": [asdict(finding) for finding in verdict.findings],
         "evidence": asdict(given),
         "method": asdict(recommend(verdict, situation)),
+        "extract": {"notes": ["a folder is left out"]},
     }
     return tell_advise(summary).splitlines()
 
@@ -50,3 +51,7 @@ def test_a_run_that_is_to_be_filled_in_is_explained():
     assert any("flows.finetune RUN" in line for line in lines)
     assert "RUN is the id" in lines[-1]
     assert "RUN" not in " ".join(told(evidence(sureness=0.4), images=999))
+
+
+def test_what_is_left_out_of_the_data_set_is_told():
+    assert "  note: a folder is left out" in told(evidence())

@@ -1,11 +1,17 @@
 """Splits are told from classes by structure and name together, or refused with the fix."""
 
 import shlex
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.errors import InputError
 from tasks.folder_layout import AUTO, CLASSES, find_layout
+from tasks.split_names import meaning_of
+from tests.stores.samples import few
 from tests.tasks.images import write
 
 CATS_AND_DOGS = ("cat", "dog")
@@ -15,7 +21,7 @@ def tree(folder, *places, classes=CATS_AND_DOGS):
     """Write one image a class below each place; one that ends in ! has its image in itself."""
     for place in places:
         for name in [""] if place.endswith("!") else classes:
-            write(folder / place.rstrip("!") / name / "1.png", b"")
+            write(folder / place.removesuffix("!") / name / "1.png", b"")
     return folder
 
 
@@ -41,6 +47,11 @@ def refusal(folder, layout=AUTO):
         (["train2017", "val2017"], {"train2017": "train", "val2017": "validation"}),
         (["TRAIN", "TEST_SIMPLE"], {"TRAIN": "train", "TEST_SIMPLE": "test"}),
         (["pets_train", "pets_test"], {"pets_train": "train", "pets_test": "test"}),
+        (["train", "test", "__MACOSX/train"], {"train": "train", "test": "test"}),
+        (
+            ["dataset/training_set", "dataset/test_set", "dataset/single_prediction!"],
+            {"dataset/training_set": "train", "dataset/test_set": "test"},
+        ),
         (["archive/train", "archive/dev"], {"archive/train": "train", "archive/dev": "validation"}),
         (["seg_train", "seg_test", "seg_pred!"], {"seg_train": "train", "seg_test": "test"}),
         (
@@ -62,6 +73,8 @@ def test_splits_of_any_usual_name_are_recognised(tmp_path, places, tops):
         (["train", "test1!"], "train"),
         (["train", "test/images!"], "train"),
         (["train/train", "test/unknown!"], "train/train"),
+        (["PetImages", "__MACOSX/PetImages"], "PetImages"),
+        (["pets_train/pets_train", "pets_test/pets_test!"], "pets_train/pets_train"),
     ],
 )
 def test_the_one_folder_of_class_folders_is_the_data_set(tmp_path, places, top):
@@ -100,6 +113,23 @@ def test_class_folders_are_classes_whatever_their_names(tmp_path, places, classe
     assert (found.tops, found.classes, found.notes) == ({"": None}, classes, ())
 
 
+names = st.text(st.characters(codec="ascii", exclude_characters="/\0"), min_size=1, max_size=20)
+words = st.sampled_from(["train", "test", "bus", "set", "2019", "Val", "fold", "tube"])
+names |= st.lists(words, min_size=1, max_size=3).map("_".join)
+
+
+@few
+@given(st.sets(names.filter(lambda name: name[0] != "." and name == " ".join(name.split()))))
+def test_folders_with_images_are_classes_unless_names_mean_splits(classes):
+    meant = [name for name in classes if meaning_of(name)]
+    with tempfile.TemporaryDirectory() as top:
+        tree(Path(top), *(f"{name}!" for name in classes))
+        if len(meant) > 1 or (meant and len(classes) == 1):
+            assert "the names" in refusal(Path(top)) or "some names" in refusal(Path(top))
+        else:
+            assert told(Path(top)) == ({"": None}, tuple(sorted(classes)))
+
+
 @pytest.mark.parametrize(
     ("places", "flag"),
     [
@@ -111,6 +141,7 @@ def test_class_folders_are_classes_whatever_their_names(tmp_path, places, classe
         (["2019", "2020"], "train=2019,test=2020"),
         (["control", "test"], "train=control,test=test"),
         (["train", "val!"], "train=train"),
+        (["2019", "2020", "more!"], "train=2019,test=2020"),
         (["part 1", "part 2"], "train=part 1,test=part 2"),
         (["2019/images", "2020/images"], "train=2019/images,test=2020/images"),
     ],
@@ -128,11 +159,20 @@ def test_what_does_not_follow_is_refused_with_the_flag_that_settles_it(tmp_path,
     assert told(tmp_path, CLASSES)[0] == {"": None}
 
 
-@pytest.mark.parametrize("places", [["train!", "test!"], ["fold_0!", "fold_1!"], ["test!"]])
+@pytest.mark.parametrize(
+    "places",
+    [["train!", "test!"], ["fold_0!", "fold_1!"], ["test!"], ["pets_train!", "pets_test!"]],
+)
 def test_splits_without_class_folders_are_refused(tmp_path, places):
     message = refusal(tree(tmp_path, *places))
     assert "put the images into one folder a class" in message
     assert told(tmp_path, CLASSES)[1] == tuple(sorted(place.rstrip("!") for place in places))
+
+
+def test_splits_below_each_class_are_refused(tmp_path):
+    message = refusal(tree(tmp_path, "cat", "dog", classes=("train", "val")))
+    assert "put each class below each split, and not the splits below each class" in message
+    assert told(tmp_path, CLASSES) == ({"": None}, CATS_AND_DOGS)
 
 
 def test_splits_of_other_classes_are_refused(tmp_path):

@@ -126,6 +126,12 @@ def test_another_folder_of_the_same_name_is_refused(folder, store, tmp_path):
     assert Manifest.read(store, "pets") == before
 
 
+def test_a_data_set_has_a_name_that_acts_on_no_terminal(tmp_path, store):
+    folder = write_classes(tmp_path / "pets\x1b[31m")
+    assert "'pets\\x1b[31m' cannot name a data set" in refusal(folder, store)
+    assert ingest(folder, store=store, dataset="pets").manifest.name == "pets"
+
+
 def test_a_data_set_given_another_folder_by_name_becomes_that_folder(folder, store, tmp_path):
     before = ingest(folder, store=store).manifest
     other = write_classes(tmp_path / "other", count=3)

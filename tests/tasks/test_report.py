@@ -238,3 +238,11 @@ def test_importing_it_is_cheap():
         "import sys, tasks.report;assert not {'matplotlib', 'PIL', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_notes_on_the_folder_and_what_was_said_of_its_layout_are_shown(store, manifest, run):
+    told = replace(manifest, notes=("extra/ is left out",), layout="train=a b,test=c")
+    assert "extra/ is left out" in report(store, told, [run]).section("dataset")
+    asked = replace(run, parameters={k: v for k, v in run.parameters.items() if k != "open_test"})
+    assert "--layout='train=a b,test=c'" in command_line(asked, told, store, opened=True)
+    assert "--layout" not in " ".join(command_line(asked, manifest, store, opened=True))

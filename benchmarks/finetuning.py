@@ -14,7 +14,7 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.manifest import Manifest
 from stores.runs import RunStore
 from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
-from tasks.finetune.finetune import planned_learner
+from tasks.finetune.finetune import parts_of, planned_learner
 from tasks.finetune.plan import PlannedFineTuning, Request, plan_finetuning
 from tasks.finetune.prefix import prefix_job
 from tasks.folds import LEARNED_FROM, folds_of
@@ -84,10 +84,10 @@ def _compute_prefix(setting: Setting, manifest: Manifest, planned: PlannedFineTu
 def _epochs(learner: "Learner", manifest: Manifest) -> Iterator[dict[str, float]]:
     """Learn, an epoch at each call."""
     (fold,) = folds_of(manifest, 0)
-    train, validation = np.flatnonzero(fold.train), np.flatnonzero(fold.validation)
+    parts = parts_of(fold, learner.tuning)
     learner.compile()
     for epoch in count():
-        yield learner.epoch(epoch, train, validation)
+        yield learner.epoch(epoch, parts)
 
 
 def _frozen_layers(learner: "Learner") -> Callable[[], None]:

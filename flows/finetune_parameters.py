@@ -42,8 +42,9 @@ class FinetuneParameters(ReaderParameters):
     )
     patience: Count | None = Field(
         None,
-        description="End after so many epochs without a better validation loss, and take the best "
-        "epoch [default: all epochs, and the last].",
+        description="End after N epochs without a better loss, and take the best epoch. The loss "
+        "is that of a fifth of the training images, which are set aside for it: validation only "
+        "measures [default: all epochs, and the last].",
     )
     batch_size: Count = Field(32, description="Images that it learns from at once.")
     augment: Annotated[list[str], AfterValidator(_known)] = Field(

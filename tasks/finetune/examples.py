@@ -22,6 +22,15 @@ Places = NDArray[np.int64]  # of images among the examples
 Batch = tuple[Places, NDArray[np.float32]]  # and what the network takes of them, (n, *shape)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Which examples a network learns from, which measure it, and which may end its training."""
+
+    learned: Places
+    validation: Places
+    stopping: Places  # none without a patience
+
+
 class Examples(Protocol):
     """The images of a data set as a network takes them."""
 

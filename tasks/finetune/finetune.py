@@ -11,12 +11,14 @@ from stores.checkpoints import Checkpoints, History
 from stores.features import FeatureStore
 from stores.publish import check_writable
 from stores.runs import RunStore
-from tasks.finetune.examples import CachedExamples, Examples, ImageExamples
+from tasks.finetune.examples import CachedExamples, Examples, ImageExamples, Parts
 from tasks.finetune.plan import PlannedFineTuning
+from tasks.finetune.specification import FineTuning
 from tasks.finetune.start import trained_head
 from tasks.folds import LEARNED_FROM, folds_of
 from tasks.heads import Failed
 from tasks.heads.dense.specification import DenseHead
+from tasks.heads.examples import Fold
 from tasks.metrics import accuracy
 from tasks.outcomes import Trained, publish
 from tasks.retrying import RETRIED, shown_as_cached
@@ -56,13 +58,13 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
 
     manifest = planned.run.manifest
     images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
-    train, validation = np.flatnonzero(folds[0].train), np.flatnonzero(folds[0].validation)
+    train, parts = np.flatnonzero(folds[0].train), parts_of(folds[0], planned.tuning)
     checkpoints = Checkpoints(store, planned.id)
     check_writable(checkpoints.folder)  # before the first epoch, and not after it
     learner = planned_learner(planned, store)
     outcome: Trained | Failed
     try:
-        history = learner.learn(train, validation, checkpoints)
+        history = learner.learn(parts, checkpoints)
     except Diverged as error:
         outcome = Failed(str(error))
     else:
@@ -79,6 +81,17 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
 def is_stored(planned: PlannedFineTuning, *, store: Path) -> bool:
     """Tell whether there is nothing to learn."""
     return planned.id in RunStore(store)
+
+
+def parts_of(fold: Fold, tuning: FineTuning) -> Parts:
+    """Return what a fine-tuning learns from, and what measures and ends it."""
+    stops = tuning.patience is not None
+    learned = fold.learned(stops=stops)
+    return Parts(
+        learned=np.flatnonzero(learned),
+        validation=np.flatnonzero(fold.validation),
+        stopping=np.flatnonzero(fold.train & ~learned),
+    )
 
 
 finetune_task = task(

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.checkpoints import Checkpoints, History
-from tasks.finetune.examples import Batch, Examples, Places, shuffled
+from tasks.finetune.examples import Batch, Examples, Parts, Places, shuffled
 from tasks.finetune.network import Network
 from tasks.finetune.specification import FINE_TUNED, FineTuning
+from tasks.heads.dense.company import STOPPING
 from tasks.heads.dense.trained import probabilities
 from tasks.progress import advance
 from tasks.stopping import stop_if_asked
@@ -31,8 +32,11 @@ _DRAWS_AN_EPOCH = 2**20  # of a layer, at the most: one a batch
 
 
 def _best_epoch(history: History) -> int:
-    """Return the number of the epoch with the smallest validation loss, the first of equals."""
-    return min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
+    """Return the number of the epoch with the smallest loss, the first of equals.
+
+    Of the images that are set aside for it: those of validation only measure.
+    """
+    return min(range(len(history)), key=lambda epoch: history[epoch][f"{STOPPING}loss"])
 
 
 class BinaryCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
@@ -69,7 +73,7 @@ class Learner:
     classes: int
     seed: int
 
-    def learn(self, train: Places, validation: Places, checkpoints: Checkpoints) -> History:
+    def learn(self, parts: Parts, checkpoints: Checkpoints) -> History:
         """Learn from some examples, measured on others; return a row an epoch.
 
         It goes on after the last epoch that a checkpoint holds, and ends with the same weights as
@@ -80,20 +84,22 @@ class Learner:
         best: Weights = []
         if kept := checkpoints.latest():
             best, history = self._go_on_from(kept.folder), kept.history
-            advance(len(history) * len(train))
-        while not self._is_done(history):
-            history.append(self.epoch(len(history), train, validation))
-            if self.tuning.patience and _best_epoch(history) == len(history) - 1:
+            advance(len(history) * len(parts.learned))
+        stops = bool(self.tuning.patience and len(parts.stopping))
+        while not self._is_done(history, stops=stops):
+            history.append(self.epoch(len(history), parts))
+            if stops and _best_epoch(history) == len(history) - 1:
                 best = self.network.rest.get_weights()
             checkpoints.publish(history, save=partial(self._save, best=best))
         if best:
             self.network.rest.set_weights(best)
         return history
 
-    def _is_done(self, history: History) -> bool:
+    def _is_done(self, history: History, *, stops: bool) -> bool:
         patience, epochs = self.tuning.patience, len(history)
-        without_better = epochs - 1 - _best_epoch(history) if patience and history else 0
-        return epochs >= self.tuning.epochs or bool(patience and without_better >= patience)
+        without_better = epochs - 1 - _best_epoch(history) if stops and history else 0
+        gave_up = stops and patience is not None and without_better >= patience
+        return epochs >= self.tuning.epochs or gave_up
 
     def scores(self, places: Places) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
@@ -124,11 +130,12 @@ class Learner:
                 variable.assign(state[f"optimizer_{n}"])
             return [state[f"best_{n}"] for n in range(count) if f"best_{n}" in state]
 
-    def epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
+    def epoch(self, epoch: int, parts: Parts) -> dict[str, float]:
         """Learn for one epoch, the one of this number from 0, and return what it came to."""
         self._seed_dropout(epoch)
-        weights = self._class_weights(train)
-        learned = self.examples.learned(shuffled(train, seed=self.seed, epoch=epoch), epoch=epoch)
+        weights = self._class_weights(parts.learned)
+        order = shuffled(parts.learned, seed=self.seed, epoch=epoch)
+        learned = self.examples.learned(order, epoch=epoch)
         step = partial(self.model.train_on_batch, class_weight=weights)
         row = self._mean(learned, step, told=advance)
         if not math.isfinite(row["loss"]):
@@ -136,9 +143,12 @@ class Learner:
                 f"the loss is no number any more in epoch {epoch + 1}; use a smaller "
                 "--learning-rate"
             )
-        measured = self._mean(self.examples.measured(validation), self.model.test_on_batch)
-        measured = {f"val_{name}": value for name, value in measured.items()}
-        return row | measured | {FINE_TUNED: 1.0}
+        for prefix, places in (("val_", parts.validation), (STOPPING, parts.stopping)):
+            if len(places):
+                # Without class weights, as Keras's `fit` validates.
+                said = self._mean(self.examples.measured(places), self.model.test_on_batch)
+                row |= {f"{prefix}{name}": value for name, value in said.items()}
+        return row | {FINE_TUNED: 1.0}
 
     def _seed_dropout(self, epoch: int) -> None:
         """Begin each epoch's random numbers where its number says: Keras does not save them."""

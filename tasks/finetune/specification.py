@@ -20,6 +20,8 @@ FINE_TUNED = "fine_tuned"
 
 # A change of how the same specification is trained, by which other weights come out.
 VERSION = 1
+# Of those with a patience: in version 1 it looked at the validation images.
+_VERSION_WITH_PATIENCE = 2
 
 # Rates and optimisers where nothing is said. partial: TensorFlow's tutorial "Transfer learning and
 # fine-tuning", which trains the head in front of a frozen base by Adam(1e-4), and then the top
@@ -45,7 +47,8 @@ class FineTuning:
     train_batch_norm: bool  # its statistics too; otherwise it stays in inference mode
     epochs: Count = 10
     batch_size: Count = 32
-    patience: Count | None = None  # epochs without a better validation loss; then the best is taken
+    # Epochs without a better loss of the images set aside for it; then the best is taken.
+    patience: Count | None = None
     augmentation: str = NO_AUGMENTATION
     # Fixed augmented views of an image, of which each epoch draws one; 0: each draws anew.
     views: Annotated[int, Field(ge=0, le=MOST_VIEWS)] = 0
@@ -53,7 +56,7 @@ class FineTuning:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for a run's identity and record."""
-        return asdict(self) | {"version": VERSION}
+        return asdict(self) | {"version": _VERSION_WITH_PATIENCE if self.patience else VERSION}
 
 
 # Settings of a dense head that say how it learned by itself: nothing of them is in the network.

@@ -7,7 +7,10 @@ from stores.checkpoints import Checkpoints
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.finetune import learning
-from tasks.finetune.finetune import is_stored
+from tasks.finetune.finetune import is_stored, parts_of
+from tasks.folds import folds_of
+from tasks.heads import specification
+from tasks.heads.choices import make_head
 from tasks.predict import load_classifier, predict
 from tests.tasks.finetune.tuning import (
     backbone_of,
@@ -76,13 +79,46 @@ def test_with_patience_the_best_epoch_is_taken(started, store, monkeypatch, kill
     if killed_at:
         die_at_batch(started, killed_at, monkeypatch, **asked)
     tuned = started.tune("full", **asked)
-    told = RunStore(store).history(tuned.id).slice(5)["val_loss"].to_pylist()
+    told = RunStore(store).history(tuned.id).slice(5)["stopping_loss"].to_pylist()
     best = told.index(min(told))
     assert len(told) in {12, best + 3}
     assert best < len(told) - 1, "choose other settings: nothing was lost by going on"
     shorter = started.tune("full", **asked | {"epochs": best + 1})
     scores = [RunStore(store).predictions(run.id)["scores"].to_pylist() for run in (tuned, shorter)]
     assert np.allclose(*scores, atol=1e-6)
+
+
+def test_what_ends_a_fine_tuning_neither_measures_it_nor_is_learned_from(started):
+    """The kind: early stopping is measured on the images that stopped it."""
+    (fold,) = folds_of(started.manifest, 0)
+    parts = parts_of(fold, started.plan("full", patience=2).tuning)
+    assert len(parts.stopping) == fold.train.sum() // 5 > 0
+    every = np.concatenate([parts.learned, parts.stopping, parts.validation])
+    np.testing.assert_array_equal(np.sort(every), np.arange(len(fold.train)))
+    np.testing.assert_array_equal(np.sort(parts.validation), np.flatnonzero(fold.validation))
+    plain = parts_of(fold, started.plan("full").tuning)
+    assert (len(plain.learned), len(plain.stopping)) == (fold.train.sum(), 0)
+
+
+def test_a_patience_has_another_version_and_nothing_else_has(started):
+    versions = [started.plan("full", **a).run.finetuning["version"] for a in ({}, {"patience": 2})]
+    assert versions == [1, 2]
+
+
+def test_how_a_head_was_trained_concerns_no_fine_tuning():
+    given = {"class_weights": "balanced", "patience": 3}
+    head = make_head("dense", given, classes=2)
+    versions = [specification(head, fine_tuned=tuned)["version"] for tuned in (False, True)]
+    assert versions == [3, 2]
+
+
+def test_class_weights_are_not_in_the_loss_of_validation(tiny, tmp_path, store):
+    started = start(tmp_path / "pets", store, epochs=3, class_weights="balanced")
+    runs, tuned = RunStore(store), started.tune("full")
+    rows = [r for r in runs.predictions(tuned.id).to_pylist() if r["split"] == "validation"]
+    right = [row["scores"][tuned.classes.index(row["label"])] for row in rows]
+    val_loss = runs.history(tuned.id)["val_loss"][-1].as_py()
+    assert val_loss == pytest.approx(-np.log(right).mean(), rel=1e-4)
 
 
 def test_a_run_that_is_stored_is_not_trained_again(tiny, started):

@@ -248,7 +248,7 @@ def random_labels(seed, count, folds):
     return np.concatenate(right).mean()
 
 
-@pytest.mark.parametrize(("count", "folds", "draws"), [(30, 0, 400), (100, 0, 120), (30, 5, 60)])
+@pytest.mark.parametrize(("count", "folds", "draws"), [(30, 0, 300), (30, 5, 60)])
 def test_a_head_that_stopped_early_on_random_labels_is_reported_as_guessing(count, folds, draws):
     reported = [random_labels(seed, count, folds) for seed in range(draws)]
     assert np.mean(reported) == pytest.approx(0.5, abs=0.01)  # what fresh images give

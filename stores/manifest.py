@@ -21,7 +21,7 @@ from stores.mirror import pull, shown, store_path
 from stores.publish import locked, publish_file
 from stores.tables import read_table, table_bytes
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -87,6 +87,7 @@ class Manifest:
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     entries: tuple[Entry, ...]
+    examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:

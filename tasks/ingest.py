@@ -14,7 +14,7 @@ from stores.manifest import Entry, Manifest, Status, dataset_lock
 from tasks.backend import check_backend
 from tasks.contradictions import leave_out_contradictions
 from tasks.errors import InputError
-from tasks.examine import Examined, examine
+from tasks.examine import EXAMINATION, Examined, examine
 from tasks.listing import ListedFile, Listing, list_folder
 from tasks.retrying import RETRIED
 from tasks.splits import SplitRule, gone, split_entries
@@ -65,7 +65,9 @@ def ingest(
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
         rule_said = (rule or SplitRule()).resolved(previous)
-        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, entries=())
+        manifest = Manifest(
+            name, str(folder), classes, *rule_said, started_ns, entries=(), examination=EXAMINATION
+        )
         entries = split_entries(manifest, found, previous)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
@@ -114,6 +116,7 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule) -> bool:
     there = {e.path: e for e in previous.entries if e.status != "absent"}
     return (
         previous.folder == str(listing.folder)
+        and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and {previous.classes} == set(listing.classes.values())
         and there.keys() == {file.path for file in listing.files}
@@ -123,6 +126,8 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule) -> bool:
 
 def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
     """Return the entries, by path, of the images that need not be read again."""
+    if previous.examination != EXAMINATION:
+        return {}
     there = {e.path: e for e in previous.of_status("accepted", "rejected")}
     return {
         file.path: there[file.path]

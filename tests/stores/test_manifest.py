@@ -167,6 +167,15 @@ def test_a_newer_manifest_is_refused_and_stays(tmp_path):
     assert snapshot(tmp_path) == before
 
 
+def test_a_manifest_of_version_1_was_examined_by_the_first_rules(tmp_path):
+    replace(PETS, examination=2).write(tmp_path)
+    path = manifest_path(tmp_path, "pets")
+    table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
+    first = {name: value for name, value in about.items() if name != "examination"}
+    path.write_bytes(table_bytes(table, kind="manifest", version=1, metadata=first))
+    assert Manifest.read(tmp_path, "pets") == replace(PETS, examination=1)
+
+
 def test_reading_writes_nothing(tmp_path):
     PETS.write(tmp_path)
     before = snapshot(tmp_path)

@@ -94,6 +94,7 @@ class Manifest:
     entries: tuple[Entry, ...]
     layout: str = "auto"  # what was asked of it: auto, classes, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what the folder has that is not plain to see
+    examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:

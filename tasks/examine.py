@@ -6,6 +6,8 @@ frames, scans and packed data keep any image below a few seconds.
 """
 
 import math
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,10 +19,15 @@ from tasks.headers import announced_size, gif_frames, jpeg_scans, other_format
 from tasks.image_files import LARGEST_PIXELS, read_image
 from tasks.png import unpacks_to_more
 
+# Goes up where files are refused or remarked on that were not: data sets are then read again.
+EXAMINATION = 2
 # Of a JPEG each scan costs about a nanosecond a pixel, however small its data: 400 scans of the
 # largest image took a minute. Encoders write about ten. libjpeg-turbo's own tests stop at 500.
 MOST_SCANS = 500
 _LARGEST_WORK = 12 * LARGEST_PIXELS  # pixels times scans
+# Each such image takes up to a gigabyte while it is decoded: a progressive JPEG its coefficients.
+_MANY_PIXELS = LARGEST_PIXELS // 8
+_one_at_a_time = threading.Lock()
 _SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a second
 
 
@@ -44,7 +51,9 @@ def examine(path: Path) -> Examined:
 
     try:
         check_content(content)
-        return Examined(key, "accepted", remarks(content))
+        large = math.prod(announced_size(content)) > _MANY_PIXELS
+        with _one_at_a_time if large else nullcontext():
+            return Examined(key, "accepted", remarks(content))
     except InputError as error:
         return Examined(key, "rejected", str(error))
 

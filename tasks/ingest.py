@@ -16,7 +16,7 @@ from stores.visible import visible
 from tasks.backend import check_backend
 from tasks.contradictions import leave_out_contradictions
 from tasks.errors import InputError
-from tasks.examine import Examined, examine
+from tasks.examine import EXAMINATION, Examined, examine
 from tasks.folder_layout import AUTO
 from tasks.listing import ListedFile, Listing, is_hidden, list_folder
 from tasks.retrying import RETRIED
@@ -72,7 +72,15 @@ def ingest(
         _check_classes(folder, classes, found := leave_out_contradictions(found))
         rule_said = (rule or SplitRule()).resolved(previous)
         manifest = Manifest(
-            name, str(folder), classes, *rule_said, started_ns, (), asked, listing.notes
+            name,
+            str(folder),
+            classes,
+            *rule_said,
+            started_ns,
+            entries=(),
+            layout=asked,
+            notes=listing.notes,
+            examination=EXAMINATION,
         )
         entries = split_entries(manifest, found, previous)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
@@ -140,6 +148,7 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: st
     said = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
         said == (str(listing.folder), listing.classes, layout, listing.notes)
+        and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}
         and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
@@ -148,6 +157,8 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: st
 
 def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
     """Return the entries, by path, of the images that need not be read again."""
+    if previous.examination != EXAMINATION:
+        return {}
     there = {e.path: e for e in previous.of_status("accepted", "rejected")}
     return {
         file.path: there[file.path]

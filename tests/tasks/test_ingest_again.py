@@ -8,9 +8,17 @@ import pytest
 from stores.keys import ImageKey
 from tasks import ingest as ingest_module
 from tasks.examine import Examined
-from tasks.ingest import ingest
+from tasks.ingest import count_unread, ingest
 from tasks.splits import SplitRule
-from tests.tasks.images import grow_old, small_png, write, write_classes
+from tests.tasks.images import (
+    every_kind,
+    grow_old,
+    refused_images,
+    small_png,
+    with_orientation,
+    write,
+    write_classes,
+)
 from tests.tasks.ingested import by_path
 
 
@@ -88,3 +96,19 @@ def test_what_could_not_be_read_is_tried_again_when_it_can_be(folder, store, mon
     again = ingest(folder, store=store)
     assert again.read == 10
     assert len(again.manifest.of_status("accepted")) == 10
+
+
+def test_files_that_other_rules_examined_are_read_again_once(folder, store):
+    write(folder / "cat/masks.bmp", refused_images()["masks.bmp"])
+    write(folder / "dog/turned.jpg", with_orientation(every_kind()["rgb.jpg"], 6))
+    grow_old()
+    now = ingest(folder, store=store).manifest
+    earlier = [replace(entry, status="accepted", reason="") for entry in now.entries]
+    replace(now, entries=tuple(earlier), examination=1).write(store)  # as an earlier version had it
+    assert count_unread(folder, store=store) == 12
+    again = ingest(folder, store=store)
+    assert again.read == 12
+    assert again.manifest == replace(now, listed_ns=again.manifest.listed_ns)
+    assert "masks" in by_path(again.manifest)["cat/masks.bmp"].reason
+    assert "EXIF rotation" in by_path(again.manifest)["dog/turned.jpg"].reason
+    assert ingest(folder, store=store).read == 0

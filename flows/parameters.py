@@ -63,12 +63,17 @@ class DatasetParameters(StoreParameters):
         "train=seg_train,test=seg_test; auto: as names and structure tell "
         "[default: the data set's own; auto for a new one].",
     )
+    split_file: Path | None = Field(
+        None,
+        description="Table that gives each image its split, .csv or .parquet: path,split or "
+        "key,split [default: splits are drawn].",
+    )
     rehash: bool = Field(default=False, description="Read every file again, changed or not.")
 
     @property
     def split_rule(self) -> SplitRule:
         """What is asked of the splits."""
-        return SplitRule(self.seed, self.test_split, self.validation_split)
+        return SplitRule(self.seed, self.test_split, self.validation_split, self.split_file)
 
 
 @Parameter(name="*")

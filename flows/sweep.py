@@ -29,6 +29,7 @@ from tasks.leaks import summary_of
 from tasks.open_test import open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks, together
 from tasks.recipes import make_job
+from tasks.repeat import SweepCall
 from tasks.report import report_task
 from tasks.search import search_of
 from tasks.selection import selection_of
@@ -90,6 +91,7 @@ def sweep(
         chosen=chosen.id,
         survey=True,
         duplicates=quote(found),
+        swept=quote(SweepCall(parameters.given, file.read_bytes() if file else None)),
     )
     summary = _summary(runs, manifest, swept, trained, chosen) | {
         "near_duplicates": summary_of(found, manifest),

@@ -104,8 +104,11 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
         feature_shape=feature_shape(recipe, manifest, parameters),
     )
     asked = parameters.model_dump(mode="json", exclude_none=True)
+    several = {"heads": asked["head"]} if len(heads) > 1 else {}  # to ask for them all again
     return {
-        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name}, parameters.folds)
+        name: PlannedRun(
+            manifest, recipe, head, seed, asked | several | {"head": name}, parameters.folds
+        )
         for name, head in heads.items()
     }
 

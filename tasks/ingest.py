@@ -20,6 +20,7 @@ from tasks.examine import EXAMINATION, Examined, examine
 from tasks.folder_layout import AUTO
 from tasks.listing import ListedFile, Listing, is_hidden, list_folder
 from tasks.retrying import RETRIED
+from tasks.split_file import read_split_file
 from tasks.splits import SplitRule, gone, split_entries
 
 # A file system's clock ticks this coarsely; a file as young as the listing is read again.
@@ -55,10 +56,13 @@ def ingest(
     started_ns = time.time_ns()
     folder = folder.resolve()
     _check_apart(folder, store.resolve())
+    rule = rule or SplitRule()
+    given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
     listing = list_folder(folder, asked := _asked(layout, previous))
-    if previous and not rehash and _unchanged(previous, listing, rule or SplitRule(), asked):
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule, asked)
+    if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
@@ -70,7 +74,7 @@ def ingest(
         examined = _examine_all(listing, known)
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
-        rule_said = (rule or SplitRule()).resolved(previous)
+        rule_said = rule.resolved(previous)
         manifest = Manifest(
             name,
             str(folder),
@@ -82,7 +86,7 @@ def ingest(
             notes=listing.notes,
             examination=EXAMINATION,
         )
-        entries = split_entries(manifest, found, previous)
+        entries = split_entries(manifest, found, previous, given_by)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))

@@ -6,9 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest, Split
+from tasks.split_file import SplitFile
 
 log = logging.getLogger("gargalo.ingest")
 
@@ -19,12 +21,14 @@ _ROUNDING = 1e-9  # of floating point
 class SplitRule:
     """How the splits are drawn: the seed, the test share of all, validation's of the rest.
 
-    None means: as the data set has it; a new one gets seed 0 and shares of 20%.
+    None means: as the data set has it; a new one gets seed 0 and shares of 20%. With a split file
+    nothing is drawn: it gives every image its split.
     """
 
     seed: int | None = None
     test_split: float | None = None
     validation_split: float | None = None
+    file: Path | None = None
 
     def resolved(self, previous: Manifest | None) -> tuple[int, float, float]:
         """Return seed, test share and validation share for a data set."""
@@ -39,14 +43,22 @@ class SplitRule:
 
 
 def split_entries(
-    manifest: Manifest, entries: Sequence[Entry], previous: Manifest | None
+    manifest: Manifest,
+    entries: Sequence[Entry],
+    previous: Manifest | None,
+    given_by: SplitFile | None = None,
 ) -> list[Entry]:
-    """Return the entries with their splits, drawn by the rule that `manifest` carries.
+    """Return the entries with their splits: those of a split file, or drawn.
+
+    They are drawn by the rule that `manifest` carries.
 
     An entry's own split, where it has one, is the one that its folder gives: it stands, but that
     without a test folder some of validation becomes test, as in TensorFlow's tutorial, and without
     a validation folder some of train becomes validation.
     """
+    if given_by:
+        known = _moved(previous, given_by.splits_of(entries), given_by.file)
+        return [replace(e, split=known.get(e.key)) if e.key else e for e in entries]
     remembered = _remembered(manifest, entries, previous)
     accepted = {e.key: e for e in entries if e.key and e.label and e.status == "accepted"}
     given = {key: entry.split for key, entry in accepted.items() if entry.split}
@@ -158,6 +170,16 @@ def _remembered(
     by_path = {e.path: e.split for e in previous.entries if e.split and e.status != "absent"}
     by_path_of_key = {e.key: by_path[e.path] for e in entries if e.key and e.path in by_path}
     return by_path_of_key | by_key
+
+
+def _moved(
+    previous: Manifest | None, splits: Mapping[ImageKey, Split], file: Path
+) -> dict[ImageKey, Split]:
+    """Return all splits that are known by bytes, and warn where a split file moves an image."""
+    had = {e.key: e.split for e in (previous.entries if previous else ()) if e.key and e.split}
+    if moved := sum(had.get(key, split) != split for key, split in splits.items()):
+        log.warning("%s moves %d images to another split", file, moved)
+    return had | dict(splits)
 
 
 def _rule_of(manifest: Manifest) -> tuple[int, float, float]:

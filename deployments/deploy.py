@@ -43,8 +43,9 @@ def deploy() -> None:
 
 def _run_prefect(*arguments: str, places: dict[str, str]) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+    own = {name: place for name, place in places.items() if name.startswith("GARGALO_")}
     done = subprocess.run(  # noqa: S603  Prefect's own command line
-        command, env=places | settings_environment(), check=False, capture_output=True, text=True
+        command, env=settings_environment() | own, check=False, capture_output=True, text=True
     )
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())

@@ -1,8 +1,8 @@
 """The auth string of the Prefect servers on this machine: one for each PREFECT_HOME.
 
 Prefect's API runs whatever a request asks for, as the worker's user. So each server that this
-project starts wants `gargalo:TOKEN` with every request (HTTP basic authentication). The file that
-holds it is readable by its owner alone, and the string is sent to this user's servers alone.
+project starts requires `gargalo:TOKEN` with every request (HTTP basic authentication). The file
+that holds it is readable by its owner alone, and the string is sent to this user's servers alone.
 """
 
 import os
@@ -84,8 +84,8 @@ def make_auth_string(home: Path) -> str:
 
 def is_on_this_machine(url: str) -> bool:
     """Return whether a URL leads to the loopback interface."""
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
@@ -96,9 +96,14 @@ def may_receive(url: str) -> bool:
 
     On Linux, which shows who listens; elsewhere any server on this machine may.
     """
+    if not is_on_this_machine(url):
+        return False
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return is_on_this_machine(url) and _listening_users(port) <= _TRUSTED | {os.geteuid()}
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return False
+    return _listening_users(port) <= _TRUSTED | {os.geteuid()}
 
 
 def _listening_users(port: int) -> set[int]:

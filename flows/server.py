@@ -23,7 +23,7 @@ from prefect.settings import (
 
 from flows.auth_string import FILE_NAME
 from flows.server_database import check_database
-from flows.server_settings import client_settings, server_environment
+from flows.server_settings import client_settings, server_environment, share_auth_string
 
 _PLUGIN = "gargalo"  # as pyproject.toml names it
 _has_server: ContextVar[bool] = ContextVar("has_server", default=False)
@@ -48,6 +48,7 @@ def prefect_server(meanwhile: Callable[[], None] = lambda: None) -> Iterator[Non
         if not PREFECT_API_URL.value():
             check_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
             _start_temporary_server(meanwhile)
+            share_auth_string()
         entered = _has_server.set(True)
         try:
             yield

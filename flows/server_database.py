@@ -18,12 +18,12 @@ _REVISION = re.compile(r"[0-9a-f]+")
 _FIX = "move it away, and a new one is made, or set PREFECT_HOME to another folder"
 
 
-def check_database(url: str) -> None:
+def check_database(url: str | None) -> None:
     """Raise InputError where a SQLite database exists that this version of Prefect cannot use.
 
     It is only read. What another process locks, or is on a database server, is left to Prefect.
     """
-    path = _file_of(url)
+    path = _file_of(url or "")
     if path is None or not path.exists():
         return
     if not stat.S_ISREG(path.stat().st_mode):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import prefect.context
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -48,6 +49,15 @@ def client_settings() -> Iterator[None]:
     _check_home()
     with temporary_settings(_authentication(PREFECT_API_URL.value()), _with_origins(4200)):
         yield
+
+
+def share_auth_string() -> None:
+    """Let the user's own flows in this process use the temporary server too."""
+    context, own = prefect.context.GLOBAL_SETTINGS_CONTEXT, PREFECT_API_AUTH_STRING.value()
+    if PREFECT_API_AUTH_STRING.value_from(context.settings) != own:
+        settings = context.settings.copy_with_update({PREFECT_API_AUTH_STRING: own})
+        shared = prefect.context.SettingsContext(profile=context.profile, settings=settings)
+        prefect.context.GLOBAL_SETTINGS_CONTEXT = shared
 
 
 def server_environment(port: int) -> dict[str, str]:

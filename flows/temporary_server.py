@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _POLL_SECONDS = 0.1
 _ATTEMPTS = 3  # for another program may take the free port first
 _PORT_TAKEN = "address already in use"
 _RESTARTS = 3
+_ERROR = re.compile(rf"^[\w.]*(Error|Exception)\b: |{_PORT_TAKEN}")  # as Python prints one
 # As in Prefect's own SubprocessASGIServer: no pages, no schedules, one app in the process.
 _EPHEMERAL = {
     "PREFECT_UI_ENABLED": "0",
@@ -66,9 +68,9 @@ class TemporaryServer(SubprocessASGIServer):
                 self.running = self._wait(seconds)
                 if self.running:
                     return
-                code, said = self.server_process.wait(), _last_line(output)
-                if _PORT_TAKEN not in said or attempt == _ATTEMPTS:
-                    raise ConnectionError(_ended(code, said))
+                code, reason = self.server_process.wait(), _reason(output)
+                if _PORT_TAKEN not in reason or attempt == _ATTEMPTS:
+                    raise ConnectionError(_ended(code, reason))
 
     def stop(self) -> None:
         """End the server."""
@@ -140,12 +142,14 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def _last_line(output: IO[bytes]) -> str:
-    output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
-    lines = output.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def _reason(output: IO[bytes]) -> str:
+    """Return the last line of an output that names an error, or else its last line."""
+    output.seek(max(0, output.seek(0, os.SEEK_END) - 65536))
+    lines = [line.strip() for line in output.read().decode(errors="replace").split("\n")]
+    found = [line for line in lines if _ERROR.search(line)] or [line for line in lines if line]
+    return found[-1][:300] if found else ""
 
 
-def _ended(code: int, said: str) -> str:
+def _ended(code: int, reason: str) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"the temporary Prefect server {how} before it answered{said and f' ({said})'}"
+    return f"the temporary Prefect server {how} before it answered{reason and f' ({reason})'}"

@@ -74,7 +74,7 @@ def test_job_variables_that_a_server_lets_through_change_nothing(deployed, tmp_p
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_pool_that_was_made_before_is_closed_and_it_is_said(deployed):
+def test_a_pool_that_was_made_before_is_closed(deployed):
     open_template = ProcessWorker.get_default_base_job_template()
     with deployed.client() as client:
         client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=open_template))

@@ -149,7 +149,7 @@ def irregular_file(path: Path, about: os.stat_result, expected: str) -> Irregula
     kind = _KINDS.get(stat.S_IFMT(about.st_mode), "something else")
     fix = "move it out of the store"
     if stat.S_ISLNK(about.st_mode):
-        fix = "links in a store are not followed: put what it leads to in its place, or mount it there"
+        fix = "no link in a store is followed: mount what it leads to, or put it there"
     return IrregularFile(f"{path}: expected {expected}, found {kind}; {fix}")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from stores.errors import StoreError
 from tasks.errors import InputError
+from tests.faults.conftest import FULL
 from tests.faults.hostile import COMMANDS, SECRET, TUNED, fill, fill_outside
 from tests.stores.samples import in_child
 from tests.stores.test_run import RUN
@@ -34,6 +35,9 @@ PLACES = [
     *("engines", "engines/openvino", "engines/openvino/*f", "engines/openvino/*f/agreement.json"),
     *("layers.json", "tmp"),
 ]
+# A folder for a file, or a file for a folder, is tried for some: what is read there fails alike.
+CASES = [(place, kind) for kind in ("link", "fifo") for place in PLACES]
+CASES += [(place, "other") for place in (PLACES if FULL else PLACES[::3])]
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +95,13 @@ def call_all(pristine, work, place, kind):
         except Exception as error:  # noqa: BLE001  a traceback
             wrong[name] = repr(error)
         signal.alarm(0)
-        if before != seen(outside) or leaks(hostile, own):
-            wrong[name] = (
-                f"{leaks(hostile, own)} {set(before.items()) ^ set(seen(outside).items())}"
-            )
+        changed, leaked = set(before.items()) ^ set(seen(outside).items()), leaks(hostile, own)
+        if changed or leaked:
+            wrong[name] = f"changed: {changed}, read into: {leaked}"
     return wrong
 
 
-@pytest.mark.parametrize("kind", ["link", "fifo", "other"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "kind"), CASES)
 def test_no_part_of_a_store_leads_outside(pristine, tmp_path, place, kind):
     try:
         assert in_child(lambda: call_all(pristine, tmp_path, place, kind)) == {}

@@ -80,6 +80,7 @@ def test_there_is_no_store_yet(run, address):
         ("s3://missing/x", "s3://missing/x: there is no such bucket; make it"),
         ("s3://key:wJalrXUtnFEMI@bucket", "belong in the environment"),
         ("nope://x/y", "expected a folder, or an address as s3://bucket/prefix"),
+        ("zip://x::file:///y.zip", "an address that leads to another ('::') is not opened"),
         ("s3:/x/y", "an address has two slashes, as s3://bucket/prefix"),
     ],
 )
@@ -94,6 +95,16 @@ def test_an_address_that_cannot_be_is_one_line_and_exit_code_2(
     assert part in errors
     assert errors.count("\n") == 1
     assert SECRET not in output + errors
+
+
+@pytest.mark.parametrize("flag", ["--from", "--read-through"])
+@pytest.mark.parametrize("address", ["zip://x::file:///y.zip", "reference://x"])
+def test_no_flag_takes_an_address_that_leads_to_another(run, photos, flag, address):
+    flow = ["maintain", "merge"] if flag == "--from" else ["extract", photos]
+    code, _, errors = run(*flow, flag, address)
+    assert code == 2
+    assert address in errors
+    assert errors.count("\n") == 1
 
 
 def test_wrong_credentials_are_not_shown(run, lead_to, tmp_path):

@@ -15,11 +15,12 @@ from typing import Any
 from stores.checksums import damage, file_digests, json_digest
 from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.garbage import Garbage, aged, bytes_of
+from stores.json_files import ABSURD, as_record, read_object
 from stores.mirror import delete_there, pull, store_path
 from stores.publish import make_folder, publish_folder
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
-from stores.safe_files import read_text, status, write_new
+from stores.safe_files import status, write_new
 from stores.safe_folders import folders, remove, rename
 
 log = logging.getLogger("gargalo.store")
@@ -167,11 +168,11 @@ class Checkpoints:
             raise
         except FileNotFoundError as error:
             raise CorruptStore(f"{error.filename}: the file is gone") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except ABSURD as error:
             raise CorruptStore(f"{folder / _ABOUT}: the file is damaged") from error
 
     def _checked(self, folder: Path) -> Checkpoint:
-        about = json.loads(read_text(folder / _ABOUT))
+        about = read_object(folder / _ABOUT)
         if about["format"] > CHECKPOINT_VERSION:
             raise NewerFormat(
                 f"{folder}: a checkpoint of format version {about['format']}, this software knows "
@@ -184,7 +185,7 @@ class Checkpoints:
             raise CorruptStore(wrong)
         if not about["run"].startswith(self._run) or int(folder.name) != len(about["history"]):
             raise CorruptStore(f"{folder}: it is that of another training, of run {about['run']}")
-        return Checkpoint(folder, list(about["history"]))
+        return as_record(Checkpoint, {"history": about["history"]}, folder=folder)
 
     def _folders(self) -> list[Path]:
         return [path for path in folders(self.folder) if path.name.isdecimal()]
@@ -196,7 +197,7 @@ def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
     return [
         found
         for found in all_checkpoints(root)
-        if found.stats()["checkpoints"] and not _is_stored(runs, found.folder.name)
+        if found.stats()["checkpoints"] and not is_stored(runs, found.folder.name)
     ]
 
 
@@ -214,14 +215,15 @@ def checkpoint_garbage(
     """Find the checkpoints of runs that are stored, abandoned ones, and those that are damaged."""
     runs = RunStore(root)
     for found in all_checkpoints(root):
-        if _is_stored(runs, found.folder.name):
+        if is_stored(runs, found.folder.name):
             reason = "checkpoints of a run that is stored"
             yield from aged(found.folder, reason, grace_seconds)
         else:
             yield from found.garbage(grace_seconds)
 
 
-def _is_stored(runs: RunStore, run: str) -> bool:
+def is_stored(runs: RunStore, run: str) -> bool:
+    """Tell whether a run is stored, and whole; by the beginning of its id."""
     try:
         return run in runs
     except NewerFormat:  # nobody here can tell if it is whole

@@ -130,8 +130,8 @@ class FeatureStore:
     def verify(self) -> list[str]:
         """Read every byte of every shard, set aside what is damaged, and return what was found."""
         self._index.damaged.clear()  # what this process has skipped is found and told again
-        findings = self._index.refresh()
-        unreadable = []
+        unreadable: dict[str, OSError] = {}
+        findings = self._index.refresh(unreadable=unreadable)
         for shard in list(self._index):
             try:
                 # From an address: what is there is in question, and not what the mirror has of it.
@@ -145,11 +145,14 @@ class FeatureStore:
             except CorruptStore as error:
                 findings[shard.digest] = str(error)
             except OSError as error:  # the system's fault: no reason to set a shard aside
-                unreadable.append(f"shard {shard.digest[:12]}…: it could not be read: {error}")
+                unreadable[shard.digest] = error
         for digest, reason in findings.items():
             set_aside(self._index, digest, reason, write=self.write)
         findings |= set_aside_odd(self._index, write=self.write)
-        return [*findings.values(), *unreadable]
+        return [
+            *findings.values(),
+            *(f"shard {d[:12]}…: it could not be read: {e}" for d, e in unreadable.items()),
+        ]
 
     def reindex(self) -> int:
         """Make all index fragments again from the shards; return how many."""

@@ -63,8 +63,11 @@ class Index:
         """Where a shard's index fragment lies."""
         return self.folder / "index" / f"{digest}.parquet"
 
-    def refresh(self) -> dict[str, str]:
-        """Take in what other writers published, drop what is gone; return what is newly damaged."""
+    def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
+        """Take in what other writers published, drop what is gone; return what is newly damaged.
+
+        A shard that the system cannot read is noted in `unreadable`, or ends it.
+        """
         found: dict[str, str] = {}
         pull(self.folder / "index")
         sizes = shard_sizes(self.folder)
@@ -86,6 +89,10 @@ class Index:
                 continue  # collected or quarantined by another process just now
             except CorruptStore as error:
                 found[digest] = str(error)
+            except OSError as error:
+                if unreadable is None or error.errno is None:
+                    raise
+                unreadable[digest] = error
         self.damaged |= found
         return found
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from stores.errors import NewerFormat
 from stores.index import Index
 from stores.joined import JoinedShards
+from stores.json_files import ABSURD, read_object
 from stores.mirror import at_address
 from stores.publish import publish_file
 from stores.read_only_index import ReadOnlyIndex
 from stores.recipe import Recipe, write_recipe
-from stores.safe_files import is_folder, read_text, status
+from stores.safe_files import is_folder, status
 from stores.safe_folders import entries
 from stores.shards import Shard
 
@@ -36,7 +37,7 @@ class LayerIndex(ReadOnlyIndex):
         self._mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
         self._told: set[str] = set()
 
-    def refresh(self) -> dict[str, str]:
+    def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
         try:
             if not is_folder(self._root):
@@ -44,7 +45,7 @@ class LayerIndex(ReadOnlyIndex):
             if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
                 raise FileNotFoundError(f"{self._root}: the folder is empty")
             self._recall()
-            return super().refresh()
+            return super().refresh(unreadable=unreadable)
         except (OSError, NewerFormat) as error:
             self._tell("a layer", error)
             for shard in list(self):
@@ -83,12 +84,12 @@ class LayerIndex(ReadOnlyIndex):
             at_address(self.folder / "shards")  # where that fails, once is enough
         for path in marks:
             digest = path.name.partition("-")[0]
-            with suppress(OSError, ValueError, KeyError, TypeError):  # then it is found out again
-                about = json.loads(read_text(path))
+            with suppress(OSError, *ABSURD):  # then it is found out again
+                about = read_object(path)
                 if about["stamp"] == self._stamp(digest):
                     if self.has(digest):
                         self.discard(digest)
-                    self.damaged.setdefault(digest, about["reason"])
+                    self.damaged.setdefault(digest, str(about["reason"]))
 
     def _stamp(self, digest: str) -> list[int | str]:
         """Return what changes with a shard's file, there where the layer is."""

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError, StoreRefused
+from stores.json_files import ABSURD, read_object
 from stores.mirror import delete_there, is_store, pull, shown, store_path
 from stores.publish import publish_file, sync_folder
 from stores.remote import remote_of
-from stores.safe_files import is_file, read_bytes, read_text, status
+from stores.safe_files import IrregularFile, is_file, read_bytes, status
 from stores.safe_folders import remove
 
 LAYERS_VERSION = 1
@@ -27,26 +28,37 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
     path = _path(root)
     pull(path)
     try:
-        about = json.loads(read_text(path))
-        version = about["format"]
+        version, addresses = _content(path)
         newer = version > LAYERS_VERSION
-        layers = () if newer else tuple(map(_layer, about["layers"]))
+        layers = () if newer else tuple(map(_layer, addresses))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except StoreRefused as error:
         raise StoreRefused(f"{path}: {error}; or say --read-through none") from error
-    except StoreError:
-        raise  # of a layer's own mirror, or this is no regular file
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptStore(
-            f"{path}: the file is damaged; say --read-through again (or --read-through none)"
-        ) from error
     if newer:
         raise NewerFormat(
             f"{path}: layers of format version {version}, this software knows up to "
             f"{LAYERS_VERSION}; update gargalo to read them"
         )
     return layers
+
+
+def _content(path: Path) -> tuple[int, list[str]]:
+    try:
+        about = read_object(path)
+        version = about["format"]
+        if type(version) is not int:
+            raise TypeError(version)
+        addresses = [] if version > LAYERS_VERSION else about["layers"]
+        if not isinstance(addresses, list) or not all(isinstance(a, str) for a in addresses):
+            raise TypeError(addresses)
+    except IrregularFile:
+        raise
+    except ABSURD as error:
+        raise CorruptStore(
+            f"{path}: the file is damaged; say --read-through again (or --read-through none)"
+        ) from error
+    return version, addresses
 
 
 def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> None:

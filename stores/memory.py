@@ -9,9 +9,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from stores.errors import StoreFull, StoreReadOnly
+from stores.errors import StoreError
+from stores.json_files import ABSURD, read_object
 from stores.publish import publish_file
-from stores.safe_files import read_text
 
 log = logging.getLogger("gargalo.store")
 
@@ -21,10 +21,10 @@ Question = dict[str, str]
 def recall(root: Path, question: Question) -> str | None:
     """Return the remembered answer to a question, or None where there is none that is whole."""
     try:
-        stored = json.loads(read_text(_path(root, question)))
+        stored = read_object(_path(root, question))
         answer = stored["answer"]
         return str(answer) if stored == _stamped(question, answer) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *ABSURD):
         return None
 
 
@@ -34,7 +34,7 @@ def remember(root: Path, question: Question, answer: str) -> None:
     content = json.dumps(_stamped(question, answer), indent=2)
     try:
         publish_file(content.encode(), path, tmp=path.parent / "tmp")
-    except (StoreReadOnly, StoreFull) as error:
+    except StoreError as error:
         log.debug("an answer is not remembered: %s", error)
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from stores import listings
 from stores.addresses import MARK
+from stores.errors import CorruptStore
+from stores.json_files import read_object
 from stores.listings import Listed, below
 from stores.publish import locked
 from stores.remote import RECORDS, STAYS, Remote
 from stores.remote_folders import LOOKS
-from stores.safe_files import create, is_file, read_text, status
+from stores.safe_files import create, is_file, status
 from stores.safe_folders import folders, regular_files, remove, rename
 
 _STAMPS = "pulled.json"  # of what was fetched: by name, what its content had at the address
@@ -91,8 +93,8 @@ def _drop(paths: Iterable[Path], before: float) -> None:
 
 def _stamps(remote: Remote) -> dict[str, str]:
     try:
-        return dict(json.loads(read_text(remote.mirror / _STAMPS)))
-    except (FileNotFoundError, ValueError, TypeError):
+        return read_object(remote.mirror / _STAMPS)
+    except (FileNotFoundError, CorruptStore):
         return {}
 
 

@@ -6,7 +6,6 @@ the completion of a multipart upload, of which nothing is seen before.
 """
 
 import errno
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,12 +16,12 @@ from typing import Any
 
 from stores.addresses import MARK, folder_name, mirror_above
 from stores.errors import CorruptStore, NewerFormat, explained
+from stores.json_files import ABSURD, read_object
 from stores.listings import Listed, Listings, Outdated, names_below
 from stores.reaching import reached
 from stores.safe_files import (
     note_root,
     open_regular,
-    read_text,
     status,
     within,
 )
@@ -219,10 +218,10 @@ def look_again(*, changed: bool = True) -> None:
 @cache  # a connection is not for a child process
 def _read(mirror: Path, _process: int) -> Remote:
     try:
-        about = json.loads(read_text(note_root(mirror) / MARK))
+        about = read_object(note_root(mirror) / MARK)
         newer = about["format"] > MIRROR_VERSION
         address, limit = ("", 0) if newer else (str(about["address"]), int(about["limit"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except ABSURD as error:
         raise CorruptStore(f"{mirror / MARK}: damaged; delete it, and call again") from error
     if newer:
         raise NewerFormat(

@@ -1,6 +1,7 @@
 """A run: one trained head or fine-tuned model, with what it was trained on, how, and how it did."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -15,6 +16,7 @@ from stores.safe_files import IrregularFile, status
 from stores.safe_folders import entries, folders
 
 Record = TypeVar("Record")
+_EVALUATION = re.compile("[0-9A-Za-z-]{1,100}")
 RUN_VERSION = 4
 # The versions that brought these fields.
 _SINCE = {
@@ -68,7 +70,10 @@ class Run:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
-        return reread(path, partial(_checked, kind=cls))
+        run = reread(path, partial(_checked, kind=cls))
+        if not isinstance(run.head.get("kind"), str) or run.folds < 0:
+            raise CorruptStore(_damaged(path))
+        return run
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,12 @@ class TestOpening:
     predictions_sha256: str = ""  # of the Parquet beside it
     earlier: tuple[str, ...] = ()  # the names of this run's evaluations before it that were whole
     lost: tuple[str, ...] = ()  # the names of those that were damaged or gone
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a name is none: it becomes a path."""
+        for name in (*self.earlier, *self.lost):
+            if not _EVALUATION.fullmatch(name):
+                raise ValueError(f"no name of a test evaluation: {name!r}")
 
     def to_json(self) -> str:
         """Return the opening as JSON with its format version and a digest of itself."""

@@ -209,8 +209,11 @@ class RunStore:
                 part(folder, stored)
             except (StoreError, OSError) as error:
                 yield str(error)
-        found = evaluations_of(folder, stored)
-        yield from findings(found, folder, listed=listed.get(stored.id, 0))
+        try:
+            found = evaluations_of(folder, stored)
+            yield from findings(found, folder, listed=listed.get(stored.id, 0))
+        except OSError as error:
+            yield str(error)
 
     def _found(self, run: str) -> tuple[Run, Path]:
         stored = self.read(run)

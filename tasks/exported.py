@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.checksums import damage, file_digests
+from stores.json_files import ABSURD
 from tasks.errors import InputError, UndecodableImage
 from tasks.export import CLASSES, PLACES, Say
 from tasks.predict import Prediction, written
@@ -35,7 +36,7 @@ def load_exported(place: Path) -> ExportedModel:
         about = json.loads((folder / CLASSES).read_text())
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *ABSURD) as error:
         raise InputError(
             f"{place}: expected a model that flows.export wrote, with its {CLASSES} beside it "
             f"({type(error).__name__})"
@@ -53,6 +54,8 @@ def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
     stem = place.removesuffix(".xml")  # OpenVINO's weights lie in a .bin beside
     found = {n: digest for n, digest in file_digests(folder).items() if n.startswith(stem)}
     expected = {n: digest for n, digest in digests.items() if n.startswith(stem)}
+    if not expected:
+        raise InputError(f"{folder}: {CLASSES} has no digest of {place}; export it again")
     if damaged := damage(folder, expected, found):
         raise InputError(f"{damaged}; export it again")
 
@@ -81,6 +84,11 @@ def _said(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
     good = [path for path in paths if path not in told]
     if good:
         scores = model.say([contents[path] for path in good])
+        if scores.shape != (len(good), len(model.classes)):
+            raise InputError(
+                f"the exported model gives {scores.shape[1:]} scores an image, its {CLASSES} has "
+                f"{len(model.classes)} classes; export it again"
+            )
         for path, own in zip(good, scores, strict=True):
             label = model.classes[int(own.argmax())]
             told[path] = Prediction(written(path), label, tuple(own.tolist()))

@@ -1,6 +1,5 @@
 """Looking after a store: what is in it, whether it is whole, and what may go."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,28 +12,29 @@ from prefect import task
 from prefect.runtime import task_run
 
 from stores.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
-from stores.errors import NotInStore, StoreError
-from stores.features import FeatureStore
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.garbage import Garbage, aged, collect, drafts
+from stores.json_files import ABSURD, read_object
 from stores.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge import merge
-from stores.mirror import PARTS, files_in, half_published, is_store, local_shard, pull, shown
-from stores.recipe import read_recipe, write_recipe
+from stores.mirror import half_published, is_store, pull, shown
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
-from stores.safe_files import read_text, status
-from stores.safe_folders import folders, irregular, walk
-from stores.shards import recipe_folders, recipe_in
+from stores.safe_files import status
+from stores.safe_folders import folders, walk
 from tasks.errors import InputError
+from tasks.recipe_folders import all_features, restore_recipes, unfinished_folders
 from tasks.retrying import RETRIED
+from tasks.verification import verify_all
 
 log = logging.getLogger("gargalo.store")
 
 
 def stats(store: Path) -> list[dict[str, Any]]:
     """Return the counts and sizes of each recipe's features."""
-    return [features.stats() for features in _all_features(store)]
+    check_exists(store)
+    return [features.stats() for features in all_features(store)]
 
 
 def checkpoint_stats(store: Path) -> list[dict[str, Any]]:
@@ -49,44 +49,28 @@ def verify(store: Path) -> dict[str, list[str]]:
     Damaged features are set aside; anything else is left as it is, and the way out is said.
     """
     check_exists(store)
-    found: dict[str, list[str]] = {}
-    for folder in recipe_folders(store):
-        try:
-            features = FeatureStore(store, read_recipe(folder), layers=())
-            found[f"features {features.recipe}"] = features.verify()
-        except FileNotFoundError:
-            found[f"features {folder.name}"] = [
-                "recipe.json is gone; `python -m flows.maintain reindex` brings it back"
-            ]
-        except StoreError as error:
-            found[f"features {folder.name}"] = [str(error)]
-    for name in datasets(store):
-        found[f"data set {name}"] = []
-        try:
-            Manifest.read(store, name)
-        except StoreError as error:
-            found[f"data set {name}"].append(str(error))
-    found |= RunStore(store).verify()
-    for kept in unfinished(store):
-        found[f"fine-tuning {kept.folder.name}"] = kept.verify()
-    odd = {part: irregular(store / part) for part in PARTS if status(store / part)}
-    return found | {f"what is no file in {part}": said for part, said in odd.items() if said}
+    return verify_all(store)
 
 
 def reindex(store: Path) -> dict[str, int]:
     """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
     check_exists(store)
-    for folder in recipe_folders(store):
-        if not status(folder / "recipe.json"):
-            _restore_recipe(folder)
-    return {str(features.recipe): features.reindex() for features in _all_features(store)}
+    restore_recipes(store)
+    made: dict[str, int] = {}
+    for features in all_features(store):
+        try:
+            made[str(features.recipe)] = features.reindex()
+        except (NewerFormat, CorruptStore) as error:
+            log.warning("features %s: %s; left out", features.recipe, error)
+    return made
 
 
 def collect_garbage(
     store: Path, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
 ) -> list[dict[str, Any]]:
     """Return what nobody will read again, with its size in bytes and the reason; or delete it."""
-    recipes = _all_features(store)
+    check_exists(store)
+    recipes = list(all_features(store))
     found = list(
         chain.from_iterable(
             features.collect_garbage(grace_seconds=grace_seconds, delete=delete)
@@ -99,6 +83,7 @@ def collect_garbage(
         chain.from_iterable(drafts(path, grace_seconds) for path in below), delete=delete
     )
     found += collect(_half_published(store, grace_seconds), delete=delete)
+    found += collect(unfinished_folders(store, grace_seconds), delete=delete)
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
     found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
     return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
@@ -118,7 +103,7 @@ def list_store(store: Path) -> dict[str, Any]:
         sets.append({key: about[key] for key in kept})
     return {
         "datasets": sets,
-        "recipes": [str(features.recipe) for features in _all_features(store)],
+        "recipes": [str(features.recipe) for features in all_features(store)],
         "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
         "finetunings": list(_unfinished(store)),
         "layers": [shown(layer) for layer in read_layers(store)],
@@ -153,17 +138,6 @@ list_task = task(name="list", task_run_name="list", **RETRIED)(list_store)
 merge_task = task(name="merge", task_run_name=_merging, **RETRIED)(merge_stores)
 
 
-def _all_features(store: Path) -> list[FeatureStore]:
-    check_exists(store)
-    found = []
-    for folder in recipe_folders(store):
-        try:
-            found.append(FeatureStore(store, read_recipe(folder), layers=()))
-        except (StoreError, FileNotFoundError) as error:
-            log.warning("%s; left out", error)
-    return found
-
-
 def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
     for kept in unfinished(store):
         try:
@@ -172,18 +146,6 @@ def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
             log.warning("%s; left out", error)
             continue
         yield kept.stats() | {"epochs": latest.epochs if latest else 0}
-
-
-def _restore_recipe(folder: Path) -> None:
-    for shard in files_in(folder / "shards", ".h5"):
-        try:
-            recipe = recipe_in(local_shard(shard))
-        except StoreError as error:
-            log.warning("%s; looking at the next shard", error)
-            continue
-        if recipe.fingerprint.startswith(folder.name):
-            write_recipe(recipe, folder)
-            return
 
 
 def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:
@@ -197,9 +159,9 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
         if not status(path):
             continue
         try:
-            made_by = json.loads(read_text(path))["identity"]["versions"]
+            made_by = read_object(path)["identity"]["versions"]
             outdated = made_by != {name: version(name) for name in made_by}
-        except (ValueError, KeyError, TypeError, AttributeError, PackageNotFoundError):
+        except (*ABSURD, PackageNotFoundError):
             outdated = True
         if outdated:
             yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)

@@ -12,8 +12,9 @@ from stores.recipe import Recipe
 from stores.run import Run, TestOpening
 from stores.runs import RunStore
 from tasks.errors import InputError
-from tasks.heads import TrainedHead, find_kind
+from tasks.heads import TrainedHead
 from tasks.heads.examples import stream_of
+from tasks.heads.stored import load_stored
 from tasks.metrics import metrics_of
 from tasks.predictions import predictions, scores_of
 from tasks.retrying import RETRIED
@@ -56,10 +57,8 @@ def open_test(
 
 
 def load_head(runs: RunStore, run: Run) -> TrainedHead:
-    """Return a run's trained head; raises InputError where its training failed."""
-    if run.failure:
-        raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
-    return find_kind(run.head["kind"]).load(runs.model_folder(run.id), len(run.classes))
+    """Return a run's trained head; raises as load_stored."""
+    return load_stored(runs.model_folder, run)
 
 
 def has_test_images(manifest: Manifest) -> bool:

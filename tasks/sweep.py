@@ -1,9 +1,10 @@
 """A sweep: the heads that are to be tried, on which features; how a file says it: sweep_file."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from tasks.errors import InputError, unknown
 from tasks.heads import KINDS
 from tasks.heads.choices import settings_of
+
+_Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]  # that a float holds exactly
 
 
 class Range(BaseModel):
@@ -46,8 +49,8 @@ class Range(BaseModel):
 class WholeRange(Range):
     """Whole numbers between two ends, evenly on a scale."""
 
-    low: int
-    high: int
+    low: _Whole
+    high: _Whole
 
     def grid(self) -> list[float]:
         """Return at most `count` values, both ends among them: what rounds alike is there once."""
@@ -60,6 +63,7 @@ class WholeRange(Range):
 
 Axis = Range | list[Any]  # the values that one setting takes
 Axes = dict[str, Axis]
+MOST_TRIALS = 100_000  # of one sweep: its trials are held in memory, and each is trained
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,22 @@ class Sweep:
     trials: int | None = None  # drawn by chance; None: the whole grid
     seed: int = 0  # of that chance
     guided: bool = False  # by what came of the trials before; see tasks.search
+
+    def __post_init__(self) -> None:
+        """Raise InputError where there are too many trials; none is made to count them."""
+        if self.size > MOST_TRIALS:
+            raise InputError(
+                f"a sweep of {self.size:,} trials; expected at most {MOST_TRIALS:,}: try fewer "
+                "values, or some of them by --trials N"
+            )
+
+    @property
+    def size(self) -> int:
+        """The number of trials."""
+        if self.trials is not None:
+            return self.trials
+        heads = sum(_combination_count(axes) for _, axes in self.heads)
+        return _combination_count(self.features) * heads
 
     def __iter__(self) -> Iterator[Trial]:
         """Yield all trials; of those that are drawn, more trials begin with the same ones."""
@@ -124,6 +144,11 @@ def sweep_of(
         [(kind, {n: axis for n, axis in grid.items() if n in own[kind]}) for kind in heads],
         **search,
     )
+
+
+def _combination_count(axes: Axes) -> int:
+    sizes = (len(axis.grid() if isinstance(axis, Range) else axis) for axis in axes.values())
+    return math.prod(sizes)
 
 
 def _combinations(axes: Axes) -> Iterator[dict[str, Any]]:

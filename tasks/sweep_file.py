@@ -11,16 +11,17 @@ from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.folds import FoldCount
 from tasks.heads import KINDS
 from tasks.heads.choices import make_head, settings_of, takes_whole_numbers
-from tasks.sweep import Axes, Axis, Range, Sweep, WholeRange, make_trial
+from tasks.sweep import MOST_TRIALS, Axes, Axis, Range, Sweep, WholeRange, make_trial
 
 # A setting of which one value is a list itself.
 _LISTS = {"hidden_units"}
+_MOST_BYTES = 2**20
 
 
 class _Search(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    trials: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     guided: bool = False
 
@@ -44,15 +45,24 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
     Raises InputError, which names the file, the key that is wrong, and the nearest right one.
     """
     try:
-        return _sweep(tomllib.loads(path.read_text()), features, search)
+        return _sweep(tomllib.loads(_text(path)), features, search)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise InputError(f"{path}: expected a TOML file, found a folder") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, in which newlines are as TOML has them; no more than a sweep has."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"expected at most {_MOST_BYTES:,} bytes of TOML")
+    return content.decode().replace("\r\n", "\n")
 
 
 def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, Any]) -> Sweep:

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,11 +16,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from stores.errors import StoreError
 from stores.publish import publish_folder
-from stores.safe_files import is_file, open_regular, read_text, write_new
-from stores.safe_folders import remove
 from tasks.engines import EngineName, Job
+from tasks.engines.kept_model import has_record, kept_agreement, write_record
 from tasks.engines.keras_engine import KerasEngine
 from tasks.errors import InputError
 
@@ -98,12 +96,7 @@ class OpenVinoEngine:
         """Keep the converted model for other processes, with the figures of its agreement."""
         with publish_folder(self._folder, tmp=self._folder.parent / "tmp") as draft:
             ov.save_model(self._model, draft / "model.xml", compress_to_fp16=False)
-            about = {
-                "identity": self._identity,
-                "agreement": agreement,
-                "sha256": {name: _digest(draft / name) for name in ("model.xml", "model.bin")},
-            }
-            write_new(draft / "agreement.json", json.dumps(about, indent=2).encode())
+            write_record(draft, self._identity, agreement)
         self.agreement, self.reference, self._model = agreement, None, None
         self.producer = {**self.producer, "agreement": agreement}
 
@@ -111,26 +104,7 @@ class OpenVinoEngine:
 def is_kept(job: Job) -> bool:
     """Tell whether a job's model was converted, found to agree, and kept."""
     identity = _identity(ov.Core(), job)
-    return is_file(_folder(job, identity) / "agreement.json")
-
-
-def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the figures of a kept model's agreement with Keras; a damaged one is removed."""
-    try:
-        about = json.loads(read_text(folder / "agreement.json"))
-        whole = about["identity"] == identity and all(
-            _digest(folder / name) == digest for name, digest in about["sha256"].items()
-        )
-        if whole and isinstance(about["agreement"], dict):
-            return dict(about["agreement"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    log.warning("%s: the converted model is damaged; it is converted again", folder)
-    with suppress(OSError, StoreError):
-        remove(folder)
-    return None
+    return has_record(_folder(job, identity), identity)
 
 
 def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
@@ -216,8 +190,3 @@ def _logging_as_it_was() -> Iterator[None]:
     finally:
         root.setLevel(before[0])
         root.filters, root.handlers = before[1:]
-
-
-def _digest(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

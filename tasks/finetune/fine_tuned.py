@@ -9,6 +9,7 @@ from stores.errors import CorruptStore
 from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
+from stores.safe_files import read_text
 from tasks.engines import EngineChoice, Job
 from tasks.recipes import job_of
 
@@ -34,8 +35,13 @@ def save(network: "Network", recipe: Recipe, folder: Path) -> None:
 def fine_tuned_job(run: Run, *, store: Path, engine: EngineChoice) -> Job:
     """Return the job that makes features by a run's own backbone; raises CorruptStore."""
     folder = RunStore(store).model_folder(run.id)
+    path, way_out = folder / _RECIPE, f"move {folder.parent} away and fine-tune again"
     try:
-        recipe = Recipe.from_json((folder / _RECIPE).read_text())
-    except OSError as error:
-        raise CorruptStore(f"{folder / _RECIPE}: {error.strerror}; fine-tune again") from error
+        recipe = Recipe.from_json(read_text(path))
+    except FileNotFoundError as error:
+        raise CorruptStore(f"{path}: the file is gone; {way_out}") from error
+    except ValueError as error:  # CorruptStore among them
+        raise CorruptStore(f"{path}: the file is damaged: {error}; {way_out}") from error
+    if recipe.weights != f"sha256:{run.model_digests.get(_WEIGHTS)}":
+        raise CorruptStore(f"{path}: the recipe is of other weights than {_WEIGHTS}; {way_out}")
     return job_of(recipe, str(folder / _WEIGHTS), store=store, engine=engine)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.checkpoints import Checkpoints, History
+from stores.errors import CorruptStore
+from stores.json_files import ABSURD
 from tasks.finetune.examples import Batch, Examples, Places, shuffled
 from tasks.finetune.network import Network
 from tasks.finetune.specification import FINE_TUNED, FineTuning
@@ -116,13 +119,24 @@ class Learner:
         np.savez(folder / _STATE, allow_pickle=False, **arrays)
 
     def _go_on_from(self, folder: Path) -> Weights:
-        """Take what was saved; return the weights of the best epoch, where they are wanted."""
-        with np.load(folder / _STATE, allow_pickle=False) as state:
+        """Take what was saved; return the weights of the best epoch, where they are wanted.
+
+        Raises CorruptStore where it is of another network, though its digest was right.
+        """
+        try:
+            with np.load(folder / _STATE, allow_pickle=False) as state:
+                arrays = dict(state)
             count = len(self.network.rest.weights)
-            self.network.rest.set_weights([state[f"weight_{n}"] for n in range(count)])
+            self.network.rest.set_weights([arrays[f"weight_{n}"] for n in range(count)])
             for n, variable in enumerate(self.model.optimizer.variables):
-                variable.assign(state[f"optimizer_{n}"])
-            return [state[f"best_{n}"] for n in range(count) if f"best_{n}" in state]
+                variable.assign(arrays[f"optimizer_{n}"])
+        except (BadZipFile, *ABSURD) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CorruptStore(
+                f"{folder / _STATE}: no state of this training: {reason}; delete {folder.parent} "
+                "and call again: it begins anew"
+            ) from error
+        return [arrays[f"best_{n}"] for n in range(count) if f"best_{n}" in arrays]
 
     def epoch(self, epoch: int, train: Places, validation: Places) -> dict[str, float]:
         """Learn for one epoch, the one of this number from 0, and return what it came to."""

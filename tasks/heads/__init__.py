@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.errors import unknown
 from tasks.heads.examples import Examples
 
 # Each module holds a Kind; what is slow to import, it imports when it trains.
@@ -55,8 +56,15 @@ class TrainedHead(Protocol):
     def epochs(self) -> int:
         """Return how many epochs its weights have seen; 0 where there are none."""
 
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (n, classes): probabilities or margins; the largest is the answer."""
+        """Return (n, classes): probabilities or margins; the largest is the answer.
+
+        Raises CorruptStore for features of another size than the head learned from.
+        """
 
     def save(self, folder: Path) -> None:
         """Write the model into an empty folder."""
@@ -91,7 +99,9 @@ class Kind:
 
 
 def find_kind(name: str) -> Kind:
-    """Return the kind of heads of that name."""
+    """Return the kind of heads of that name; raises InputError where there is none."""
+    if name not in _MODULES:
+        raise unknown("kind of head", name, KINDS, way_out="or update gargalo, or train again")
     kind: Kind = resolve_name(f"{_MODULES[name]}:KIND")
     return kind
 

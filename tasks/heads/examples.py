@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.errors import CorruptStore
 from stores.features import FeatureStore
 from stores.keys import Keys
 
@@ -123,6 +124,12 @@ def stream_of(features: FeatureStore, keys: Keys) -> Stream:
     return MemoryStream(features.read(keys)) if fits else stored
 
 
-def flat(features: NDArray[Any]) -> NDArray[np.float32]:
-    """Return features (n, *shape) as (n, numbers)."""
-    return np.asarray(features, np.float32).reshape(len(features), -1)
+def flat(features: NDArray[Any], width: int | None = None) -> NDArray[np.float32]:
+    """Return features (n, *shape) as (n, numbers); raises CorruptStore if that is not `width`."""
+    rows = np.asarray(features, np.float32).reshape(len(features), -1)
+    if width is not None and rows.shape[1] != width:
+        raise CorruptStore(
+            f"features of {rows.shape[1]} numbers, and a head that takes {width}: they are of "
+            "another recipe, or the run's model is another's; train again"
+        )
+    return rows

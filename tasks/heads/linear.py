@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore
 from tasks.heads.examples import flat
 
 
@@ -22,9 +20,14 @@ class TrainedLinear:
     history: Sequence[dict[str, float]] = ()
     epochs: int = 0
 
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+        return len(self.kernel)
+
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return margins, (n, classes)."""
-        return np.asarray(flat(features) @ self.kernel + self.bias, np.float64)
+        return np.asarray(flat(features, self.inputs) @ self.kernel + self.bias, np.float64)
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
         """Return the margins by a Dense layer."""
@@ -37,10 +40,19 @@ class TrainedLinear:
         np.savez(folder / "head.npz", allow_pickle=False, kernel=self.kernel, bias=self.bias)
 
 
-def load_linear(folder: Path, _classes: int) -> TrainedLinear:
-    """Read what `save` wrote; raises CorruptStore where it is something else."""
-    try:
-        with np.load(folder / "head.npz", allow_pickle=False) as file:
-            return TrainedLinear(file["kernel"], file["bias"])
-    except (ValueError, KeyError, BadZipFile) as error:
-        raise CorruptStore(f"{folder}: the model is damaged: {error}; train again") from error
+def load_linear(folder: Path, classes: int) -> TrainedLinear:
+    """Read what `save` wrote; raises ValueError, KeyError or BadZipFile where it is another."""
+    with np.load(folder / "head.npz", allow_pickle=False) as file:
+        kernel, bias = file["kernel"], file["bias"]
+    if (
+        kernel.ndim != 2
+        or not kernel.size
+        or kernel.shape[1] != classes
+        or bias.shape != (classes,)
+    ):
+        raise ValueError(
+            f"{classes} classes, a kernel of {kernel.shape} and a bias of {bias.shape}"
+        )
+    if kernel.dtype.kind != "f" or bias.dtype.kind != "f" or not np.isfinite(kernel).all():
+        raise ValueError("the kernel or the bias are no numbers")
+    return TrainedLinear(kernel, bias)

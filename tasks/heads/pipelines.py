@@ -28,6 +28,11 @@ class TrainedPipeline:
     def __init__(self, pipeline: "Pipeline", classes: int) -> None:
         self.pipeline, self._classes = pipeline, classes
 
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+        return int(self.pipeline.n_features_in_)
+
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities, or margins where there are none, (n, classes).
 
@@ -35,7 +40,7 @@ class TrainedPipeline:
         """
         probable = hasattr(self.pipeline, "predict_proba")
         say = self.pipeline.predict_proba if probable else self.pipeline.decision_function
-        said = np.asarray(say(flat(features)), np.float64)
+        said = np.asarray(say(flat(features, self.inputs)), np.float64)
         if said.ndim == 1:
             said = np.stack([-said, said], axis=1)
         known = self.pipeline.classes_
@@ -81,7 +86,7 @@ def pipeline_kind(
     return Kind(
         specification,
         train=lambda candidates, examples: [fit(candidate, examples) for candidate in candidates],
-        load=_load,
+        load=lambda folder, classes: _load(folder, classes, _steps(specification, classifier)),
         scores="margin" if margins else "probability",
     )
 
@@ -95,11 +100,35 @@ def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or 
     }
 
 
-def _load(folder: Path, classes: int) -> TrainedPipeline:
-    """Read what `save` wrote; raises CorruptStore where it holds a type that no head has."""
+def _steps(specification: type[Any], classifier: Callable[[Any, int, int], Any]) -> list[type]:
+    """Return the types of a pipeline's steps, of which the first may be left out."""
+    from sklearn.preprocessing import StandardScaler
+
+    return [StandardScaler, type(classifier(specification(), 0, 1))]
+
+
+def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
+    """Read what `save` wrote; raises CorruptStore where it holds a type that no head has.
+
+    Raises another error, of whatever type, where it is another estimator, or one without a fit.
+    """
     import skops.io
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import check_is_fitted
 
     path = folder / "head.skops"
     if foreign := skops.io.get_untrusted_types(file=path):
-        raise CorruptStore(f"{path}: refused, it holds {', '.join(foreign)}; train again")
-    return TrainedPipeline(skops.io.load(path), classes)
+        raise CorruptStore(f"{path}: refused, it holds {', '.join(foreign)}")
+    pipeline = skops.io.load(path)
+    if type(pipeline) is not Pipeline:
+        raise ValueError(f"a {type(pipeline).__name__}, expected a Pipeline")
+    found = [(name, type(step)) for name, step in pipeline.steps]
+    expected = [(step.__name__.lower(), step) for step in steps]
+    if found not in (expected, expected[1:]):
+        raise ValueError(f"steps {[kind.__name__ for _, kind in found]}, expected {expected}")
+    for _, step in pipeline.steps:
+        check_is_fitted(step)
+    known = np.asarray(pipeline.classes_)
+    if known.dtype.kind not in "iu" or not set(known.tolist()) <= set(range(classes)):
+        raise ValueError(f"classes {known.tolist()[:10]}, expected some of {classes}")
+    return TrainedPipeline(pipeline, classes)

@@ -103,3 +103,14 @@ def older(path):
     for name in ("run", "predictions_sha256", "earlier", "lost"):
         del body[name]
     path.write_text(json.dumps({"format": 3, "sha256": json_digest(body), "run": body}))
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/etc/passwd", "", "a.b", "x" * 300, "a\nb"])
+def test_a_name_that_leads_elsewhere_is_damage(runs, name):
+    look(runs)
+    (path,) = records(runs)
+    body = json.loads(path.read_text())["run"] | {"lost": [name]}
+    about = {"format": 4, "sha256": json_digest(body), "run": body}
+    path.write_text(json.dumps(about))
+    (finding,) = runs.verify()[NAME]
+    assert "json: the file is damaged" in finding

@@ -36,7 +36,7 @@ _json = st.recursive(
 )
 _runs = st.builds(
     Run,
-    head=st.dictionaries(st.text(), _json, max_size=3),
+    head=st.dictionaries(st.text(), _json, max_size=3).map(lambda head: head | {"kind": "knn"}),
     parameters=st.dictionaries(st.text(), _json, max_size=3),
     metrics=st.dictionaries(st.text(), st.floats(0, 1)),
 )

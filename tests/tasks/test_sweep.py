@@ -1,9 +1,10 @@
+import tracemalloc
 from collections import Counter
 
 import pytest
 
 from tasks.errors import InputError
-from tasks.sweep import Range, Sweep, sweep_of
+from tasks.sweep import Range, Sweep, WholeRange, sweep_of
 from tasks.sweep_file import read_sweep
 
 FEATURES = ("tap", "pooling", "image_size")
@@ -134,3 +135,38 @@ def test_a_grid_that_nobody_takes_is_refused(heads, grid, match):
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(InputError, match="found a folder"):
         read_sweep(tmp_path, features=FEATURES)
+
+
+def test_more_trials_than_can_be_held_are_refused_before_any_is_made(tmp_path):
+    values = ", ".join(f"{n}e-3" for n in range(1, 101))
+    names = ("learning_rate", "l2", "dropout", "label_smoothing")
+    axes = "\n".join(f"{name} = [{values}]" for name in names)
+    seeds = "seed = {low = 0, high = 4294967295, count = 1000, scale = 'linear'}"
+    text = f'[[head]]\nkind = "dense"\n{axes}\n{seeds}'
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"sweep.toml: a sweep of [\d,]{9,} trials; expected at m"):
+        read(tmp_path, text)
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+    assert read(tmp_path, text, trials=5).size == len(list(read(tmp_path, text, trials=5))) == 5
+    with pytest.raises(InputError, match="a sweep of 1,000,000 trials"):
+        read(tmp_path, text, trials=10**6)
+
+
+def test_trials_are_counted_as_they_are_made():
+    ranges = {"seed": WholeRange(low=0, high=3, count=10, scale="linear")}
+    space = Sweep({"tap": ["a", "b"]}, [("knn", ranges), ("ridge", {"penalty": [1, 2, 3]})])
+    assert space.size == len(list(space)) == 2 * (4 + 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a = " + "[" * 5000, "is no TOML"),
+        ("#" * 2**21, "expected at most"),
+        ('[[head]]\nkind = "dense"\nepochs = {low = 1, high = 1' + "0" * 400 + "}", "high"),
+    ],
+)
+def test_a_bomb_of_a_sweep_file_is_refused(tmp_path, text, match):
+    with pytest.raises(InputError, match=match):
+        read(tmp_path, text)

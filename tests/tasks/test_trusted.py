@@ -134,6 +134,19 @@ def test_a_damaged_model_is_converted_again(kept, tmp_path, caplog, name):
     assert is_kept(job_of(store))
 
 
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "agreement.json"])
+@pytest.mark.parametrize("put", [lambda path: None, lambda path: path.mkdir()])
+def test_a_model_of_which_a_file_is_gone_is_converted_again(kept, tmp_path, name, put):
+    store = shutil.copytree(kept, tmp_path / "store")
+    (path,) = store.glob(f"engines/openvino/*/{name}")
+    path.unlink()
+    put(path)
+    assert not is_kept(job_of(store))
+    engine_of(store).compute(some_pixels(2))
+    assert is_kept(job_of(store))
+    assert engine_of(store).take_checked() == 0
+
+
 def test_a_model_is_kept_for_exactly_this(kept):
     assert is_kept(job_of(kept))
     for asked in ({"seed": 4}, {"pooling": "max"}, {"taps": ("conv1_relu",)}, {"image_size": 64}):

@@ -1,5 +1,6 @@
 """Dense heads that earlier versions trained by Keras and kept as `head.keras`: they are read."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
+from tasks.heads.examples import flat
 
 
 class KerasHead:
@@ -20,9 +22,15 @@ class KerasHead:
     def __init__(self, path: Path) -> None:
         self.model = keras.saving.load_model(path, safe_mode=True)
 
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+        return math.prod(self.model.input_shape[1:])
+
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
-        outputs = self.model.predict(features, batch_size=1024, verbose=0)
+        rows = flat(features, self.inputs).reshape(-1, *self.model.input_shape[1:])
+        outputs = self.model.predict(rows, batch_size=1024, verbose=0)
         outputs = np.asarray(outputs, np.float64)
         if outputs.shape[1] > 1:
             return outputs

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from stores.errors import CorruptStore
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.networks import Networks, Weights
 from tasks.heads.dense.one_pass import architecture_of, train_together
@@ -40,9 +38,14 @@ class TrainedDense:
         outputs = weights[f"bias_{len(head.hidden_units)}"].shape[-1]
         self._network = Networks(architecture_of(head, inputs, outputs), 1, weights)
 
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+        return int(self.weights["kernel_0"].shape[0])
+
     def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Return what the last layer says of features (n, *shape), (n, 1) or (n, classes)."""
-        rows = flat(features)
+        rows = flat(features, self.inputs)
         if self.head.standardize:
             rows = (rows - self.weights["mean"]) / self.weights["scale"]
         parts = range(0, max(1, len(rows)), _ROWS_AT_ONCE)
@@ -83,19 +86,29 @@ def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> li
     ]
 
 
-def _load(folder: Path, _classes: int) -> TrainedHead:
-    """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode."""
+def _load(folder: Path, classes: int) -> TrainedHead:
+    """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode.
+
+    Raises ValueError, TypeError, KeyError or BadZipFile where it is something else.
+    """
     if (folder / "head.keras").exists():
         from tasks.heads.dense.keras_head import KerasHead
 
         return KerasHead(folder / "head.keras")
-    try:
-        with np.load(folder / "head.npz", allow_pickle=False) as file:
-            weights = dict(file)
-        head = DenseHead(**json.loads(str(weights.pop("specification"))))
-        return TrainedDense(head, weights)
-    except (ValueError, TypeError, KeyError, BadZipFile) as error:
-        raise CorruptStore(f"{folder}: the model is damaged: {error}; train again") from error
+    with np.load(folder / "head.npz", allow_pickle=False) as file:
+        weights = dict(file)
+    head = DenseHead(**json.loads(str(weights.pop("specification"))))
+    inputs = weights["kernel_0"].shape[0]
+    network = architecture_of(head, inputs, classes if head.output == "softmax" else 1)
+    shapes = network.parameters() | network.statistics()
+    scaling = dict.fromkeys(("mean", "scale") if head.standardize else (), inputs)
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()} | scaling
+    if {name: array.size for name, array in weights.items()} != sizes:
+        found = {name: array.shape for name, array in weights.items()}
+        raise ValueError(f"expected {shapes}, and {list(scaling)} of {inputs}, found {found}")
+    if any(a.dtype.kind != "f" or not np.isfinite(a).all() for a in weights.values()):
+        raise ValueError("weights that are no numbers")
+    return TrainedDense(head, weights)
 
 
 def _together(head: DenseHead, width: int, classes: int) -> int:

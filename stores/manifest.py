@@ -87,8 +87,8 @@ class Manifest:
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     entries: tuple[Entry, ...]
-    layout: str = "auto"  # what was asked of it: auto, classes, or SPLIT=FOLDER,…
-    notes: tuple[str, ...] = ()  # what the folder has that is not plain to see
+    layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
+    notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
 
     @classmethod
     def read(cls, store: str | os.PathLike[str], name: str) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flows.terminal import with_visible_names
+from tasks.agreement import in_words
 
 MOST_FILES = 10
 MOST_PREDICTIONS = 50
@@ -52,13 +53,12 @@ def tell_extract(summary: dict[str, Any]) -> str:
         lines[0] += f" ({summary['images_per_second']:.0f} images/s by {summary['engine']})"
     if summary["checked"]:
         lines.append(
-            f"  {summary['checked']} features computed a second time to check, and they agree"
+            f"  {summary['checked']} rows computed only to compare engines or versions: they agree"
         )
     if figures := summary["agreement"]:
         lines.append(
-            f"  {summary['engine']} agrees with Keras: largest difference "
-            f"{figures['largest_difference']:.1e} of the largest feature, expected at most "
-            f"{figures['tolerance']:g}"
+            f"  {summary['engine']} agrees with Keras on {figures['rows']} photographs: "
+            f"{in_words(figures)}"
         )
     for recipe in summary["recipes"]:
         shape = "×".join(map(str, recipe["feature_shape"] or ()))

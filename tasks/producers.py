@@ -1,6 +1,7 @@
 """Do these versions of the software compute the features that the store holds?"""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features import FeatureStore
 from stores.keys import ImageKey, Keys, Rows, as_keys
 from stores.manifest import Manifest
-from tasks.agreement import COMPARED_ROWS, Agreement, agreement
+from tasks.agreement import COMPARED_ROWS, Agreement, agreement, in_words
 from tasks.engines import Engine, Job, load_engine
 from tasks.retrying import RETRIED
 from tasks.stream import ImageFile, pixel_batches
@@ -83,8 +84,8 @@ def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows)
 
 def _disagreement(features: FeatureStore, engine: Engine, result: Agreement) -> str:
     return (
-        f"recipe {features.recipe}: {result.rows} stored features computed again differ by up to "
-        f"{result.largest_difference:.2g} of the largest (expected at most {result.tolerance:g}), "
-        f"smallest cosine {result.smallest_cosine:.6f}; they were made by {features.producers()}, "
-        f"this is {engine.producer}; use the same versions again, or another --store"
+        f"recipe {features.recipe}: {result.rows} stored features computed again are others: "
+        f"{in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}; they were made "
+        f"by {features.producers()}, this is {engine.producer}; use the same versions again, or "
+        "another --store"
     )

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from stores.publish import publish_folder
 from tasks.engines import EngineName, Job
 from tasks.engines.keras_engine import KerasEngine
+from tasks.engines.probe import PROBE_VERSION
 from tasks.errors import InputError
 
 log = logging.getLogger("gargalo.extract")
@@ -142,6 +143,7 @@ def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
         "outputs": [[recipe.tap, recipe.pooling] for recipe in job.recipes],
         "precision": first.compute_precision,
         "rows_at_once": ROWS_AT_ONCE,
+        "probe": PROBE_VERSION,
         "instruction_set": str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
         "versions": {n: version(n) for n in ("gargalo", "keras", "openvino", "tensorflow")},
     }

@@ -1,4 +1,4 @@
-"""An engine that is trusted once its first batch agrees with Keras; else Keras takes its place."""
+"""OpenVINO, once it agrees with Keras on photographs; else Keras takes its place."""
 
 import logging
 import threading
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import StoreError
-from tasks.agreement import COMPARED_ROWS, Agreement, agreement
+from tasks.agreement import Agreement, agreement, in_words
 from tasks.engines import Engine, EngineName, Job
 from tasks.engines.keras_engine import KerasEngine
 from tasks.engines.openvino_engine import OpenVinoEngine
+from tasks.engines.probe import probe_pixels
 from tasks.errors import ExtractionError, InputError
 
 log = logging.getLogger("gargalo.extract")
@@ -21,8 +22,8 @@ log = logging.getLogger("gargalo.extract")
 class TrustedEngine:
     """OpenVINO where it can be trusted, Keras where it cannot.
 
-    A converted model is compared with Keras on the first rows that it is given, and then kept
-    with the figures; a kept one is trusted, and needs no Keras model any more.
+    A converted model is compared with Keras on the same photographs whatever the data set, and
+    then kept with the figures; a kept one is trusted, and needs no Keras model any more.
     """
 
     def __init__(self, job: Job) -> None:
@@ -56,7 +57,7 @@ class TrustedEngine:
         if self._doubted:
             with self._settling:
                 if self._doubted:
-                    self._settle(self._doubted, pixels[:COMPARED_ROWS])
+                    self._settle(self._doubted)
         return self._engine.compute(pixels)
 
     def take_checked(self) -> int:
@@ -65,13 +66,14 @@ class TrustedEngine:
             compared, self._compared = self._compared, 0
         return compared
 
-    def _settle(self, candidate: OpenVinoEngine, pixels: NDArray[np.float32]) -> None:
+    def _settle(self, candidate: OpenVinoEngine) -> None:
+        pixels = probe_pixels(self._job.recipes[0].image_size)
         reference = candidate.reference or KerasEngine(self._job)
         pairs = zip(reference.compute(pixels), candidate.compute(pixels), strict=True)
         precision = self._job.recipes[0].compute_precision
         results = [agreement(*pair, precision=precision) for pair in pairs]
         self._compared += len(pixels)
-        worst = max(results, key=lambda result: result.largest_difference / result.tolerance)
+        worst = max(results, key=lambda result: result.excess)
         if all(result.within_tolerance for result in results):
             _keep(candidate, asdict(worst))
         elif precision == "float32":
@@ -106,8 +108,6 @@ def _keep(candidate: OpenVinoEngine, figures: dict[str, Any]) -> None:
 
 def _disagreement(job: Job, result: Agreement) -> str:
     return (
-        f"recipe {job.recipes[0]}: OpenVINO differs from Keras by up to "
-        f"{result.largest_difference:.2g} of the largest feature (expected at most "
-        f"{result.tolerance:g}), smallest cosine {result.smallest_cosine:.6f}, over {result.rows} "
-        "rows"
+        f"recipe {job.recipes[0]}: OpenVINO differs from Keras on {result.rows} photographs: "
+        f"{in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}"
     )

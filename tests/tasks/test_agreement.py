@@ -1,12 +1,20 @@
 """Features agree if they are the same, computed twice; otherwise they do not."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tasks.agreement import FLOAT16_TOLERANCE, RELATIVE_TOLERANCE, SMALLEST_COSINE, agreement
+from tasks.agreement import (
+    FLOAT16_TOLERANCE,
+    RELATIVE_TOLERANCE,
+    SMALLEST_COSINE,
+    agreement,
+    in_words,
+)
 
 
 @pytest.fixture
@@ -86,3 +94,20 @@ def test_other_shapes_cannot_be_compared(features):
             agreement(features, other)
     with pytest.raises(ValueError, match="or none"):
         agreement(features[:0], features[:0])
+
+
+def test_at_bfloat16_one_value_does_not_decide(features):
+    other = features.copy()
+    other[2, 1, 1, 4] += 0.5 * np.abs(features).max()
+    found = agreement(features, other, precision="bfloat16")
+    assert found.largest_difference == pytest.approx(0.5, rel=0.1)
+    assert found.within_tolerance
+    assert in_words(asdict(found)) == (
+        f"mean difference {found.mean_difference:.2g} of a row's norm, expected at most 0.2"
+    )
+
+
+@pytest.mark.parametrize("change", [lambda f: f[..., ::-1], lambda f: 1.25 * f, np.zeros_like])
+def test_at_bfloat16_other_features_do_not_agree(features, change):
+    assert not agreement(features, change(features), precision="bfloat16").within_tolerance
+    assert not agreement(np.zeros_like(features), features, precision="bfloat16").within_tolerance

@@ -60,7 +60,7 @@ class DatasetParameters(StoreParameters):
     layout: Annotated[str | None, AfterValidator(_layout)] = Field(
         None,
         description="What the folders are: classes, or SPLIT=FOLDER,… as "
-        "train=seg_train,test=seg_test; auto: as names and structure tell "
+        "train=seg_train,test=seg_test; auto: by names and structure "
         "[default: the data set's own; auto for a new one].",
     )
     split_file: Path | None = Field(

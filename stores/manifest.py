@@ -92,8 +92,8 @@ class Manifest:
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     entries: tuple[Entry, ...]
-    layout: str = "auto"  # what was asked of it: auto, classes, or SPLIT=FOLDER,…
-    notes: tuple[str, ...] = ()  # what the folder has that is not plain to see
+    layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
+    notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod

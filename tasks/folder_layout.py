@@ -41,54 +41,56 @@ class Layout:
     notes: tuple[str, ...] = ()  # what is not plain to see, for people
 
 
-def check_layout(asked: str) -> str:
-    """Return what is asked of a layout; raises InputError where it cannot be."""
-    if asked not in {AUTO, CLASSES}:
-        _given_splits(asked)
-    return asked
+def check_layout(requested: str) -> str:
+    """Return a layout that is requested; raises InputError where there is no such layout."""
+    if requested not in {AUTO, CLASSES}:
+        _given_splits(requested)
+    return requested
 
 
-def find_layout(folder: Path, asked: str = AUTO) -> Layout:
-    """Return the layout of a folder, as asked, or as structure and names tell.
+def find_layout(folder: Path, requested: str = AUTO) -> Layout:
+    """Return the layout of a folder, as requested, or by structure and names.
 
-    Raises InputError where they do not, or where splits have other classes.
+    Raises InputError where these do not settle it, or where splits have different classes.
     """
-    if asked == AUTO:
-        return _told_by_structure(folder, "")
-    if asked == CLASSES:
+    if requested == AUTO:
+        return _by_structure(folder, "")
+    if requested == CLASSES:
         return _classes_of(folder, {"": None})
-    given = _given_splits(asked)
+    given = _given_splits(requested)
     there = class_folders(folder)
     for top in given:
         if not (folder / top).is_dir():
             raise InputError(
-                f"{folder}: --layout {asked}: no folder {top!r}; found {', '.join(there) or 'none'}"
+                f"{folder}: --layout {requested}: no folder {top!r}; found "
+                f"{', '.join(there) or 'none'}"
             )
     left = [name for name in there if not any(Path(top).parts[0] == name for top in given)]
     note = (f"left out, for --layout does not name it: {', '.join(map(repr, left))}",)
-    return _with_splits(folder, given, notes=note if left else ())
+    holders = {unwrapped(folder, top): split for top, split in given.items()}
+    return _with_splits(folder, holders, notes=note if left else ())
 
 
-def _given_splits(asked: str) -> dict[str, Split]:
+def _given_splits(requested: str) -> dict[str, Split]:
     given: dict[str, Split] = {}
-    for part in _GIVEN.split(asked):
+    for part in _GIVEN.split(requested):
         split, equals, top = part.partition("=")
         top = os.path.normpath(top) if top else ""
         if split not in SPLITS or not equals or not top or top[0] in "./" or top in given:
-            raise InputError(f"--layout: expected {_EXPECTED}. Received: {asked!r}")
+            raise InputError(f"--layout: expected {_EXPECTED}. Received: {requested!r}")
         given[top] = _as_split(split)
     if "train" not in given.values():
-        raise InputError(f"--layout: expected a train=FOLDER among them. Received: {asked!r}")
+        raise InputError(f"--layout: expected a train=FOLDER among them. Received: {requested!r}")
     return given
 
 
-def _told_by_structure(folder: Path, top: str) -> Layout:
+def _by_structure(folder: Path, top: str) -> Layout:
     names = [name for name in class_folders(folder / top) if name not in OTHER_PROGRAMS]
     inside = {name: inside_of(folder / top / name) for name in names}
     meant = meanings(names)
     only_folders = [name for name in names if inside[name].folders and not inside[name].images]
     if len(names) == 1 and only_folders:
-        deeper = _told_by_structure(folder, os.path.join(top, names[0]))  # noqa: PTH118
+        deeper = _by_structure(folder, os.path.join(top, names[0]))  # noqa: PTH118
         if meant or len(deeper.classes) > 1 or set(deeper.tops.values()) != {None}:
             note = f"the class folders are those of {_shown(top, names[0])}"
             plain = set(deeper.tops.values()) == {None} and not deeper.notes
@@ -103,14 +105,14 @@ def _told_by_structure(folder: Path, top: str) -> Layout:
     split_like = [name for name in only_folders if name in meant]
     others_hold = any(inside[name].folders for name in names if name not in meant)
     if len(meant) > 1 or [*meant] == names != [] or (split_like and not others_hold):
-        return _told_by_names(folder, top, inside, meant)
+        return _by_names(folder, top, inside, meant)
     return _classes_of(folder, {top: None})
 
 
-def _told_by_names(
+def _by_names(
     folder: Path, top: str, inside: Mapping[str, Inside], meant: Mapping[str, Meaning]
 ) -> Layout:
-    """Return the layout of folders of which some are called as splits are."""
+    """Return the layout of folders some of which have names of splits."""
     names = list(inside)
     if [*meant] != names:
         raise _unclear(folder, top, names, "some names are those of splits, and others are not")
@@ -135,12 +137,12 @@ def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...
     kinds = set(given.values())
     drawn = kinds == {"train"}
     layout = _classes_of(folder, {top: None if drawn else split for top, split in given.items()})
-    told = [f"{_shown(top)} is {split}" for top, split in given.items() if top != split]
+    lines = [f"{_shown(top)} is {split}" for top, split in given.items() if top != split]
     if not drawn and "validation" not in kinds:
-        told.append("validation is drawn from train")
+        lines.append("validation is drawn from train")
     if drawn:
-        told = [f"the class folders are those of {', '.join(map(_shown, given))}"]
-    return replace(layout, notes=(*([", ".join(told)] if told else []), *notes))
+        lines = [f"the class folders are those of {', '.join(map(_shown, given))}"]
+    return replace(layout, notes=(*([", ".join(lines)] if lines else []), *notes))
 
 
 def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:

@@ -49,9 +49,9 @@ def ingest(
     """Bring a data set's manifest up to date with its folder.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.folder_layout`) to the data set's
-    own. Splits are sticky: they are drawn anew only where
-    `rule` asks for another seed or other shares than the data set has. Raises InputError for a
-    folder that cannot be a data set, StoreError for a store that cannot be used.
+    own. Splits are sticky: they are drawn anew only where `rule` asks for another seed or other
+    shares than the data set has. Raises InputError for a folder that cannot be a data set,
+    StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = folder.resolve()
@@ -60,15 +60,15 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    listing = list_folder(folder, asked := _asked(layout, previous))
-    unchanged = previous and not rehash and _unchanged(previous, listing, rule, asked)
+    listing = list_folder(folder, requested := _requested(layout, previous))
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # somebody else was here in between
-            asked = _asked(layout, previous)
-            started_ns, listing = time.time_ns(), list_folder(folder, asked)
+            requested = _requested(layout, previous)
+            started_ns, listing = time.time_ns(), list_folder(folder, requested)
         known = {} if rehash or not previous else _still_known(previous, listing)
         classes = _ask_keras(listing)
         examined = _examine_all(listing, known)
@@ -82,7 +82,7 @@ def ingest(
             *rule_said,
             started_ns,
             entries=(),
-            layout=asked,
+            layout=requested,
             notes=listing.notes,
             examination=EXAMINATION,
         )
@@ -110,12 +110,12 @@ def count_unread(
     """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
     folder = folder.resolve()
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    listing = list_folder(folder, _asked(layout, previous))
+    listing = list_folder(folder, _requested(layout, previous))
     known = _still_known(previous, listing) if previous and not rehash else {}
     return len(_unread(listing, known))
 
 
-def _asked(layout: str | None, previous: Manifest | None) -> str:
+def _requested(layout: str | None, previous: Manifest | None) -> str:
     return layout or (previous.layout if previous else AUTO)
 
 
@@ -134,7 +134,7 @@ def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest
     except NotInStore:
         if visible(name) != name:
             raise InputError(
-                f"{name!a} cannot name a data set: it has characters that nobody sees; give "
+                f"{name!a} cannot name a data set: it has control characters; give "
                 "--dataset with a name of your own"
             ) from None
         return None
@@ -149,9 +149,9 @@ def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest
 def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
     """Tell from the listing alone whether ingesting again would give the same manifest."""
     there = {e.path: e for e in previous.entries if e.status != "absent"}
-    said = (previous.folder, previous.classes, previous.layout, previous.notes)
+    known = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
-        said == (str(listing.folder), listing.classes, layout, listing.notes)
+        known == (str(listing.folder), listing.classes, layout, listing.notes)
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}

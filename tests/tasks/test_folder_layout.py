@@ -191,6 +191,11 @@ def test_given_folders_are_taken_and_the_others_left_out_with_a_note(tmp_path):
     assert told(tmp_path, "train=one,train=two") == ({"one": None, "two": None}, CATS_AND_DOGS)
 
 
+def test_a_given_folder_may_be_wrapped(tmp_path):
+    tree(tmp_path, "one/one", "two/two")
+    assert told(tmp_path, "train=one,test=two")[0] == {"one/one": "train", "two/two": "test"}
+
+
 def test_a_folders_name_may_hold_a_comma(tmp_path):
     tree(tmp_path, "cats,dogs", "a=b")
     assert told(tmp_path, "train=cats,dogs,test=a=b")[0] == {"cats,dogs": "train", "a=b": "test"}

@@ -20,13 +20,14 @@ _EXPECTED: dict[str, Any] = {
     "image_data_format": "channels_last",
     "epsilon": 1e-7,
 }
-_SET = {"1", "true", "yes", "on"}
-# What an environment variable is refused for; any other value than those of the right column.
-_VARIABLES = {
+_SET = {"1", "true"}  # as TensorFlow reads a switch
+# Switches of the environment, and what each would do.
+_SWITCHES = {
     "TF_USE_LEGACY_KERAS": "TensorFlow would use Keras 2",
     "TF_ENABLE_AUTO_MIXED_PRECISION": "TensorFlow would compute in half precision",
     "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE": "TensorFlow would compute in half precision",
 }
+# Modes of oneDNN's products of float32, and Keras's limits on a training, by their variables.
 _ROUNDING = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE")
 _SHORTENING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
@@ -50,9 +51,9 @@ def check_backend() -> None:
 
 def keras_json() -> Path:
     """Return the file that Keras reads its settings from when it is imported."""
-    home = Path("~").expanduser()
-    usual = home / ".keras" if os.access(home, os.W_OK) else Path("/tmp/.keras")  # noqa: S108  so Keras does
-    return Path(os.environ.get("KERAS_HOME", usual)).expanduser() / "keras.json"
+    home = os.path.expanduser("~")  # noqa: PTH111  it leaves an unknown user as it is
+    usual = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108  so Keras does
+    return Path(os.environ.get("KERAS_HOME", f"{usual}/.keras"), "keras.json").expanduser()
 
 
 def configured() -> dict[str, Any]:
@@ -81,7 +82,7 @@ def use_float32() -> None:
 
 
 def _check_environment() -> None:
-    for name, effect in _VARIABLES.items():
+    for name, effect in _SWITCHES.items():
         if os.environ.get(name, "").lower() in _SET:
             raise InputError(f"{name}={os.environ[name]}: {effect}; unset it")
     for name in _ROUNDING:

@@ -182,6 +182,7 @@ def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:
         "ignored": summary["ignored"],
         "endings": endings.most_common(),
         "remarks": summary["remarks"],
+        "remark_counts": summary["remark_counts"],
         "absent": [entry.path for entry in manifest.of_status("absent")],
         "duplicates": [paths for paths in twins.values() if len(paths) > 1],
     }

@@ -42,6 +42,7 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
     [
         (("0123", "photos"), "no run '0123'"),
         (("RUN", "nowhere.png"), "nowhere.png: there is no such file or folder"),
+        (("RUN", "/dev/null"), "/dev/null: a device, expected a file or a folder"),
         (("RUN", "photos", "--output", "said.txt"), "expected a file that ends in .csv"),
         (("RUN", "photos", "--output", "no/said.csv"), "there is no folder no"),
         (("RUN", "photos", "--grid", "said.docx"), "expected a file that ends in .png"),

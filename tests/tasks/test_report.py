@@ -101,6 +101,14 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
     assert "0/gone.png" in text
 
 
+def test_remarks_are_counted_with_an_example(store, manifest, run):
+    remark = "EXIF rotation: not applied, used as stored"
+    turned = [replace(e, reason=remark if n < 5 else "") for n, e in enumerate(manifest.entries)]
+    page = report(store, replace(manifest, entries=tuple(turned)), [run])
+    expected = f"5 images: {remark} (for one, {manifest.entries[0].path} )."
+    assert expected in page.section("dataset")
+
+
 def test_a_long_list_is_folded_and_capped_with_a_count(store, manifest, run):
     rejected = [{"path": f"{n}.png", "reason": "empty"} for n in range(1234)]
     page = report(store, manifest, [run], rejected=rejected)

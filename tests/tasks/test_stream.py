@@ -13,12 +13,13 @@ from stores import StoreFull
 from stores.keys import ImageKey
 from tasks import pixels, stream
 from tasks.errors import ExtractionError
+from tasks.examine import examine
 from tasks.image_files import read_image
 from tasks.pixels import load_pixels
 from tasks.stream import BATCHES_AHEAD, ImageFile, feature_batches, pixel_batches
 from tests.stores.samples import RECIPE
 from tests.tasks.extraction import write_folder
-from tests.tasks.images import small_png
+from tests.tasks.images import refused_images, small_png, write
 
 
 def images_of(folder):
@@ -132,6 +133,15 @@ def test_a_damaged_image_costs_itself_and_not_its_batch(folder, monkeypatch, bat
     for image, row in zip(good, np.concatenate([b.pixels for b in batches]), strict=True):
         (expected,) = load_pixels([(folder / image.path).read_bytes()], RECIPE)
         assert np.array_equal(row, expected)
+
+
+def test_what_an_earlier_version_accepted_and_is_misread_is_rejected(folder):
+    for name, content in (("a.bmp", "masks.bmp"), ("b.jpg", "jpeg-xl.png"), ("c.png", "large.png")):
+        write(folder / name, refused_images()[content])
+    images = [ImageFile(ImageKey.of(p.read_bytes()), p.name) for p in sorted(folder.glob("*.*"))]
+    rejected = [r for batch in batches_of(folder, images) for r in batch.rejected]
+    assert [(r.path, r.changed) for r in rejected] == [(image.path, False) for image in images]
+    assert [r.reason for r in rejected] == [examine(folder / image.path).reason for image in images]
 
 
 def most_alive(monkeypatch, count, batch_size):

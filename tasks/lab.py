@@ -16,7 +16,7 @@ from stores.run import Run
 from stores.runs import RunStore
 from tasks.judged import Judged
 from tasks.leaderboard import in_one_word
-from tasks.metrics import reliability
+from tasks.metrics import calibration_error, reliability
 from tasks.survey import MOST_COMPARED, maps, near_duplicates, sample
 
 MOST_SWEPT = 12  # parameters that are drawn
@@ -52,13 +52,16 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
     }
 
 
-def calibration(judged: Judged, score_name: str) -> Markup | None:
-    """Return the reliability curve of a head that gives probabilities."""
+def calibration(judged: Judged, score_name: str) -> dict[str, Any] | None:
+    """Return the reliability curve of a head that gives probabilities, and its error."""
     from tasks.charts import reliability_curve
 
     if score_name != "probability" or not judged.keys:
         return None
-    return reliability_curve(reliability(judged.scores, judged.true), salt="reliability")
+    return {
+        "curve": reliability_curve(reliability(judged.scores, judged.true), salt="reliability"),
+        "error": calibration_error(judged.scores, judged.true),
+    }
 
 
 def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def train_stage(
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
-    check_trainable(manifest, parameters.folds)
+    check_trainable(manifest, parameters.dealt["folds"])
     make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
 
 
@@ -102,7 +102,7 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
     )
     asked = parameters.model_dump(mode="json", exclude_none=True)
     return {
-        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name}, parameters.folds)
+        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name}, **parameters.dealt)
         for name, head in heads.items()
     }
 

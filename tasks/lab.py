@@ -148,8 +148,8 @@ def _vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
 
 
 def _measured_alike(run: Run, other: Run) -> bool:
-    same = (run.dataset_digest, run.folds) == (other.dataset_digest, other.folds)
-    return same and not run.failure
+    names = ("dataset_digest", "folds", "fold_seed")
+    return not run.failure and all(getattr(run, n) == getattr(other, n) for n in names)
 
 
 def _swept(runs: Sequence[Run]) -> list[Markup]:

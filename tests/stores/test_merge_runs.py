@@ -132,7 +132,7 @@ def test_half_a_look_is_made_whole_by_the_next_merge(ours, theirs):
 def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
     body = json.loads(path.read_text())
-    later = ("folds", "failure", "finetuning")
+    later = ("folds", "failure", "finetuning", "fold_seed")
     body = {name: value for name, value in body["run"].items() if name not in later}
     path.write_text(json.dumps({"format": 1, "sha256": json_digest(body), "run": body}))
     assert merged_into(ours, theirs).runs == 1
@@ -141,7 +141,7 @@ def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
 
 def test_a_newer_run_is_left_alone(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
-    path.write_text(path.read_text().replace('"format": 3', '"format": 9'))
+    path.write_text(path.read_text().replace('"format": 4', '"format": 9'))
     merged = merged_into(ours, theirs)
     assert "of format version 9" in merged.left[0]
     assert not merged.damaged

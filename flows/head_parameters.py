@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from flows.parameters import ExtractParameters, FeatureParameters
 from flows.store_parameters import StoreParameters
 from tasks.errors import InputError
-from tasks.folds import FoldCount
+from tasks.folds import FoldCount, check_fold_seed
 from tasks.heads.choices import HeadName
 from tasks.heads.settings import (
     Activation,
@@ -47,6 +47,9 @@ class TrainParameters(FeatureParameters):
         0,
         description="Measure each head on so many folds of train and validation, and then train it "
         "on both [default: train on train, measure on validation].",
+    )
+    fold_seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed by which the images are dealt to the folds."
     )
     hidden_units: list[Units] | None = Field(
         None, description="Units of each hidden layer of the dense head [default: no hidden layer]."
@@ -112,10 +115,18 @@ class TrainParameters(FeatureParameters):
     def head_settings(self) -> dict[str, Any]:
         """What is asked of the heads beyond their names."""
         names = set(TrainParameters.model_fields) - set(FeatureParameters.model_fields)
-        given = self.model_dump(include=names - {"seed", "head", "folds"}, exclude_none=True)
+        given = self.model_dump(
+            include=names - {"seed", "head", "folds", "fold_seed"}, exclude_none=True
+        )
         if "head_batch_size" in given:
             given["batch_size"] = given.pop("head_batch_size")
         return given
+
+    @property
+    def dealt(self) -> dict[str, int]:
+        """The folds that the heads are measured by, as PlannedRun has them."""
+        check_fold_seed(self.folds, self.fold_seed)
+        return {"folds": self.folds, "fold_seed": self.fold_seed}
 
 
 @Parameter(name="*")
@@ -148,9 +159,9 @@ class SweepParameters(OpenTestParameters):
     @property
     def search(self) -> dict[str, Any]:
         """How the trials are searched and measured, as far as that was said."""
-        names = {"folds": "folds", "trials": "trials", "search_seed": "seed", "guided": "guided"}
-        given = self.said & names.keys()
-        return {names[name]: getattr(self, name) for name in given}
+        names = {"folds", "fold_seed", "trials", "search_seed", "guided"}
+        own = {"search_seed": "seed"}
+        return {own.get(name, name): getattr(self, name) for name in self.said & names}
 
     @property
     def settings_said(self) -> set[str]:

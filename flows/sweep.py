@@ -24,6 +24,7 @@ from stores.recipe import Recipe
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
+from tasks.folds import check_fold_seed
 from tasks.heads.choices import flag_of, make_head, settings_of
 from tasks.leaks import summary_of
 from tasks.open_test import open_test_task
@@ -38,9 +39,7 @@ from tasks.sweep import Sweep, Trial, sweep_of
 from tasks.sweep_file import read_sweep
 from tasks.train import train_task
 
-_FEATURES = tuple(
-    name for name in FeatureParameters.model_fields if name not in {"store", "read_through"}
-)
+_FEATURES = tuple(n for n in FeatureParameters.model_fields if n not in {"store", "read_through"})
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,13 @@ class Swept:
     planned: dict[str, PlannedRun]
     known: set[str]  # those that were trained before
     trials: int  # of which those that are alike are one run
+    seedless: set[str]  # kinds of heads of which several seeds were one trial
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say which seeds were one trial."""
+        kinds = ", ".join(sorted(self.seedless))
+        return [f"no seed changes heads of kind {kinds}: theirs are one trial"] if kinds else []
 
 
 @flow(name="sweep", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
@@ -126,20 +132,25 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
 
     Raises InputError for a trial that cannot be, before any of those with it is trained.
     """
+    check_fold_seed(space.folds, space.fold_seed)
     check_trainable(manifest, space.folds)
     runs, recipe_of = RunStore(parameters.store), cache(partial(_recipe, manifest, parameters))
     planned: dict[str, PlannedRun] = {}
+    first: dict[str, PlannedRun] = {}  # of each trial
     known: set[str] = set()
+    seedless: set[str] = set()
     count = 0
     search = search_of(space)
     while trials := search.ask():
-        plans = [_plan(manifest, trial, space.folds, parameters, recipe_of) for trial in trials]
+        asked = [_plan(manifest, trial, space, parameters, recipe_of) for trial in trials]
+        plans = [first.setdefault(plan.trial, plan) for plan in asked]
+        seedless |= {p.head.kind for p, q in zip(asked, plans, strict=True) if p.seed != q.seed}
         new = {plan.id: plan for plan in plans if plan.id not in planned}
         count += len(trials)
         known |= train_missing(new, parameters.store)
         planned |= new
         search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
-    return Swept(planned, known, count)
+    return Swept(planned, known, count, seedless)
 
 
 def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
@@ -163,7 +174,7 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
 def _plan(
     manifest: Manifest,
     trial: Trial,
-    folds: int,
+    space: Sweep,
     parameters: SweepParameters,
     recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
 ) -> PlannedRun:
@@ -172,7 +183,8 @@ def _plan(
     settings = given | trial.settings
     head = make_head(trial.kind, settings, classes=len(manifest.classes))
     seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
-    told = {"head": trial.kind, "seed": seed, "folds": folds, "open_test": False, **settings}
+    dealt = {"folds": space.folds, "fold_seed": space.fold_seed}
+    told = {"head": trial.kind, "seed": seed, **dealt, "open_test": False, **settings}
     if "batch_size" in told:
         told["head_batch_size"] = told.pop("batch_size")
     about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
@@ -180,7 +192,7 @@ def _plan(
         # Untrained weights have a seed as well: what says both is a sweep of one.
         told |= {"seed": _features_seed(manifest, parameters), "grid": [f"seed={seed}"]}
     recipe = recipe_of(tuple(trial.features.items()))
-    return PlannedRun(manifest, recipe, head, seed, about | told, folds)
+    return PlannedRun(manifest, recipe, head, seed, about | told, **dealt)
 
 
 def _recipe(
@@ -218,7 +230,7 @@ def _summary(
         "selection": asdict(selection_of(runs, chosen)),
         "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
         "test_openings": runs.times_opened(manifest.select("test").keys),
-        "remarks": remarks(manifest, chosen.folds),
+        "remarks": [*remarks(manifest, chosen.folds), *swept.remarks],
         "trials": swept.trials,
         "trained": len(whole) - cached,
         "cached": cached,

@@ -79,8 +79,9 @@ def tell_sweep(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measured_by(folds: int) -> str:
-    return many(folds, "fold") if folds else "validation"
+def _measured_by(folds: int, seed: int = 0) -> str:
+    dealt = f" of seed {seed}" if seed else ""
+    return f"{many(folds, 'fold')}{dealt}" if folds else "validation"
 
 
 def _remarked(summary: dict[str, Any]) -> Iterator[str]:
@@ -139,14 +140,15 @@ def tell_runs(summary: dict[str, Any]) -> str:
 
 def _tell_leaderboard(summary: dict[str, Any]) -> str:
     """Say which runs are best: of each data set by itself, for only these can be compared."""
-    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str, int, int], list[dict[str, Any]]] = defaultdict(list)
     for run in summary["runs"]:
-        groups[run["dataset"], run["dataset_digest"], run["folds"]].append(run)
+        folds = run["folds"], run.get("fold_seed", 0)
+        groups[run["dataset"], run["dataset_digest"], *folds].append(run)
     lines: list[str] = []
-    for (dataset, digest, folds), runs in groups.items():
-        others = {other for name, other, _ in groups if name == dataset} - {digest}
+    for (dataset, digest, count, seed), runs in groups.items():
+        others = {other for name, other, *_ in groups if name == dataset} - {digest}
         which = f" (as it was with digest {digest[:8]})" if others else ""
-        lines.append(f"{dataset}{which}, {many(len(runs), 'run')}, by {_measured_by(folds)}:")
+        lines.append(f"{dataset}{which}, {many(len(runs), 'run')}, by {_measured_by(count, seed)}:")
         lines += _ranked(runs, limit=summary["limit"], sort_by=summary["sort_by"])
         if len(runs) > summary["limit"]:
             more = len(runs) - summary["limit"]
@@ -183,7 +185,7 @@ def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator
 
 
 def _told_run(run: dict[str, Any]) -> Iterator[str]:
-    folds = f", {run['folds']} folds" if run["folds"] else ""
+    folds = f", {_measured_by(run['folds'], run['fold_seed'])}" if run["folds"] else ""
     yield f"run {run['id']}: {run['head']['kind']} on {run['dataset']}{folds}, {run['created']}"
     yield f"  head {json.dumps(head_settings(run['head'], run['finetuning']))}, seed {run['seed']}"
     if tuning := run["finetuning"]:

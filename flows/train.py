@@ -88,7 +88,7 @@ def train_stage(
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
-    check_trainable(manifest, parameters.folds)
+    check_trainable(manifest, parameters.dealt["folds"])
     make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
 
 
@@ -107,7 +107,7 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
     several = {"heads": asked["head"]} if len(heads) > 1 else {}  # to ask for them all again
     return {
         name: PlannedRun(
-            manifest, recipe, head, seed, asked | several | {"head": name}, parameters.folds
+            manifest, recipe, head, seed, asked | several | {"head": name}, **parameters.dealt
         )
         for name, head in heads.items()
     }

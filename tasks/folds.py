@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from stores.keys import Keys
 from stores.manifest import Images, Manifest, Split
+from tasks.errors import InputError
 from tasks.heads.examples import Fold
 
 _MOST = 100
@@ -26,6 +27,12 @@ LEARNED_FROM: tuple[Split, ...] = ("train", "validation")
 
 # Of the images that a head learns from, one in so many is set aside where a patience ends it.
 _STOPPING = 5
+
+
+def check_fold_seed(folds: int, seed: int) -> None:
+    """Raise InputError for a seed of folds without folds, which would change nothing."""
+    if seed and not folds:
+        raise InputError(f"--fold-seed {seed}: there are no folds; add --folds 5")
 
 
 def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:

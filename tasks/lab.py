@@ -13,7 +13,7 @@ from stores.runs import RunStore
 from tasks.judged import Judged
 from tasks.leaderboard import in_one_word
 from tasks.leaks import entries_of, shown_image, vectors
-from tasks.metrics import reliability
+from tasks.metrics import calibration_error, reliability
 from tasks.survey import maps, sample
 
 MOST_SWEPT = 12  # parameters that are drawn
@@ -47,13 +47,16 @@ def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[st
     }
 
 
-def calibration(judged: Judged, score_name: str) -> Markup | None:
-    """Return the reliability curve of a head that gives probabilities."""
+def calibration(judged: Judged, score_name: str) -> dict[str, Any] | None:
+    """Return the reliability curve of a head that gives probabilities, and its error."""
     from tasks.charts import reliability_curve
 
     if score_name != "probability" or not judged.keys:
         return None
-    return reliability_curve(reliability(judged.scores, judged.true), salt="reliability")
+    return {
+        "curve": reliability_curve(reliability(judged.scores, judged.true), salt="reliability"),
+        "error": calibration_error(judged.scores, judged.true),
+    }
 
 
 def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
@@ -83,8 +86,8 @@ def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
 
 
 def _measured_alike(run: Run, other: Run) -> bool:
-    same = (run.dataset_digest, run.folds) == (other.dataset_digest, other.folds)
-    return same and not run.failure
+    names = ("dataset_digest", "folds", "fold_seed")
+    return not run.failure and all(getattr(run, n) == getattr(other, n) for n in names)
 
 
 def _swept(runs: Sequence[Run]) -> list[Markup]:

@@ -82,6 +82,7 @@ def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> R
         versions={name: version(name) for name in packages},
         created=datetime.now(UTC).isoformat(),
         folds=planned.folds,
+        fold_seed=planned.fold_seed,
         failure=failure,
         finetuning=planned.finetuning,
     )

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class PlannedRun:
     parameters: dict[str, Any]  # what the user asked for, kept with the run
     folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
     finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained too
+    fold_seed: int = 0  # by which the images are dealt to the folds
 
     @property
     def specification(self) -> dict[str, Any]:
@@ -42,8 +43,14 @@ class PlannedRun:
             head=self.specification,
             seed=self.seed,
             folds=self.folds,
+            fold_seed=self.fold_seed,
             finetuning=self.finetuning,
         )
+
+    @property
+    def trial(self) -> str:
+        """What makes it a trial of its own: its id, but for the seed of a head that has none."""
+        return self.id if find_kind(self.head.kind).random else replace(self, seed=0).id
 
 
 def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[PlannedRun]]:
@@ -52,10 +59,10 @@ def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[Planned
         recipe: math.prod(FeatureStore(store, recipe).feature_shape or ())
         for recipe in {plan.recipe for plan in planned}
     }
-    groups: dict[tuple[Recipe, str, int], list[list[PlannedRun]]] = defaultdict(list)
-    filled: dict[tuple[Recipe, str, int], float] = defaultdict(lambda: 1.0)
+    groups: dict[tuple[Any, ...], list[list[PlannedRun]]] = defaultdict(list)
+    filled: dict[tuple[Any, ...], float] = defaultdict(lambda: 1.0)
     for plan in planned:
-        key = plan.recipe, plan.head.kind, plan.folds
+        key = plan.recipe, plan.head.kind, plan.folds, plan.fold_seed
         classes, measured = len(plan.manifest.classes), max(1, plan.folds)
         most = find_kind(plan.head.kind).together(plan.head, widths[plan.recipe], classes)
         filled[key] += measured / most

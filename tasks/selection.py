@@ -4,7 +4,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,6 @@ from tasks.heads import KINDS, find_kind
 log = logging.getLogger("gargalo.store")
 
 Row = Mapping[str, Any]  # of the table of runs
-# What has to be the same for runs to be measured on the same images.
-_SAME_IMAGES = ("dataset_digest", "folds", "fold_seed")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Selection:
     rank: int  # 1: the best; runs of the same accuracy have the same rank
     tried: int  # runs on the same images, this one included; see `trial_of`
     failed: int = 0  # on the same images, without a result: they could not be chosen
-    elsewhere: int = 0  # runs of the data set on other images: other folds, or another state of it
+    elsewhere: int = 0  # runs of the data set on other images: see `_images`
     unreadable: int = 0  # on the same images, but their predictions are damaged
 
 
@@ -47,7 +45,7 @@ def selection_of(runs: RunStore, run: Run, evaluated: Evaluated = "validation") 
     answers_of(runs, run.id, folds=run.folds, evaluated=evaluated)
     rows = _evaluated(runs, evaluated)
     # The run itself comes first: whatever cannot be compared with it is left out.
-    group = sorted(_groups(rows)[_images(run)], key=lambda row: bool(row["run"] != run.id))
+    group = sorted(_groups(rows)[_images(asdict(run))], key=lambda row: bool(row["run"] != run.id))
     return _of_group(runs, group, rows, evaluated)[run.id]
 
 
@@ -62,7 +60,7 @@ def selections(runs: RunStore, evaluated: Evaluated = "validation") -> dict[str,
 
 def tried_with(runs: RunStore, run: Run) -> int:
     """Count the runs with a result that were tried on a run's held-out images, itself included."""
-    group = _groups(runs.table().to_pylist())[_images(run)]
+    group = _groups(runs.table().to_pylist())[_images(asdict(run))]
     return len({trial_of(row) for row in group if not row["failure"]})
 
 
@@ -71,7 +69,8 @@ def trial_of(row: Row) -> tuple[Any, ...]:
     kind = json.loads(row["head_specification"])["kind"]
     random = kind not in KINDS or find_kind(kind).random or row["finetuning"] != "{}"
     seed = row["seed"] if random else None
-    return row["fingerprint"], row["head_specification"], row["finetuning"], seed
+    dealt = row["folds"], row["fold_seed"]
+    return row["fingerprint"], row["head_specification"], row["finetuning"], dealt, seed
 
 
 def place_in_words(selection: Mapping[str, Any]) -> str:
@@ -112,12 +111,13 @@ def _evaluated(runs: RunStore, evaluated: Evaluated) -> list[Row]:
 def _groups(rows: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[tuple(row[name] for name in _SAME_IMAGES)].append(row)
+        groups[_images(row)].append(row)
     return groups
 
 
-def _images(run: Run) -> tuple[Any, ...]:
-    return tuple(getattr(run, name) for name in _SAME_IMAGES)
+def _images(run: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells which images a run holds out: of all folds the same, however dealt."""
+    return run["dataset_digest"], bool(run["folds"])
 
 
 def _of_group(

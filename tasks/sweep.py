@@ -83,6 +83,7 @@ class Sweep:
     features: Axes
     heads: Sequence[tuple[str, Axes]]  # kind, and the values of its settings and of its seed
     folds: int = 0
+    fold_seed: int = 0
     trials: int | None = None  # drawn by chance; None: the whole grid
     seed: int = 0  # of that chance
     guided: bool = False  # by what came of the trials before; see tasks.search
@@ -125,7 +126,7 @@ def sweep_of(
     grid: Mapping[str, Axis],
     *,
     features: Sequence[str],
-    **search: Any,  # noqa: ANN401  folds, trials, seed
+    **search: Any,  # noqa: ANN401  folds, fold_seed, trials, seed
 ) -> Sweep:
     """Return the sweep of named kinds of heads and a grid of values, each for whom it concerns.
 

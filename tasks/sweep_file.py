@@ -32,6 +32,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     folds: FoldCount = 0
+    fold_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     search: _Search = _Search()
     features: dict[str, Any] = {}
     head: list[dict[str, Any]]
@@ -40,7 +41,7 @@ class _File(BaseModel):
 def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep:  # noqa: ANN401
     """Return the sweep of a TOML file; `features` are the names that its features may have.
 
-    `search` takes the place of what the file says of folds, trials and seed.
+    `search` takes the place of what the file says of the folds and of the search.
 
     Raises InputError, which names the file, the key that is wrong, and the nearest right one.
     """
@@ -76,7 +77,8 @@ def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, A
     for name in told.features.keys() - set(features):
         raise unknown("setting of [features]", name, features)
     axes = {name: _axis(f"[features]: {name}", values) for name, values in told.features.items()}
-    return Sweep(axes, heads, **{"folds": told.folds, **dict(told.search)} | search)
+    folds = {"folds": told.folds, "fold_seed": told.fold_seed}
+    return Sweep(axes, heads, **{**folds, **dict(told.search)} | search)
 
 
 def _head(about: dict[str, Any]) -> tuple[str, Axes]:

@@ -35,7 +35,7 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
         check_trainable(first.manifest, first.folds)
         images = first.manifest.select(*LEARNED_FROM)
         stream = stream_of(FeatureStore(store, first.recipe), images.keys)
-        folds = folds_of(first.manifest, first.folds)
+        folds = folds_of(first.manifest, first.folds, seed=first.fold_seed)
         examples = Examples(stream, images.labels, len(first.manifest.classes), folds)
         for plan, outcome in zip(wanted, _outcomes(wanted, examples), strict=True):
             publish(runs, plan, images, folds, outcome)

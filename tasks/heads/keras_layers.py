@@ -40,7 +40,7 @@ def dense_scores(features: Tensor, trained: "TrainedDense") -> Tensor:
     return linear(features, _from_nought(kernel), _from_nought(bias), "softmax")
 
 
-def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int) -> Tensor:
+def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int, votes: int = 0) -> Tensor:
     """Return the scores of a scikit-learn pipeline's classifier, (n, classes)."""
     scaler, classifier = pipeline.named_steps.get("standardscaler"), pipeline[-1]
     mean = np.zeros(1) if scaler is None else scaler.mean_
@@ -51,7 +51,7 @@ def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int) -> Ten
         return _linear_scores(features, classifier, kernel, bias, classes)
     if scaler is not None:
         features = keras.layers.Normalization(mean=mean, variance=np.square(scale))(features)
-    return _neighbours_vote(features, classifier, classes)
+    return _neighbours_vote(features, classifier, classes, votes)
 
 
 def _linear_scores(
@@ -70,8 +70,10 @@ def _linear_scores(
     return linear(features, whole_kernel, whole_bias, "softmax" if probable else "linear")
 
 
-def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int) -> Tensor:
+def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: int) -> Tensor:
     """Return the share of each class among the nearest of the stored examples."""
+    from tasks.heads.pipelines import smoothed
+
     examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no other name
     if classifier.metric == "cosine":
         features = keras.layers.UnitNormalization()(features)
@@ -83,7 +85,8 @@ def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int) -> Tens
     _, nearest = keras.ops.top_k(nearness, classifier.n_neighbors)
     votes = keras.layers.Embedding(len(examples), classes)
     shares = keras.layers.GlobalAveragePooling1D()(votes(nearest))
-    votes.set_weights([np.eye(classes, dtype=np.float32)[classifier.classes_[classifier._y]]])  # noqa: SLF001
+    own = np.eye(classes, dtype=np.float32)[classifier.classes_[classifier._y]]  # noqa: SLF001
+    votes.set_weights([smoothed(own, classifier.n_neighbors, added)])  # their mean is smoothed too
     return shares
 
 

@@ -73,6 +73,27 @@ def test_only_the_chosen_run_is_tested(sweep, tmp_path):
     assert tested == [summary["run"]]
 
 
+def test_seeds_of_a_head_without_randomness_are_one_trial(run_json, extracted):
+    grid = ("--head", "ridge", "--head", "dense", "--epochs", "1", "--grid", "seed=0,1,2")
+    summary = run_json("sweep", extracted, *SMALL, *grid)
+    kinds = sorted(run["specification"]["kind"] for run in summary["runs"])
+    assert kinds == ["dense", "dense", "dense", "ridge"]
+    assert summary["selection"]["tried"] == 4
+    assert "no seed changes heads of kind ridge: theirs are one trial" in summary["remarks"]
+
+
+def test_folds_are_dealt_by_a_seed_of_their_own(run_json, extracted):
+    grid = ("--head", "ridge", "--grid", "penalty=1", "--folds", "3")
+    first, second = (
+        run_json("sweep", extracted, *SMALL, *grid, "--fold-seed", seed) for seed in (0, 4)
+    )
+    assert first["run"] != second["run"]
+    assert second["selection"]["tried"] == 2
+    flags = ("--head", "ridge", "--penalty", "1", "--folds", "3", "--fold-seed", "4")
+    alone = run_json("train", extracted, *SMALL, *flags)
+    assert (alone["run"], alone["cached"]) == (second["run"], True)
+
+
 def test_a_grid_of_flags_is_a_sweep_too(run_json, extracted):
     grid = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10", "--grid", "neighbors=1,3")
     summary = run_json("sweep", extracted, *SMALL, *grid)
@@ -122,6 +143,7 @@ def test_features_that_are_not_there_are_told_with_the_command_that_extracts_the
         (("--seed", "1", "--grid", "seed=1"), "--seed: --grid says"),
         (("--head-batch-size", "8", "--grid", "batch_size=8"), "--head-batch-size: --grid says"),
         (("--folds", "1"), "expected 0, or 2 to 100 folds"),
+        (("--fold-seed", "1"), "--fold-seed 1: there are no folds; add --folds 5"),
     ],
 )
 def test_a_mistake_in_a_grid_is_one_line_and_exit_code_2(run, extracted, flags, match):

@@ -134,7 +134,7 @@ def test_half_a_look_is_made_whole_by_the_next_merge(ours, theirs):
 def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
     body = json.loads(path.read_text())
-    later = ("folds", "failure", "finetuning", "part_digests")
+    later = ("folds", "failure", "finetuning", "part_digests", "fold_seed")
     body = {name: value for name, value in body["run"].items() if name not in later}
     path.write_text(json.dumps({"format": 1, "sha256": json_digest(body), "run": body}))
     assert merged_into(ours, theirs).runs == 1

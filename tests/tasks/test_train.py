@@ -10,7 +10,8 @@ from stores.keys import ImageKey
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.open_test import load_head
-from tasks.plans import choose
+from tasks.plans import choose, together
+from tasks.selection import selection_of
 from tasks.train import train as train_all
 from tests.stores.samples import RECIPE
 from tests.tasks.planned import planned, train
@@ -62,6 +63,23 @@ def test_with_folds_each_image_is_judged_by_a_head_that_has_not_seen_it(pets, pe
     assert stored.metrics["train_accuracy"] > 0.9
     assert stored.metrics["validation_accuracy"] < 0.85
     assert RunStore(pets_store).predictions(run).num_rows == 16
+
+
+def test_a_seed_of_folds_is_another_run_on_the_same_images(pets, pets_store):
+    plans = [replace(planned(pets, folds=4), fold_seed=seed) for seed in range(2)]
+    first, second = (RunStore(pets_store).read(train(plan, store=pets_store)) for plan in plans)
+    assert first.id == planned(pets, folds=4).id != second.id
+    assert (first.fold_seed, second.fold_seed) == (0, 1)
+    assert selection_of(RunStore(pets_store), first).tried == 2
+    assert together(plans, store=pets_store) == [[plan] for plan in plans]
+
+
+def test_only_what_came_out_otherwise_has_a_new_version(pets):
+    """No run id changes where the numbers do not."""
+    asked = [("dense", {}), ("dense", {"patience": 3}), ("dense", {"class_weights": "balanced"})]
+    asked += [(kind, {}) for kind in ("logistic", "svm", "ridge", "centroid", "knn")]
+    versions = [planned(pets, kind, **about).specification["version"] for kind, about in asked]
+    assert versions == [2, 3, 3, 1, 1, 1, 1, 2]
 
 
 def test_after_the_folds_a_head_learns_for_as_many_epochs_as_were_best_on_them(pets, pets_store):

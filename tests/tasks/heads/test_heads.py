@@ -121,6 +121,23 @@ def test_more_neighbours_than_images_are_all_images():
     np.testing.assert_allclose(trained.scores(blobs(2)[0]), 0.5)
 
 
+def test_no_class_is_impossible_because_none_of_a_few_neighbours_has_it(tmp_path):
+    """Otherwise the log loss is that of the number in the place of log 0."""
+    trained, features = train("knn", 3, neighbors=5), blobs(3)[0]
+    features = features[:10] + 3
+    scores = trained.scores(features)
+    assert scores.min() == pytest.approx((0 + 1 / 3) / (5 + 1))
+    votes = trained.pipeline.predict_proba(features)
+    np.testing.assert_allclose(scores, (5 * votes + 1 / 3) / 6)
+    np.testing.assert_array_equal(scores.argmax(1), votes.argmax(1))
+    trained.save(tmp_path)
+    (tmp_path / "votes.json").unlink()  # as it was kept before
+    np.testing.assert_array_equal(find_kind("knn").load(tmp_path, 3).scores(features), votes)
+    (tmp_path / "votes.json").write_text("-1")
+    with pytest.raises(CorruptStore, match="expected a number of votes, found -1"):
+        find_kind("knn").load(tmp_path, 3)
+
+
 def test_a_head_that_diverges_says_so():
     features, labels = blobs(2)
     failed = train("dense", 2, (features * 1e30, labels), learning_rate=1e5)

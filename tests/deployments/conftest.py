@@ -39,7 +39,7 @@ class Deployed:
         """Run a module as `python -m`, and return what came of it."""
         command = [sys.executable, "-m", module]
         told = {"env": self.environment, "cwd": ROOT, "capture_output": True, "text": True}
-        return subprocess.run(command, check=False, timeout=SECONDS, **told)
+        return subprocess.run(command, check=False, timeout=3 * SECONDS, **told)
 
     def deploy(self):
         """Deploy all of `prefect.yaml`."""

@@ -6,11 +6,15 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from prefect.client.constants import SERVER_API_VERSION
 from prefect.client.schemas.objects import WorkPool
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from deployments.connection import server
 from deployments.pool import check_pool
 from tasks.errors import InputError
 
@@ -18,10 +22,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class OldServer(BaseHTTPRequestHandler):
-    """Answers as a Prefect server of the second major version."""
+    """Answers as a Prefect server of the second major version, whoever asks."""
+
+    version = "2.20.9"
 
     def do_GET(self):
-        content = json.dumps("2.20.9").encode()
+        content = json.dumps(self.version).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -48,13 +54,23 @@ def run(tmp_path):
     return run
 
 
-@pytest.fixture
-def old_server():
-    server = HTTPServer(("127.0.0.1", 0), OldServer)
+class OpenServer(OldServer):
+    version = SERVER_API_VERSION
+
+
+@contextmanager
+def answering(handler):
+    server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/api"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def old_server():
+    with answering(OldServer) as address:
+        yield address
 
 
 @pytest.mark.parametrize("module", ["deployments.deploy", "deployments.worker"])
@@ -76,6 +92,16 @@ def test_a_pool_of_another_type_is_refused():
     check_pool(WorkPool(name="gargalo", type="process"))
     with pytest.raises(InputError, match="'gargalo' is of type docker, expected process: delete"):
         check_pool(WorkPool(name="gargalo", type="docker"))
+
+
+def test_a_server_that_answers_anybody_is_one_warning(tmp_path, capfd):
+    with answering(OpenServer) as address:
+        settings = {PREFECT_API_URL: address, PREFECT_HOME: tmp_path}
+        with temporary_settings(settings), server():
+            pass
+    errors = capfd.readouterr().err
+    assert errors.count("\n") == 1
+    assert f"the Prefect server at {address} answers without an auth string" in errors
 
 
 def test_an_old_server_is_one_line(run, old_server, tmp_path):

@@ -13,7 +13,5 @@ from tasks.near_duplicates import NearDuplicates
 def leaks_stage(manifest: Manifest, run: str, store: Path) -> NearDuplicates:
     """Return the near-duplicates between what a run learned from and what measured it."""
     chosen = RunStore(store).read(run)
-    found: NearDuplicates = near_duplicates_task(
-        quote(manifest), fingerprint=chosen.fingerprint, folds=chosen.folds, store=store
-    )
+    found: NearDuplicates = near_duplicates_task(quote(manifest), quote(chosen), store=store)
     return found

@@ -11,6 +11,7 @@ from stores.errors import MissingFeatures, NotInStore
 from stores.features import FeatureStore
 from stores.keys import Keys
 from stores.manifest import Entry, Manifest
+from stores.run import Run
 from tasks.folds import LEARNED_FROM, fold_numbers
 from tasks.near_duplicates import MOST, NearDuplicates, near_duplicates
 from tasks.retrying import RETRIED
@@ -20,10 +21,8 @@ SIDE = 144  # of an image, in pixels
 _ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
-def find_near_duplicates(
-    manifest: Manifest, *, fingerprint: str, folds: int, store: Path
-) -> NearDuplicates:
-    """Return the pairs of near-duplicates between splits; with folds, between folds too.
+def find_near_duplicates(manifest: Manifest, run: Run, *, store: Path) -> NearDuplicates:
+    """Return the pairs of near-duplicates between splits; of a run with folds, between folds too.
 
     Their positions are those of `manifest.select()`.
     """
@@ -33,11 +32,11 @@ def find_near_duplicates(
     if len(images.keys) > MOST:
         return NearDuplicates(untold=(f"{len(images.keys):,} images are too many to compare",))
     try:
-        rows = vectors(FeatureStore.open(store, fingerprint), images.keys)
+        rows = vectors(FeatureStore.open(store, run.fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return NearDuplicates(untold=("the features are not all in the store any more",))
     return near_duplicates(
-        rows, grey_thumbnails(manifest, store), images.labels, _parts(manifest, folds)
+        rows, grey_thumbnails(manifest, store), images.labels, _parts(manifest, run)
     )
 
 
@@ -59,9 +58,9 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def likeness_of(found: NearDuplicates, manifest: Manifest, *, folds: int) -> dict[str, Any]:
+def likeness_of(found: NearDuplicates, manifest: Manifest, run: Run) -> dict[str, Any]:
     """Return what the report shows of near-duplicates: the pairs most alike with their pictures."""
-    entries, parts = entries_of(manifest), _parts(manifest, folds)
+    entries, parts = entries_of(manifest), _parts(manifest, run)
     images = manifest.select()
 
     def shown_at(place: int) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def likeness_of(found: NearDuplicates, manifest: Manifest, *, folds: int) -> dic
         return shown_image(manifest, entry, SIDE) | {"split": parts[place]}
 
     return summary_of(found, manifest) | {
-        "across": "folds or splits" if folds else "splits",
+        "across": "folds or splits" if run.folds else "splits",
         "shown": [
             {
                 "similarity": pair.similarity,
@@ -110,13 +109,13 @@ def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
     )
 
 
-def _parts(manifest: Manifest, folds: int) -> list[str]:
+def _parts(manifest: Manifest, run: Run) -> list[str]:
     """Return of each image the part that never learns with the others: a split, or a fold."""
     entries, images = entries_of(manifest), manifest.select()
     parts = [str(entries[bytes(key)].split) for key in images.keys]
-    if folds:
+    if run.folds:
         learned = manifest.select(*LEARNED_FROM)
-        numbers = fold_numbers(learned.keys, learned.labels, folds).tolist()
+        numbers = fold_numbers(learned.keys, learned.labels, run.folds, seed=run.fold_seed).tolist()
         fold_of = dict(zip(map(bytes, learned.keys), numbers, strict=True))
         parts = [
             f"fold {fold_of[bytes(key)] + 1}" if bytes(key) in fold_of else part

@@ -68,9 +68,7 @@ def write_report(
     table = path.with_suffix(".suspect-labels.csv")
     publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
     if duplicates is None:
-        duplicates = find_near_duplicates(
-            manifest, fingerprint=run.fingerprint, folds=run.folds, store=store
-        )
+        duplicates = find_near_duplicates(manifest, run, store=store)
     content = render(
         "report.html.jinja",
         run=run,
@@ -85,7 +83,7 @@ def write_report(
         commands=_commands(run, [one["run"] for one in candidates], manifest, store, swept),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
-        likeness=likeness_of(duplicates, manifest, folds=run.folds),
+        likeness=likeness_of(duplicates, manifest, run),
         suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
         suspects_found=len(found),
         likely_errors=sum(one.likely for one in found),

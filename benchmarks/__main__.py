@@ -14,6 +14,7 @@ from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
+from benchmarks.near_duplicates import copies
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_photos
@@ -36,6 +37,7 @@ Group = Literal[
     "variants",
     "heads",
     "lab",
+    "duplicates",
     "prediction",
     "finetuning",
 ]
@@ -172,6 +174,11 @@ class Benchmarks:
         many = {"resplits": self.scale.resplits, "heads": self.scale.heads}
         yield from digits(folder, setting, **many)
 
+    def duplicates(self) -> Iterator[Finding]:
+        """Copies among photographs."""
+        setting = self.setting("duplicates", "efficientnet_lite0", 224)
+        yield from copies(setting, self.work, copied=self.scale.slow)
+
     def prediction(self) -> Iterator[Finding]:
         """What a run says of new images."""
         yield from prediction(self.setting("prediction"), rounds=self.rounds)
@@ -211,6 +218,7 @@ def bench(
             "variants": benchmarks.variants,
             "heads": benchmarks.heads,
             "lab": benchmarks.lab,
+            "duplicates": benchmarks.duplicates,
             "prediction": benchmarks.prediction,
             "finetuning": benchmarks.finetuning,
         }

@@ -74,7 +74,9 @@ def sweep(
     """
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
-    swept = train_sweep(manifest, asked_sweep(file, parameters), parameters)
+    asked = asked_sweep(file, parameters)
+    call = SweepCall(parameters.given, file.read_bytes() if file else None)
+    swept = train_sweep(manifest, asked, parameters)
     runs = RunStore(parameters.store)
     trained = [runs.read(run) for run in swept.planned]
     chosen = choose(trained)
@@ -97,7 +99,7 @@ def sweep(
         chosen=chosen.id,
         survey=True,
         duplicates=quote(found),
-        swept=quote(SweepCall(parameters.given, file.read_bytes() if file else None)),
+        swept=quote(call),
     )
     summary = _summary(runs, manifest, swept, trained, chosen) | {
         "near_duplicates": summary_of(found, manifest),

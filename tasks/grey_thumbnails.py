@@ -66,13 +66,16 @@ def grey_thumbnail(content: bytes) -> bytes:
 def _kept(path: Path) -> dict[bytes, bytes]:
     """Return the thumbnails that are kept; a damaged file is as none, and replaced."""
     pull(path)
+    if not path.is_file():
+        return {}
     try:
         table, _ = read_table(path, kind=_KIND, version=VERSION)
-    except (FileNotFoundError, IsADirectoryError, CorruptStore, NewerFormat):
+    except (CorruptStore, NewerFormat, OSError, ValueError, KeyError):
         return {}
     if table.schema != _SCHEMA:
         return {}
-    return dict(zip(table["key"].to_pylist(), table["grey"].to_pylist(), strict=True))
+    rows = zip(table["key"].to_pylist(), table["grey"].to_pylist(), strict=True)
+    return {key: grey for key, grey in rows if key and grey}
 
 
 def _keep(path: Path, known: dict[bytes, bytes], keys: Keys) -> None:

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ def test_a_damaged_file_of_thumbnails_is_made_anew(store, manifest, content):
     path.write_bytes(path.read_bytes()[:-50] if content is None else content)
     np.testing.assert_array_equal(grey_thumbnails(manifest, store), first)
     assert len(path.read_bytes()) > 1000
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(store, manifest):
+    kept(store, manifest).parent.mkdir(parents=True)
+    os.mkfifo(kept(store, manifest))
+    assert grey_thumbnails(manifest, store).any()
 
 
 def test_where_a_folder_stands_in_its_place_nothing_is_kept(store, manifest):

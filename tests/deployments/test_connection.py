@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from prefect.client.constants import SERVER_API_VERSION
+from prefect import __version__
 from prefect.client.schemas.objects import WorkPool
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
@@ -55,7 +55,7 @@ def run(tmp_path):
 
 
 class OpenServer(OldServer):
-    version = SERVER_API_VERSION
+    version = __version__
 
 
 @contextmanager

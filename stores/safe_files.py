@@ -53,7 +53,7 @@ def note_root(root: Path) -> Path:
     """Note that a folder is a store's root, below which no link is followed; return it."""
     if str(root.absolute()) not in _roots:
         _roots.add(str(root.absolute()))
-        _root_above.cache_clear()
+        _split.cache_clear()
     return root
 
 
@@ -172,37 +172,52 @@ def entered(folder: Path) -> Iterator[int]:
 
     It serves as `dir_fd`, and for nothing else. Of a folder in no store, links are followed.
     """
-    root = _root_above(str(folder.absolute())) or folder
-    place = root
-    with named_errors(root):
-        descriptor = os.open(root, _ENTER)
+    descriptor = _descended(str(folder.absolute()))
     try:
-        for part in folder.absolute().relative_to(root.absolute()).parts:
-            place = place / part
-            if part == "..":
-                raise UnsafeName(f"{folder}: '..' leads out of a store; it is not used")
-            with named_errors(place):
-                about = os.stat(part, dir_fd=descriptor, follow_symlinks=False)
-                if not stat.S_ISDIR(about.st_mode):
-                    raise irregular_file(place, about, "a folder")
-                inner = os.open(part, _ENTER | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
         yield descriptor
     finally:
         os.close(descriptor)
 
 
+def _descended(folder: str) -> int:
+    root, parts = _split(folder)
+    place, descriptor = root, os.open(root, _ENTER)
+    for part in parts:
+        place = f"{place}/{part}"
+        try:
+            inner = os.open(part, _ENTER | os.O_NOFOLLOW, dir_fd=descriptor)
+        except OSError as error:
+            raise _no_way(Path(place), descriptor, error) from None
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
+
+
+def _no_way(place: Path, parent: int, error: OSError) -> Exception:
+    """Return why a folder cannot be entered: what is there is something else, or the error."""
+    with suppress(OSError):
+        about = os.stat(place.name, dir_fd=parent, follow_symlinks=False)
+        if not stat.S_ISDIR(about.st_mode):
+            return irregular_file(place, about, "a folder")
+    return type(error)(error.errno, error.strerror, str(place))
+
+
 @lru_cache(maxsize=2**16)  # asked for each file
-def _root_above(folder: str) -> Path | None:
+def _split(folder: str) -> tuple[str, tuple[str, ...]]:
+    """Return the root of the store that a folder is in, and its parts below; else itself."""
     path = Path(folder)
-    return next((place for place in (path, *path.parents) if str(place) in _roots), None)
+    root = next((place for place in (path, *path.parents) if str(place) in _roots), path)
+    parts = path.relative_to(root).parts
+    if ".." in parts:
+        raise UnsafeName(f"{folder}: '..' leads out of a store; it is not used")
+    return str(root), parts
 
 
 def is_inside(path: Path) -> bool:
     """Tell whether a path is below a store's root, where no link is followed."""
     place = str(path.absolute())
-    return place not in _roots and _root_above(place) is not None
+    return place not in _roots and _split(place)[0] != place
 
 
 @contextmanager

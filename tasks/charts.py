@@ -211,4 +211,5 @@ def _inline(figure: Figure, *, label: str, salt: str) -> Markup:
         text = text.replace(stand_in, colour)
     text = re.sub(r"font-family: [^;]*; ", "", text)
     opening = f'<svg role="img" aria-label="{escape(visible(label))}"'
-    return Markup(re.sub(r'^<svg(\s(width|height)="[^"]*")*', opening, text))  # noqa: S704
+    text = re.sub(r'^<svg(\s(width|height)="[^"]*")*', lambda _: opening, text)
+    return Markup(text)  # noqa: S704

@@ -18,6 +18,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
+from stores.visible import visible
 from tasks.figures import default_settings
 from tasks.finetune.specification import FINE_TUNED
 from tasks.metrics import Bin
@@ -130,8 +131,12 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
         axes.set_xticks([], minor=True)
         axes.set_xticks(shown, [f"{value:g}" for value in shown])
     else:
-        names = sorted(set(map(str, values)))
-        at, style, order = [float(names.index(str(v))) for v in values], "", range(len(names))
+        names = sorted({visible(str(value)) for value in values})
+        at, style, order = (
+            [float(names.index(visible(str(v)))) for v in values],
+            "",
+            range(len(names)),
+        )
         axes.set_xticks(order, [shorten(name, 18, placeholder="…") for name in names], rotation=20)
         axes.margins(x=0.15)
     best = [max(a for a, x in zip(accuracies, at, strict=True) if x == p) for p in order]
@@ -182,7 +187,7 @@ def as_image(picture: Markup) -> str:
 def _figure(title: str, *, xlabel: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(4.4, 2.7))
     axes = figure.add_axes((0.14, 0.17, 0.84, 0.72))  # fixed: the pictures of a page line up
-    axes.set_title(title, loc="left", fontsize=11, color=_INK)
+    axes.set_title(visible(title), loc="left", fontsize=11, color=_INK)
     axes.set_xlabel(xlabel, color=_INK)
     axes.grid(visible=True, axis="y", color=_LINE, lw=0.8)
     axes.tick_params(colors=_INK, length=0)
@@ -205,5 +210,6 @@ def _inline(figure: Figure, *, label: str, salt: str) -> Markup:
     for stand_in, colour in _COLOURS.items():
         text = text.replace(stand_in, colour)
     text = re.sub(r"font-family: [^;]*; ", "", text)
-    opening = f'<svg role="img" aria-label="{escape(label)}"'
-    return Markup(re.sub(r'^<svg(\s(width|height)="[^"]*")*', opening, text))  # noqa: S704
+    opening = f'<svg role="img" aria-label="{escape(visible(label))}"'
+    text = re.sub(r'^<svg(\s(width|height)="[^"]*")*', lambda _: opening, text)
+    return Markup(text)  # noqa: S704

@@ -57,7 +57,10 @@ def find_layout(folder: Path, requested: str = AUTO) -> Layout:
         return _by_structure(folder, "")
     if requested == CLASSES:
         return _classes_of(folder, {"": None})
-    given = _given_splits(requested)
+    try:
+        given = _given_splits(requested)
+    except InputError as error:
+        raise InputError(f"--layout {requested}: {error}") from None
     there = class_folders(folder)
     for top in given:
         if not (folder / top).is_dir():
@@ -77,10 +80,10 @@ def _given_splits(requested: str) -> dict[str, Split]:
         split, equals, top = part.partition("=")
         top = os.path.normpath(top) if top else ""
         if split not in SPLITS or not equals or not top or top[0] in "./" or top in given:
-            raise InputError(f"--layout: expected {_EXPECTED}. Received: {requested!r}")
+            raise InputError(f"expected {_EXPECTED}")
         given[top] = _as_split(split)
     if "train" not in given.values():
-        raise InputError(f"--layout: expected a train=FOLDER among them. Received: {requested!r}")
+        raise InputError("expected a train=FOLDER among them")
     return given
 
 

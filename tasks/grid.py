@@ -10,7 +10,11 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
+<<<<<<< HEAD
 from tasks.examine import examined
+=======
+from stores.visible import visible
+>>>>>>> layouts
 from tasks.figures import default_settings
 from tasks.pictures import UNREADABLE, as_rgb
 
@@ -32,7 +36,7 @@ def grid(images: Sequence[tuple[Path, str]]) -> bytes:
         axes.set_axis_off()
     for axes, (path, caption) in zip(places, shown, strict=False):
         axes.imshow(_small(path))
-        axes.set_title(shorten(caption, 28, placeholder="…"), fontsize=9)
+        axes.set_title(shorten(visible(caption), 28, placeholder="…"), fontsize=9)
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=120)
     return sink.getvalue()

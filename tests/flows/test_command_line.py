@@ -60,6 +60,7 @@ def test_help_shows_the_common_flags(run, flow):
         (("extract", "missing/folder"), "no such folder"),
         (("extract", "missing"), "no data set 'missing'"),
         (("ingest", "missing"), "does not exist"),
+        (("ingest", ".", "--layout", "splits"), "--layout: expected auto, classes, or SPLIT"),
         (("extract", "missing", "--rehash"), "--rehash: only for a folder"),
         (("extract", "x", "--image-size", "100000"), "less than or equal to 4096"),
         (("train", "missing/"), "no data set 'missing'"),

@@ -1,15 +1,24 @@
 """Charts of the report: in the page's colours, the same each time, without an address."""
 
+import base64
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pyarrow as pa
 import pytest
 
-from tasks.charts import all_curves, class_colours, learning_curves, reliability_curve, swept
+from tasks.charts import (
+    all_curves,
+    as_image,
+    class_colours,
+    learning_curves,
+    reliability_curve,
+    swept,
+)
 from tasks.metrics import Bin
 
 HISTORY = {
@@ -74,7 +83,7 @@ def test_a_metric_that_is_never_there_does_no_harm():
 # A process of its own: another test may have imported pyplot.
 DRAW = """
 import sys, pyarrow as pa
-from tasks.charts import all_curves, learning_curves, reliability_curve, swept
+from tasks.charts import all_curves, as_image, learning_curves, reliability_curve, swept
 from tasks.grid import grid
 from tasks.metrics import Bin
 table = pa.table({"epoch": [1, 2], "loss": [1.0, 0.5], "fine_tuned": [0, 1]})
@@ -82,6 +91,7 @@ print(learning_curves(table, salt="a"), all_curves([table, table], chosen=0, sal
 print(swept("A$_$", [1e-4, 1e-2], [0.5, 0.6], salt="c"), swept("x", ["$^$", "b"], [0, 1], salt="d"))
 print(reliability_curve([Bin(0.55, 0.5, 4)], salt="e"))
 from pathlib import Path
+from xml.etree import ElementTree as ET
 import hashlib
 print(hashlib.sha256(grid([(Path("none.png"), "A$_$ 日本語 99.0%")])).hexdigest())
 assert "matplotlib.pyplot" not in sys.modules
@@ -144,6 +154,12 @@ def test_words_stand_below_their_places_and_numbers_at_the_ends():
     assert ">1<" in chart
     assert ">9<" in chart
     assert ">5<" not in chart
+
+
+def test_a_name_of_any_kind_makes_a_picture_that_can_be_read():
+    picture = swept("\x1b[31m&<b>", ["\x1b", "b"], [0.5, 0.6], salt="s")
+    text = base64.b64decode(as_image(picture).split(",")[1])
+    assert "\\x1b[31m&<b>" in "".join(ET.fromstring(text).itertext())
 
 
 def test_all_heads_are_drawn_and_the_chosen_one_last():

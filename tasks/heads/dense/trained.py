@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from stores.errors import CorruptStore
+from tasks.backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.networks import Networks, Weights
 from tasks.heads.dense.one_pass import architecture_of, train_together
@@ -86,6 +87,7 @@ def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> li
 def _load(folder: Path, _classes: int) -> TrainedHead:
     """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode."""
     if (folder / "head.keras").exists():
+        check_backend()
         from tasks.heads.dense.keras_head import KerasHead
 
         return KerasHead(folder / "head.keras")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stores.checksums import file_digests
 from stores.manifest import Manifest
 from stores.publish import publish_folder
+from tasks.backend import check_backend
 from tasks.errors import InputError
 from tasks.image_files import read_image
 from tasks.predict import Classifier, Prediction
@@ -60,6 +61,7 @@ def export(
     lies beside. What is there already is replaced. Raises InputError where a model says something
     else; then nothing is written.
     """
+    check_backend()
     from tasks.export_formats import read_model, write_model
     from tasks.joined import join
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stores.checksums import damage, file_digests
 from stores.json_files import ABSURD
+from tasks.backend import check_backend
 from tasks.errors import InputError
 from tasks.examine import examined
 from tasks.export import CLASSES, PLACES, Say
@@ -45,6 +46,7 @@ def load_exported(place: Path) -> ExportedModel:
     if not there:
         raise InputError(f"{place}: no model in it; expected {' or '.join(PLACES.values())}")
     _check_whole(folder, digests, PLACES[there[0]])
+    check_backend()
     from tasks.export_formats import read_model
 
     return ExportedModel(read_model(there[0], folder), classes, scores)

@@ -186,9 +186,9 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
 
 def _ask_keras(listing: Listing) -> tuple[str, ...]:
     """Have Keras find classes and files; what it finds counts, and must be what was listed."""
+    check_backend()
     if not listing.is_utf8:
         return listing.classes  # sorted as Keras does; it would refuse all
-    check_backend()
     import keras
 
     found: set[str] = set()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stores.errors import StoreError
 from stores.keys import ImageKey, as_keys, as_views
 from stores.recipe import Recipe
+from tasks.backend import check_backend
 from tasks.engines import Engine
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.examine import check_header, unreadable
@@ -195,6 +196,7 @@ def _load_one(image: ImageFile, content: bytes, recipe: Recipe) -> NDArray[np.fl
 
 
 def _pixels(contents: list[bytes], recipe: Recipe) -> NDArray[np.float32]:
+    check_backend()
     from tasks.pixels import load_pixels
 
     return load_pixels(contents, recipe) if contents else np.empty((0, *recipe.image_size, 3), "f4")

@@ -11,6 +11,7 @@ from stores.checkpoints import Checkpoints, History
 from stores.features import FeatureStore
 from stores.publish import check_writable
 from stores.runs import RunStore
+from tasks.backend import check_backend
 from tasks.finetune.examples import CachedExamples, Examples, ImageExamples, Parts
 from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.specification import FineTuning
@@ -54,6 +55,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     runs = RunStore(store)
     if planned.id in runs:
         return planned.id
+    check_backend()
     from tasks.finetune.learning import Diverged
 
     manifest = planned.run.manifest

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from stores.recipe import Recipe
 from tasks.augmentation import NO_AUGMENTATION
+from tasks.backend import check_backend
 from tasks.engines import Job
 from tasks.errors import InputError
 from tasks.finetune.plan import PlannedFineTuning
@@ -19,6 +20,7 @@ def prefix_job(planned: PlannedFineTuning) -> Job:
 
     TensorFlow is imported.
     """
+    check_backend()
     from tasks.finetune.network import cut_of
 
     cut = cut_of(planned.run.recipe, planned.tuning)

@@ -208,3 +208,49 @@ def test_another_backend_of_the_environment_is_named(tmp_path):
     assert checked(tmp_path, KERAS_BACKEND="jax") == [
         "Keras's backend is 'jax', expected 'tensorflow', set by KERAS_BACKEND; unset it"
     ]
+
+
+# Keras itself does not survive the import; so each door is asked whether it gets as far.
+DOORS_BEFORE = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from tasks.errors import InputError
+from tasks.export import export
+from tasks.finetune.finetune import finetune
+from tasks.finetune.prefix import prefix_job
+from tasks.heads.dense.trained import _load
+from tasks.ingest import ingest
+from tasks.stream import _pixels
+folder = Path(sys.argv[1])
+doors = [
+    lambda: ingest(folder / "pets", store=folder / "store"),
+    lambda: _pixels([b"GIF8"], None),
+    lambda: finetune(SimpleNamespace(id="0" * 64), store=folder / "store"),
+    lambda: prefix_job(None),
+    lambda: export(None, [], folder / "model", formats=[], card=None),
+    lambda: _load(folder, 2),
+]
+for door in doors:
+    try:
+        door()
+    except InputError as error:
+        print(error)
+assert "keras" not in sys.modules
+"""
+
+
+def test_no_door_imports_keras_where_it_would_fail(tmp_path):
+    write_classes(tmp_path / "pets")
+    (tmp_path / "head.keras").touch()
+    (tmp_path / "keras.json").write_text('{"floatx": "float8"}')
+    told = subprocess.run(
+        [sys.executable, "-c", DOORS_BEFORE, str(tmp_path)],
+        env=os.environ | {"KERAS_HOME": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = told.stdout.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith("Keras's floatx is 'float8', expected 'float32'") for line in lines)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from tasks.backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.networks import Networks, Weights
 from tasks.heads.dense.one_pass import architecture_of, train_together
@@ -92,6 +93,7 @@ def _load(folder: Path, classes: int) -> TrainedHead:
     Raises ValueError, TypeError, KeyError or BadZipFile where it is something else.
     """
     if (folder / "head.keras").exists():
+        check_backend()
         from tasks.heads.dense.keras_head import KerasHead
 
         return KerasHead(folder / "head.keras")

@@ -22,7 +22,7 @@ from tasks.errors import InputError
 from tasks.extract import ShardDone
 from tasks.recipes import make_job
 
-_FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "rehash"}
+_FOLDERS_ONLY = {"dataset", "test_split", "validation_split", "split_file", "rehash"}
 
 
 # Two shards at a time, of which one computes: the other is being written, or read ahead.

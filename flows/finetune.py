@@ -13,6 +13,7 @@ from flows.command_line import Summary, command_line
 from flows.compute import compute_needed
 from flows.extract import account
 from flows.finetune_parameters import FinetuneParameters
+from flows.leaks import leaks_stage
 from flows.progress import announce
 from flows.server_view import log_told, progress_artifact, run_name, show_heads
 from flows.telling_runs import tell_finetune
@@ -28,6 +29,7 @@ from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.prefix import prefix_job
 from tasks.folds import LEARNED_FROM
 from tasks.leaderboard import compared
+from tasks.leaks import summary_of
 from tasks.open_test import check_testable, open_test_task
 from tasks.predict import features_job
 from tasks.report import report_task
@@ -53,14 +55,18 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         test_stage(tuned, manifest, parameters)
     began = FeatureStore.open(parameters.store, start.fingerprint).recipe
     recipes = list(dict.fromkeys([recipe, began]))
+    chosen = start.id if tuned.failure else tuned.id
+    found = leaks_stage(manifest, start.id, parameters.store)
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(account(manifest, recipes, None, store=parameters.store)),
         runs=[start.id],
-        chosen=start.id if tuned.failure else tuned.id,
+        chosen=chosen,
+        duplicates=quote(found),
     )
-    about = {"cached": cached, "report": str(report)}
+    leaks = {"near_duplicates": summary_of(found, manifest), "folds": start.folds}
+    about = {"cached": cached, "report": str(report), **leaks}
     summary = _summary(start, tuned, manifest, recipe, parameters.store) | about
     if selection := summary["selection"]:
         both = [start.id, tuned.id]

@@ -52,12 +52,17 @@ class DatasetParameters(StoreParameters):
     validation_split: Share | None = Field(
         None, description="Share of the rest used to choose a head [default: the data set's; 0.2]."
     )
+    split_file: Path | None = Field(
+        None,
+        description="Table that gives each image its split, .csv or .parquet: path,split or "
+        "key,split [default: splits are drawn].",
+    )
     rehash: bool = Field(default=False, description="Read every file again, changed or not.")
 
     @property
     def split_rule(self) -> SplitRule:
         """What is asked of the splits."""
-        return SplitRule(self.seed, self.test_split, self.validation_split)
+        return SplitRule(self.seed, self.test_split, self.validation_split, self.split_file)
 
 
 @Parameter(name="*")

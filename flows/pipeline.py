@@ -10,11 +10,13 @@ from flows.command_line import Summary, command_line
 from flows.extract import extract_stage
 from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
+from flows.leaks import leaks_stage
 from flows.parameters import OptionalFolder
 from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
+from tasks.leaks import summary_of
 from tasks.open_test import has_test_images
 from tasks.report import report_task
 from tasks.sample import write_sample
@@ -51,12 +53,14 @@ def pipeline(
     tested_by = "pipeline" if has_test_images(manifest) else None
     trained = train_stage(manifest, parameters, tested_by=tested_by)
     runs = [run["run"] for run in trained["runs"]]
+    found = leaks_stage(manifest, trained["run"], parameters.store)
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(extracted),
         runs=runs,
         chosen=trained["run"],
+        duplicates=quote(found),
     )
     selection = trained["selection"]
     show_heads(parameters.store, runs, trained["run"], selection=selection, report=report)
@@ -64,7 +68,7 @@ def pipeline(
         "about": about,
         "ingest": ingested,
         "extract": extracted,
-        "train": trained,
+        "train": trained | {"near_duplicates": summary_of(found, manifest)},
         "report": str(report),
     }
     log_told(tell_pipeline(summary))

@@ -65,6 +65,11 @@ class StoreParameters(BaseModel):
         return {name: value for name, value in told.items() if name not in usual}
 
     @property
+    def given(self) -> dict[str, Any]:
+        """What was said, as JSON has it; without the store."""
+        return self.model_dump(mode="json", include=self.said - {"store"})
+
+    @property
     def said(self) -> set[str]:
         """The names of what was said.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flows.telling import lines_of, many, tell_extract, tell_ingest
+from flows.telling_leaks import tell_leaks
 from tasks.finetune.specification import head_settings, in_words
 from tasks.leaderboard import differences, is_setting, settings_in
 from tasks.selection import expected_in_words
@@ -25,7 +26,8 @@ def tell_train(summary: dict[str, Any]) -> str:
             f"train {run['train_accuracy']:.4f}  {by} {run['validation_accuracy']:.4f}"
         )
         lines.append(f"{mark} {run['head']:14} {told}  run {run['run'][:16]}{cached}")
-    return "\n".join([*lines, *_expected(summary), *_tested(summary)])
+    told = [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
+    return "\n".join([*lines, *told])
 
 
 def tell_pipeline(summary: dict[str, Any]) -> str:
@@ -69,7 +71,7 @@ def tell_sweep(summary: dict[str, Any]) -> str:
         lines.append(f"  and {len(runs) - MOST_HEADS} more: python -m flows.runs list")
     lines += [f"  failed: {run['run'][:16]}: {run['failure']}" for run in failed[:MOST_HEADS]]
     lines.append(f"chosen by {by}: {summary['head']}, {summary['validation_accuracy']:.4f}")
-    lines += [*_expected(summary), *_tested(summary)]
+    lines += [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 
@@ -115,7 +117,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
             f"{summary['train_accuracy']:.4f}  run {summary['run'][:16]}"
         )
         lines.append(f"  {_verdict(summary['comparison'])}")
-    lines += [*_expected(summary), *_tested(summary)]
+    lines += [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
     lines.append(f"report: {summary['report']}")
     return "\n".join(lines)
 

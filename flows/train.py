@@ -9,6 +9,7 @@ from prefect.utilities.annotations import quote
 
 from flows.command_line import Summary, command_line
 from flows.head_parameters import OpenTestParameters, TrainParameters
+from flows.leaks import leaks_stage
 from flows.parameters import FeatureParameters
 from flows.progress import announce
 from flows.server_view import log_told, run_name, show_heads
@@ -21,6 +22,7 @@ from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.folds import LEARNED_FROM
 from tasks.heads.choices import make_heads
+from tasks.leaks import summary_of
 from tasks.open_test import check_testable, open_test_task
 from tasks.plans import PlannedRun, check_trainable, choose, remarks
 from tasks.recipes import make_job
@@ -40,6 +42,8 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
     manifest = find_data_set(dataset, parameters)
     tested_by = "train" if parameters.open_test else None
     summary = train_stage(manifest, parameters, tested_by=tested_by)
+    found = leaks_stage(manifest, summary["run"], parameters.store)
+    summary |= {"near_duplicates": summary_of(found, manifest)}
     trained = [run["run"] for run in summary["runs"]]
     show_heads(parameters.store, trained, summary["run"], selection=summary["selection"])
     log_told(tell_train(summary))
@@ -101,8 +105,11 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
         feature_shape=feature_shape(recipe, manifest, parameters),
     )
     asked = parameters.model_dump(mode="json", exclude_none=True)
+    several = {"heads": asked["head"]} if len(heads) > 1 else {}  # to ask for them all again
     return {
-        name: PlannedRun(manifest, recipe, head, seed, asked | {"head": name}, **parameters.dealt)
+        name: PlannedRun(
+            manifest, recipe, head, seed, asked | several | {"head": name}, **parameters.dealt
+        )
         for name, head in heads.items()
     }
 

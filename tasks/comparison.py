@@ -13,6 +13,7 @@ from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.judged import wilson
+from tasks.paired_difference import score_interval, score_p_value
 
 Evaluated = Literal["validation", "test"]  # validation: all held-out images of a run with folds
 Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
@@ -140,30 +141,22 @@ def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray
     return np.asarray(means[groups].reshape(seen.shape))
 
 
-def compare(answers: Answers, *, confidence: float = CONFIDENCE, seed: int = 0) -> Difference:
+def compare(answers: Answers, *, confidence: float = CONFIDENCE) -> Difference:
     """Compare two runs, (2, images), by what each has right where the other is wrong.
 
-    The p-value is of McNemar's test in its exact form (Q. McNemar, Psychometrika 12 (1947),
-    153-157), the interval a bootstrap's over the images.
+    The p-value is of McNemar's score test, and the interval is the score interval, which agrees
+    with it.
     """
-    from scipy.stats import binomtest, bootstrap
-
     first, second = answers
+    images = len(first)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    differ = only_first + only_second
-    p_value = binomtest(min(only_first, only_second), differ).pvalue if differ else 1.0
-    gains = second.astype(np.float64) - first
-    low = high = float(gains.mean())
-    if gains.min() < gains.max():
-        interval = bootstrap(
-            (gains,),
-            np.mean,
-            n_resamples=DRAWS,
-            confidence_level=confidence,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
+    low, high = score_interval(only_first, only_second, images, confidence=confidence)
     return Difference(
-        len(gains), only_first, only_second, float(gains.mean()), low, high, float(p_value)
+        images=images,
+        only_first=only_first,
+        only_second=only_second,
+        difference=(only_second - only_first) / max(1, images),
+        low=low,
+        high=high,
+        p_value=score_p_value(only_first, only_second),
     )

@@ -17,6 +17,7 @@ from tasks.errors import InputError
 from tasks.examine import Examined, examine
 from tasks.listing import ListedFile, Listing, list_folder
 from tasks.retrying import RETRIED
+from tasks.split_file import read_split_file
 from tasks.splits import SplitRule, gone, split_entries
 
 # A file system's clock ticks this coarsely; a file as young as the listing is read again.
@@ -51,9 +52,12 @@ def ingest(
     folder = folder.resolve()
     _check_apart(folder, store.resolve())
     listing = list_folder(folder)
+    rule = rule or SplitRule()
+    given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    if previous and not rehash and _unchanged(previous, listing, rule or SplitRule()):
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule)
+    if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
@@ -64,9 +68,9 @@ def ingest(
         examined = _examine_all(listing, known)
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
-        rule_said = (rule or SplitRule()).resolved(previous)
+        rule_said = rule.resolved(previous)
         manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, entries=())
-        entries = split_entries(manifest, found, previous)
+        entries = split_entries(manifest, found, previous, given_by)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))

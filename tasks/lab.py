@@ -1,30 +1,25 @@
-"""What the report shows beyond one head: all heads, how sure they are, labels, and likeness."""
+"""What the report shows beyond one head: all heads, how sure they are, a map of the images."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from stores.errors import MissingFeatures, NotInStore
 from stores.features import FeatureStore
-from stores.keys import Keys
-from stores.manifest import Entry, Manifest
+from stores.manifest import Manifest
 from stores.run import Run
 from stores.runs import RunStore
 from tasks.judged import Judged
 from tasks.leaderboard import in_one_word
+from tasks.leaks import entries_of, shown_image, vectors
 from tasks.metrics import calibration_error, reliability
-from tasks.survey import MOST_COMPARED, maps, near_duplicates, sample
+from tasks.survey import maps, sample
 
 MOST_SWEPT = 12  # parameters that are drawn
 MOST_MAPPED = 500  # images on the map
-MOST_PAIRS = 12
 _FEATURES = ("backbone", "image_size", "tap", "pooling", "precision")
 _SIDE = 72  # of an image on the map, in pixels
-_ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
 def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[str, Any]:
@@ -71,8 +66,8 @@ def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
     images = manifest.select()
     chosen = sample(images.labels, MOST_MAPPED)
     keys = images.keys[chosen]
-    places = maps(_vectors(FeatureStore.open(store, run.fingerprint), keys))
-    entries = _entries(manifest)
+    places = maps(vectors(FeatureStore.open(store, run.fingerprint), keys))
+    entries = entries_of(manifest)
     return {
         "methods": list(places),
         "images": len(images.keys),
@@ -81,70 +76,13 @@ def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
             {
                 "places": [(float(at[n][0]), float(at[n][1])) for at in places.values()],
                 "number": int(images.labels[chosen[n]]),
-                **_shown(manifest, entries[bytes(key)], _SIDE),
+                **shown_image(manifest, entries[bytes(key)], _SIDE),
             }
             for n, key in enumerate(keys)
         ]
         if places
         else [],
     }
-
-
-def likeness_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
-    """Return the near-duplicates across the splits; why not, where they were not looked for."""
-    images = manifest.select()
-    if len(images.keys) > MOST_COMPARED:
-        return _not_looked_for(f"{len(images.keys):,} images are too many to compare all of them")
-    try:
-        rows = _vectors(FeatureStore.open(store, run.fingerprint), images.keys)
-    except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
-        return _not_looked_for("the features are not all in the store any more")
-    by_key = _entries(manifest)
-    entries = [by_key[bytes(key)] for key in images.keys]
-    pairs = near_duplicates(rows, [str(entry.split) for entry in entries])
-    return {
-        "pairs": [
-            {
-                "similarity": pair.similarity,
-                "first": _shown(manifest, entries[pair.first], 2 * _SIDE),
-                "second": _shown(manifest, entries[pair.second], 2 * _SIDE),
-            }
-            for pair in pairs[:MOST_PAIRS]
-        ],
-        "all_pairs": len(pairs),
-        "why_not": "",
-    }
-
-
-def _not_looked_for(why: str) -> dict[str, Any]:
-    return {"pairs": [], "all_pairs": 0, "why_not": why}
-
-
-def _entries(manifest: Manifest) -> dict[bytes, Entry]:
-    """Return the first entry of each distinct image."""
-    entries: dict[bytes, Entry] = {}
-    for entry in manifest.of_status("accepted"):
-        if entry.key:
-            entries.setdefault(bytes(entry.key), entry)
-    return entries
-
-
-def _shown(manifest: Manifest, entry: Entry, side: int) -> dict[str, Any]:
-    from tasks.pictures import thumbnail
-
-    path = Path(manifest.folder) / entry.path
-    src = thumbnail(path, entry.key, side=side) if entry.key else ""
-    return {"path": entry.path, "src": src, "label": entry.label, "split": entry.split}
-
-
-def _vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
-    """Return a vector an image, (n, channels): maps are averaged over their places."""
-    return np.concatenate(
-        [
-            rows.reshape(len(rows), -1, rows.shape[-1]).mean(axis=1, dtype=np.float32)
-            for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE)
-        ]
-    )
 
 
 def _measured_alike(run: Run, other: Run) -> bool:

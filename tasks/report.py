@@ -1,8 +1,7 @@
 """The report: one HTML file that shows what a data set became, how its heads did, and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 from prefect import task
 
-from stores.errors import NotInStore
 from stores.keys import ImageKey
 from stores.manifest import Manifest
 from stores.publish import publish_file
@@ -22,11 +20,14 @@ from tasks.comparison import Evaluated
 from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
 from tasks.judged import Judged, differences, judge, wilson
-from tasks.lab import all_heads, calibration, likeness_of, map_of
+from tasks.lab import all_heads, calibration, map_of
+from tasks.leaks import find_near_duplicates, likeness_of
+from tasks.near_duplicates import NearDuplicates
 from tasks.page import render
-from tasks.repeat import command_line
+from tasks.repeat import Kept, SweepCall, to_repeat, to_repeat_sweep
 from tasks.retrying import RETRIED
 from tasks.selection import Selection, not_counted, place_in_words, selection_of
+from tasks.split_file import split_csv
 from tasks.splits import majority
 from tasks.suspects import Suspect, suspects, suspects_csv
 
@@ -43,11 +44,14 @@ def write_report(
     runs: Sequence[str],
     chosen: str,
     survey: bool = False,
+    duplicates: NearDuplicates | None = None,
+    swept: SweepCall | None = None,
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
 
     Beside it lies a table of the suspect labels. With `survey` it shows a map of the images too,
-    which takes some seconds.
+    which takes some seconds. `duplicates` are those of the chosen run's splits or folds; without
+    them they are searched for. `swept` is how the sweep was called that trained all these runs.
 
     `extraction` is the JSON object of the extract flow. Where the test split was not opened with
     the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
@@ -63,6 +67,10 @@ def write_report(
     found = suspects(held_out)
     table = path.with_suffix(".suspect-labels.csv")
     publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
+    if duplicates is None:
+        duplicates = find_near_duplicates(
+            manifest, fingerprint=run.fingerprint, folds=run.folds, store=store
+        )
     content = render(
         "report.html.jinja",
         run=run,
@@ -74,10 +82,10 @@ def write_report(
         times_opened=stored.times_opened(test_keys),
         tuning_told=in_words(run.finetuning) if run.finetuning else "",
         head=head_settings(run.head, run.finetuning),
-        commands=list(_commands(run, manifest, store)),
+        commands=_commands(run, [one["run"] for one in candidates], manifest, store, swept),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
-        likeness=likeness_of(manifest, run, store),
+        likeness=likeness_of(duplicates, manifest, folds=run.folds),
         suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
         suspects_found=len(found),
         likely_errors=sum(one.likely for one in found),
@@ -143,13 +151,23 @@ def _told(selection: Selection) -> dict[str, Any]:
     return told | {"place": place_in_words(told), "not_counted": not_counted(told)}
 
 
-def _commands(run: Run, manifest: Manifest, store: Path) -> Iterator[list[str]]:
-    """Yield what to type to get a run again, after what it started from, one after the other."""
-    stored = RunStore(store)
-    if start := run.finetuning.get("started_from"):
-        with suppress(NotInStore):  # deleted since
-            yield from _commands(stored.read(start), manifest, store)
-    yield command_line(run, manifest, store, opened=bool(stored.openings(run.id)))
+def _commands(
+    run: Run,
+    candidates: Sequence[Run],
+    manifest: Manifest,
+    store: Path,
+    swept: SweepCall | None,
+) -> list[list[str]]:
+    """Return what to type to get all of it again; files that it names are put beside the report."""
+    path = report_path(store, manifest, run.id)
+    kept = Kept(path.with_suffix(".splits.csv"))
+    publish_file(split_csv(manifest), kept.splits, tmp=path.parent / "tmp")
+    if swept is None:
+        return list(to_repeat(run, manifest, store, kept))
+    if swept.file is not None:
+        kept = Kept(kept.splits, sweep=path.with_suffix(".sweep.toml"))
+        publish_file(swept.file, path.with_suffix(".sweep.toml"), tmp=path.parent / "tmp")
+    return list(to_repeat_sweep(swept, manifest, candidates, store, kept))
 
 
 def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:

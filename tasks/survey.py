@@ -1,65 +1,9 @@
-"""What the features say of the images themselves: a map of them, and near-duplicates."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""What the features say of the images themselves: a map of them."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]  # (n, 2), from 0 to 1
-
-# Two images are near-duplicates that are so much nearer to each other than images are to their
-# nearest neighbours. On 3,000 photographs of cats and dogs the one pair of the same picture that is
-# there is at 0.05 of that distance, and the next pair at 0.48.
-NEAR = 0.25
-MOST_COMPARED = 20_000  # images: 6 s on two cores, of 1,280 numbers each
-_ROWS_AT_ONCE = 1024
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two images of different splits that are almost the same, by their positions."""
-
-    first: int
-    second: int
-    similarity: float  # the cosine of their features
-
-
-def near_duplicates(features: NDArray[np.float32], splits: Sequence[str]) -> list[Pair]:
-    """Return pairs of near-duplicates in different splits, the most alike first.
-
-    `features` (n, numbers) are compared by the cosine. What is near follows from the images
-    themselves: NEAR times the median distance of an image to its nearest neighbour. Raises
-    ValueError for more than MOST_COMPARED images.
-    """
-    if len(features) > MOST_COMPARED:
-        raise ValueError(f"expected at most {MOST_COMPARED} images, received {len(features)}")
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = features / np.where(norms > 0, norms, 1)
-    split = np.unique(np.asarray(splits), return_inverse=True)[1]
-    nearest = np.empty(len(unit), np.float32)
-    candidates: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
-    for start in range(0, len(unit), _ROWS_AT_ONCE):
-        alike = unit[start : start + _ROWS_AT_ONCE] @ unit.T
-        rows = np.arange(len(alike))
-        alike[rows, start + rows] = -np.inf
-        nearest[start : start + len(alike)] = alike.max(axis=1)
-        alike[split[start : start + len(alike), np.newaxis] == split] = -np.inf
-        second = alike.argmax(axis=1)
-        candidates.append((start + rows, second, alike[rows, second]))
-    if len(unit) < 3:  # nothing to tell near from far by
-        return []
-    limit = 1 - NEAR * np.median(1 - nearest)
-    pairs = {
-        (min(a, b), max(a, b)): similarity
-        for first, second, similarities in candidates
-        for a, b, similarity in zip(
-            first.tolist(), second.tolist(), similarities.tolist(), strict=True
-        )
-        if similarity >= limit
-    }
-    found = [Pair(a, b, similarity) for (a, b), similarity in pairs.items()]
-    return sorted(found, key=lambda pair: -pair.similarity)
 
 
 def maps(features: NDArray[np.float32], *, seed: int = 0) -> dict[str, Points]:

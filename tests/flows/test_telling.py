@@ -1,4 +1,7 @@
+import pytest
+
 from flows.telling import tell_ingest, tell_maintain
+from flows.telling_leaks import tell_leaks
 from flows.telling_runs import tell_pipeline
 
 INGESTED = {
@@ -18,6 +21,41 @@ INGESTED = {
     "ignored": [],
     "remarks": [],
 }
+
+
+NONE = {"pairs": 0, "crowded": 0, "untold": [], "example": []}
+ONE = NONE | {"pairs": 1, "example": ["cat/1.jpg", "cat/2.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "folds", "expected"),
+    [
+        (NONE, 0, ["near-duplicates across splits: none found"]),
+        (
+            ONE,
+            5,
+            [
+                "near-duplicates across folds or splits: 1 pair, for example 'cat/1.jpg' and "
+                "'cat/2.jpg': the accuracies are too high"
+            ],
+        ),
+        (
+            NONE | {"untold": ["30 images are too few"]},
+            0,
+            ["near-duplicates across splits: not all can be found: 30 images are too few"],
+        ),
+        (
+            NONE | {"crowded": 2},
+            0,
+            [
+                "near-duplicates across splits: 2 pairs may be copies, among many images that are "
+                "all alike"
+            ],
+        ),
+    ],
+)
+def test_near_duplicates_are_counted_and_never_denied_unseen(found, folds, expected):
+    assert list(tell_leaks({"near_duplicates": found, "folds": folds})) == expected
 
 
 def test_a_class_that_a_split_lacks_is_told():
@@ -41,7 +79,7 @@ def test_a_pipeline_tells_a_rejected_file_once():
         "rejected": [*INGESTED["rejected"], {"path": "cat/2.jpg", "reason": "changed"}],
     }
     trained = {"dataset": "pets", "runs": [], "test_accuracy": None, "folds": 0, "remarks": []}
-    trained["selection"] = None
+    trained |= {"selection": None, "near_duplicates": NONE}
     told = tell_pipeline(
         {"about": "", "ingest": INGESTED, "extract": extracted, "train": trained, "report": "r"}
     )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stores.features import FeatureStore
-from tasks.lab import likeness_of
+from tasks.folds import fold_numbers
+from tasks.leaks import find_near_duplicates, likeness_of
 from tasks.report import report_path, write_report
 from tests.stores.samples import RECIPE
 from tests.tasks.reports import (
@@ -122,6 +123,7 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     assert page.section("map", raw=True).count('class="dot" tabindex') == len(images.keys)
     told = page.section("likeness")
     assert "1 pair of images in different splits is almost the same" in told
+    assert "None found" not in told
     for number in (first, second):
         assert manifest.entries[number].path in told
     assert "http" not in page.raw.replace("http://www.w3.org", "")
@@ -129,7 +131,8 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
 
 def test_without_features_near_duplicates_are_not_looked_for(store, manifest):
     told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("likeness")
-    assert "Not looked for: the features are not all in the store any more" in told
+    assert "the features are not all in the store any more" in told
+    assert "None found" not in told
 
 
 def test_near_duplicates_are_found_in_maps_too(store, manifest):
@@ -141,9 +144,30 @@ def test_near_duplicates_are_found_in_maps_too(store, manifest):
     recipe = replace(RECIPE, pooling="none")
     FeatureStore(store, recipe).write(images.keys, rows)
     run = train(store, manifest, LOGISTIC, fingerprint=recipe.fingerprint)
-    (pair,) = likeness_of(manifest, run, store)["pairs"]
+    found = find_near_duplicates(manifest, fingerprint=run.fingerprint, folds=0, store=store)
+    (pair,) = likeness_of(found, manifest, folds=0)["shown"]
     paths = {pair["first"]["path"], pair["second"]["path"]}
     assert paths == {images.paths[first], images.paths[second]}
+
+
+def test_between_folds_near_duplicates_are_found_too(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    learned = manifest.select("train", "validation")
+    folds = fold_numbers(learned.keys, learned.labels, 3)
+    place = {bytes(key): n for n, key in enumerate(images.keys)}
+    first, second = (place[bytes(learned.keys[int((folds == n).argmax())])] for n in (0, 2))
+    rows[second] = rows[first]
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    found = {
+        folds: find_near_duplicates(
+            manifest, fingerprint=RECIPE.fingerprint, folds=folds, store=store
+        )
+        for folds in (0, 3)
+    }
+    assert [len(f.pairs) for f in found.values()] == [0, 1]
+    (pair,) = likeness_of(found[3], manifest, folds=3)["shown"]
+    assert {pair["first"]["split"], pair["second"]["split"]} == {"fold 1", "fold 3"}
 
 
 def test_with_folds_the_report_is_about_the_folds(store, manifest):
@@ -167,7 +191,7 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
         chosen=run.id,
         survey=True,
     )
-    assert "There are none" in Page(path).section("likeness")
+    assert "None found" in Page(path).section("likeness")
 
 
 def test_a_head_on_features_of_another_recipe_is_shown_by_its_fingerprint(store, manifest):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from stores.errors import NotInStore
-from tasks.report import command_line, report_path, write_report
+from tasks.repeat import Kept, command_line, to_repeat
+from tasks.report import report_path, write_report
 from tests.tasks.reports import (
     DENSE,
     FINGERPRINT,
@@ -215,6 +216,18 @@ def test_a_run_of_flows_train_is_repeated_by_it(store, manifest, run, opened):
     assert words == [word for word in expected if opened or word != "--open-test"] + [
         f"--store={store}"
     ]
+
+
+def test_a_run_of_flows_train_begins_at_the_folder_with_the_splits_it_had(store, manifest, run):
+    asked = {"open_test": False, "head": "svm", "heads": ["svm", "dense"], "tap": ["a"]}
+    asked |= {"weights": "none", "crop_to_aspect_ratio": True}
+    stored = replace(run, parameters=asked)
+    ingest, extract, training = to_repeat(stored, manifest, store, Kept(store / "splits.csv"))
+    assert ingest[0] == f"python -m flows.ingest {manifest.folder}"
+    assert {"--dataset=pets", "--seed=7", f"--split-file={store}/splits.csv"} < set(ingest)
+    assert extract[0] == "python -m flows.extract pets"
+    assert {"--weights=none", "--tap=a", "--crop-to-aspect-ratio", "--seed=7"} < set(extract)
+    assert {"--head=svm", "--head=dense", "--seed=0"} < set(training)
 
 
 def test_a_data_set_of_the_longest_name_has_a_report(store, tmp_path):

@@ -1,7 +1,6 @@
 """Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,45 +16,28 @@ from flows.parameters import FeatureParameters
 from flows.progress import announce
 from flows.served_flow import flow
 from flows.server_view import log_told, run_name, show_heads
+from flows.swept import Swept, summary_of_sweep
 from flows.telling_runs import tell_sweep
 from flows.train import feature_shape, find_data_set
 from stores.manifest import Manifest
 from stores.recipe import Recipe
-from stores.run import Run
 from stores.runs import RunStore
 from tasks.errors import InputError
 from tasks.folds import check_fold_seed
 from tasks.heads.choices import flag_of, make_head, settings_of
 from tasks.leaks import summary_of
 from tasks.open_test import open_test_task
-from tasks.plans import PlannedRun, check_trainable, choose, remarks, together
+from tasks.plans import PlannedRun, check_trainable, choose, together
 from tasks.recipes import make_job
 from tasks.repeat import SweepCall
 from tasks.report import report_task
 from tasks.search import search_of
-from tasks.selection import selection_of
 from tasks.stopping import stopped_with_this
 from tasks.sweep import Sweep, Trial, sweep_of
 from tasks.sweep_file import read_sweep
 from tasks.train import train_task
 
 _FEATURES = tuple(n for n in FeatureParameters.model_fields if n not in {"store", "read_through"})
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What came of a sweep: its runs as they were planned, by id, in the order of their trials."""
-
-    planned: dict[str, PlannedRun]
-    known: set[str]  # those that were trained before
-    trials: int  # of which those that are alike are one run
-    seedless: set[str]  # kinds of heads of which several seeds were one trial
-
-    @property
-    def remarks(self) -> list[str]:
-        """Say which seeds were one trial."""
-        kinds = ", ".join(sorted(self.seedless))
-        return [f"no seed changes heads of kind {kinds}: theirs are one trial"] if kinds else []
 
 
 @flow(name="sweep", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
@@ -101,7 +83,7 @@ def sweep(
         duplicates=quote(found),
         swept=quote(call),
     )
-    summary = _summary(runs, manifest, swept, trained, chosen) | {
+    summary = summary_of_sweep(runs, manifest, swept, trained, chosen) | {
         "near_duplicates": summary_of(found, manifest),
         "report": str(report),
     }
@@ -210,49 +192,6 @@ def _recipe(
 
 def _features_seed(manifest: Manifest, parameters: SweepParameters) -> int:
     return manifest.seed if parameters.seed is None else parameters.seed
-
-
-def _summary(
-    runs: RunStore,
-    manifest: Manifest,
-    swept: Swept,
-    trained: list[Run],
-    chosen: Run,
-) -> Summary:
-    openings = runs.openings(chosen.id)
-    whole = [run for run in trained if not run.failure]
-    cached = sum(run.id in swept.known for run in whole)
-    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
-    return {
-        "dataset": manifest.name,
-        "run": chosen.id,
-        "head": chosen.head["kind"],
-        "folds": chosen.folds,
-        "validation_accuracy": chosen.metrics["validation_accuracy"],
-        "selection": asdict(selection_of(runs, chosen)),
-        "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
-        "test_openings": runs.times_opened(manifest.select("test").keys),
-        "remarks": [*remarks(manifest, chosen.folds), *swept.remarks],
-        "trials": swept.trials,
-        "trained": len(whole) - cached,
-        "cached": cached,
-        "failed": len(trained) - len(whole),
-        "runs": [_told(run, swept) for run in best_first],
-    }
-
-
-def _told(run: Run, swept: Swept) -> dict[str, Any]:
-    """Return what is said of a run, with what this sweep asked of it."""
-    return {
-        "run": run.id,
-        "cached": run.id in swept.known,
-        "failure": run.failure,
-        "seed": run.seed,
-        "fingerprint": run.fingerprint,
-        "parameters": swept.planned[run.id].parameters,
-        "specification": run.head,
-        "metrics": run.metrics,
-    }
 
 
 if __name__ == "__main__":

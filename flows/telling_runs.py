@@ -28,7 +28,8 @@ def tell_train(summary: dict[str, Any]) -> str:
             f"train {run['train_accuracy']:.4f}  {by} {run['validation_accuracy']:.4f}"
         )
         lines.append(f"{mark} {run['head']:14} {told}  run {run['run'][:16]}{cached}")
-    return "\n".join([*lines, *_expected(summary), *_tested(summary), *tell_leaks(summary)])
+    told = [*_expected(summary), *_tested(summary), *tell_leaks(summary)]
+    return "\n".join([*lines, *told])
 
 
 @with_visible_names

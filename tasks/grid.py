@@ -10,11 +10,8 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
-<<<<<<< HEAD
-from tasks.examine import examined
-=======
 from stores.visible import visible
->>>>>>> layouts
+from tasks.examine import examined
 from tasks.figures import default_settings
 from tasks.pictures import UNREADABLE, as_rgb
 

@@ -16,7 +16,10 @@ from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest, manifest_path
 from stores.mirror import pull
 from stores.publish import publish_file
+from stores.safe_files import is_file
 from stores.tables import read_table, table_bytes
+from tasks.errors import InputError
+from tasks.examine import examined
 from tasks.pictures import UNREADABLE, as_rgb
 
 SIDE = 16
@@ -66,7 +69,7 @@ def grey_thumbnail(content: bytes) -> bytes:
 def _kept(path: Path) -> dict[bytes, bytes]:
     """Return the thumbnails that are kept; a damaged file is as none, and replaced."""
     pull(path)
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
         table, _ = read_table(path, kind=_KIND, version=VERSION)
@@ -105,7 +108,7 @@ def _whole(read: Iterable[tuple[tuple[bytes, Path], bytes]]) -> dict[bytes, byte
 def _thumbnail_of(image: tuple[bytes, Path]) -> bytes:
     key, path = image
     try:
-        content = path.read_bytes() if path.is_file() else b""
-    except OSError:
+        content = examined(path)
+    except InputError:
         return b""
     return grey_thumbnail(content) if bytes(ImageKey.of(content)) == key else b""

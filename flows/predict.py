@@ -10,7 +10,7 @@ from flows.parameters import PredictParameters
 from flows.progress import announce
 from flows.served_flow import flow
 from flows.server_view import run_name, show_told
-from flows.telling import tell_predict
+from flows.telling_predictions import tell_predict
 from stores.manifest import SPLITS
 from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by

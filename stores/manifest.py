@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -113,7 +113,9 @@ class Manifest:
         except NewerFormat:
             raise
         except ABSURD as error:
-            reason = str(error) if isinstance(error, CorruptStore) else f"{path}: {_absurd(error)}"
+            reason = " ".join(str(error).split())[:200]
+            if not isinstance(error, CorruptStore):  # which names the file itself
+                reason = f"{path}: the file is damaged: {reason}"
             raise CorruptStore(
                 f"{reason}; bring it back from a backup, or delete it and ingest again (the split "
                 "is then drawn anew)"
@@ -232,10 +234,6 @@ def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     return within(store_path(store) / "datasets", name) / "manifest.parquet"
 
 
-def _absurd(error: Exception) -> str:
-    return f"the file is damaged: {' '.join(str(error).split())[:200]}"
-
-
 def _remark_counts(accepted: list[Entry]) -> list[dict[str, Any]]:
     """Return each remark with the number of images that have it, and one of them."""
     found: dict[str, list[str]] = {}
@@ -249,5 +247,4 @@ def _remark_counts(accepted: list[Entry]) -> list[dict[str, Any]]:
 
 
 def _told(entry: Entry) -> dict[str, str]:
-    about = asdict(entry)
-    return {"path": about["path"], "reason": about["reason"]}
+    return {"path": entry.path, "reason": entry.reason}

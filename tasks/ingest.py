@@ -75,17 +75,8 @@ def ingest(
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
         rule_said = rule.resolved(previous)
-        manifest = Manifest(
-            name,
-            str(folder),
-            classes,
-            *rule_said,
-            started_ns,
-            entries=(),
-            layout=requested,
-            notes=listing.notes,
-            examination=EXAMINATION,
-        )
+        about = (requested, listing.notes, EXAMINATION)
+        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, (), *about)
         entries = split_entries(manifest, found, previous, given_by)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)

@@ -1,7 +1,8 @@
 import pytest
 
-from flows.telling import tell_ingest, tell_maintain, tell_predict
+from flows.telling import tell_ingest, tell_maintain
 from flows.telling_leaks import tell_leaks
+from flows.telling_predictions import tell_predict
 from flows.telling_runs import tell_pipeline
 
 INGESTED = {

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from flows.command_line import errors_told
-from flows.telling import tell_ingest, tell_predict
+from flows.telling import tell_ingest
+from flows.telling_predictions import tell_predict
 from flows.terminal import write_any_name
 from tasks.errors import InputError
 from tests.flows.test_telling import INGESTED

@@ -92,7 +92,10 @@ def _layer(given: str) -> Path:
     """Return the folder of a layer; a relative one is not written here, and would be anywhere."""
     layer = store_path(given)
     if not layer.is_absolute():
-        raise ValueError(given)
+        raise CorruptStore(
+            f"layers.json: {given!r} is not the whole path of a folder; say --read-through again "
+            "(or --read-through none)"
+        )
     return layer
 
 

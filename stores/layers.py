@@ -18,6 +18,7 @@ from stores.safe_files import IrregularFile, is_file, read_bytes, status
 from stores.safe_folders import remove
 
 LAYERS_VERSION = 1
+_FIX = "say --read-through again (or --read-through none)"
 
 
 def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -35,6 +36,10 @@ def read_layers(root: str | os.PathLike[str]) -> tuple[Path, ...]:
         return ()
     except StoreRefused as error:
         raise StoreRefused(f"{path}: {error}; or say --read-through none") from error
+    except StoreError:
+        raise  # of a layer's own mirror, or this is no regular file
+    except ABSURD as error:
+        raise CorruptStore(f"{path}: the file is damaged; {_FIX}") from error
     if newer:
         raise NewerFormat(
             f"{path}: layers of format version {version}, this software knows up to "
@@ -55,9 +60,7 @@ def _content(path: Path) -> tuple[int, list[str]]:
     except IrregularFile:
         raise
     except ABSURD as error:
-        raise CorruptStore(
-            f"{path}: the file is damaged; say --read-through again (or --read-through none)"
-        ) from error
+        raise CorruptStore(f"{path}: the file is damaged; {_FIX}") from error
     return version, addresses
 
 
@@ -91,11 +94,8 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
 def _layer(given: str) -> Path:
     """Return the folder of a layer; a relative one is not written here, and would be anywhere."""
     layer = store_path(given)
-    if not layer.is_absolute():
-        raise CorruptStore(
-            f"layers.json: {given!r} is not the whole path of a folder; say --read-through again "
-            "(or --read-through none)"
-        )
+    if not layer.is_absolute() or "\0" in given:
+        raise ValueError(given)
     return layer
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.features import FeatureStore
 from stores.garbage import Garbage, aged
-from stores.mirror import delete_there, files_in, local_shard
-from stores.publish import is_leased
+from stores.mirror import at_address, delete_there, files_in, local_shard
 from stores.recipe import Recipe, read_recipe, write_recipe
-from stores.safe_files import IrregularFile, status
-from stores.safe_folders import entries, remove, walk
+from stores.safe_files import IrregularFile, is_folder, status
+from stores.safe_folders import remove, walk
 from stores.shards import recipe_folders, recipe_in
 
 log = logging.getLogger("gargalo.store")
@@ -75,18 +74,20 @@ def restore_recipes(store: Path) -> None:
 
 
 def unfinished_folders(store: Path, grace_seconds: float) -> Iterator[Garbage]:
-    """Find the folders of recipes in which a writer died before its first shard."""
+    """Find the folders of recipes in which a writer died before its first shard.
+
+    One that has drafts yet is not among them: these go first.
+    """
     for folder in recipe_folders(store):
-        waiting = [path for path, _ in entries(folder / "tmp")]
-        if _is_unfinished(folder) and not any(is_leased(path) for path in waiting):
+        if _is_unfinished(folder) and all(is_folder(path) for path, _ in walk(folder)):
             reason = "left by a writer that died before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
 
 def _is_unfinished(folder: Path) -> bool:
-    if status(folder / "recipe.json"):
+    if status(folder / "recipe.json") or at_address(folder):
         return False
-    return all(path.parent == folder / "tmp" or path.is_dir() for path, _ in walk(folder))
+    return all(path.parent == folder / "tmp" or is_folder(path) for path, _ in walk(folder))
 
 
 def _recipe_of_shards(folder: Path) -> Recipe | None:

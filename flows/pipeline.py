@@ -16,6 +16,7 @@ from flows.server_view import log_told, run_name, show_heads
 from flows.telling_runs import tell_pipeline
 from flows.train import check_heads, train_stage
 from flows.warm_up import warm_up_extract
+from stores.mirror import store_path
 from tasks.leaks import summary_of
 from tasks.open_test import has_test_images
 from tasks.report import report_task
@@ -83,7 +84,9 @@ def folder_or_sample(
         return folder, parameters
     said = parameters.model_dump(include=parameters.said)
     defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
-    return write_sample(parameters.store / "sample"), PipelineParameters(**defaults | said)
+    return write_sample(store_path(parameters.store) / "sample"), PipelineParameters(
+        **defaults | said
+    )
 
 
 def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> None:

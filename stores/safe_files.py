@@ -38,6 +38,7 @@ _KINDS = {
 # A part that is empty, a dot or two, or what no file system takes.
 _LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\x00")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
+_DEEPEST = 64  # folders below a store's root: no part of one is so deep
 _roots: set[str] = set()
 
 
@@ -211,6 +212,9 @@ def _split(folder: str) -> tuple[str, tuple[str, ...]]:
     parts = path.relative_to(root).parts
     if ".." in parts:
         raise UnsafeName(f"{folder}: '..' leads out of a store; it is not used")
+    if len(parts) > _DEEPEST:
+        odd = root.joinpath(*parts[:3])
+        raise IrregularFile(f"{odd}: folders more than {_DEEPEST} deep; move it out of the store")
     return str(root), parts
 
 

@@ -73,7 +73,10 @@ def remove(path: Path, *, missing_ok: bool = True) -> None:
         with entered(path.parent) as folder, named_errors(path):
             about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISDIR(about.st_mode):
-                shutil.rmtree(path.name, dir_fd=folder)
+                try:
+                    shutil.rmtree(path.name, dir_fd=folder)
+                except RecursionError:
+                    raise IrregularFile(f"{path}: too many folders in folders; delete it") from None
             else:
                 os.unlink(path.name, dir_fd=folder)
     except FileNotFoundError:

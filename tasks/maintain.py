@@ -21,7 +21,7 @@ from stores.merge import merge
 from stores.mirror import half_published, is_store, pull, shown
 from stores.remote_folders import GRACE_SECONDS
 from stores.runs import RunStore
-from stores.safe_files import status
+from stores.safe_files import note_root, status
 from stores.safe_folders import folders, walk
 from tasks.errors import InputError
 from tasks.recipe_folders import all_features, restore_recipes, unfinished_folders
@@ -169,6 +169,6 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 
 def check_exists(store: Path, *, flag: str = "--store") -> None:
     """Raise NotInStore where there is no store; the flag is the one that gave it."""
-    pull(store)
+    pull(note_root(store))
     if not is_store(store):
         raise NotInStore(f"{shown(store)}: there is no store; give its folder with {flag}")

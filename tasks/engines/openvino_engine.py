@@ -16,6 +16,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from stores.mirror import store_path
 from stores.publish import publish_folder
 from tasks.engines import EngineName, Job
 from tasks.engines.kept_model import has_record, kept_agreement, write_record
@@ -129,7 +130,7 @@ def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
 def _folder(job: Job, identity: dict[str, Any]) -> Path:
     text = json.dumps(identity, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Path(job.store) / "engines" / "openvino" / name
+    return store_path(job.store) / "engines" / "openvino" / name
 
 
 def _check_precision(core: ov.Core, job: Job) -> None:

@@ -20,6 +20,7 @@ from stores.safe_files import (
     read_text,
     within,
 )
+from stores.safe_folders import files_below, irregular
 from tests.stores.samples import in_child
 
 
@@ -87,6 +88,17 @@ def test_a_file_is_created_only_where_nothing_is(root, tmp_path):
         with pytest.raises(FileExistsError, match=name):
             create(root / name)
     assert not (tmp_path / "outside" / "new").exists()
+
+
+def test_folders_in_folders_are_bounded(root):
+    deep = root / "part" / "/".join("d" * 80)
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    assert "part/d/d: folders more than 64 deep" in irregular(root / "part")[0]
+    with pytest.raises(IrregularFile, match="part/d/d: folders more than 64 deep"):
+        files_below(root / "part")
+    with pytest.raises(IrregularFile, match="part/d/d: folders more than 64 deep"):
+        read_bytes(deep / "file")
 
 
 def test_errors_have_the_whole_path(root):

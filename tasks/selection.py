@@ -45,7 +45,8 @@ def selection_of(runs: RunStore, run: Run, evaluated: Evaluated = "validation") 
     answers_of(runs, run.id, folds=run.folds, evaluated=evaluated)
     rows = _evaluated(runs, evaluated)
     # The run itself comes first: whatever cannot be compared with it is left out.
-    group = sorted(_groups(rows)[_images(asdict(run))], key=lambda row: bool(row["run"] != run.id))
+    group = _groups(rows, evaluated)[_images(asdict(run), evaluated)]
+    group.sort(key=lambda row: bool(row["run"] != run.id))
     return _of_group(runs, group, rows, evaluated)[run.id]
 
 
@@ -53,14 +54,16 @@ def selections(runs: RunStore, evaluated: Evaluated = "validation") -> dict[str,
     """Return the selection of each run with a result, by its id."""
     rows = _evaluated(runs, evaluated)
     found: dict[str, Selection] = {}
-    for group in _groups(rows).values():
+    for group in _groups(rows, evaluated).values():
         found |= _of_group(runs, group, rows, evaluated)
     return found
 
 
 def tried_with(runs: RunStore, run: Run) -> int:
     """Count the runs with a result that were tried on a run's held-out images, itself included."""
-    group = _groups(runs.table().to_pylist())[_images(asdict(run))]
+    group = _groups(_evaluated(runs, "validation"), "validation")[
+        _images(asdict(run), "validation")
+    ]
     return len({trial_of(row) for row in group if not row["failure"]})
 
 
@@ -108,16 +111,16 @@ def _evaluated(runs: RunStore, evaluated: Evaluated) -> list[Row]:
     return [row for row in rows if evaluated == "validation" or row["test_openings"]]
 
 
-def _groups(rows: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
+def _groups(rows: Sequence[Row], evaluated: Evaluated) -> dict[tuple[Any, ...], list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[_images(row)].append(row)
+        groups[_images(row, evaluated)].append(row)
     return groups
 
 
-def _images(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells which images a run holds out: of all folds the same, however dealt."""
-    return run["dataset_digest"], bool(run["folds"])
+def _images(run: Mapping[str, Any], evaluated: Evaluated) -> tuple[Any, ...]:
+    """Return what tells which images a run is measured on: of all folds the same, however dealt."""
+    return run["dataset_digest"], evaluated == "validation" and bool(run["folds"])
 
 
 def _of_group(

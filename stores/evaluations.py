@@ -4,6 +4,7 @@ Each record names the evaluations before it, so that one whose files are gone is
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 
 from stores.errors import CorruptStore, NewerFormat
 from stores.rereading import reread
-from stores.run import RUN_VERSION, Run, TestOpening, opening_paths
+from stores.run import EVALUATION_NAME, RUN_VERSION, Run, TestOpening
 from stores.run_parts import check_accuracy, check_predictions
 from stores.safe_folders import entries
 from stores.tables import read_table
 
+_ENDINGS = {".json", ".parquet"}
 FIX = "evaluate the test split again, with --open-test"
 
 
@@ -73,14 +75,13 @@ def known_evaluations(folder: Path) -> dict[str, TestOpening | None]:
     `folder` is the run's. Each is known by either of its files, or by a later record.
     """
     # An evaluation whose record was deleted was one all the same.
+    there = [path for path, _ in entries(folder / "test") if path.suffix in _ENDINGS]
     found: dict[str, TestOpening | None] = dict.fromkeys(
-        path.stem for path, _ in entries(folder / "test") if path.suffix
+        path.stem for path in there if EVALUATION_NAME.fullmatch(path.stem)
     )
-    for path in opening_paths(folder):
-        try:
-            found[path.stem] = TestOpening.read(path)
-        except (OSError, CorruptStore, NewerFormat):
-            continue
+    for name in found:
+        with suppress(OSError, CorruptStore, NewerFormat):
+            found[name] = TestOpening.read(folder / "test" / f"{name}.json")
     for opening in [opening for opening in found.values() if opening]:
         for name in (*opening.earlier, *opening.lost):
             found.setdefault(name, None)

@@ -13,10 +13,10 @@ from stores.errors import CorruptStore, NewerFormat
 from stores.json_files import ABSURD, as_record, read_object
 from stores.rereading import reread
 from stores.safe_files import IrregularFile, status
-from stores.safe_folders import entries, folders
+from stores.safe_folders import folders
 
 Record = TypeVar("Record")
-_EVALUATION = re.compile("[0-9A-Za-z-]{1,100}")
+EVALUATION_NAME = re.compile("[0-9A-Za-z-]{1,100}")
 RUN_VERSION = 4
 _SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
@@ -93,7 +93,7 @@ class TestOpening:
     def __post_init__(self) -> None:
         """Raise ValueError where a name is none: it becomes a path."""
         for name in (*self.earlier, *self.lost):
-            if not _EVALUATION.fullmatch(name):
+            if not EVALUATION_NAME.fullmatch(name):
                 raise ValueError(f"no name of a test evaluation: {name!r}")
 
     def to_json(self) -> str:
@@ -110,11 +110,6 @@ def record_paths(folder: Path) -> list[Path]:
     """Return the `run.json` of each run below the folder of all runs."""
     paths = (run / "run.json" for run in folders(folder))
     return [path for path in paths if status(path)]
-
-
-def opening_paths(folder: Path) -> list[Path]:
-    """Return the files of the looks at the test split in one run's folder, oldest first."""
-    return [path for path, _ in entries(folder / "test") if path.suffix == ".json"]
 
 
 def run_id(

@@ -29,3 +29,8 @@ def look(store, run=RUN.id, accuracy=0.5, keys=(b"k" * 32,)):
     )
     store.bring_up_to_date()
     return opening
+
+
+def opening_paths(folder):
+    """Return the records of the test evaluations in a run's folder, oldest first."""
+    return sorted((folder / "test").glob("*.json"))

@@ -8,10 +8,9 @@ import pytest
 
 from stores import CorruptStore
 from stores.checksums import json_digest
-from stores.run import opening_paths
 from stores.tables import table_bytes
 from tests.stores.parts import predictions
-from tests.stores.runs import look, publish
+from tests.stores.runs import look, opening_paths, publish
 from tests.stores.test_run import RUN
 
 NAME = f"run {RUN.id[:16]}"
@@ -114,3 +113,12 @@ def test_a_name_that_leads_elsewhere_is_damage(runs, name):
     path.write_text(json.dumps(about))
     (finding,) = runs.verify()[NAME]
     assert "json: the file is damaged" in finding
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "a b.json", "notes.txt"])
+def test_what_is_no_evaluation_is_not_taken_for_one(runs, name):
+    look(runs)
+    (runs.folder / RUN.id[:16] / "test" / name).write_text("x")
+    assert len(runs.openings(RUN.id)) == runs.times_opened(SEEN) == 1
+    look(runs)
+    assert not runs.verify()[NAME]

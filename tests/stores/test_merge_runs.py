@@ -10,8 +10,8 @@ from stores import RunStore
 from stores.checksums import json_digest
 from stores.merge_runs import merge_runs
 from stores.merged import Merged
-from stores.run import TestOpening, opening_paths
-from tests.stores.runs import OTHER, look, publish
+from stores.run import TestOpening
+from tests.stores.runs import OTHER, look, opening_paths, publish
 from tests.stores.samples import few, flip, snapshot
 from tests.stores.test_run import RUN
 

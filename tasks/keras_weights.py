@@ -38,14 +38,12 @@ def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: 
             # Keras warns of containers without weights; what was not set is found below.
             warnings.simplefilter("ignore")
             model.load_weights(path)
-        stored, own = _stored_arrays(path), Counter(_name(v.numpy()) for v in model.weights)
-        foreign, unset = stored - own, own - stored
+        own = Counter(_name(variable.numpy()) for variable in model.weights)
+        _check_same(path, backbone, _stored_arrays(path), own)
     except WeightsError:
         raise
     except (ValueError, KeyError, OSError, TypeError, RuntimeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, _first_sentence(error)) from error
-    if foreign or unset:
-        raise _not_all(path, backbone, foreign.total(), unset.total())
 
 
 def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: ANN401
@@ -68,9 +66,7 @@ def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: AN
         raise _other_architecture(
             path, backbone, f"it announces {announced} bytes, expected at most {largest}"
         )
-    foreign, unset = stored - own, own - stored
-    if foreign or unset:
-        raise _not_all(path, backbone, foreign.total(), unset.total())
+    _check_same(path, backbone, stored, own)
 
 
 def _arrays(file: h5py.File) -> list[h5py.Dataset]:
@@ -126,13 +122,16 @@ def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
     return (*values.shape, hashlib.sha256(values.data).digest())
 
 
-def _not_all(path: Path, backbone: str, foreign: int, unset: int) -> WeightsError:
-    return _other_architecture(
-        path,
-        backbone,
-        f"{foreign} arrays of the file belong to no layer, {unset} of the backbone's are not in "
-        "the file",
-    )
+def _check_same(path: Path, backbone: str, stored: Counter[Any], own: Counter[Any]) -> None:
+    """Raise WeightsError where a file has other arrays than the backbone."""
+    foreign, unset = stored - own, own - stored
+    if foreign or unset:
+        raise _other_architecture(
+            path,
+            backbone,
+            f"{foreign.total()} arrays of the file belong to no layer, {unset.total()} of the "
+            "backbone's are not in the file",
+        )
 
 
 def _first_sentence(error: Exception) -> str:

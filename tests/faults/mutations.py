@@ -282,9 +282,9 @@ MUTATIONS = (
     Mutation(
         "the split drawn by the file's name",
         "tasks/splits.py",
-        "        new = sorted((key for key in keys if key not in splits), key=lambda key: "
+        "        label: sorted((k for k in keys if k not in splits), key=lambda key: "
         "_draw(seed, key))\n",
-        "        new = [key for key in keys if key not in splits]\n",
+        "        label: [k for k in keys if k not in splits]\n",
         "tests/tasks/test_splits.py::test_neither_names_nor_order_matter",
     ),
     Mutation(

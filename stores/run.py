@@ -18,9 +18,9 @@ from stores.safe_folders import folders
 Record = TypeVar("Record")
 EVALUATION_NAME = re.compile("[0-9A-Za-z-]{1,100}")
 RUN_VERSION = 4
-_SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
+SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
-_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(_SINCE_4, 4)}
+_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(SINCE_4, 4)}
 
 
 @dataclass(frozen=True)

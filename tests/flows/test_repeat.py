@@ -74,7 +74,7 @@ def test_a_sweep_with_its_grid_or_file(run_json, grown, repeat, tmp_path, by):
     (tmp_path / "my sweep.toml").unlink(missing_ok=True)
     told = repeat(first["report"])
     assert (told["trained"], told["cached"]) == (4, 0)
-    for name in ("run", "validation_accuracy", "test_accuracy", "estimate"):
+    for name in ("run", "validation_accuracy", "test_accuracy", "selection"):
         assert told[name] == first[name]
 
 

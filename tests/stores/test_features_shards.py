@@ -110,8 +110,8 @@ def test_a_shard_that_goes_while_it_is_verified_is_no_finding(tmp_path, monkeypa
     store, _, _ = a_store(tmp_path)
     refresh = store._index.refresh
 
-    def overtaken():
-        found = refresh()
+    def overtaken(**options):
+        found = refresh(**options)
         shards(store)[0].unlink()
         return found
 

@@ -10,7 +10,7 @@ import pytest
 
 from stores import CorruptStore, RunStore
 from stores.checksums import json_digest
-from stores.run import RUN_VERSION
+from stores.run import RUN_VERSION, SINCE_4
 from stores.run_parts import HISTORY, PREDICTIONS
 from stores.tables import table_bytes
 from tests.stores.parts import predictions
@@ -25,7 +25,7 @@ def write_record(runs, version, **changes):
     path = runs.folder / HERE / "run.json"
     body = json.loads(path.read_text())["run"] | changes
     if version < RUN_VERSION:
-        del body["part_digests"]
+        body = {name: value for name, value in body.items() if name not in SINCE_4}
     path.write_text(json.dumps({"format": version, "sha256": json_digest(body), "run": body}))
 
 

@@ -134,7 +134,7 @@ def test_no_class_is_impossible_because_none_of_a_few_neighbours_has_it(tmp_path
     (tmp_path / "votes.json").unlink()  # as it was kept before
     np.testing.assert_array_equal(find_kind("knn").load(tmp_path, 3).scores(features), votes)
     (tmp_path / "votes.json").write_text("-1")
-    with pytest.raises(CorruptStore, match="expected a number of votes, found -1"):
+    with pytest.raises(ValueError, match="expected a number of votes, found -1"):
         find_kind("knn").load(tmp_path, 3)
 
 

@@ -87,7 +87,7 @@ def _keep(path: Path, known: dict[bytes, bytes], keys: Keys) -> None:
     content = table_bytes(table, kind=_KIND, version=VERSION)
     try:
         publish_file(content, path, tmp=path.parent / "tmp")
-    except (StoreReadOnly, StoreFull, IsADirectoryError):
+    except (StoreReadOnly, StoreFull, CorruptStore):  # CorruptStore: a folder in its place
         return  # it only saves time
 
 

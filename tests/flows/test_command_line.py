@@ -85,12 +85,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, arguments, part):
     assert not output
 
 
-def test_what_the_system_refuses_is_one_line_and_exit_code_1(run, tmp_path):
-    (tmp_path / "feature-store").mkdir()
-    (tmp_path / "feature-store/datasets").write_text("no folder")
-    code, output, errors = run("extract", "photos")
+def test_what_the_system_refuses_is_one_line_and_exit_code_1(run):
+    code, output, errors = run("extract", "photos", "--store", "x" * 300)
     assert code == 1
-    assert "Not a directory: " in errors
+    assert "File name too long: " in errors
     assert "call again" in errors
     assert errors.count("\n") == 1
     assert not output

@@ -26,6 +26,8 @@ def test_names_act_on_no_terminal_and_stay_on_their_line():
     said = {"path": EVIL, "predicted": EVIL, "score": 0.5, "reason": ""}
     summary = {"images": 1, "seconds": 1.0, "computed": 1, "cached": 0, "rejected": 0}
     summary |= {"predictions": [said], "counts": {EVIL: 1}, "output": EVIL, "grid": None}
+    about = {"dataset": EVIL, "in_store": False, "train": 1, "validation": 1, "test": 1}
+    summary |= {"passed_over": {EVIL: 1}, "in_its_dataset": about | {"recorded": 1}}
     assert all(line.isprintable() for line in tell_predict(summary).split("\n"))
 
 

@@ -127,8 +127,8 @@ def test_another_folder_of_the_same_name_is_refused(folder, store, tmp_path):
 
 
 def test_a_data_set_has_a_name_that_acts_on_no_terminal(tmp_path, store):
-    folder = write_classes(tmp_path / "pets\x1b[31m")
-    assert "'pets\\x1b[31m' cannot name a data set" in refusal(folder, store)
+    folder = write_classes(tmp_path / "pets\u202e")
+    assert "'pets\\u202e' cannot name a data set" in refusal(folder, store)
     assert ingest(folder, store=store, dataset="pets").manifest.name == "pets"
 
 

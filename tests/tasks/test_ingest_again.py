@@ -103,12 +103,16 @@ def test_files_that_other_rules_examined_are_read_again_once(folder, store):
     write(folder / "dog/turned.jpg", with_orientation(every_kind()["rgb.jpg"], 6))
     grow_old()
     now = ingest(folder, store=store).manifest
-    earlier = [replace(entry, status="accepted", reason="") for entry in now.entries]
+    earlier = [
+        replace(entry, status="accepted", reason="", split=entry.split or "train")
+        for entry in now.entries
+    ]
     replace(now, entries=tuple(earlier), examination=1).write(store)  # as an earlier version had it
     assert count_unread(folder, store=store) == 12
     again = ingest(folder, store=store)
     assert again.read == 12
-    assert again.manifest == replace(now, listed_ns=again.manifest.listed_ns)
+    found = [[(e.path, e.status, e.reason) for e in m.entries] for m in (again.manifest, now)]
+    assert found[0] == found[1]
     assert "masks" in by_path(again.manifest)["cat/masks.bmp"].reason
     assert "EXIF rotation" in by_path(again.manifest)["dog/turned.jpg"].reason
     assert ingest(folder, store=store).read == 0

@@ -20,6 +20,8 @@ from prefect.settings import (
 
 from flows import ends_with_parent
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 DEAD_PROXY = "http://127.0.0.1:9"  # port 9 is "discard": nobody listens
 # What a user types, and then what the temporary server answers, with and without the auth string;

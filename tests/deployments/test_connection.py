@@ -18,6 +18,8 @@ from deployments.connection import server
 from deployments.pool import check_pool
 from tasks.errors import InputError
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 
 

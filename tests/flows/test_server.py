@@ -7,6 +7,8 @@ import time
 import pytest
 from prefect.settings import PREFECT_HOME, temporary_settings
 
+pytestmark = pytest.mark.server
+
 
 def test_a_home_that_cannot_be_written_is_one_line_and_exit_code_2(run, tmp_path):
     (tmp_path / "file").touch()

@@ -150,7 +150,7 @@ def artifacts(setting: Setting, environment: dict[str, str], *, rounds: int) -> 
 
         def show() -> None:
             show_accounting(accounted)
-            show_heads(setting.store, runs, trained["run"])
+            show_heads(setting.store, runs, trained["run"], selection=trained["selection"])
             with progress_artifact(updates, "extracting"):
                 for _ in range(updates):
                     advance(1)

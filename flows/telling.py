@@ -131,7 +131,10 @@ def _tell_stats(summary: dict[str, Any]) -> str:
         f"fine-tuning {row['run']}"
         for row in summary["checkpoints"]
     ]
-    return "\n".join(lines) or "no features and no checkpoints (list: what there is besides)"
+    return (
+        "\n".join(lines)
+        or "no features and no checkpoints that can be read (list: what there is besides)"
+    )
 
 
 def _tell_verify(summary: dict[str, Any]) -> str:
@@ -200,5 +203,5 @@ def many(count: int, noun: str) -> str:
 
 
 def lines_of(lines: Iterable[str]) -> str:
-    """Return lines as one text, or that there are none."""
-    return "\n".join(lines) or "nothing there"
+    """Return lines as one text, or that there are none: of what cannot be read a line is logged."""
+    return "\n".join(lines) or "nothing that can be read"

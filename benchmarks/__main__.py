@@ -24,8 +24,8 @@ from benchmarks.rivals import RIVALS
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
-from tasks.sample import write_sample
-from tests.prefect_server import running_server
+from tasks.datasets.digits_sample import write_sample
+from tests.support.prefect_server import running_server
 
 Group = Literal[
     "cold",

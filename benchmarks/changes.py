@@ -12,7 +12,7 @@ from benchmarks.ours import Setting, counted_rows, extract
 from benchmarks.photos import add, change, copied, image_paths
 from benchmarks.rivals import RIVALS, Rival
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from tasks.engines import load_engine
+from tasks.features.engines import load_engine
 
 GROUP = "Again"
 OURS = "gargalo"
@@ -22,7 +22,7 @@ _DYING = """
 import json, os, sys
 from dataclasses import replace
 from pathlib import Path
-import tasks.extract
+import tasks.features.extract
 from benchmarks.ours import REQUEST, Setting, counted_rows, extract
 folder, store, request, shard_size, after = sys.argv[1:]
 request = replace(REQUEST, **json.loads(request))
@@ -35,7 +35,7 @@ with counted_rows(setting.chosen(len(manifest.select().keys))) as requests:
         if done >= int(after):
             print(sum(requests), flush=True)
             os._exit(9)
-    tasks.extract.advance = advance
+    tasks.features.extract.advance = advance
     extract(setting, manifest)
 """
 

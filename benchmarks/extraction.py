@@ -12,9 +12,9 @@ from benchmarks.rivals import RIVALS
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.keys import ImageKey
 from stores.manifest import Manifest
-from tasks.engines import load_engine
-from tasks.extract import BATCH_SIZE
-from tasks.stream import ImageFile, PixelBatch, feature_batches, pixel_batches
+from tasks.features.engines import load_engine
+from tasks.features.extract import BATCH_SIZE
+from tasks.features.feature_batches import ImageFile, PixelBatch, feature_batches, pixel_batches
 
 KEPT_BATCHES = 16  # decoded batches in memory, over and over, for the forward pass alone
 OURS = "gargalo"

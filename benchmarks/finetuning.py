@@ -12,18 +12,18 @@ import numpy as np
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.manifest import Manifest
-from stores.runs import RunStore
-from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
-from tasks.finetune.finetune import parts_of, planned_learner
+from stores.runs.store import RunStore
+from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.features.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import PlannedFineTuning, Request, plan_finetuning
-from tasks.finetune.prefix import prefix_job
-from tasks.folds import LEARNED_FROM, folds_of
-from tasks.heads.choices import make_head
-from tasks.plans import PlannedRun
-from tasks.train import train
+from tasks.finetune.train import parts_of, planned_learner
+from tasks.heads.presets import make_head
+from tasks.training.planned_runs import PlannedRun
+from tasks.training.train import train
 
 if TYPE_CHECKING:
-    from tasks.finetune.learning import Learner
+    from tasks.finetune.loop import Learner
 
 GROUP = "Fine-tuning"
 

@@ -12,12 +12,12 @@ from sklearn.linear_model import SGDClassifier
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from tasks.heads import Candidate
-from tasks.heads.choices import make_heads
-from tasks.heads.dense.one_pass import train_together
 from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.trainer import train_together
 from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.presets import make_heads
 
 GROUP = "Heads"
 SEEDS = 5

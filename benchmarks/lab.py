@@ -11,22 +11,22 @@ import numpy as np
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.run import Run
-from stores.runs import RunStore
-from tasks.comparison import estimate_of_the_chosen, held_out_answers
-from tasks.folds import LEARNED_FROM, folds_of
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.datasets.ingest import ingest
+from tasks.datasets.splits import SplitRule
+from tasks.evaluation.comparison import estimate_of_the_chosen, held_out_answers
+from tasks.evaluation.metrics import accuracy
+from tasks.evaluation.split_result import judge
+from tasks.evaluation.suspect_labels import suspects
 from tasks.heads import Candidate, Failed, find_kind
-from tasks.heads.choices import make_head
 from tasks.heads.examples import Examples, Fold, MemoryStream, stream_of
-from tasks.ingest import ingest
-from tasks.judged import judge
-from tasks.metrics import accuracy
-from tasks.plans import PlannedRun, choose, together
-from tasks.splits import SplitRule
-from tasks.suspects import suspects
-from tasks.train import train
+from tasks.heads.presets import make_head
+from tasks.training.planned_runs import PlannedRun, choose, together
+from tasks.training.train import train
 
 GROUP = "The lab"
 FLIPPED = 40

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from benchmarks.ours import Setting, extract
 from benchmarks.photos import image_paths
 from benchmarks.timing import Finding
-from stores.features import FeatureStore
-from tasks.grey_thumbnails import grey_thumbnails
-from tasks.leaks import vectors
-from tasks.near_duplicates import FEWEST, near_duplicates
+from stores.features.store import FeatureStore
+from tasks.evaluation.grey_thumbnails import grey_thumbnails
+from tasks.evaluation.leaks import vectors
+from tasks.evaluation.near_duplicates import FEWEST, near_duplicates
 
 GROUP = "Near-duplicates"
 SHARES = (0.02, 0.1, 0.3, 0.45, 1.0)

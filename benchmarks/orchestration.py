@@ -13,15 +13,15 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn
-from flows import server_view
+from flows import artifacts as server_view
+from flows.artifacts import progress_artifact, show_accounting, show_heads
 from flows.extract import extract as extract_flow
 from flows.extract import extract_stage
-from flows.head_parameters import PipelineParameters
-from flows.parameters import ExtractParameters
+from flows.parameters.features import ExtractParameters
+from flows.parameters.heads import PipelineParameters
 from flows.server import prefect_server
-from flows.server_view import progress_artifact, show_accounting, show_heads
 from flows.train import train_stage
-from tasks.progress import advance
+from tasks.execution.progress import advance
 
 ROOT = Path(__file__).parents[1]
 GROUP = "Prefect"
@@ -29,7 +29,7 @@ MINUTE = 60.0
 # The least that a flow with one task takes, by the same command line.
 ONE_TASK = """
 from prefect import flow, task
-from flows.command_line import command_line
+from flows.cli import command_line
 @task
 def one() -> int: return 1
 @flow(name="one-task")

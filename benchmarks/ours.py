@@ -12,12 +12,12 @@ from unittest.mock import patch
 import numpy as np
 
 from stores.manifest import Manifest
-from tasks.engines import EngineChoice, Job, load_engine
-from tasks.engines.choice import choose_engine
-from tasks.extract import extract_shard, find_missing, plan_shards, with_engine
-from tasks.ingest import ingest
-from tasks.producers import check_producers
-from tasks.recipes import FeatureRequest, make_job
+from tasks.datasets.ingest import ingest
+from tasks.features.engines import EngineChoice, Job, load_engine
+from tasks.features.engines.choice import choose_engine
+from tasks.features.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.features.job import FeatureRequest, make_job
+from tasks.features.version_check import check_producers
 
 REQUEST = FeatureRequest(
     backbone="mobilenet_v2",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.runs import RunStore
-from tasks.engines import load_engine
-from tasks.heads.choices import make_head
-from tasks.plans import PlannedRun
-from tasks.predict import load_classifier, predict
-from tasks.train import train
+from stores.runs.store import RunStore
+from tasks.features.engines import load_engine
+from tasks.heads.presets import make_head
+from tasks.inference.predict import load_classifier, predict
+from tasks.training.planned_runs import PlannedRun
+from tasks.training.train import train
 
 GROUP = "Prediction"
 

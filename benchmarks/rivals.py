@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.photos import image_paths
-from stores.recipe import Recipe
-from tasks.backbones import find_backbone
-from tasks.weights import Weights, build_backbone
+from stores.features.recipe import Recipe
+from tasks.backbones.registry import find_backbone
+from tasks.backbones.weights import Weights, build_backbone
 
 BATCH_SIZE = 32
 

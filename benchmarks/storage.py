@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.ours import REQUEST
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.features import FeatureStore
-from stores.recipe import Recipe
-from tasks.recipes import make_job
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
+from tasks.features.job import make_job
 
 GROUP = "Reading"
 SHARDS = 100

@@ -7,15 +7,15 @@ import openvino as ov
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from tasks.engines import load_engine
-from tasks.folds import LEARNED_FROM, folds_of
+from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.evaluation.metrics import accuracy
+from tasks.features.engines import load_engine
 from tasks.heads import Candidate, Failed, find_kind
-from tasks.heads.choices import make_head
 from tasks.heads.examples import Examples, stream_of
-from tasks.metrics import accuracy
-from tasks.predictions import scores_of
+from tasks.heads.presets import make_head
+from tasks.training.prediction_table import scores_of
 
 GROUP = "Quicker, other features"
 # A head may lose half a point of accuracy by bfloat16; what fast decoding costs is only told.

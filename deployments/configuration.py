@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from tasks.datasets.digits_sample import NAME as SAMPLE
 from tasks.errors import InputError
-from tasks.sample import NAME as SAMPLE
 
 CONFIGURATION = Path(__file__).absolute().parent / "prefect.yaml"
 _OPEN_PLACE = re.compile(r"\{\{ \$(\w+) \}\}")  # Prefect's, for a variable of the environment

@@ -8,7 +8,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL
 
-from flows.server_settings import client_settings
+from flows.orchestration.server_settings import client_settings
 from tasks.errors import InputError
 
 _OPEN = (

@@ -13,8 +13,8 @@ from prefect.settings import PREFECT_UI_URL
 from deployments.configuration import CONFIGURATION, deployments, environment, names_of
 from deployments.connection import server
 from deployments.pool import make_pool
-from flows.command_line import plain_command_line
-from flows.server_settings import settings_environment
+from flows.cli import plain_command_line
+from flows.orchestration.server_settings import settings_environment
 from tasks.errors import InputError
 
 _SAMPLE = "the embedded sample"

@@ -7,8 +7,8 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.connection import server
 from deployments.pool import POOL, close_pool
-from flows.command_line import plain_command_line
-from flows.server_settings import settings_environment
+from flows.cli import plain_command_line
+from flows.orchestration.server_settings import settings_environment
 from tasks.errors import InputError
 
 # How soon a run begins after it was asked for; Prefect's own 10 s are for many workers.

@@ -5,28 +5,28 @@ from dataclasses import asdict
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
+from flows.artifacts import run_name, show_told
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
+from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest
-from flows.parameters import AdviseParameters, ExtractParameters
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import run_name, show_told
-from flows.telling_advice import tell_advise
-from flows.warm_up import warm_up_advise
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import AdviseParameters, ExtractParameters
+from flows.text.advice import tell_advise
 from stores.manifest import Manifest
-from tasks.advice import judge
-from tasks.draw import drawn_part
-from tasks.evidence import (
+from tasks.advice.evidence import (
     Evidence,
     check_measurable,
     check_pretrained,
     learned_counts,
     measure_task,
 )
-from tasks.methods import Situation, recommend
-from tasks.recipes import make_job
-from tasks.repeat import options
-from tasks.taps import taps_to_compare_task
+from tasks.advice.recommendation import Situation, recommend
+from tasks.advice.stage_taps import taps_to_compare_task
+from tasks.advice.verdict import judge
+from tasks.datasets.subset import drawn_part
+from tasks.features.job import make_job
+from tasks.training.repeat_commands import options
 
 
 # As of flows.extract: while one shard is written, the next is computed.

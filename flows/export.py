@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from flows.command_line import Summary, command_line
-from flows.parameters import ExportParameters
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import run_name, show_told
-from flows.telling import tell_export
+from flows.artifacts import run_name, show_told
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import ExportParameters
+from flows.text.stores import tell_export
 from stores.manifest import Manifest
-from stores.run import Run
-from stores.runs import RunStore
-from tasks.card import model_card
+from stores.runs.record import Run
+from stores.runs.store import RunStore
 from tasks.errors import InputError
-from tasks.export import check_new, images_of
-from tasks.export import export as export_classifier
-from tasks.predict import Classifier, Prediction, load_classifier, predict
+from tasks.export.model_card import model_card
+from tasks.export.write import check_new, images_of
+from tasks.export.write import export as export_classifier
+from tasks.inference.predict import Classifier, Prediction, load_classifier, predict
 
 
 @flow(name="export", flow_run_name=run_name)

@@ -7,20 +7,20 @@ from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.command_line import Summary, command_line
-from flows.compute import compute_missing
+from flows.artifacts import log_told, run_name, show_accounting, tell_extracted
+from flows.cli import Summary, command_line
+from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
-from flows.parameters import ExtractParameters
-from flows.served_flow import flow
-from flows.server_view import log_told, run_name, show_accounting, tell_extracted
-from flows.telling import tell_extract
-from flows.warm_up import warm_up_extract
-from stores.features import FeatureStore
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import ExtractParameters
+from flows.stages.compute import compute_missing
+from flows.text.stores import tell_extract
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.recipe import Recipe
 from tasks.errors import InputError
-from tasks.extract import ShardDone
-from tasks.recipes import make_job
+from tasks.features.extract import ShardDone
+from tasks.features.job import make_job
 
 _FOLDERS_ONLY = {
     "dataset",

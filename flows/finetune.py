@@ -8,32 +8,32 @@ from typing import Any
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
-from flows.compute import compute_needed
+from flows.artifacts import log_told, progress_artifact, run_name, show_heads
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
+from flows.cli.warm_up import warm_up_finetune
 from flows.extract import account
-from flows.finetune_parameters import FinetuneParameters
-from flows.leaks import leaks_stage
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import log_told, progress_artifact, run_name, show_heads
-from flows.telling_runs import tell_finetune
-from flows.warm_up import warm_up_finetune
-from stores.features import FeatureStore
+from flows.orchestration.served_flow import flow
+from flows.parameters.finetune import FinetuneParameters
+from flows.stages.compute import compute_needed
+from flows.stages.near_duplicates import leaks_stage
+from flows.text.heads import tell_finetune
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.recipe import Recipe
-from stores.run import Run
-from stores.runs import RunStore
-from tasks.candidates import head_name
-from tasks.finetune.finetune import finetune_task
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.datasets.folds import LEARNED_FROM
+from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.selection import selection_of
+from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import plan_finetuning
-from tasks.finetune.prefix import prefix_job
-from tasks.folds import LEARNED_FROM
-from tasks.leaderboard import compared
-from tasks.leaks import summary_of
-from tasks.open_test import check_testable, open_test_task
-from tasks.predict import features_job
-from tasks.report import report_task
-from tasks.selection import selection_of
+from tasks.finetune.train import finetune_task
+from tasks.inference.predict import features_job
+from tasks.report.candidates import head_name
+from tasks.report.leaderboard import compared
+from tasks.report.write import report_task
+from tasks.training.test_split import check_testable, open_test_task
 
 
 @flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))

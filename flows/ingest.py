@@ -4,15 +4,15 @@ from pathlib import Path
 
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
-from flows.parameters import DatasetParameters, Folder, IngestParameters
-from flows.served_flow import flow
-from flows.server_view import log_told, run_name
-from flows.telling import tell_ingest
-from flows.warm_up import warm_up_ingest
+from flows.artifacts import log_told, run_name
+from flows.cli import Summary, command_line
+from flows.cli.warm_up import warm_up_ingest
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import DatasetParameters, Folder, IngestParameters
+from flows.text.stores import tell_ingest
 from stores.manifest import Manifest
-from tasks.ingest import ingest_task
-from tasks.splits import majority
+from tasks.datasets.ingest import ingest_task
+from tasks.datasets.splits import majority
 
 
 @flow(name="ingest", flow_run_name=run_name)

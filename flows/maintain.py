@@ -5,14 +5,14 @@ from typing import Literal, cast
 
 from prefect.states import Failed
 
-from flows.command_line import Summary, command_line
-from flows.parameters import MaintainParameters
-from flows.served_flow import flow
-from flows.server_view import is_deployed, run_name, show_told
-from flows.telling import tell_maintain
-from stores.mirror import shown
+from flows.artifacts import is_deployed, run_name, show_told
+from flows.cli import Summary, command_line
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import MaintainParameters
+from flows.text.stores import tell_maintain
+from stores.storage.remote.mirror import shown
 from tasks.errors import InputError
-from tasks.maintain import (
+from tasks.maintenance.maintain import (
     checkpoint_stats_task,
     collect_task,
     list_task,

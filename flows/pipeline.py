@@ -5,22 +5,22 @@ from pathlib import Path
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
+from flows.artifacts import log_told, run_name, show_heads
+from flows.cli import Summary, command_line
+from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
-from flows.head_parameters import PipelineParameters
 from flows.ingest import ingest_stage
-from flows.leaks import leaks_stage
-from flows.parameters import OptionalFolder
-from flows.served_flow import flow
-from flows.server_view import log_told, run_name, show_heads
-from flows.telling_runs import tell_pipeline
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import OptionalFolder
+from flows.parameters.heads import PipelineParameters
+from flows.stages.near_duplicates import leaks_stage
+from flows.text.heads import tell_pipeline
 from flows.train import check_heads, train_stage
-from flows.warm_up import warm_up_extract
-from stores.mirror import store_path
-from tasks.leaks import summary_of
-from tasks.open_test import has_test_images
-from tasks.report import report_task
-from tasks.sample import write_sample
+from stores.storage.remote.mirror import store_path
+from tasks.datasets.digits_sample import write_sample
+from tasks.evaluation.leaks import summary_of
+from tasks.report.write import report_task
+from tasks.training.test_split import has_test_images
 
 # Seen at 96 pixels, the mean test accuracy of the svm head over 5 seeds: 0.978 at the output of the
 # eleventh block, 0.934 at that of the backbone.

@@ -5,21 +5,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from flows.command_line import Summary, command_line
-from flows.parameters import PredictParameters
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import run_name, show_told
-from flows.telling_predictions import tell_predict
+from flows.artifacts import run_name, show_told
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import PredictParameters
+from flows.text.predictions import tell_predict
 from stores.manifest import SPLITS
-from stores.runs import RunStore
-from tasks.exported import ExportedModel, load_exported, predict_by
-from tasks.find_images import find_images
-from tasks.grid import GRID_ENDINGS, grid
-from tasks.predict import Classifier, Prediction, as_table, load_classifier
-from tasks.predict import predict as predict_images
-from tasks.predicted_test_images import dataset_images, record_test_images, with_splits
-from tasks.tables import check_ending, write_bytes, write_table
+from stores.runs.store import RunStore
+from tasks.datasets.find_images import find_images
+from tasks.export.load import ExportedModel, load_exported, predict_by
+from tasks.inference.captioned_grid import GRID_ENDINGS, grid
+from tasks.inference.predict import Classifier, Prediction, as_table, load_classifier
+from tasks.inference.predict import predict as predict_images
+from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
+from tasks.inference.table_files import check_ending, write_bytes, write_table
 
 
 @flow(name="predict", flow_run_name=run_name)

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from flows.command_line import Summary, command_line
-from flows.head_parameters import RunsParameters
-from flows.served_flow import flow
-from flows.telling import many
-from flows.telling_runs import tell_runs
+from flows.cli import Summary, command_line
+from flows.orchestration.served_flow import flow
+from flows.parameters.heads import RunsParameters
+from flows.text.heads import tell_runs
+from flows.text.stores import many
 from tasks.errors import InputError
-from tasks.leaderboard import compared, leaderboard, run_facts
-from tasks.maintain import check_exists
-from tasks.tables import write_table
+from tasks.inference.table_files import write_table
+from tasks.maintenance.maintain import check_exists
+from tasks.report.leaderboard import compared, leaderboard, run_facts
 
 Action = Literal["list", "show", "compare", "export"]
 _ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}

@@ -21,9 +21,13 @@ from prefect.settings import (
     update_current_profile,
 )
 
-from flows.auth_string import FILE_NAME
-from flows.server_database import check_database
-from flows.server_settings import client_settings, server_environment, share_auth_string
+from flows.orchestration.auth_string import FILE_NAME
+from flows.orchestration.server_database import check_database
+from flows.orchestration.server_settings import (
+    client_settings,
+    server_environment,
+    share_auth_string,
+)
 
 _PLUGIN = "gargalo"  # as pyproject.toml names it
 _has_server: ContextVar[bool] = ContextVar("has_server", default=False)
@@ -68,7 +72,9 @@ def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
     def start() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            from flows.temporary_server import TemporaryServer  # and with it the whole server
+            from flows.orchestration.temporary_server import (
+                TemporaryServer,  # and with it the whole server
+            )
 
             TemporaryServer().start()
         except Exception as error:  # noqa: BLE001  raised in the thread that waits
@@ -106,12 +112,12 @@ def become_a_server() -> None:
 
 
 def _enable_plugin() -> None:
-    """Let Prefect's own command line use the auth string too: see flows.prefect_plugin."""
+    """Let Prefect's own command line use the auth string too: see flows.orchestration.prefect_plugin."""
     if not PREFECT_PLUGINS_ENABLED.value():
         update_current_profile({"PREFECT_PLUGINS_ENABLED": True, "PREFECT_PLUGINS_ALLOW": _PLUGIN})
 
 
 if __name__ == "__main__":
-    from flows.command_line import plain_command_line
+    from flows.cli import plain_command_line
 
     plain_command_line(become_a_server, "flows.server")

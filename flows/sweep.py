@@ -8,34 +8,34 @@ from typing import Any
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
+from flows.artifacts import log_told, run_name, show_heads
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
 from flows.extract import account
-from flows.head_parameters import SweepParameters
-from flows.leaks import leaks_stage
-from flows.parameters import FeatureParameters
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import log_told, run_name, show_heads
-from flows.swept import Swept, summary_of_sweep
-from flows.telling_runs import tell_sweep
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import FeatureParameters
+from flows.parameters.heads import SweepParameters
+from flows.stages.near_duplicates import leaks_stage
+from flows.stages.swept import Swept, summary_of_sweep
+from flows.text.heads import tell_sweep
 from flows.train import feature_shape, find_data_set
+from stores.features.recipe import Recipe
 from stores.manifest import Manifest
-from stores.recipe import Recipe
-from stores.runs import RunStore
+from stores.runs.store import RunStore
+from tasks.datasets.folds import check_fold_seed
 from tasks.errors import InputError
-from tasks.folds import check_fold_seed
-from tasks.heads.choices import flag_of, make_head, settings_of
-from tasks.leaks import summary_of
-from tasks.open_test import open_test_task
-from tasks.plans import PlannedRun, check_trainable, choose, together
-from tasks.recipes import make_job
-from tasks.repeat import SweepCall
-from tasks.report import report_task
-from tasks.search import search_of
-from tasks.stopping import stopped_with_this
-from tasks.sweep import Sweep, Trial, sweep_of
-from tasks.sweep_file import read_sweep
-from tasks.train import train_task
+from tasks.evaluation.leaks import summary_of
+from tasks.execution.cancellation import stopped_with_this
+from tasks.features.job import make_job
+from tasks.heads.presets import flag_of, make_head, settings_of
+from tasks.report.write import report_task
+from tasks.training.planned_runs import PlannedRun, check_trainable, choose, together
+from tasks.training.repeat_commands import SweepCall
+from tasks.training.sweep.search import search_of
+from tasks.training.sweep.space import Sweep, Trial, sweep_of
+from tasks.training.sweep.toml_file import read_sweep
+from tasks.training.test_split import open_test_task
+from tasks.training.train import train_task
 
 _FEATURES = tuple(n for n in FeatureParameters.model_fields if n not in {"store", "read_through"})
 

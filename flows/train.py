@@ -6,28 +6,28 @@ from pathlib import Path
 
 from prefect.utilities.annotations import quote
 
-from flows.command_line import Summary, command_line
-from flows.head_parameters import OpenTestParameters, TrainParameters
-from flows.leaks import leaks_stage
-from flows.parameters import FeatureParameters
-from flows.progress import announce
-from flows.served_flow import flow
-from flows.server_view import log_told, run_name, show_heads
-from flows.telling_runs import tell_train
-from stores.features import FeatureStore
+from flows.artifacts import log_told, run_name, show_heads
+from flows.cli import Summary, command_line
+from flows.cli.progress import announce
+from flows.orchestration.served_flow import flow
+from flows.parameters.features import FeatureParameters
+from flows.parameters.heads import OpenTestParameters, TrainParameters
+from flows.stages.near_duplicates import leaks_stage
+from flows.text.heads import tell_train
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.recipe import Recipe
-from stores.run import Run
-from stores.runs import RunStore
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.datasets.folds import LEARNED_FROM
 from tasks.errors import InputError
-from tasks.folds import LEARNED_FROM
-from tasks.heads.choices import make_heads
-from tasks.leaks import summary_of
-from tasks.open_test import check_testable, open_test_task
-from tasks.plans import PlannedRun, check_trainable, choose, remarks
-from tasks.recipes import make_job
-from tasks.selection import selection_of
-from tasks.train import train_task
+from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.selection import selection_of
+from tasks.features.job import make_job
+from tasks.heads.presets import make_heads
+from tasks.training.planned_runs import PlannedRun, check_trainable, choose, remarks
+from tasks.training.test_split import check_testable, open_test_task
+from tasks.training.train import train_task
 
 
 @flow(name="train", flow_run_name=run_name)

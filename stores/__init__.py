@@ -12,12 +12,12 @@ from stores.errors import (
     StoreRefused,
     UnfitFeatures,
 )
-from stores.features import FeatureStore
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest
-from stores.recipe import Recipe
-from stores.run import Run
-from stores.runs import RunStore
+from stores.runs.record import Run
+from stores.runs.store import RunStore
 
 __all__ = [
     "CorruptStore",

@@ -16,14 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.json_files import ABSURD, as_record
 from stores.keys import ImageKey, Keys, as_keys
 from stores.manifest_rows import check_rows
-from stores.mirror import pull, shown, store_path
-from stores.publish import locked, publish_file
-from stores.safe_files import status, within
-from stores.safe_folders import folders
-from stores.tables import read_table, table_bytes
+from stores.storage.json_files import ABSURD, as_record
+from stores.storage.publish import locked, publish_file
+from stores.storage.remote.mirror import pull, shown, store_path
+from stores.storage.safe_files import status, within
+from stores.storage.safe_folders import folders
+from stores.storage.stamped_parquet import read_table, table_bytes
 
 MANIFEST_VERSION = 2
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.safe_files import leads_out
+from stores.storage.safe_files import leads_out
 
 _MAY_BE_EMPTY = {"key", "label", "split"}  # but not of an accepted image
 

@@ -2,11 +2,11 @@
 
 import ast
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.places import ROOT
+
 FOLDERS = ("stores", "tasks", "flows", "deployments")  # each may import itself and those before it
 STORES_NEED = {"numpy", "h5py", "pyarrow", "xxhash", "fsspec", "pydantic", "stores"}
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -45,7 +45,7 @@ def test_there_is_something_to_read():
         ("stores", "import prefect", {"prefect"}),
         ("stores", "import numpy, tensorflow as tf", {"tensorflow"}),
         ("stores", "def f():\n    from keras.layers import Dense", {"keras"}),
-        ("stores", "if TYPE_CHECKING:\n    from tasks.ingest import ingest", {"tasks"}),
+        ("stores", "if TYPE_CHECKING:\n    from tasks.datasets.ingest import ingest", {"tasks"}),
         ("stores", "import json\nimport h5py\nfrom stores.keys import Keys", set()),
         ("tasks", "from flows import train", {"flows"}),
         ("tasks", "import keras, prefect\nfrom stores import Run", set()),

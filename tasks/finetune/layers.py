@@ -6,11 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stores.recipe import Recipe
-from tasks.backbones import find_backbone
+from stores.features.recipe import Recipe
+from tasks.backbones.layer_graph import cut_points, told_by_graph
+from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
-from tasks.graph import cut_points, told_by_graph
 
 
 def layer_names(recipe: Recipe, store: Path) -> list[str]:
@@ -40,7 +40,7 @@ def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras mod
     """Return the layers of a backbone, in its order, of which a tap is made."""
     import keras
 
-    from tasks.engines.keras_engine import tap_output
+    from tasks.features.engines.keras_engine import tap_output
 
     needed = {layer.name for layer in keras.Model(base.input, tap_output(base, tap)).layers}
     return [layer.name for layer in base.layers if layer.name in needed]

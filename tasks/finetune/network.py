@@ -6,17 +6,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from stores.recipe import Pooling, Recipe
-from tasks.backbones import find_backbone
-from tasks.engines.keras_engine import pooled, tap_output
+from stores.features.recipe import Pooling, Recipe
+from tasks.backbones.layer_graph import build_graph
+from tasks.backbones.registry import find_backbone
+from tasks.backbones.weights import Weights, build_backbone
 from tasks.errors import InputError
+from tasks.features.engines.keras_engine import pooled, tap_output
 from tasks.finetune.layers import freeze, last_frozen_cut, layers_up_to
 from tasks.finetune.specification import NOTHING, FineTuning
-from tasks.graph import build_graph
-from tasks.heads.dense.networks import Weights as HeadWeights
 from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.stacked_networks import Weights as HeadWeights
 from tasks.heads.dense.trained import TrainedDense
-from tasks.weights import Weights, build_backbone
 
 Model = Any  # a Keras model
 

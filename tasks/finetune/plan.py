@@ -8,19 +8,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from stores.manifest import Manifest
-from stores.run import Run
-from stores.runs import RunStore
-from tasks.augmentation import NO_AUGMENTATION
-from tasks.backbones import find_backbone
-from tasks.engines import EngineChoice, Job
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.backbones.registry import find_backbone
+from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
+from tasks.features.engines import EngineChoice, Job
+from tasks.features.job import job_of
 from tasks.finetune.layers import first_trained, layer_names
 from tasks.finetune.specification import DEFAULTS, EVERYTHING, NOTHING, FineTuning, Strategy
-from tasks.finetune.start import check_unchanged, trained_head, untrained
-from tasks.plans import PlannedRun, check_trainable
-from tasks.predict import features_job
-from tasks.recipes import job_of
-from tasks.weights import find_weights
+from tasks.finetune.starting_head import check_unchanged, trained_head, untrained
+from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.inference.predict import features_job
+from tasks.training.planned_runs import PlannedRun, check_trainable
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from tasks.augmentation import NO_AUGMENTATION
-from tasks.heads.settings import Count, Optimizer, Rate
+from tasks.heads.setting_types import Count, Optimizer, Rate
+from tasks.images.augmentation import NO_AUGMENTATION
 
 Strategy = Literal["features", "partial", "top-layers", "full", "scratch"]
 # What `unfreeze` says instead of a layer.

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
-from tasks.heads.linear import TrainedLinear, load_linear
+from tasks.heads.linear_head import TrainedLinear, load_linear
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from stores.keys import Keys
 
 if TYPE_CHECKING:

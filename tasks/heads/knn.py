@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tasks.heads.pipelines import pipeline_kind
-from tasks.heads.settings import Metric, Neighbors
+from tasks.heads.setting_types import Metric, Neighbors
+from tasks.heads.sklearn_heads import pipeline_kind
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tasks.heads.pipelines import linear_options, pipeline_kind
-from tasks.heads.settings import ClassWeights, Strength
+from tasks.heads.setting_types import ClassWeights, Strength
+from tasks.heads.sklearn_heads import linear_options, pipeline_kind
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from tasks.heads import Candidate, Kind, Outcome
 from tasks.heads.examples import Examples, Fold, flat
-from tasks.heads.linear import TrainedLinear, load_linear
-from tasks.heads.settings import Penalty
+from tasks.heads.linear_head import TrainedLinear, load_linear
+from tasks.heads.setting_types import Penalty
 
 Values = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stores.errors import CorruptStore, StoreError
-from stores.run import Run
+from stores.runs.record import Run
 from tasks.errors import InputError
 from tasks.heads import TrainedHead, find_kind
 

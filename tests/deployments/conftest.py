@@ -17,9 +17,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.settings import temporary_settings
 
-from tests.prefect_server import PrefectServer, running_server, task_states
+from tests.support.places import ROOT
+from tests.support.prefect_server import PrefectServer, running_server, task_states
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 120  # for a run, at the most
 
 

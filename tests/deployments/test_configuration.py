@@ -5,7 +5,7 @@ import pytest
 from deployments.configuration import CONFIGURATION, deployments, environment
 from deployments.pool import QUEUES
 from deployments.serve import runner_deployment
-from flows.head_parameters import SweepParameters
+from flows.parameters.heads import SweepParameters
 from flows.pipeline import SAMPLE_DEFAULTS
 from flows.sweep import asked_sweep
 from tasks.errors import InputError

@@ -7,7 +7,6 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from prefect import __version__
@@ -17,10 +16,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from deployments.connection import server
 from deployments.pool import check_pool
 from tasks.errors import InputError
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.server
-
-ROOT = Path(__file__).parents[2]
 
 
 class OldServer(BaseHTTPRequestHandler):

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from flows.parameters import ExtractParameters
-from stores.features import FeatureStore
-from stores.runs import RunStore
-from tests.prefect_server import eventually
-from tests.stores.samples import flip_row
+from flows.parameters.features import ExtractParameters
+from stores.features.store import FeatureStore
+from stores.runs.store import RunStore
+from tests.support.prefect_server import eventually
+from tests.support.samples import flip_row
 
 pytestmark = pytest.mark.server
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prefect.states import Cancelling
 
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from tests.deployments.conftest import write_photos
 

@@ -11,10 +11,10 @@ import signal
 import stat
 from dataclasses import dataclass
 
-import stores.features
-import stores.publish
+import stores.features.store
+import stores.storage.publish
 from stores import FeatureStore, Manifest
-from stores.index import Index
+from stores.features.index import Index
 
 NAME = "images"
 BATCH_SIZE, SHARD_SIZE = 3, 4
@@ -25,7 +25,12 @@ PLACES = (
     "before the folder's fsync",
     "before the fragment",
 )
-_PRELOADED = (__name__, "tasks.extract", "tasks.engines.keras_engine", "tests.tasks.tiny")
+_PRELOADED = (
+    __name__,
+    "tasks.features.extract",
+    "tasks.features.engines.keras_engine",
+    "tests.support.tiny",
+)
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,10 @@ def in_child(task, *arguments, seconds=60):
 def make_reference(folder, store, count):
     """Write images, ingest and extract them undisturbed; return the recipe, and keys by hash."""
     from stores.keys import ImageKey
-    from tasks.ingest import ingest
-    from tasks.pixels import load_pixels
-    from tests.tasks import tiny
-    from tests.tasks.extraction import write_folder
+    from tasks.datasets.ingest import ingest
+    from tasks.images.decoding import load_pixels
+    from tests.support import tiny
+    from tests.support.extraction import write_folder
 
     ingest(write_folder(folder, count), store=store, dataset=NAME)
     recipe = _plan(store)[0].job.recipes[0]
@@ -98,11 +103,11 @@ def _send(pipe, task, arguments):
 
 
 def _plan(store):
-    from tasks.backbones import BACKBONES
-    from tasks.extract import find_missing, plan_shards
-    from tasks.recipes import make_job
-    from tests.tasks import tiny
-    from tests.tasks.extraction import REQUEST
+    from tasks.backbones.registry import BACKBONES
+    from tasks.features.extract import find_missing, plan_shards
+    from tasks.features.job import make_job
+    from tests.support import tiny
+    from tests.support.extraction import REQUEST
 
     BACKBONES["tiny"] = tiny.TINY
     manifest = Manifest.read(store, NAME)
@@ -116,14 +121,14 @@ def _plan(store):
 
 
 def _extract_all(store):
-    from tasks.extract import extract_shard
+    from tasks.features.extract import extract_shard
 
     for work in _plan(store):
         assert not extract_shard(work, store=store).rejected
 
 
 def _extract(pipe, store, diary, death):
-    from tests.tasks import tiny
+    from tests.support import tiny
 
     tiny.diary = diary
     write = FeatureStore.write
@@ -145,16 +150,16 @@ class _Doom:
 
     def __init__(self, death):
         self.death, self.shard, self.digest, self.step = death, 0, "", ""
-        _before(stores.features, "publish_file", self.publish)
+        _before(stores.features.store, "publish_file", self.publish)
         _before(os, "fsync", self.fsync)
         _before(os, "rename", self.rename)
         _before(Index, "write_fragment", self.fragment)
-        create = stores.publish.create
+        create = stores.storage.publish.create
 
         def created(path):
             return _Torn(path, "xb", self) if self.step == "draft" else create(path)
 
-        stores.publish.create = created
+        stores.storage.publish.create = created
 
     def at(self, place):
         if (place, self.shard) == (self.death.place, self.death.shard):

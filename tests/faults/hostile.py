@@ -4,14 +4,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from tests.stores.test_run import RUN
+
 from stores import FeatureStore, Manifest, RunStore
-from stores.checkpoints import Checkpoints
-from stores.layers import remember_layers
+from stores.features.layers import remember_layers
+from stores.features.recipe import stored_recipes
 from stores.manifest import datasets
-from stores.mirror import store_path
-from stores.recipe import stored_recipes
-from tasks.engines.openvino_engine import kept_agreement
-from tasks.maintain import (
+from stores.runs.checkpoints import Checkpoints
+from stores.storage.remote.mirror import store_path
+from tasks.features.engines.openvino_engine import kept_agreement
+from tasks.maintenance.maintain import (
     checkpoint_stats,
     collect_garbage,
     list_store,
@@ -20,10 +22,9 @@ from tasks.maintain import (
     stats,
     verify,
 )
-from tests.stores.runs import OTHER, look, publish
-from tests.stores.samples import RECIPE, a_store, some_keys, some_rows
 from tests.stores.test_manifest import PETS
-from tests.stores.test_run import RUN
+from tests.support.runs import OTHER, look, publish
+from tests.support.samples import RECIPE, a_store, some_keys, some_rows
 
 TUNED = "cd" * 32
 MODEL = "0123456789abcdef"  # a converted backbone's

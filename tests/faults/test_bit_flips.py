@@ -20,8 +20,8 @@ import pytest
 from stores import FeatureStore, Manifest, MissingFeatures, StoreError
 from stores.manifest import manifest_path
 from tests.faults.conftest import FULL
-from tests.stores.samples import RECIPE, flip, fragments, in_child, shards, some_keys, some_rows
 from tests.stores.test_manifest import PETS
+from tests.support.samples import RECIPE, flip, fragments, in_child, shards, some_keys, some_rows
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 KEYS, VIEWS, ROWS = some_keys(4), np.array([0, 1, 0, 7], np.uint16), some_rows(4, (5, 3))
@@ -194,7 +194,7 @@ def test_the_manifest(original, some_of):
 
 
 def test_this_test_fails_where_rows_are_not_checked(original, shard, extents, monkeypatch):
-    monkeypatch.setattr("stores.reading.find_damage", lambda *_: None)
+    monkeypatch.setattr("stores.features.checked_read.find_damage", lambda *_: None)
     with pytest.raises(AssertionError, match="array_equal"):
         after_a_flip(original, shard, extents["features"][10], 3, examined)
 
@@ -203,7 +203,7 @@ def test_this_test_fails_where_the_digest_is_not_checked(original, shard, monkey
     def believed(_file, _):
         return SimpleNamespace(hexdigest=lambda: Path(shard).stem)
 
-    monkeypatch.setattr("stores.shards.hashlib.file_digest", believed)
+    monkeypatch.setattr("stores.features.shard.hashlib.file_digest", believed)
     producer = (original / shard).read_bytes().index(b'"keras"')
     found = after_a_flip(original, shard, producer + 1, 0, examined, indexed=False)
     assert found[0] == "unchanged"

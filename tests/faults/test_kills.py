@@ -19,7 +19,7 @@ import pytest
 
 from stores import FeatureStore, Recipe
 from stores.keys import KEY_BYTES
-from tasks.agreement import agreement
+from tasks.features.agreement import agreement
 from tests.faults.conftest import FULL
 from tests.faults.extracting import PLACES, Child, Death, in_child, make_reference
 

@@ -7,14 +7,14 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.stores.test_merge import KEYS, ROWS, written
 
 from stores import FeatureStore, RunStore
-from stores.merge import merge
-from stores.merged import Merged
-from tests.stores.runs import OTHER, look, publish
-from tests.stores.samples import RECIPE
+from stores.merge.features import merge
+from stores.merge.result import Merged
 from tests.stores.test_manifest import PETS
-from tests.stores.test_merge import KEYS, ROWS, written
+from tests.support.runs import OTHER, look, publish
+from tests.support.samples import RECIPE
 
 KILLS = 12
 ENDS = 1000  # a step that no merge comes to

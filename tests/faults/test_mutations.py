@@ -5,14 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import FULL
 from tests.faults.mutations import MUTATIONS, QUICK
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 TRIED = MUTATIONS if FULL else QUICK
 PROBE = """
 import subprocess, sys

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.command_line import command_line
+from flows.cli import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_said
-from tests.prefect_server import running_server
+from tests.support.prefect_server import running_server
 
 FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_said}
 

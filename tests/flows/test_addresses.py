@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stores.mirror import mirror_of
-from tests.prefect_server import eventually, last_run, task_runs
-from tests.s3_server import SECRET, environment, running_s3
+from stores.storage.remote.mirror import mirror_of
+from tests.support.prefect_server import eventually, last_run, task_runs
+from tests.support.s3_server import SECRET, environment, running_s3
 
 pytestmark = pytest.mark.server
 

@@ -1,16 +1,16 @@
 import shlex
 import shutil
-from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
 
-from flows.command_line import make_app
+from flows.cli import make_app
 from stores.manifest import Manifest
-from tasks import draw
-from tasks.sample import write_sample
+from tasks.datasets import subset as draw
+from tasks.datasets.digits_sample import write_sample
+from tests.support.places import ROOT
 
-PHOTOGRAPHS = Path(__file__).parents[3] / "shared/data/cats_and_dogs/train"
+PHOTOGRAPHS = ROOT.parent / "shared/data/cats_and_dogs/train"
 SMALL = ("--image-size", "32")
 
 
@@ -62,7 +62,7 @@ def test_what_is_to_be_run_next_runs(run, run_json, photos):
 
 def test_fine_tuning_takes_the_flags_that_are_advised(run_json, photos, monkeypatch):
     pytest.importorskip("flows.finetune", exc_type=ImportError)
-    monkeypatch.setattr("tasks.methods.LARGE", 5)
+    monkeypatch.setattr("tasks.advice.recommendation.LARGE", 5)
     for command in run_json("advise", photos, *SMALL)["method"]["commands"]:
         flow, *arguments = shlex.split(command.removeprefix("python -m flows."))
         app = make_app(resolve_name(f"flows.{flow}:{flow}"), str)

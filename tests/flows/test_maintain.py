@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stores.checkpoints import Checkpoints
-from stores.features import FeatureStore
-from tests.stores.samples import RECIPE, flip
+from stores.features.store import FeatureStore
+from stores.runs.checkpoints import Checkpoints
+from tests.support.samples import RECIPE, flip
 
 RUN = "ab" * 32
 

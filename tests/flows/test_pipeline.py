@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.prefect_server import eventually, last_run, task_states
+from tests.support.prefect_server import eventually, last_run, task_states
 
 SMALL = ("--image-size", "32", "--head", "logistic", "--head", "tutorial")
 

@@ -1,13 +1,13 @@
 import re
 import shlex
-from pathlib import Path
 from pkgutil import resolve_name
 
 import pytest
 
-from flows.command_line import make_app
+from flows.cli import make_app
+from tests.support.places import ROOT
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^python -m flows\.(\w+) (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from flows.telling_runs import tell_runs
+from flows.text.heads import tell_runs
 
 SMALL = ("--image-size", "32")
 GRID = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10,100", "--grid", "neighbors=1,3")

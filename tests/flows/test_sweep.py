@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from stores.manifest import Manifest
-from stores.runs import RunStore
-from tasks.repeat import command_line
+from stores.runs.store import RunStore
+from tasks.training.repeat_commands import command_line
 
 SMALL = ("--image-size", "32")
 SWEEP = """

@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
-from stores import RunStore
-from stores.layers import remember_layers
-from stores.mirror import mirror_of
-from tests.stores.runs import publish
 from tests.stores.test_merge import written
 from tests.stores.test_run import RUN
+
+from stores import RunStore
+from stores.features.layers import remember_layers
+from stores.storage.remote.mirror import mirror_of
+from tests.support.runs import publish
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def run_json(runs):
 @pytest.fixture
 def one_by_one(monkeypatch):
     """Batches that are not read some together, so that something may happen between them."""
-    monkeypatch.setattr("stores.reading._AHEAD_BYTES", 0)
+    monkeypatch.setattr("stores.features.checked_read._AHEAD_BYTES", 0)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def machine(tmp_path, monkeypatch):
 
     All see at once what another publishes.
     """
-    monkeypatch.setattr("stores.listings.FRESH_SECONDS", 0)
+    monkeypatch.setattr("stores.storage.remote.listings.FRESH_SECONDS", 0)
 
     def machine(name="one", address=""):
         monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / name))

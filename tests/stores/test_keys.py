@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stores.keys import ImageKey, as_arrow, as_keys, as_views, from_arrow, identities
-from tests.stores.samples import few, some_keys
+from tests.support.samples import few, some_keys
 
 
 @given(st.binary(max_size=100))

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.stores.test_publish import other_process
 
 from stores import CorruptStore, ImageKey, Manifest, NewerFormat, NotInStore, StoreError
 from stores.manifest import (
@@ -16,10 +17,9 @@ from stores.manifest import (
     datasets,
     manifest_path,
 )
-from stores.safe_files import leads_out
-from stores.tables import read_table, table_bytes
-from tests.stores.samples import few, flip, in_child, snapshot
-from tests.stores.test_publish import other_process
+from stores.storage.safe_files import leads_out
+from stores.storage.stamped_parquet import read_table, table_bytes
+from tests.support.samples import few, flip, in_child, snapshot
 
 HOLD_A_DATASET = """
 import sys; from stores.manifest import dataset_lock

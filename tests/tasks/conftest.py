@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stores.features import FeatureStore
+from stores.features.store import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest
-from tests.stores.samples import RECIPE
+from tests.support.samples import RECIPE
 
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """The tiny backbone under the name `tiny`, with a diary for this test."""
-    from tasks.backbones import BACKBONES
-    from tests.tasks import tiny
+    from tasks.backbones.registry import BACKBONES
+    from tests.support import tiny
 
     monkeypatch.setitem(BACKBONES, "tiny", tiny.TINY)
     monkeypatch.setattr(tiny, "diary", tmp_path / "diary")

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tasks.heads.settings import (
+from tasks.heads.setting_types import (
     Activation,
     ClassWeights,
     Count,

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from tasks.backend import check_backend
+from tasks.execution.keras_backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
-from tasks.heads.dense.networks import Networks, Weights
-from tasks.heads.dense.one_pass import architecture_of, train_together
 from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.stacked_networks import Networks, Weights
+from tasks.heads.dense.trainer import architecture_of, train_together
 from tasks.heads.examples import Examples, flat
 
 _ROWS_AT_ONCE = 1024
@@ -59,7 +59,7 @@ class TrainedDense:
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
         """Return the probabilities by built-in Keras layers."""
-        from tasks.heads.keras_layers import dense_scores
+        from tasks.heads.keras_export import dense_scores
 
         return dense_scores(features, self)
 
@@ -94,7 +94,7 @@ def _load(folder: Path, classes: int) -> TrainedHead:
     """
     if (folder / "head.keras").exists():
         check_backend()
-        from tasks.heads.dense.keras_head import KerasHead
+        from tasks.heads.dense.legacy_keras import KerasHead
 
         return KerasHead(folder / "head.keras")
     with np.load(folder / "head.npz", allow_pickle=False) as file:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.tasks.finetune.tuning import start
+from tests.support.tuning import start
 
 
 @pytest.fixture

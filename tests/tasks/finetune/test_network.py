@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tasks.errors import InputError
+from tasks.features.job import make_job
 from tasks.finetune.network import Cut, build_network
 from tasks.finetune.specification import DEFAULTS, FineTuning
-from tasks.heads.choices import make_heads
-from tasks.recipes import make_job
-from tests.tasks.extraction import REQUEST, replace
+from tasks.heads.presets import make_heads
+from tests.support.extraction import REQUEST, replace
 
 
 def network(backbone, size, head, strategy, unfreeze, *, pooling="avg", classes=2, **settings):

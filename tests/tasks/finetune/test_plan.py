@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tasks.errors import InputError
-from tasks.finetune.finetune import planned_network
-from tests.tasks.finetune.tuning import start
+from tasks.finetune.train import planned_network
+from tests.support.tuning import start
 
 
 def refusal(started, *arguments, **asked):

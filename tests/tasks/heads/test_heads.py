@@ -7,9 +7,9 @@ import skops.io
 
 from stores.errors import CorruptStore
 from tasks.heads import KINDS, Candidate, Failed, find_kind
-from tasks.heads.choices import make_heads
 from tasks.heads.examples import Examples, Fold, MemoryStream
-from tasks.heads.settings import Activation
+from tasks.heads.presets import make_heads
+from tasks.heads.setting_types import Activation
 
 
 def blobs(classes, count=120, width=6, seed=0):

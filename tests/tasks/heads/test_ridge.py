@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from tasks.heads import Candidate
 from tasks.heads.examples import Examples, Fold, MemoryStream
 from tasks.heads.ridge import KIND, RidgeHead
-from tests.stores.samples import few
+from tests.support.samples import few
 
 
 def examples(count, width, classes=3, seed=0):

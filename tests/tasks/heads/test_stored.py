@@ -13,13 +13,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from tests.stores.test_run import RUN
 
 from stores import CorruptStore
 from tasks.errors import InputError
 from tasks.heads import KINDS, Candidate, find_kind
 from tasks.heads.examples import Examples, Fold, MemoryStream
 from tasks.heads.stored import load_stored
-from tests.stores.test_run import RUN
 
 WIDTH, CLASSES = 6, 2
 LABELS = np.arange(20) % CLASSES

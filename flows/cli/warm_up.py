@@ -1,0 +1,81 @@
+"""What takes long to load and needs no Prefect: done while a temporary server starts.
+
+Whatever goes wrong here goes wrong in the flow as well, which then tells it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
+from flows.parameters.finetune import FinetuneParameters
+from stores.errors import NotInStore
+from stores.manifest import Manifest
+from stores.runs.store import RunStore
+from tasks.advice.stage_taps import taps_to_compare
+from tasks.datasets.ingest import count_unread
+from tasks.datasets.subset import drawn_part
+from tasks.features.engines import load_engine
+from tasks.features.engines.choice import choose_engine
+from tasks.features.extract import find_missing
+from tasks.features.job import make_job
+from tasks.finetune.plan import plan_finetuning
+
+
+def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
+    """Import TensorFlow where there is a file to look at."""
+    if _unread(folder, parameters):
+        import tasks.images.decoding  # noqa: F401
+
+
+def warm_up_advise(source: str, *, parameters: AdviseParameters) -> None:
+    """Find the taps, and load the engine where there is something to compute."""
+    asked, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
+    taps = taps_to_compare(asked, backbone, size, store=parameters.store)
+    warm_up_extract(source, parameters=parameters.at(*taps), part=drawn_part)
+
+
+def warm_up_extract(
+    source: str | Path,
+    *,
+    parameters: ExtractParameters,
+    part: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> None:
+    """Load the engine where there is something to compute."""
+    parameters.read_through_layers()
+    folder = Path(source) if Path(source).is_dir() else None
+    name = parameters.dataset or (folder.resolve().name if folder else str(source))
+    manifest = None
+    with suppress(NotInStore):
+        manifest = part(Manifest.read(parameters.store, name))
+    own_seed = manifest.seed if manifest else 0
+    seed = own_seed if parameters.seed is None else parameters.seed
+    job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)
+    images = _unread(folder, parameters) if folder else 0
+    if manifest:
+        images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
+    if images:
+        load_engine(choose_engine(job, images))
+
+
+def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
+    """Import Keras where there is something to learn."""
+    parameters.read_through_layers()
+    store, runs = parameters.store, RunStore(parameters.store)
+    start = runs.read(run)
+    if parameters.strategy == "features":
+        return
+    manifest, asked = Manifest.read(store, start.dataset), parameters.request
+    planned = plan_finetuning(start, manifest, asked, store=store, engine=parameters.engine)
+    if planned.id not in runs:
+        import tasks.finetune.loop  # noqa: F401
+
+
+def _unread(folder: Path, parameters: DatasetParameters) -> int:
+    return count_unread(
+        folder,
+        store=parameters.store,
+        dataset=parameters.dataset,
+        layout=parameters.layout,
+        rehash=parameters.rehash,
+    )

@@ -1,0 +1,1 @@
+"""Prefect's servers: settings, temporary ones, secrets."""

@@ -1,0 +1,101 @@
+"""The parameters of whatever flow uses a store, typed once; see flows.parameters.features."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from prefect.runtime import deployment
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+)
+
+from stores.features.layers import remember_layers
+from stores.storage.publish import nearest_there
+from stores.storage.remote.mirror import shown, store_path
+
+
+def _no_file(store: Path) -> Path:
+    nearest = nearest_there(store)
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is no folder")
+    return store
+
+
+def folder_of(given: object) -> object:
+    """Return the folder of a store that is given by its address; anything else as it is."""
+    return store_path(given) if isinstance(given, str) else given
+
+
+def _layer(given: str) -> str:
+    """Return what is given of a layer; one that cannot be is refused before a server is told it."""
+    if given != "none":
+        store_path(given)
+    return given
+
+
+@Parameter(name="*")
+class StoreParameters(BaseModel):
+    """Where everything is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store: Annotated[Path, BeforeValidator(folder_of), AfterValidator(_no_file)] = Field(
+        Path("feature-store"),
+        description="Folder of the feature store, or its address, as s3://bucket/prefix.",
+    )
+
+    @field_serializer("store", "other", when_used="json", check_fields=False)
+    def _shown(self, store: Path | None) -> str | None:
+        return store and shown(store)
+
+    def unusual(self, **which: Any) -> dict[str, Any]:  # noqa: ANN401  as model_dump has it
+        """Return what is not as usual, as JSON has it: the store by its address."""
+        told = self.model_dump(mode="json", exclude_defaults=True, **which)
+        # Of a field with a serializer of its own, pydantic does not see that it is as usual.
+        usual = {
+            name
+            for name in {"store", "other"} & told.keys()
+            if getattr(self, name) == type(self).model_fields[name].get_default()
+        }
+        return {name: value for name, value in told.items() if name not in usual}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, as JSON has it; without the store."""
+        return self.model_dump(mode="json", include=self.said - {"store"})
+
+    @property
+    def said(self) -> set[str]:
+        """The names of what was said.
+
+        A server's form says everything, so that by a deployment what is as usual was not said.
+        """
+        return {
+            name
+            for name in self.model_fields_set
+            if not deployment.id
+            or getattr(self, name) != type(self).model_fields[name].get_default()
+        }
+
+
+@Parameter(name="*")
+class ReaderParameters(StoreParameters):
+    """Where features are read from that the store lacks."""
+
+    read_through: list[Annotated[str, AfterValidator(_layer)]] | None = Field(
+        None,
+        min_length=1,
+        description="Folder of another store, of which features are read, and nothing is written; "
+        "may be repeated; none ends it [default: what was said the last time].",
+    )
+
+    def read_through_layers(self) -> None:
+        """Have the store remember what was said of its layers, if anything was."""
+        if self.read_through:
+            asked = [] if self.read_through == ["none"] else self.read_through
+            remember_layers(self.store, [store_path(folder) for folder in asked])

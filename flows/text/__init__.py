@@ -1,0 +1,1 @@
+"""Summaries as lines of text."""

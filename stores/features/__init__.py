@@ -1,0 +1,1 @@
+"""Features in shards, and the index that finds them."""

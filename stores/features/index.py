@@ -1,0 +1,178 @@
+"""The index: which shard and row hold which feature. Derived from the shards at any time."""
+
+import logging
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from stores.errors import CorruptStore, StoreError
+from stores.features.index_fragments import fragment_bytes, read_fragment
+from stores.features.mapped_shards import JoinedShards
+from stores.features.recipe import Recipe
+from stores.features.shard import Shard, unpack
+from stores.storage.publish import publish_file
+from stores.storage.remote.mirror import at_address, local_shard, pull
+from stores.storage.safe_folders import entries
+
+_NO_FILE = -1  # the size of a link, a FIFO and the like
+log = logging.getLogger("gargalo.store")
+
+
+class Index:
+    """The shards of one recipe's folder, kept up with what other processes do there.
+
+    Of a folder that is `read_only`, nothing is written there, whoever may write.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, *, read_only: bool = False) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self.read_only = read_only
+        self.changes = 0  # how often a shard came or went
+        self.changes_compared = 0  # as many when the shapes of all shards' rows were compared
+        self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
+        self._shards: dict[str, Shard] = {}
+        self._joined: JoinedShards | None = None
+
+    def __iter__(self) -> Iterator[Shard]:
+        return iter(self._shards.values())
+
+    @property
+    def parts(self) -> "Sequence[Index]":
+        """The indexes that this one is made of."""
+        return (self,)
+
+    def holding(self, _digest: str) -> "Index":
+        """Return the part that a shard is read from."""
+        return self
+
+    def has(self, digest: str) -> bool:
+        """Tell whether a shard was taken in."""
+        return digest in self._shards
+
+    def shard_path(self, digest: str) -> Path:
+        """Where a shard lies."""
+        return self.folder / "shards" / f"{digest}.h5"
+
+    def local_shard(self, digest: str, *, again: bool = False) -> Path:
+        """Where a shard can be read; from an address it is fetched first, or `again`."""
+        return local_shard(self.shard_path(digest), again=again)
+
+    def fragment_path(self, digest: str) -> Path:
+        """Where a shard's index fragment lies."""
+        return self.folder / "index" / f"{digest}.parquet"
+
+    def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
+        """Take in what other writers published, drop what is gone; return what is newly damaged.
+
+        A shard that the system cannot read is noted in `unreadable`, or ends it.
+        """
+        found: dict[str, str] = {}
+        pull(self.folder / "index")
+        sizes = shard_sizes(self.folder)
+        for digest, shard in list(self._shards.items()):
+            if sizes.get(digest) != shard.size:
+                self.discard(digest)  # a mapping that is longer than its file ends the process
+        for digest in sorted(sizes.keys() - self._shards.keys() - self.damaged.keys()):
+            try:
+                if sizes[digest] == _NO_FILE:
+                    self._unpack(digest)  # it says what is there
+                shard = self._load(digest)
+                if sizes[digest] != shard.size:
+                    raise CorruptStore(  # noqa: TRY301  one handler for all that can be wrong
+                        f"shard {digest[:12]}…: the file has {sizes[digest]} bytes, "
+                        f"{shard.size} were written"
+                    )
+                self.add(shard)
+            except FileNotFoundError:
+                continue  # collected or quarantined by another process just now
+            except CorruptStore as error:
+                found[digest] = str(error)
+            except OSError as error:
+                if unreadable is None or error.errno is None:
+                    raise
+                unreadable[digest] = error
+        self.damaged |= found
+        return found
+
+    def peek(self) -> Shard | None:
+        """Return any one published shard, without taking it or the others in."""
+        pull(self.folder / "index")
+        for digest in sorted(shard_sizes(self.folder)):
+            with suppress(FileNotFoundError, CorruptStore):
+                return self._load(digest)
+        return None
+
+    def add(self, shard: Shard) -> None:
+        """Take in a shard that is known to be whole."""
+        self.discard(shard.digest)
+        self.damaged.pop(shard.digest, None)
+        self._shards[shard.digest] = shard
+
+    def discard(self, digest: str) -> None:
+        """Forget a shard."""
+        self._shards.pop(digest, None)
+        self._joined = None
+        self.changes += 1
+
+    @property
+    def joined(self) -> JoinedShards:
+        """All shards joined; the same object until one comes or goes, and places hold in it."""
+        if self._joined is None:
+            if len({(shard.shape, shard.dtype) for shard in self}) > 1:
+                self.ask_the_shards()
+            self._joined = JoinedShards(self, self.local_shard)
+        return self._joined
+
+    def ask_the_shards(self) -> None:
+        """Make the fragments again, one of which is wrong: rows of one recipe are alike."""
+        log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
+        for digest in list(self._shards):
+            with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
+                self._shards[digest] = self._unpack(digest)
+                self.write_fragment(self._shards[digest])
+
+    def write_fragment(self, shard: Shard) -> None:
+        """Publish a shard's index fragment, if that can be done: it is only a short cut."""
+        if self.read_only:
+            return
+        content = fragment_bytes(shard, self.recipe)
+        try:
+            publish_file(content, self.fragment_path(shard.digest), tmp=self.folder / "tmp")
+        except (OSError, StoreError) as error:  # a caller's rows, too, are stored already
+            log.debug("an index fragment is kept in memory only: %s", error)
+
+    def _load(self, digest: str) -> Shard:
+        try:
+            return self._read_fragment(digest)
+        except FileNotFoundError:
+            pass  # its writer died between the rename and this, or somebody deleted it
+        except (CorruptStore, OSError) as error:
+            log.warning("%s; it is made again from its shard", error)
+        shard = self._unpack(digest)
+        self.write_fragment(shard)
+        return shard
+
+    def _unpack(self, digest: str) -> Shard:
+        return unpack(self.local_shard(digest), self.recipe)
+
+    def _read_fragment(self, digest: str) -> Shard:
+        return read_fragment(self.fragment_path(digest), digest, self.recipe)
+
+
+def shard_sizes(folder: Path) -> dict[str, int]:
+    """Return the size in bytes of each published shard of a recipe's folder, by digest."""
+    there = at_address(folder / "shards")
+    if there is not None:
+        sizes = {path.stem: about.size for path, about in there.items() if path.suffix == ".h5"}
+        return sizes | {d: size for d, size in _sizes_here(folder).items() if d in sizes}
+    return _sizes_here(folder)
+
+
+def _sizes_here(folder: Path) -> dict[str, int]:
+    sizes = {}
+    for path, about in entries(folder / "shards"):
+        if path.suffix == ".h5":
+            sizes[path.stem] = about.st_size if stat.S_ISREG(about.st_mode) else _NO_FILE
+    return sizes

@@ -1,0 +1,157 @@
+"""The index of a store with layers: its own shards first, then those that are only read."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from stores.errors import NewerFormat
+from stores.features.index import Index
+from stores.features.mapped_shards import JoinedShards
+from stores.features.read_only_index import ReadOnlyIndex
+from stores.features.recipe import Recipe, write_recipe
+from stores.features.shard import Shard
+from stores.storage.json_files import ABSURD, read_object
+from stores.storage.publish import publish_file
+from stores.storage.remote.mirror import at_address
+from stores.storage.safe_files import is_folder, status
+from stores.storage.safe_folders import entries
+
+log = logging.getLogger("gargalo.store")
+
+
+class LayerIndex(ReadOnlyIndex):
+    """The shards of one recipe in another store. What is damaged there is remembered in one's own.
+
+    `own` is the recipe's folder in one's own store.
+    """
+
+    store = "a layer"
+
+    def __init__(self, root: Path, own: Path, recipe: Recipe) -> None:
+        super().__init__(root / "features" / own.name, recipe)
+        self._root = root
+        self._skipped = own / "skipped"
+        self._mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
+        self._told: set[str] = set()
+
+    def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
+        """As for any index; but a layer that cannot be read is said, and is none."""
+        try:
+            if not is_folder(self._root):
+                raise FileNotFoundError(f"{self._root}: there is no such folder")
+            if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
+                raise FileNotFoundError(f"{self._root}: the folder is empty")
+            self._recall()
+            return super().refresh(unreadable=unreadable)
+        except (OSError, NewerFormat) as error:
+            self._tell("a layer", error)
+            for shard in list(self):
+                self.discard(shard.digest)
+            return {}
+
+    def peek(self) -> Shard | None:
+        """As for any index; but a layer that cannot be read is said, and has none."""
+        try:
+            return super().peek()
+        except (OSError, NewerFormat) as error:
+            self._tell("a layer", error)
+            return None
+
+    def skip(self, digest: str, reason: str) -> None:
+        """Remember, durably, not to read a shard again while its file is the same."""
+        try:
+            stamp = self._stamp(digest)
+        except OSError:
+            return  # it was set aside there just now; or it cannot be reached, and is found again
+        write_recipe(self.recipe, self._skipped.parent)
+        about = {"layer": str(self._root), "reason": reason, "stamp": stamp}
+        path = self._skipped / f"{digest}-{self._mark}.json"
+        content = json.dumps(about, indent=2).encode()
+        publish_file(content, path, tmp=self._skipped.parent / "tmp")
+
+    def _tell(self, what: str, error: Exception) -> None:
+        if what not in self._told:  # of many that are alike the first
+            log.warning("%s is passed over: %s", what, error)
+        self._told.add(what)
+
+    def _recall(self) -> None:
+        ending = f"-{self._mark}.json"
+        marks = [path for path, _ in entries(self._skipped) if path.name.endswith(ending)]
+        if marks:
+            at_address(self.folder / "shards")  # where that fails, once is enough
+        for path in marks:
+            digest = path.name.partition("-")[0]
+            with suppress(OSError, *ABSURD):  # then it is found out again
+                about = read_object(path)
+                if about["stamp"] == self._stamp(digest):
+                    if self.has(digest):
+                        self.discard(digest)
+                    self.damaged.setdefault(digest, str(about["reason"]))
+
+    def _stamp(self, digest: str) -> list[int | str]:
+        """Return what changes with a shard's file, there where the layer is."""
+        path = self.shard_path(digest)
+        there = at_address(path.parent)  # the copy here is touched at each use
+        if there is None:
+            if (about := status(path)) is None:
+                raise FileNotFoundError(path)
+            return [about.st_size, about.st_mtime_ns]
+        if path not in there:
+            raise FileNotFoundError(path)
+        return [there[path].size, there[path].stamp]
+
+
+class LayeredIndex(Index):
+    """A store's own index, which alone is written to; `joined` holds the layers' shards too."""
+
+    def __init__(self, folder: Path, recipe: Recipe, layers: Sequence[Path]) -> None:
+        super().__init__(folder, recipe)
+        self._layers = [LayerIndex(layer, folder, recipe) for layer in layers]
+        self._changes_joined = -1
+
+    @property
+    def parts(self) -> Sequence[Index]:
+        """This index and those of the layers; where several have a feature, the first is read."""
+        return (self, *self._layers)
+
+    def holding(self, digest: str) -> Index:
+        """Return the part that a shard is read from."""
+        return next((part for part in self.parts if part.has(digest)), self)
+
+    def peek(self) -> Shard | None:
+        """Return any one published shard, without taking it or the others in."""
+        own = super().peek()
+        return own or next(filter(None, (layer.peek() for layer in self._layers)), None)
+
+    @property
+    def joined(self) -> JoinedShards:
+        """All shards joined, one's own before those of the layers."""
+        changes = sum(part.changes for part in self.parts)
+        if self._joined is None or changes != self._changes_joined:
+            if len({(shard.shape, shard.dtype) for part in self.parts for shard in part}) > 1:
+                for part in self.parts:
+                    part.ask_the_shards()
+            self._joined = self._join()
+            self._changes_joined = changes
+        return self._joined
+
+    def _join(self) -> JoinedShards:
+        shards: dict[str, Shard] = {}
+        ranks: dict[str, int] = {}
+        for rank, part in enumerate(self.parts):
+            for shard in part:
+                ranks.setdefault(shard.digest, rank)
+                shards.setdefault(shard.digest, shard)
+        return JoinedShards(
+            shards.values(),
+            lambda digest: self.parts[ranks[digest]].local_shard(digest),
+            rank=ranks.__getitem__,
+        )
+
+
+def index_of(folder: Path, recipe: Recipe, layers: Sequence[Path]) -> Index:
+    """Return the index of a recipe's folder, over those of the layers."""
+    return LayeredIndex(folder, recipe, layers) if layers else Index(folder, recipe)

@@ -1,0 +1,1 @@
+"""Merging another store into this one."""

@@ -1,0 +1,162 @@
+"""Merging: a store takes over what another has and it lacks; the other is only read."""
+
+import hashlib
+import os
+import shlex
+from pathlib import Path
+
+from stores.errors import CorruptStore, NotInStore
+from stores.features.index import Index
+from stores.features.quarantine import usual_shape
+from stores.features.read_only_index import ReadOnlyIndex
+from stores.features.recipe import read_recipe, write_recipe
+from stores.features.shard import Shard, recipe_folders, unpack
+from stores.features.store import FeatureStore
+from stores.keys import KEY_BYTES, from_arrow
+from stores.manifest import Manifest, dataset_lock, datasets, manifest_path
+from stores.merge.result import Merged
+from stores.merge.runs import merge_runs
+from stores.runs.checkpoints import unfinished
+from stores.storage.publish import publish_file
+from stores.storage.remote.mirror import pull, shown, store_path
+from stores.storage.safe_files import read_bytes, status
+
+
+def merge(store: str | os.PathLike[str], other: str | os.PathLike[str]) -> Merged:
+    """Take over from `other` all features, data sets and runs that `store` lacks.
+
+    Each shard, manifest and run is checked, and appears whole or not at all; so a call that was
+    interrupted is called again. Raises StoreReadOnly or StoreFull; what is damaged in the other
+    store is reported, and passed over.
+    """
+    root, source, merged = store_path(store), store_path(other), Merged()
+    for place in root, source:
+        pull(place)
+    for folder in recipe_folders(source):
+        _merge_features(root, folder, merged)
+    for name in datasets(source):
+        _merge_dataset(root, source, name, merged)
+    merge_runs(root, source, merged)
+    merged.left += [
+        f"fine-tuning {kept.folder.name}: it is not finished; go on with it in {shown(source)}"
+        for kept in unfinished(source)
+    ]
+    return merged
+
+
+def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
+    """Take over the shards of one recipe of which some row would be read, and is lacking."""
+    opened = None
+    with merged.reported(f"features {folder.name}"):
+        opened = _opened(root, folder, merged)
+    if opened:
+        ours, theirs = opened
+        while lacking := _lacking(ours, theirs):
+            shape = ours.feature_shape or usual_shape(theirs)
+            for shard, rows in lacking:
+                if _take_over(ours, theirs, shard, merged, shape):
+                    merged.shards += 1
+                    merged.features += rows
+                    merged.bytes += shard.size
+
+
+def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Index]:
+    """Return our features of a recipe, and their index; raises where either is not as it was.
+
+    Of their shards, one that cannot be read is reported, and passed over.
+    """
+    try:
+        recipe = read_recipe(folder)
+    except FileNotFoundError as error:
+        raise NotInStore(
+            "recipe.json is gone; `python -m flows.maintain reindex` brings it back there"
+        ) from error
+    if not recipe.fingerprint.startswith(folder.name):
+        raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
+    ours, theirs = FeatureStore(root, recipe, layers=()), ReadOnlyIndex(folder, recipe)
+    merged.damaged += [
+        f"features {recipe}: {reason}; {_way_out(folder)}" for reason in theirs.refresh().values()
+    ]
+    for unreadable in theirs.passed_over.values():
+        with merged.reported(f"features {recipe}, a shard"):
+            raise unreadable
+    return ours, theirs
+
+
+def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
+    """Return which of their shards a reader would take rows from that we lack, and how many."""
+    joined = theirs.joined
+    ids = from_arrow(joined.identities, joined.identities.type.byte_width)
+    numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
+    wanted = ids[ours.missing(ids[:, :KEY_BYTES], views=numbers)]
+    return [(shard, len(rows)) for shard, _, rows in joined.locate(joined.find(wanted))]
+
+
+def _take_over(
+    ours: FeatureStore,
+    theirs: Index,
+    shard: Shard,
+    merged: Merged,
+    shape: tuple[int, ...] | None,
+) -> bool:
+    """Copy a shard, if it is whole and its rows have the shape of ours; tell if it was copied."""
+    content = b""
+    with merged.reported(f"features {theirs.recipe}"):
+        shard, content = _checked(theirs, shard, shape)
+    # Once taken over, or found damaged, it is out of the next turn: a whole twin may step in.
+    theirs.discard(shard.digest)
+    if not content:
+        return False
+    index = Index(ours.folder, ours.recipe)
+    write_recipe(ours.recipe, ours.folder)
+    publish_file(content, index.shard_path(shard.digest), tmp=ours.folder / "tmp")
+    index.write_fragment(shard)
+    return True
+
+
+def _checked(theirs: Index, shard: Shard, shape: tuple[int, ...] | None) -> tuple[Shard, bytes]:
+    """Return a shard as its file gives it, and the file's bytes; raises CorruptStore."""
+    path = theirs.local_shard(shard.digest)
+    try:
+        whole, content = unpack(path, theirs.recipe), read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != whole.digest:
+            raise CorruptStore(f"{path}: the file has changed just now")  # noqa: TRY301
+        if shape not in {None, whole.shape}:
+            raise CorruptStore(f"{path}: its rows have shape {whole.shape}, expected {shape}")  # noqa: TRY301
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; {_way_out(theirs.folder)}") from error
+    return whole, content
+
+
+def _way_out(folder: Path) -> str:
+    store = shlex.quote(shown(folder.parent.parent))
+    return (
+        f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "
+        "merge again"
+    )
+
+
+def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:
+    """Take over a manifest as it is, where there is no data set of that name."""
+    what, path = f"data set {name}", manifest_path(root, name)
+    theirs, content = None, b""
+    with merged.reported(what):
+        theirs = Manifest.read(source, name)
+        content = read_bytes(manifest_path(source, name))
+    if theirs is None or not content:
+        return
+    if not status(path):
+        with dataset_lock(root, name):
+            if not status(path):  # nobody was quicker
+                publish_file(content, path, tmp=path.parent / "tmp")
+                merged.datasets += 1
+                merged.bytes += len(content)
+    with merged.reported(what, here=True):
+        ours = Manifest.read(root, name)
+        if ours.digest != theirs.digest:
+            where = manifest_path(source, name).parent.relative_to(source)
+            merged.left.append(
+                f"{what}: another data set has that name here, of {ours.folder}; to have both, "
+                f"rename {shown(source)}/{where} and merge again, or ingest "
+                f"{theirs.folder} with --store {shown(root)} and another --dataset"
+            )

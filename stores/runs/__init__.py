@@ -1,0 +1,1 @@
+"""Runs: their records, models, predictions, test evaluations and checkpoints."""

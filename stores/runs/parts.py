@@ -1,0 +1,138 @@
+"""The parts of a run beside its record: its model, its history and its predictions.
+
+Each is compared with the digests in the record, and checked for what it must hold, when it is read.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.errors import CorruptStore
+from stores.keys import KEY_BYTES
+from stores.manifest import SPLITS
+from stores.runs.record import RUN_VERSION, Run
+from stores.storage.digests import damage, file_digests
+from stores.storage.remote.mirror import pull
+from stores.storage.remote.refetch import reread
+from stores.storage.stamped_parquet import read_table, table_bytes
+
+HISTORY, PREDICTIONS = "history.parquet", "predictions.parquet"
+_ROUNDING = 1e-6  # of a metric that was computed as float32
+
+_is_numeric: Callable[[pa.DataType], bool] = lambda kind: (  # noqa: E731
+    pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
+)
+_COLUMNS: dict[str, Callable[[pa.DataType], bool]] = {
+    "key": lambda kind: kind in {pa.binary(), pa.binary(KEY_BYTES)},
+    "split": pa.types.is_string,
+    "label": pa.types.is_string,
+    "predicted": pa.types.is_string,
+    "scores": lambda kind: pa.types.is_list(kind) and pa.types.is_float64(kind.value_type),
+}
+
+
+def part_contents(history: Sequence[dict[str, float]], predictions: pa.Table) -> dict[str, bytes]:
+    """Return the files of a run's history and predictions, by their names."""
+    tables = {HISTORY: ("history", _epochs(history)), PREDICTIONS: ("predictions", predictions)}
+    return {
+        name: table_bytes(table, kind=kind, version=RUN_VERSION)
+        for name, (kind, table) in tables.items()
+    }
+
+
+def model_of(folder: Path, run: Run) -> Path:
+    """Return the folder of a run's model; raises CorruptStore where its files are others."""
+    folder = folder / "model"
+    pull(folder)
+
+    def check(model: Path) -> Path:
+        if damaged := damage(model, run.model_digests, file_digests(model)):
+            raise CorruptStore(f"{damaged}; train again")
+        return model
+
+    return reread(folder, check)
+
+
+def history_of(folder: Path, run: Run) -> pa.Table:
+    """Return a run's history; raises CorruptStore or NewerFormat."""
+    return _part(folder / HISTORY, "history", run, _check_history)
+
+
+def predictions_of(folder: Path, run: Run) -> pa.Table:
+    """Return a run's own predictions; raises CorruptStore or NewerFormat.
+
+    That is also where the accuracy in the run's record is not theirs.
+    """
+
+    def check(table: pa.Table) -> None:
+        check_predictions(table, run.classes)
+        held_out = ["validation", "train"] if run.folds else ["validation"]
+        rows = table.filter(pc.is_in(table["split"], pa.array(held_out)))
+        check_accuracy(rows, run.metrics, "validation_accuracy")
+
+    return _part(folder / PREDICTIONS, "predictions", run, check)
+
+
+def check_predictions(table: pa.Table, classes: Sequence[str]) -> None:
+    """Raise ValueError where predictions are not what a run of these classes has."""
+    for name, fits in _COLUMNS.items():
+        if name not in table.column_names or not fits(table.schema.field(name).type):
+            raise ValueError(f"no column {name} of its type")
+        if table[name].null_count:
+            raise ValueError(f"column {name} has empty cells")
+    for name, known in (("split", SPLITS), ("label", classes), ("predicted", classes)):
+        if strange := set(table[name].unique().to_pylist()) - set(known):
+            raise ValueError(f"column {name} has {min(strange)!r}")
+    if table.num_rows:
+        widths = pc.unique(pc.list_value_length(table["scores"])).to_pylist()
+        if widths != [len(classes)] or pc.list_flatten(table["scores"]).null_count:
+            raise ValueError(f"scores: expected {len(classes)} a row, found {widths}")
+        if pc.unique(pc.binary_length(table["key"])).to_pylist() != [KEY_BYTES]:
+            raise ValueError(f"column key has a key that is not {KEY_BYTES} bytes")
+
+
+def check_accuracy(rows: pa.Table, metrics: dict[str, float], name: str) -> None:
+    """Raise ValueError where the accuracy of predictions is not the one that a record has."""
+    if name not in metrics:
+        return
+    right = pc.sum(pc.equal(rows["label"], rows["predicted"])).as_py() or 0
+    found = right / rows.num_rows if rows.num_rows else float("nan")
+    if not abs(found - metrics[name]) <= _ROUNDING:
+        raise ValueError(
+            f"{name} is {found:.4f} by these predictions, {metrics[name]:.4f} in the record"
+        )
+
+
+def _check_history(table: pa.Table) -> None:
+    strange = [field.name for field in table.schema if not _is_numeric(field.type)]
+    if strange or "epoch" not in table.column_names:
+        raise ValueError(f"expected an epoch and numbers, found {table.column_names}")
+
+
+def _part(path: Path, kind: str, run: Run, check: Callable[[pa.Table], None]) -> pa.Table:
+    def read(path: Path) -> pa.Table:
+        sha256 = run.part_digests.get(path.name, "")
+        if run.part_digests and not sha256:
+            raise CorruptStore(f"{path}: the run's record has no digest of it")
+        table, _ = read_table(path, kind=kind, version=RUN_VERSION, sha256=sha256)
+        try:
+            check(table)
+        except ValueError as error:
+            raise CorruptStore(f"{path}: the file is damaged: {error}") from error
+        return table
+
+    try:
+        return reread(path, read)
+    except FileNotFoundError as error:
+        raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; train again") from error
+
+
+def _epochs(history: Sequence[dict[str, float]]) -> pa.Table:
+    # A metric need not be there in each epoch: Keras validates every nth where it is told to.
+    names = dict.fromkeys(name for epoch in history for name in epoch)
+    columns = {name: [epoch.get(name) for epoch in history] for name in names}
+    return pa.table({"epoch": pa.array(range(1, len(history) + 1), pa.int64()), **columns})

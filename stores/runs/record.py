@@ -1,0 +1,170 @@
+"""A run: one trained head or fine-tuned model, with what it was trained on, how, and how it did."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from stores.errors import CorruptStore, NewerFormat
+from stores.storage.digests import json_digest
+from stores.storage.json_files import ABSURD, as_record, read_object
+from stores.storage.remote.refetch import reread
+from stores.storage.safe_files import IrregularFile, status
+from stores.storage.safe_folders import folders
+
+Record = TypeVar("Record")
+EVALUATION_NAME = re.compile("[0-9A-Za-z-]{1,100}")
+RUN_VERSION = 4
+SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
+# The versions that brought these fields.
+_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(SINCE_4, 4)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
+
+    dataset: str
+    dataset_digest: str  # of all (key, label, split), those of the test split too
+    fingerprint: str  # of the features' recipe
+    classes: tuple[str, ...]
+    head: dict[str, Any]  # the head's whole specification
+    seed: int
+    metrics: dict[str, float]  # of train and validation
+    parameters: dict[str, Any]  # what the user asked for, to repeat it
+    versions: dict[str, str]
+    created: str  # ISO 8601, UTC
+    folds: int = 0  # that validation is made of; 0: it is the data set's own split
+    failure: str = ""  # why there is no model, where training failed
+    # Of a fine-tuned model all that decides how the backbone was trained; of a head, nothing.
+    finetuning: dict[str, Any] = field(default_factory=dict)
+    # SHA-256 of each file of the model, by its name there; there are none before it is published.
+    model_digests: dict[str, str] = field(default_factory=dict)
+    # SHA-256 of its history and its predictions, by their files' names; older runs have none.
+    part_digests: dict[str, str] = field(default_factory=dict)
+    fold_seed: int = 0  # by which the images are dealt to folds
+
+    @property
+    def id(self) -> str:
+        """SHA-256 over data set digest, recipe, classes, head, seeds, folds and fine-tuning."""
+        return run_id(
+            dataset_digest=self.dataset_digest,
+            fingerprint=self.fingerprint,
+            classes=self.classes,
+            head=self.head,
+            seed=self.seed,
+            folds=self.folds,
+            fold_seed=self.fold_seed,
+            finetuning=self.finetuning,
+        )
+
+    def to_json(self) -> str:
+        """Return the run as JSON with its format version and a digest of itself."""
+        return _stamped(asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a `run.json`; raises CorruptStore or NewerFormat."""
+        run = reread(path, partial(_checked, kind=cls))
+        if not isinstance(run.head.get("kind"), str) or run.folds < 0:
+            raise CorruptStore(_damaged(path))
+        return run
+
+
+@dataclass(frozen=True)
+class TestOpening:
+    """One test evaluation of one run."""
+
+    __test__ = False  # it is no test case, whatever pytest thinks of its name
+
+    asked_by: str
+    dataset_digest: str  # the run's: it tells whose test split was looked at
+    metrics: dict[str, float]
+    opened: str  # ISO 8601, UTC
+    run: str = ""  # its id; older ones have none, nor what follows
+    predictions_sha256: str = ""  # of the Parquet beside it
+    earlier: tuple[str, ...] = ()  # the names of this run's evaluations before it that were whole
+    lost: tuple[str, ...] = ()  # the names of those that were damaged or gone
+    partial: bool = False  # test images among those that `predict` was given, and no evaluation
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a name is none: it becomes a path."""
+        for name in (*self.earlier, *self.lost):
+            if not EVALUATION_NAME.fullmatch(name):
+                raise ValueError(f"no name of a test evaluation: {name!r}")
+
+    def to_json(self) -> str:
+        """Return the opening as JSON with its format version and a digest of itself."""
+        return _stamped(asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one opening's file; raises CorruptStore or NewerFormat."""
+        return reread(path, partial(_checked, kind=cls))
+
+
+def record_paths(folder: Path) -> list[Path]:
+    """Return the `run.json` of each run below the folder of all runs."""
+    paths = (run / "run.json" for run in folders(folder))
+    return [path for path in paths if status(path)]
+
+
+def run_id(
+    *,
+    dataset_digest: str,
+    fingerprint: str,
+    classes: Sequence[str],
+    head: dict[str, Any],
+    seed: int,
+    folds: int = 0,
+    fold_seed: int = 0,
+    finetuning: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
+    decisive = {
+        "dataset_digest": dataset_digest,
+        "fingerprint": fingerprint,
+        "classes": list(classes),
+        "head": head,
+        "seed": seed,
+    }
+    some = {"folds": folds, "fold_seed": fold_seed, "finetuning": dict(finetuning or {})}
+    return json_digest(decisive | {name: value for name, value in some.items() if value})
+
+
+def _stamped(body: dict[str, Any]) -> str:
+    return json.dumps({"format": RUN_VERSION, "sha256": json_digest(body), "run": body}, indent=2)
+
+
+def _checked(path: Path, kind: type[Record]) -> Record:
+    try:
+        stored = read_object(path)
+        version, body = stored["format"], dict(stored["run"])
+        newer = version > RUN_VERSION
+        names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # dataclasses
+        names -= {name for name, since in _SINCE.items() if since > version}
+        if not newer and set(body) == names and stored["sha256"] == json_digest(body):
+            return as_record(kind, body)
+    except IrregularFile as error:
+        raise CorruptStore(f"{error}; {_fix(path)}") from error
+    except ABSURD as error:  # CorruptStore among them
+        raise CorruptStore(_damaged(path)) from error
+    if newer:
+        raise NewerFormat(
+            f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
+            "update gargalo to read it"
+        )
+    raise CorruptStore(_damaged(path))
+
+
+def _damaged(path: Path) -> str:
+    return f"{path}: the file is damaged; {_fix(path)}"
+
+
+def _fix(path: Path) -> str:
+    if path.name == "run.json":
+        return "train again"
+    return "evaluate the test split again, with --open-test"

@@ -1,0 +1,154 @@
+"""The test evaluations of a run: each is a record and a table of predictions in `test/`.
+
+Each record names the evaluations before it, so that one whose files are gone is missed.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from stores.errors import CorruptStore, NewerFormat
+from stores.runs.parts import check_accuracy, check_predictions
+from stores.runs.record import EVALUATION_NAME, RUN_VERSION, Run, TestOpening
+from stores.storage.remote.refetch import reread
+from stores.storage.safe_folders import entries
+from stores.storage.stamped_parquet import read_table
+
+_ENDINGS = {".json", ".parquet"}
+FIX = "evaluate the test split again, with --open-test"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A test evaluation that is whole: its record and its predictions."""
+
+    opening: TestOpening
+    predictions: pa.Table
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """All test evaluations of a run that are known of, by their names."""
+
+    whole: dict[str, Evaluation]
+    damaged: dict[str, Exception]  # or gone, and the test split was not evaluated again since
+    replaced: tuple[str, ...]  # those that were damaged or gone when it was evaluated again
+
+    @property
+    def count(self) -> int:
+        """How many there were, whatever became of them."""
+        return len(self.whole) + len(self.damaged) + len(self.replaced)
+
+    @property
+    def openings(self) -> list[TestOpening]:
+        """The records of those that are whole, oldest first; raises where another is not.
+
+        Predictions of some test images are none of them.
+        """
+        return [evaluation.opening for evaluation in self.complete]
+
+    @property
+    def complete(self) -> list[Evaluation]:
+        """Those of the whole test split, oldest first; raises where one is damaged or lost."""
+        if self.damaged:
+            raise next(iter(self.damaged.values()))
+        return [evaluation for evaluation in self.whole.values() if not evaluation.opening.partial]
+
+    @property
+    def tested_keys(self) -> set[bytes]:
+        """The keys of all test images of which predictions are recorded."""
+        tables = (evaluation.predictions for evaluation in self.whole.values())
+        return {key for table in tables for key in table["key"].to_pylist()}
+
+    @property
+    def not_whole(self) -> list[str]:
+        """The names of those that were lost or damaged at any time."""
+        return sorted({*self.damaged, *self.replaced})
+
+
+def known_evaluations(folder: Path) -> dict[str, TestOpening | None]:
+    """Return the record of each evaluation by its name, oldest first; None where it is lost.
+
+    `folder` is the run's. Each is known by either of its files, or by a later record.
+    """
+    # An evaluation whose record was deleted was one all the same.
+    there = [path for path, _ in entries(folder / "test") if path.suffix in _ENDINGS]
+    found: dict[str, TestOpening | None] = dict.fromkeys(
+        path.stem for path in there if EVALUATION_NAME.fullmatch(path.stem)
+    )
+    for name in found:
+        with suppress(OSError, CorruptStore, NewerFormat):
+            found[name] = TestOpening.read(folder / "test" / f"{name}.json")
+    for opening in [opening for opening in found.values() if opening]:
+        for name in (*opening.earlier, *opening.lost):
+            found.setdefault(name, None)
+    return {name: found[name] for name in sorted(found)}
+
+
+def evaluations_of(folder: Path, run: Run) -> Evaluations:
+    """Return the evaluations in a run's folder, each of them checked."""
+    whole: dict[str, Evaluation] = {}
+    damaged: dict[str, Exception] = {}
+    for name in known_evaluations(folder):
+        try:
+            whole[name] = _evaluation(folder / "test" / f"{name}.json", run)
+        except (CorruptStore, NewerFormat, OSError) as error:
+            damaged[name] = error
+    replaced = {name for found in whole.values() for name in found.opening.lost} - whole.keys()
+    left = {name: error for name, error in damaged.items() if name not in replaced}
+    return Evaluations(whole, left, tuple(sorted(replaced)))
+
+
+def findings(found: Evaluations, folder: Path, *, listed: int) -> Iterator[str]:
+    """Yield what is wrong with evaluations; `listed` is how many the table of runs has."""
+    yield from map(str, found.damaged.values())
+    if listed > found.count:
+        yield (
+            f"{folder / 'test'}: found {found.count} test evaluations, runs.parquet lists "
+            f"{listed}; bring them back from a backup, or {FIX}"
+        )
+
+
+def may_have_seen(folder: Path, name: str, wanted: set[bytes]) -> bool:
+    """Tell whether a run's evaluation had any of these images, as far as anybody can tell."""
+    try:
+        keys = _predictions(folder / "test" / f"{name}.parquet")["key"].to_pylist()
+    except (CorruptStore, NewerFormat, OSError, KeyError):
+        return True
+    return not wanted.isdisjoint(keys)
+
+
+def _evaluation(path: Path, run: Run) -> Evaluation:
+    """Return the evaluation of a record's path; raises CorruptStore, NewerFormat or OSError."""
+    try:
+        opening = TestOpening.read(path)
+    except FileNotFoundError as error:
+        raise CorruptStore(f"{path}: the record of a test evaluation is gone; {FIX}") from error
+    table = path.with_suffix(".parquet")
+    try:
+        if opening.run not in {"", run.id}:
+            raise ValueError(f"it is of run {opening.run[:16]}")  # noqa: TRY301
+        predictions = _predictions(table, opening.predictions_sha256)
+        check_predictions(predictions, run.classes)
+        check_accuracy(predictions, opening.metrics, "test_accuracy")
+    except FileNotFoundError as error:
+        raise CorruptStore(
+            f"{table}: the predictions of a test evaluation are gone; {FIX}"
+        ) from error
+    except NewerFormat:
+        raise
+    except CorruptStore as error:
+        raise CorruptStore(f"{error}; {FIX}") from error
+    except ValueError as error:
+        raise CorruptStore(f"{table}: a test evaluation is damaged: {error}; {FIX}") from error
+    return Evaluation(opening, predictions)
+
+
+def _predictions(path: Path, sha256: str = "") -> pa.Table:
+    def read(path: Path) -> pa.Table:
+        return read_table(path, kind="predictions", version=RUN_VERSION, sha256=sha256)[0]
+
+    return reread(path, read)

@@ -1,0 +1,99 @@
+"""Addresses of stores, as `s3://bucket/prefix`: which are meant, and where their mirrors lie.
+
+An address may stand in a file of a store that somebody else made, as `layers.json`. fsspec knows
+many more kinds, some of which read files of this machine, open archives, or chain one to another.
+"""
+
+import hashlib
+import os
+import re
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from stores.errors import StoreRefused
+from stores.storage.safe_files import is_file, note_root
+
+MARK = "remote.json"  # of a mirror: it says what it is of
+
+# Object stores whose PUT is atomic, and folders. Tests add what keeps its files in memory.
+PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "file", "local"}
+_FOLDERS = {"file", "local"}
+_FEW_SLASHES = re.compile("([a-z][a-z0-9+.-]+):/?(?!/)")
+_NAME = re.compile("[0-9a-f]{16}")
+_mirrors: set[Path] = set()  # that this process has seen
+# A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
+_SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
+
+
+def checked(address: str) -> str:
+    """Return an address as all call it; raises StoreRefused for one that is not meant.
+
+    One with credentials in it is not repeated.
+    """
+    protocol, _, rest = address.partition("://")
+    if _SECRET.search(address):
+        raise StoreRefused(
+            f"{protocol}://…: an address with a user, a password, a key or options in it, which a "
+            "'?', a '#' or an '@' after a ':' is taken for; credentials belong in the environment "
+            "(AWS_ACCESS_KEY_ID, …) or in AWS's own files"
+        )
+    if "::" in address:
+        raise StoreRefused(
+            f"{address}: an address that leads to another ('::') is not opened; give a folder, or "
+            "one address, as s3://bucket/prefix"
+        )
+    if protocol not in PROTOCOLS or not rest.strip("/"):
+        known = ", ".join(f"{name}://" for name in sorted(PROTOCOLS - _FOLDERS))
+        raise StoreRefused(
+            f"{address}: expected a folder, or an address as s3://bucket/prefix; addresses may "
+            f"begin with {known} or file://"
+        )
+    return f"{protocol}://{rest.rstrip('/')}"
+
+
+def is_of_a_folder(address: str) -> bool:
+    """Tell whether an address is that of a folder of this machine."""
+    return address.partition("://")[0] in _FOLDERS
+
+
+def check_slashes(text: str) -> None:
+    """Raise StoreRefused where an address lacks one of its slashes, and would be a folder."""
+    found = _FEW_SLASHES.match(text)
+    if found and found[1] in PROTOCOLS and not Path(text).exists():
+        raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
+
+
+def folder_name(address: str) -> str:
+    """Return the name of the mirror of an address."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder of all mirrors, and of nothing else: none outside it is one."""
+    given = os.environ.get("GARGALO_CACHE") or "~/.cache/gargalo"
+    if "://" in given:
+        raise StoreRefused(f"GARGALO_CACHE: expected a folder. Received: {given!r}")
+    return Path(given).expanduser().absolute()
+
+
+def note_mirror(folder: Path) -> None:
+    """Note that a folder is a mirror: it is made for an address that was given."""
+    _mirrors.add(note_root(folder))
+
+
+@lru_cache(maxsize=2**16)  # asked at every read
+def mirror_above(path: str) -> Path | None:
+    """Return the mirror that a path is in, or None."""
+    places = (Path(path), *Path(path).parents)
+    return next((p for p in places if _NAME.fullmatch(p.name) and _is_mirror(p)), None)
+
+
+def _is_mirror(folder: Path) -> bool:
+    # One that is deleted under a process stays one: nothing must be acknowledged that is only here.
+    # No folder elsewhere is one, whatever it holds: who made it does not decide what is put where.
+    if folder not in _mirrors and is_file(folder / MARK):
+        with suppress(OSError):
+            if folder.parent.resolve() == cache_folder().resolve():
+                note_mirror(folder)
+    return folder in _mirrors

@@ -1,0 +1,174 @@
+"""Folders in a store: listed, made, renamed and deleted with no link followed; see safe_files."""
+
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stores.storage.safe_files import (
+    IrregularFile,
+    entered,
+    irregular_file,
+    is_folder,
+    is_inside,
+    named_errors,
+)
+
+log = logging.getLogger("gargalo.store")
+_told: set[Path] = set()
+
+
+def make_one_folder(path: Path) -> bool:
+    """Create a folder; tell if there was none. Raises IrregularFile where it is something else."""
+    with entered(path.parent) as folder, named_errors(path):
+        try:
+            os.mkdir(path.name, dir_fd=folder)
+        except FileExistsError:
+            outside = not is_inside(path)
+            about = os.stat(path.name, dir_fd=folder, follow_symlinks=outside)
+            if stat.S_ISDIR(about.st_mode):
+                return False
+            if outside:
+                raise
+            raise irregular_file(path, about, "a folder") from None
+    return True
+
+
+def make_folders(path: Path) -> None:
+    """Create a folder and those above it, where they are not there."""
+    if not is_inside(path):
+        path.mkdir(parents=True, exist_ok=True)
+    elif not is_folder(path):
+        make_folders(path.parent)
+        make_one_folder(path)
+
+
+@contextmanager
+def opened_folder(path: Path) -> Iterator[int]:
+    """Open a folder for reading, as a descriptor; raises IrregularFile or an OSError."""
+    with entered(path) as folder, named_errors(path):
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename what is at `source`, a link itself where it is one, to a name in another folder."""
+    with entered(source.parent) as old, entered(target.parent) as new, named_errors(source):
+        try:
+            os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        except IsADirectoryError:  # a file does not replace a folder
+            about = os.stat(target.name, dir_fd=new, follow_symlinks=False)
+            raise irregular_file(target, about, "a file") from None
+
+
+def remove(path: Path, *, missing_ok: bool = True) -> None:
+    """Delete a file, or a folder and all below it; of a link the link alone."""
+    try:
+        with entered(path.parent) as folder, named_errors(path):
+            about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISDIR(about.st_mode):
+                try:
+                    shutil.rmtree(path.name, dir_fd=folder)
+                except RecursionError:
+                    raise IrregularFile(f"{path}: too many folders in folders; delete it") from None
+            else:
+                os.unlink(path.name, dir_fd=folder)
+    except FileNotFoundError:
+        if not missing_ok:
+            raise
+
+
+def scan(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Return what is in a folder, in the order of its names, and what is known of each.
+
+    Raises IrregularFile where the folder itself is a link; one that is not there is empty.
+    """
+    try:
+        with opened_folder(folder) as descriptor:
+            found = []
+            for name in sorted(os.listdir(descriptor)):  # noqa: PTH208  of a descriptor
+                with suppress(FileNotFoundError):  # it went away just now
+                    about = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    found.append((folder / name, about))
+            return found
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def regular_files(folder: Path, ending: str = "") -> list[Path]:
+    """Return the files in a folder whose names end so; what is no regular file is logged."""
+    return [
+        path
+        for path, about in entries(folder)
+        if path.name.endswith(ending) and _is(path, about, stat.S_IFREG)
+    ]
+
+
+def folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder; links to others are logged, and not among them."""
+    return [path for path, about in entries(folder) if _is(path, about, stat.S_IFDIR)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, no link followed.
+
+    Raises IrregularFile where one is no regular file: whatever is made of them all is not whole.
+    """
+    found = []
+    for path, about in walk(folder):
+        if not stat.S_ISDIR(about.st_mode):
+            if not stat.S_ISREG(about.st_mode):
+                raise irregular_file(path, about, "a file")
+            found.append(path)
+    return found
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield all that is below a folder and what is known of each; a link is not followed.
+
+    Raises IrregularFile where the folder itself is no folder.
+    """
+    for path, about in scan(folder):
+        if stat.S_ISDIR(about.st_mode):
+            yield from walk(path)
+        yield path, about
+
+
+def irregular(folder: Path) -> list[str]:
+    """Say of each thing below a folder that is neither a file nor a folder what it is."""
+    try:
+        return [
+            str(irregular_file(path, about, "a file or a folder"))
+            for path, about in walk(folder)
+            if stat.S_IFMT(about.st_mode) not in {stat.S_IFREG, stat.S_IFDIR}
+        ]
+    except IrregularFile as error:
+        return [str(error)]
+
+
+def entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    """Return what `scan` does; a folder that is a link is logged, and empty."""
+    try:
+        return scan(folder)
+    except IrregularFile as error:
+        _log_once(folder, error)
+        return []
+
+
+def _is(path: Path, about: os.stat_result, kind: int) -> bool:
+    found = stat.S_IFMT(about.st_mode)
+    if found not in {stat.S_IFREG, stat.S_IFDIR}:
+        _log_once(path, irregular_file(path, about, "a file or a folder"))
+    return found == kind
+
+
+def _log_once(path: Path, error: IrregularFile) -> None:
+    if path not in _told:
+        log.warning("%s; passed over", error)
+    _told.add(path)

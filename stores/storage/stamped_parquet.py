@@ -1,0 +1,107 @@
+"""Parquet files that carry their kind, their format version and a digest of their own bytes.
+
+The digest stands in the footer's key-value metadata and is computed over the whole file with the
+digest's own 32 digits as zeros. It is checked before Parquet's reader sees a byte, so a damaged
+file is an error of ours and never a crash of a parser.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from stores.errors import CorruptStore, NewerFormat
+from stores.storage.safe_files import read_bytes
+
+_MARK = b"gargalo-xxh3-128:"
+_DIGITS = 32
+_BLANK = b"0" * _DIGITS
+
+
+def table_bytes(
+    table: pa.Table, *, kind: str, version: int, metadata: dict[str, Any] | None = None
+) -> bytes:
+    """Return a table as the bytes of a stamped Parquet file; `metadata` is kept as JSON."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(
+            {
+                "gargalo.kind": kind,
+                "gargalo.version": str(version),
+                "gargalo.metadata": json.dumps(metadata or {}, sort_keys=True),
+                "gargalo.digest": (_MARK + _BLANK).decode(),
+            }
+        )
+    content = sink.getvalue().to_pybytes()
+    return _with_digest(content, xxhash.xxh3_128_hexdigest(content).encode())
+
+
+def read_table(
+    path: Path, *, kind: str, version: int, sha256: str = ""
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return a stamped Parquet file's table and metadata.
+
+    `sha256` is that of the file's bytes, where a record names it. Raises FileNotFoundError,
+    CorruptStore (the bytes are not those that were written, or not what the record names) or
+    NewerFormat (its version is above `version`).
+    """
+    content = read_bytes(path)
+    place = content.rfind(_MARK) + len(_MARK)
+    digest = content[place : place + _DIGITS]
+    actual = xxhash.xxh3_128_hexdigest(_with_digest(content, _BLANK)).encode()
+    if place < len(_MARK) or digest != actual:
+        raise CorruptStore(
+            f"{path}: the file is damaged: digest {actual.decode()}, stored "
+            f"{digest.decode(errors='replace')}"
+        )
+    found_sha256 = hashlib.sha256(content).hexdigest() if sha256 else ""
+    if found_sha256 != sha256:
+        raise CorruptStore(
+            f"{path}: the file is another than the record names: SHA-256 {found_sha256}, "
+            f"recorded {sha256}"
+        )
+    try:
+        table, stamps = _parsed(content)
+        found_kind, found = stamps["kind"], int(stamps["version"])
+        if found_kind == kind and found <= version:
+            return table, _json_object(stamps["metadata"])
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptStore(
+            f"{path}: not a {kind}, though its digest is right: {type(error).__name__}: {reason}"
+        ) from error
+    if found_kind != kind:
+        raise CorruptStore(f"{path}: expected a {kind}, found a {found_kind}")
+    raise NewerFormat(
+        f"{path}: {kind} of format version {found}, this software knows up to {version}; "
+        "update gargalo to read it"
+    )
+
+
+def _parsed(content: bytes) -> tuple[pa.Table, dict[str, str]]:
+    """Return a Parquet file's table, and our entries of its footer by their short names."""
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        table, entries = file.read(use_threads=False), file.metadata.metadata
+    table.validate(full=True)
+    return table, {
+        name.decode().removeprefix("gargalo."): value.decode()
+        for name, value in entries.items()
+        if name.startswith(b"gargalo.")
+    }
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"metadata: expected an object, found {text[:80]!r}")
+    return found
+
+
+def _with_digest(content: bytes, digest: bytes) -> bytes:
+    place = content.rfind(_MARK) + len(_MARK)
+    return content[:place] + digest + content[place + _DIGITS :]

@@ -1,0 +1,1 @@
+"""Which layer, which strategy: advice from the features themselves."""

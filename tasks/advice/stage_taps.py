@@ -1,0 +1,56 @@
+"""Which layers of a backbone to compare: one at the end of each stage, and the output."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from tasks.backbones.layer_graph import stage_ends, told_by_graph
+from tasks.backbones.registry import Backbone, find_backbone
+from tasks.errors import InputError
+from tasks.execution.retries import RETRIED
+from tasks.features.job import DEFAULT_TAP
+
+
+def taps_to_compare(
+    asked: Sequence[str], backbone: str, image_size: int | None, *, store: Path
+) -> tuple[str, ...]:
+    """Return taps from early to late: those asked for, or the ends of the stages; and the output.
+
+    The ends are remembered by Keras's version, which names layers; TensorFlow is imported only
+    where they are not. Raises InputError where the backbone refuses the size, in pixels, and where
+    there is no layer but the output.
+    """
+    found = find_backbone(backbone)
+    taps = tuple(asked) or _stage_ends(found, image_size or found.native_size, store)
+    earlier = tuple(tap for tap in taps if tap != DEFAULT_TAP)
+    if not earlier:
+        raise InputError(
+            f"backbone {backbone}: there is no layer to compare its output with; give one that "
+            "comes before it, --tap LAYER"
+        )
+    return (*earlier, DEFAULT_TAP)
+
+
+def _stage_ends(backbone: Backbone, side: int, store: Path) -> tuple[str, ...]:
+    question = {
+        "what": "ends of stages",
+        "backbone": backbone.name,
+        "arguments": repr(backbone.arguments),
+        "image_size": repr(side),
+        "keras": version("keras"),
+    }
+    return tuple(
+        told_by_graph(
+            question, _earlier_ends, backbone=backbone, image_size=(side, side), store=store
+        )
+    )
+
+
+def _earlier_ends(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras model
+    return [name for name in stage_ends(model) if model.get_layer(name).output is not model.output]
+
+
+taps_to_compare_task = task(name="taps to compare", **RETRIED)(taps_to_compare)

@@ -1,0 +1,1 @@
+"""Pretrained networks, their layers and their weights."""

@@ -1,0 +1,80 @@
+"""Which images are to be predicted: files that are named, and those in folders."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.errors import InputError
+from tasks.images.image_files import kind_of_file
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """Image files in order, and what in the folders is not predicted, with the count of each."""
+
+    paths: tuple[Path, ...]
+    passed_over: dict[str, int]
+
+
+def find_images(places: Iterable[Path]) -> FoundImages:
+    """Return image files: those that are named, and those with Keras's endings below folders.
+
+    Raises InputError where there is no such place, or no image, or where a place is a pipe.
+    """
+    found: dict[Path, None] = {}
+    passed_over: Counter[str] = Counter()
+    for place in places:
+        if place.is_dir():
+            found |= dict.fromkeys(_in_folder(place, passed_over))
+        elif place.exists():
+            _check_regular(place)
+            found[place] = None
+        else:
+            raise InputError(f"{place}: there is no such file or folder")
+    if not found:
+        raise InputError("no image is named; give files, or folders of them")
+    return FoundImages(tuple(found), dict((+passed_over).most_common()))
+
+
+def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
+    """Return the images below a folder in order, and count what is passed over."""
+    images: list[Path] = []
+    closed: list[OSError] = []
+    others: Counter[str] = Counter()
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
+        others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
+        for name in names:
+            if name.lower().endswith(KERAS_ENDINGS):
+                images.append(Path(parent, name))
+            else:
+                others[_printable(Path(name).suffix.lower()) or "without ending"] += 1
+    others["unreadable folder"] += len(closed)
+    if not images:
+        there = f"; found {in_words(others)}" if +others else ""
+        raise InputError(
+            f"{folder}: no image in it; expected files ending in {', '.join(KERAS_ENDINGS)}{there}"
+        )
+    passed_over.update(others)
+    return sorted(images)
+
+
+def in_words(passed_over: Mapping[str, int]) -> str:
+    """Return counts as `12 .webp, 1 linked folder`."""
+    return ", ".join(f"{count} {what}" for what, count in passed_over.items() if count)
+
+
+def _check_regular(place: Path) -> None:
+    mode = place.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{place}: {kind_of_file(mode)}, expected a file or a folder; write the image into a "
+            "file and give that"
+        )
+
+
+def _printable(ending: str) -> str:
+    return os.fsencode(ending).decode(errors="backslashreplace")

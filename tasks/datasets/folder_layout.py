@@ -1,0 +1,208 @@
+"""Which folders of a data set are classes, and which are splits that hold class folders.
+
+`train/` and `test/` with the same class folders are splits, whatever they are called; a structure
+that says this, under names that do not, is refused with the flag that settles it. A name alone
+decides nothing: `train` may be a vehicle.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stores.manifest import SPLITS, Split
+from tasks.datasets.class_names import check_distinct, check_same
+from tasks.datasets.folder_structure import (
+    KERAS_ENDINGS,
+    OTHER_PROGRAMS,
+    Inside,
+    alike_folders,
+    class_folders,
+    inside_of,
+    is_unlabelled,
+    unwrapped,
+)
+from tasks.datasets.split_names import Meaning, meaning_of, meanings
+from tasks.errors import InputError
+
+AUTO, CLASSES = "auto", "classes"
+_GIVEN = re.compile(f",(?=(?:{'|'.join(SPLITS)})=)")
+_EXPECTED = f"{AUTO}, {CLASSES}, or SPLIT=FOLDER,… as train=seg_train,test=seg_test"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders that hold class folders, relative to the data set's ("" is itself)."""
+
+    tops: dict[str, Split | None]  # the split that the folder gives; None: it is drawn
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what is not plain to see, for people
+
+
+def check_layout(requested: str) -> str:
+    """Return a layout that is requested; raises InputError where there is no such layout."""
+    if requested not in {AUTO, CLASSES}:
+        _given_splits(requested)
+    return requested
+
+
+def find_layout(folder: Path, requested: str = AUTO) -> Layout:
+    """Return the layout of a folder, as requested, or by structure and names.
+
+    Raises InputError where these do not settle it, or where splits have different classes.
+    """
+    if requested == AUTO:
+        return _by_structure(folder, "")
+    if requested == CLASSES:
+        return _classes_of(folder, {"": None})
+    try:
+        given = _given_splits(requested)
+    except InputError as error:
+        raise InputError(f"--layout {requested}: {error}") from None
+    there = class_folders(folder)
+    for top in given:
+        if not (folder / top).is_dir():
+            raise InputError(
+                f"{folder}: --layout {requested}: no folder {top!r}; found "
+                f"{', '.join(there) or 'none'}"
+            )
+    left = [name for name in there if not any(Path(top).parts[0] == name for top in given)]
+    note = (f"left out, for --layout does not name it: {', '.join(map(repr, left))}",)
+    holders = {unwrapped(folder, top): split for top, split in given.items()}
+    return _with_splits(folder, holders, notes=note if left else ())
+
+
+def _given_splits(requested: str) -> dict[str, Split]:
+    given: dict[str, Split] = {}
+    for part in _GIVEN.split(requested):
+        split, equals, top = part.partition("=")
+        top = os.path.normpath(top) if top else ""
+        if split not in SPLITS or not equals or not top or top[0] in "./" or top in given:
+            raise InputError(f"expected {_EXPECTED}")
+        given[top] = _as_split(split)
+    if "train" not in given.values():
+        raise InputError("expected a train=FOLDER among them")
+    return given
+
+
+def _by_structure(folder: Path, top: str) -> Layout:
+    names = [name for name in class_folders(folder / top) if name not in OTHER_PROGRAMS]
+    inside = {name: inside_of(folder / top / name) for name in names}
+    meant = meanings(names)
+    only_folders = [name for name in names if inside[name].folders and not inside[name].images]
+    if len(names) == 1 and only_folders:
+        deeper = _by_structure(folder, os.path.join(top, names[0]))  # noqa: PTH118
+        if meant or len(deeper.classes) > 1 or set(deeper.tops.values()) != {None}:
+            note = f"the class folders are those of {_shown(top, names[0])}"
+            plain = set(deeper.tops.values()) == {None} and not deeper.notes
+            return replace(deeper, notes=(note,) if plain else deeper.notes)
+    mostly = len(only_folders) >= len(names) / 2
+    if mostly and (alike := alike_folders(folder / top, only_folders)):
+        loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
+        if loosely.keys() != set(names):
+            why = f"{alike[0]}/ and {alike[1]}/ hold the same folders"
+            raise _unclear(folder, top, names, why, splits=inside[alike[0]].folders)
+        meant = loosely
+    split_like = [name for name in only_folders if name in meant]
+    others_hold = any(inside[name].folders for name in names if name not in meant)
+    if len(meant) > 1 or [*meant] == names != [] or (split_like and not others_hold):
+        return _by_names(folder, top, inside, meant)
+    return _classes_of(folder, {top: None})
+
+
+def _by_names(
+    folder: Path, top: str, inside: Mapping[str, Inside], meant: Mapping[str, Meaning]
+) -> Layout:
+    """Return the layout of folders some of which have names of splits."""
+    names = list(inside)
+    if [*meant] != names:
+        raise _unclear(folder, top, names, "some names are those of splits, and others are not")
+    holders = {name: unwrapped(folder / top, name) for name in names}
+    train = [name for name in names if meant[name] == "train"]
+    known = set(class_folders(folder / top / holders[train[0]])) if train else set()
+    bare = [name for name in names if is_unlabelled(folder / top / name, inside[name], known)]
+    labelled = {name: meant[name] for name in names if name not in bare}
+    if not labelled:
+        raise _unclear(folder, top, names, "the names are those of splits, without class folders")
+    kinds = list(labelled.values())
+    certain = "train" in kinds and set(kinds) <= set(SPLITS) and len(set(kinds)) == len(kinds)
+    if not certain or not {meant[name] for name in bare} <= {"test", "unlabelled"}:
+        raise _unclear(folder, top, names, "which is which split does not follow from the names")
+    given = {os.path.join(top, holders[name]): _as_split(labelled[name]) for name in labelled}  # noqa: PTH118
+    return _with_splits(folder, given, notes=tuple(_unlabelled(folder, top, bare)))
+
+
+def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...]) -> Layout:
+    """Return the layout of folders that give splits; those that are not given are drawn."""
+    given = dict(sorted(given.items(), key=lambda item: SPLITS.index(item[1])))
+    kinds = set(given.values())
+    drawn = kinds == {"train"}
+    layout = _classes_of(folder, {top: None if drawn else split for top, split in given.items()})
+    lines = [f"{_shown(top)} is {split}" for top, split in given.items() if top != split]
+    if not drawn and "validation" not in kinds:
+        lines.append("validation is drawn from train")
+    if drawn:
+        lines = [f"the class folders are those of {', '.join(map(_shown, given))}"]
+    return replace(layout, notes=(*([", ".join(lines)] if lines else []), *notes))
+
+
+def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:
+    classes = {top: class_folders(folder / top) for top in tops}
+    for top, names in classes.items():
+        check_distinct(folder / top, names)
+    check_same(folder, {_shown(top): names for top, names in classes.items()})
+    return Layout(dict(tops), tuple(next(iter(classes.values()))))
+
+
+def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        count = sum(
+            file.lower().endswith(KERAS_ENDINGS)
+            for _, _, files in os.walk(folder / top / name)
+            for file in files
+        )
+        place = shlex.quote(str(folder / top / name))
+        yield (
+            f"{_shown(top, name)} has no class folders, and its {count} images are left out; to "
+            f"label them afterwards: python -m flows.predict RUN {place}"
+        )
+
+
+def _unclear(
+    folder: Path, top: str, names: Sequence[str], why: str, splits: Sequence[str] = ()
+) -> InputError:
+    """Return the error for folders that may be classes or splits, with the flag that settles it."""
+    received = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    fix = "put the images into one folder a class"
+    if splits and all(map(meaning_of, splits)):  # cat/train, cat/test
+        fix = "put each class below each split, and not the splits below each class"
+    elif any(inside_of(folder / top / name).folders for name in names):
+        guess = shlex.quote(",".join(_guessed(folder, top, names)))
+        fix = f"give --layout {guess} with the right folders"
+    return InputError(
+        f"{folder / top}: class folders, or splits that hold class folders? {why}. Received: "
+        f"{received}; {fix}, or give --layout {CLASSES} if these are classes"
+    )
+
+
+def _guessed(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield what `--layout` may have to be: the first folder of each split, of folds the last."""
+    place = {name: os.path.join(top, unwrapped(folder / top, name)) for name in names}  # noqa: PTH118
+    meant = {name: meaning_of(name, loosely=True) for name in names}
+    held = [name for name in names if inside_of(folder / place[name]).folders]
+    named = {split: name for split in SPLITS for name in reversed(held) if meant[name] == split}
+    if "train" not in named:
+        yield from (f"train={place[name]}" for name in held[:-1])
+        yield f"test={place[held[-1]]}"
+        return
+    yield from (f"{split}={place[name]}" for split, name in named.items())
+
+
+def _as_split(name: str) -> Split:
+    return next(split for split in SPLITS if split == name)
+
+
+def _shown(*parts: str) -> str:
+    return "/".join(part for part in parts if part) + "/"

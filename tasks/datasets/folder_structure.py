@@ -1,0 +1,94 @@
+"""What lies side by side in a folder, by names alone: folders, images, and folders in folders."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.datasets.class_names import refuse_unless_utf8
+from tasks.datasets.split_names import is_filler
+from tasks.errors import InputError
+
+# keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
+KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+# Thumbnails of a Synology NAS; what macOS adds to an archive.
+OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
+_MOST_SPLITS = 50  # that anybody has side by side
+
+
+class Inside(NamedTuple):
+    """What a folder holds."""
+
+    folders: tuple[str, ...]
+    images: bool  # of its own, beside the folders
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return, as Keras, every folder, or link to one, whose name has no dot in front."""
+    try:
+        with os.scandir(folder) as inside:
+            names = sorted(entry.name for entry in inside if is_folder(entry))
+    except PermissionError as error:
+        raise InputError(f"{folder}: {error.strerror}; ask for the right to list it") from error
+    names = [name for name in names if name[0] != "."]
+    for name in names:
+        refuse_unless_utf8(name)
+    return names
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether there is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def inside_of(folder: Path) -> Inside:
+    """Return what a folder holds; hidden folders do not count, and a closed one holds nothing."""
+    folders: list[str] = []
+    images = False
+    with suppress(OSError), os.scandir(folder) as inside:  # a closed folder is listed as such
+        for entry in inside:
+            if is_folder(entry):
+                folders += [entry.name] if entry.name[0] != "." else []
+            else:
+                images = images or entry.name.lower().endswith(KERAS_ENDINGS)
+    return Inside(tuple(sorted(folders)), images)
+
+
+def alike_folders(parent: Path, names: Sequence[str]) -> tuple[str, str] | None:
+    """Return two folders that hold folders of the same names, as splits do, if there are any.
+
+    Several names, there or one below: `cat/images/` and `dog/images/` are classes.
+    """
+    held = {
+        name: set(inside_of(parent / unwrapped(parent, name)).folders)
+        for name in names[:_MOST_SPLITS]
+    }
+    for first, second in combinations(held, 2):
+        one, other = held[first], held[second]
+        if len(one & other) >= max(2, min(len(one), len(other)) / 2):
+            return first, second
+    return None
+
+
+def unwrapped(parent: Path, name: str) -> str:
+    """Return the folder that holds the class folders, as in seg_train/seg_train/forest."""
+    inside = inside_of(parent / name)
+    if len(inside.folders) != 1 or inside.images:
+        return name
+    (inner,) = inside.folders
+    same = inner.lower() == Path(name).name.lower() or is_filler(inner)
+    deeper = os.path.join(name, inner)  # noqa: PTH118
+    return unwrapped(parent, deeper) if same and inside_of(parent / deeper).folders else name
+
+
+def is_unlabelled(folder: Path, inside: Inside, classes: set[str]) -> bool:
+    """Tell whether images lie in a folder itself, or in one folder in it that is no class."""
+    if len(inside.folders) != 1 or inside.images:
+        return inside.images and not inside.folders
+    deeper = folder / inside.folders[0]
+    return inside.folders[0] not in classes and is_unlabelled(deeper, inside_of(deeper), classes)

@@ -1,0 +1,244 @@
+"""Ingest: a folder of images becomes a data set's manifest; only what changed is read."""
+
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prefect import task
+from prefect.runtime import task_run
+
+from stores.errors import NotInStore
+from stores.manifest import Entry, Manifest, Status, dataset_lock
+from stores.visible import visible
+from tasks.datasets.conflicting_copies import leave_out_contradictions
+from tasks.datasets.folder_layout import AUTO
+from tasks.datasets.folder_listing import ListedFile, Listing, is_hidden, list_folder
+from tasks.datasets.split_file import read_split_file
+from tasks.datasets.splits import SplitRule, gone, split_entries
+from tasks.errors import InputError
+from tasks.execution.keras_backend import check_backend
+from tasks.execution.retries import RETRIED
+from tasks.images.image_check import EXAMINATION, Examined, examine
+
+# A file system's clock ticks this coarsely; a file as young as the listing is read again.
+CLOCK_TICK_NS = 20_000_000
+# Handed to the threads together: what waits in their queue takes kilobytes a file.
+FILES_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A data set's manifest, and how many files were read to make it."""
+
+    manifest: Manifest
+    read: int
+
+
+def ingest(
+    folder: Path,
+    *,
+    store: Path,
+    dataset: str | None = None,
+    rule: SplitRule | None = None,
+    layout: str | None = None,
+    rehash: bool = False,
+) -> Ingested:
+    """Bring a data set's manifest up to date with its folder.
+
+    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the data set's
+    own. Splits are sticky: they are drawn anew only where `rule` asks for another seed or other
+    shares than the data set has. Raises InputError for a folder that cannot be a data set,
+    StoreError for a store that cannot be used.
+    """
+    started_ns = time.time_ns()
+    folder = folder.resolve()
+    _check_apart(folder, store.resolve())
+    rule = rule or SplitRule()
+    given_by = read_split_file(rule.file) if rule.file else None
+    name = dataset or folder.name
+    previous = _previous(store, name, folder, chosen=dataset is not None)
+    listing = list_folder(folder, requested := _requested(layout, previous))
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested)
+    if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
+        return Ingested(previous, read=0)
+    with dataset_lock(store, name):
+        previous = _previous(store, name, folder, chosen=dataset is not None)
+        if previous and previous.listed_ns > started_ns:  # somebody else was here in between
+            requested = _requested(layout, previous)
+            started_ns, listing = time.time_ns(), list_folder(folder, requested)
+        known = {} if rehash or not previous else _still_known(previous, listing)
+        classes = _ask_keras(listing)
+        examined = _examine_all(listing, known)
+        found = [_found(file, known, examined) for file in listing.files]
+        _check_classes(folder, classes, found := leave_out_contradictions(found))
+        rule_said = rule.resolved(previous)
+        about = (requested, listing.notes, EXAMINATION)
+        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, (), *about)
+        entries = split_entries(manifest, found, previous, given_by)
+        manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
+        manifest.write(store)
+    return Ingested(manifest, read=len(examined))
+
+
+def _ingesting() -> str:
+    return visible(f"ingest {task_run.parameters['folder']}")
+
+
+ingest_task = task(name="ingest", task_run_name=_ingesting, **RETRIED)(ingest)
+
+
+def count_unread(
+    folder: Path,
+    *,
+    store: Path,
+    dataset: str | None = None,
+    layout: str | None = None,
+    rehash: bool = False,
+) -> int:
+    """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
+    folder = folder.resolve()
+    previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
+    listing = list_folder(folder, _requested(layout, previous))
+    known = _still_known(previous, listing) if previous and not rehash else {}
+    return len(_unread(listing, known))
+
+
+def _requested(layout: str | None, previous: Manifest | None) -> str:
+    return layout or (previous.layout if previous else AUTO)
+
+
+def _check_apart(folder: Path, store: Path) -> None:
+    below = store.relative_to(folder).parts if store.is_relative_to(folder) else (".elsewhere",)
+    if not below or not below[0].startswith("."):  # a folder with a dot in front is no class
+        raise InputError(
+            f"{store}: the store would lie in the folder of images {folder}, and be taken for a "
+            "class of them; give --store another place"
+        )
+
+
+def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
+    try:
+        previous = Manifest.read(store, name)
+    except NotInStore:
+        if visible(name) != name:
+            raise InputError(
+                f"{name!a} cannot name a data set: it has control characters; give "
+                "--dataset with a name of your own"
+            ) from None
+        return None
+    if previous.folder != str(folder) and not chosen:
+        raise InputError(
+            f"{folder}: the data set {name!r} is another folder, {previous.folder}; give "
+            f"--dataset with a new name, or --dataset {name!r} if the folder has moved"
+        )
+    return previous
+
+
+def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
+    """Tell from the listing alone whether ingesting again would give the same manifest."""
+    there = {e.path: e for e in previous.entries if e.status != "absent"}
+    known = (previous.folder, previous.classes, previous.layout, previous.notes)
+    return (
+        known == (str(listing.folder), listing.classes, layout, listing.notes)
+        and previous.examination == EXAMINATION
+        and rule.agrees_with(previous)
+        and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}
+        and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
+    )
+
+
+def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
+    """Return the entries, by path, of the images that need not be read again."""
+    if previous.examination != EXAMINATION:
+        return {}
+    there = {e.path: e for e in previous.of_status("accepted", "rejected")}
+    return {
+        file.path: there[file.path]
+        for file in listing.files
+        if file.is_image
+        and file.path in there
+        and _is_known(there[file.path], file, previous, listing)
+    }
+
+
+def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listing) -> bool:
+    if entry.stamp != file.stamp:
+        return False
+    if entry.status == "ignored" or file.trouble:
+        return True
+    if entry.key is None:  # it could not be read; can it now?
+        return not os.access(listing.folder / file.path, os.R_OK)
+    # By ctime alone: every write sets it, and nobody can set it back, or ahead.
+    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS
+
+
+def _ask_keras(listing: Listing) -> tuple[str, ...]:
+    """Have Keras find classes and files; what it finds counts, and must be what was listed."""
+    check_backend()
+    if not listing.is_utf8:
+        return listing.classes  # sorted as Keras does; it would refuse all
+    import keras
+
+    found: set[str] = set()
+    classes: tuple[str, ...] = ()
+    for top in (listing.folder / top for top in listing.layout.tops):
+        try:
+            dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
+        except ValueError as error:
+            raise InputError(f"{top}: {error}") from error
+        classes = tuple(dataset.class_names)
+        paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
+        found |= {path for path in paths if not is_hidden(path)}
+    listed = {file.path for file in listing.files if file.is_image}
+    if found != listed:
+        raise OSError(
+            f"{listing.folder}: Keras found other files than were listed, for one "
+            f"{min(found ^ listed)!r}: somebody writes to the folder; call again when nobody does"
+        )
+    return classes
+
+
+def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
+    to_read = [file.path for file in _unread(listing, known)]
+    examined: dict[str, Examined] = {}
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(to_read), FILES_AT_ONCE):
+            some = to_read[start : start + FILES_AT_ONCE]
+            results = pool.map(lambda path: examine(listing.folder / path), some)
+            examined.update(zip(some, results, strict=True))
+    return examined
+
+
+def _unread(listing: Listing, known: Mapping[str, Entry]) -> list[ListedFile]:
+    return [f for f in listing.files if f.is_image and not f.trouble and f.path not in known]
+
+
+def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, Examined]) -> Entry:
+    """Return what is known of a file by itself; other files may yet contradict it."""
+    if file.path in known:
+        return replace(known[file.path], label=file.label, split=file.split)
+    result = examined.get(file.path)
+    status: Status
+    if not file.is_image:
+        status, key = "ignored", None
+        no_image = "not an ending that Keras reads" if file.label else "not in a class folder"
+        reason = file.trouble or no_image
+    elif result is None:
+        status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"
+    else:
+        status, key, reason = result.status, result.key, result.reason
+    return Entry(file.path, key, file.label, file.split, status, reason, *file.stamp)
+
+
+def _check_classes(folder: Path, classes: tuple[str, ...], found: list[Entry]) -> None:
+    usable = {entry.label for entry in found if entry.status == "accepted"}
+    if lacking := [name for name in classes if name not in usable]:
+        reasons = [f"{e.path}: {e.reason}" for e in found if e.label in lacking and e.reason]
+        example = f" (for one, {reasons[0]})" if reasons else ""
+        raise InputError(
+            f"{folder}: no usable image in class {', '.join(map(repr, lacking))}{example}; add "
+            "images that can be decoded, or remove the folder"
+        )

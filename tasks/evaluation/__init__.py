@@ -1,0 +1,1 @@
+"""What a result is worth: metrics, comparisons, selection, suspect labels, near-duplicates."""

@@ -1,0 +1,162 @@
+"""Honest comparison of runs: what a choice among many is worth, and whether two really differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.errors import InputError
+from tasks.evaluation.paired_difference import score_interval, score_p_value
+from tasks.evaluation.split_result import wilson
+
+Evaluated = Literal["validation", "test"]  # validation: all held-out images of a run with folds
+Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
+
+DRAWS = 1000
+CONFIDENCE = 0.95
+_CELLS_AT_ONCE = 2**22  # of draws and images, or runs, in memory
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An accuracy with its interval, over so many images."""
+
+    accuracy: float
+    low: float
+    high: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two runs differ on the same images."""
+
+    images: int
+    only_first: int  # images that only the first run has right
+    only_second: int
+    difference: float  # of the accuracies, second minus first
+    low: float
+    high: float
+    p_value: float  # of McNemar's test
+
+
+def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> Answers:
+    """Return which held-out images each run has right; of those that failed there is no row.
+
+    Held out are the images of validation, or with folds all of train and validation. Raises
+    InputError where the runs were not measured on the same images.
+    """
+    answers: dict[bytes, NDArray[np.bool_]] = {}
+    rows = []
+    for run in (run for run in chosen if not run.failure):
+        keys, right = answers_of(runs, run.id, folds=run.folds)
+        if answers and keys not in answers:
+            raise InputError(
+                f"run {run.id[:16]} was not measured on the same images as {chosen[0].id[:16]}: "
+                "compare runs of the same data set and the same --folds"
+            )
+        answers.setdefault(keys, right)
+        rows.append(right)
+    return np.array(rows, np.bool_)
+
+
+def answers_of(
+    runs: RunStore, run: str, *, folds: int, evaluated: Evaluated = "validation"
+) -> tuple[bytes, NDArray[np.bool_]]:
+    """Return the keys of a run's held-out or test images, joined, and whether it has each right."""
+    predicted = runs.predictions(run)
+    splits = ["train", "validation"] if folds and evaluated == "validation" else [evaluated]
+    rows = predicted.filter(pc.is_in(predicted["split"], pa.array(splits))).sort_by("key")
+    right = pc.equal(rows["label"], rows["predicted"])
+    return b"".join(rows["key"].to_pylist()), right.to_numpy().astype(np.bool_)
+
+
+def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
+    """Estimate the accuracy of the run that is best, without the luck that made it the best."""
+    return estimates_by_rank(answers, draws=draws, seed=seed)[0]
+
+
+def estimates_by_rank(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> list[Estimate]:
+    """Estimate the accuracy of the best run, of the second best and so on, without their luck.
+
+    The best of many on the same images is too good on them, the second best a little less so, and
+    the worst too bad. Each draw ranks the runs on images drawn with replacement, and measures each
+    rank on those that were not drawn: I. Tsamardinos et al., Bootstrapping the out-of-sample
+    predictions for efficient and accurate cross-validation, Machine Learning 107 (2018), 1895-1922,
+    who do this for the best. The interval is at least that of an accuracy on as many images
+    (Wilson's): a handful that are all right says less than their draws do. One run alone was not
+    chosen: its accuracy and Wilson's interval are returned.
+    """
+    runs, count = answers.shape
+    if runs == 1:
+        accuracy = float(answers.mean())
+        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
+        return [Estimate(accuracy, low, high, count)]
+    scores = _scores_by_rank(answers, draws, seed)
+    if not len(scores):  # a single image
+        accuracies = np.sort(answers.mean(axis=1))[::-1]
+        return [Estimate(accuracy, 0.0, 1.0, count) for accuracy in accuracies.tolist()]
+    ends = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    estimates = []
+    for accuracy, least, most in zip(scores.mean(axis=0).tolist(), *ends.tolist(), strict=True):
+        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
+        estimates.append(Estimate(accuracy, min(least, low), max(most, high), count))
+    return estimates
+
+
+def _scores_by_rank(answers: Answers, draws: int, seed: int) -> NDArray[np.float64]:
+    """Return the accuracy of each rank on the images that a draw left out, (draws, runs)."""
+    runs, count = answers.shape
+    rng, right = np.random.default_rng(seed), answers.astype(np.float64).T
+    at_once = max(1, _CELLS_AT_ONCE // max(runs, count))
+    parts = [np.empty((0, runs))]
+    for done in range(0, draws, at_once):
+        size = min(at_once, draws - done)
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=size)
+        drawn = drawn[(drawn == 0).any(axis=1)]
+        left_out = (drawn == 0).astype(np.float64)
+        ranked = _ranked(drawn @ right, left_out @ right)
+        parts.append(ranked / left_out.sum(axis=1, keepdims=True))
+    return np.concatenate(parts)
+
+
+def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each row of `measured` in the order of `seen`, the highest first.
+
+    Of equals each gets their mean: no order of the runs decides. All are whole numbers, whose sums
+    are exact.
+    """
+    order = np.argsort(-seen, axis=1, kind="stable")
+    seen, measured = (np.take_along_axis(values, order, axis=1) for values in (seen, measured))
+    starts = np.ones(seen.shape, np.bool_)
+    starts[:, 1:] = seen[:, 1:] != seen[:, :-1]
+    groups = np.cumsum(starts.ravel()) - 1
+    means = np.bincount(groups, weights=measured.ravel()) / np.bincount(groups)
+    return np.asarray(means[groups].reshape(seen.shape))
+
+
+def compare(answers: Answers, *, confidence: float = CONFIDENCE) -> Difference:
+    """Compare two runs, (2, images), by what each has right where the other is wrong.
+
+    The p-value is of McNemar's score test, and the interval is the score interval, which agrees
+    with it.
+    """
+    first, second = answers
+    images = len(first)
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    low, high = score_interval(only_first, only_second, images, confidence=confidence)
+    return Difference(
+        images=images,
+        only_first=only_first,
+        only_second=only_second,
+        difference=(only_second - only_first) / max(1, images),
+        low=low,
+        high=high,
+        p_value=score_p_value(only_first, only_second),
+    )

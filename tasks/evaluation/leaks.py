@@ -1,0 +1,124 @@
+"""Near-duplicates of a data set: found by what the store has, and as the report shows them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+
+from stores.errors import MissingFeatures, NotInStore
+from stores.features.store import FeatureStore
+from stores.keys import Keys
+from stores.manifest import Entry, Manifest
+from stores.runs.record import Run
+from tasks.datasets.folds import LEARNED_FROM, fold_numbers
+from tasks.evaluation.near_duplicates import MOST, NearDuplicates, near_duplicates
+from tasks.execution.retries import RETRIED
+
+MOST_PAIRS = 12
+SIDE = 144  # of an image, in pixels
+_ROWS_AT_ONCE = 64  # of features, which may be maps
+
+
+def find_near_duplicates(manifest: Manifest, run: Run, *, store: Path) -> NearDuplicates:
+    """Return the pairs of near-duplicates between splits; of a run with folds, between folds too.
+
+    Their positions are those of `manifest.select()`.
+    """
+    from tasks.evaluation.grey_thumbnails import grey_thumbnails
+
+    images = manifest.select()
+    if len(images.keys) > MOST:
+        return NearDuplicates(untold=(f"{len(images.keys):,} images are too many to compare",))
+    try:
+        rows = vectors(FeatureStore.open(store, run.fingerprint), images.keys)
+    except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
+        return NearDuplicates(untold=("the features are not all in the store any more",))
+    return near_duplicates(
+        rows, grey_thumbnails(manifest, store), images.labels, _parts(manifest, run)
+    )
+
+
+near_duplicates_task = task(
+    name="near-duplicates", task_run_name="near-duplicates in {manifest.name}", **RETRIED
+)(find_near_duplicates)
+
+
+def summary_of(found: NearDuplicates, manifest: Manifest) -> dict[str, Any]:
+    """Return what a flow's summary has of them: counts, an example, and what is not known."""
+    paths = manifest.select().paths
+    return {
+        "pairs": len(found.pairs),
+        "crowded": found.crowded,
+        "untold": list(found.untold),
+        "example": [paths[found.pairs[0].first], paths[found.pairs[0].second]]
+        if found.pairs
+        else [],
+    }
+
+
+def likeness_of(found: NearDuplicates, manifest: Manifest, run: Run) -> dict[str, Any]:
+    """Return what the report shows of near-duplicates: the pairs most alike with their pictures."""
+    entries, parts = entries_of(manifest), _parts(manifest, run)
+    images = manifest.select()
+
+    def shown_at(place: int) -> dict[str, Any]:
+        entry = entries[bytes(images.keys[place])]
+        return shown_image(manifest, entry, SIDE) | {"split": parts[place]}
+
+    return summary_of(found, manifest) | {
+        "across": "folds or splits" if run.folds else "splits",
+        "shown": [
+            {
+                "similarity": pair.similarity,
+                "by": pair.by,
+                "first": shown_at(pair.first),
+                "second": shown_at(pair.second),
+            }
+            for pair in found.pairs[:MOST_PAIRS]
+        ],
+    }
+
+
+def entries_of(manifest: Manifest) -> dict[bytes, Entry]:
+    """Return the first entry of each distinct image, by its key."""
+    entries: dict[bytes, Entry] = {}
+    for entry in manifest.of_status("accepted"):
+        if entry.key:
+            entries.setdefault(bytes(entry.key), entry)
+    return entries
+
+
+def shown_image(manifest: Manifest, entry: Entry, side: int) -> dict[str, Any]:
+    """Return what a page shows of an image."""
+    from tasks.images.thumbnails import thumbnail
+
+    path = Path(manifest.folder) / entry.path
+    src = thumbnail(path, entry.key, side=side) if entry.key else ""
+    return {"path": entry.path, "src": src, "label": entry.label, "split": entry.split}
+
+
+def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
+    """Return a vector an image, (n, channels): maps are averaged over their places."""
+    return np.concatenate(
+        [
+            rows.reshape(len(rows), -1, rows.shape[-1]).mean(axis=1, dtype=np.float32)
+            for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE)
+        ]
+    )
+
+
+def _parts(manifest: Manifest, run: Run) -> list[str]:
+    """Return of each image the part that never learns with the others: a split, or a fold."""
+    entries, images = entries_of(manifest), manifest.select()
+    parts = [str(entries[bytes(key)].split) for key in images.keys]
+    if run.folds:
+        learned = manifest.select(*LEARNED_FROM)
+        numbers = fold_numbers(learned.keys, learned.labels, run.folds, seed=run.fold_seed).tolist()
+        fold_of = dict(zip(map(bytes, learned.keys), numbers, strict=True))
+        parts = [
+            f"fold {fold_of[bytes(key)] + 1}" if bytes(key) in fold_of else part
+            for key, part in zip(images.keys, parts, strict=True)
+        ]
+    return parts

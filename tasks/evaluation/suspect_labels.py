@@ -1,0 +1,65 @@
+"""Suspect labels: images whose label a head that has not learned them contradicts most."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stores.keys import ImageKey
+from tasks.evaluation.split_result import Judged
+from tasks.inference.table_files import cell
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One image, and what its label may have to be."""
+
+    key: ImageKey
+    label: str
+    suggested: str
+    margin: float  # how much more the head gives to what it suggests than to the label
+    likely: bool  # the head is as sure of it as it is, on average, of images with that label
+
+
+def suspects(judged: Judged) -> list[Suspect]:
+    """Return the images that contradict their labels, those that do it most first.
+
+    Ranked by the normalised margin, and `likely` by the class's own threshold, as in C. Northcutt
+    et al., Confident Learning, Journal of Artificial Intelligence Research 70 (2021), 1373-1411.
+    The predictions have to be held out: a head knows the labels that it has learned.
+    """
+    own = judged.scores[np.arange(len(judged.true)), judged.true]
+    sure = np.array(
+        [
+            own[judged.true == number].mean() if (judged.true == number).any() else np.inf
+            for number in range(len(judged.classes))
+        ]
+    )
+    said = judged.scores.max(axis=1)
+    wrong = np.flatnonzero(judged.predicted != judged.true)
+    order = wrong[np.argsort(own[wrong] - said[wrong], kind="stable")]
+    return [
+        Suspect(
+            judged.keys[n],
+            judged.classes[judged.true[n]],
+            judged.classes[judged.predicted[n]],
+            float(said[n] - own[n]),
+            bool(said[n] >= sure[judged.predicted[n]]),
+        )
+        for n in order.tolist()
+    ]
+
+
+def suspects_csv(found: Sequence[Suspect], paths: Mapping[bytes, str]) -> bytes:
+    """Return suspects as CSV: path, label, suggested, margin, likely; the most suspect first."""
+    sink = io.StringIO()
+    writer = csv.writer(sink)
+    writer.writerow(["path", "label", "suggested", "margin", "likely"])
+    for suspect in found:
+        path = paths.get(bytes(suspect.key), "")
+        margin = f"{suspect.margin:.6f}"
+        names = [cell(name) for name in (path, suspect.label, suspect.suggested)]
+        writer.writerow([*names, margin, suspect.likely])
+    return sink.getvalue().encode()

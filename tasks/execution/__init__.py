@@ -1,0 +1,1 @@
+"""How tasks run: retries, cancellation, progress, and the settings of Keras."""

@@ -1,0 +1,136 @@
+"""The formats of exported models: how each is written, and how it is read back and asked."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+import openvino as ov
+import tensorflow as tf
+
+from tasks.errors import InputError
+from tasks.execution.keras_backend import check_backend, use_float32
+from tasks.export.write import PLACES, ExportFormat, Say, Scores
+from tasks.features.engines.openvino_engine import converted
+from tasks.images.decoding import image_loader
+from tasks.inference.predict import Classifier
+
+# Of its own accord OpenVINO computes in bfloat16 where the CPU has it; a file cannot say so.
+_FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+# What Keras raises for a file that is damaged, or holds what its safe mode does not load.
+_REFUSED = (ValueError, TypeError, KeyError, AttributeError, OSError, BadZipFile)
+
+
+def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write a SavedModel of two signatures: from the bytes of files, and from decoded images."""
+    recipe = classifier.recipe
+    load = image_loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
+
+    def answer(scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        names = tf.constant(classifier.classes)
+        return {"label": tf.gather(names, tf.argmax(scores, axis=1)), classifier.scores: scores}
+
+    def from_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = tf.TensorSpec((*recipe.image_size, 3), tf.float32)
+        images = tf.map_fn(load, contents, fn_output_signature=spec)
+        return answer(model(images, training=False))
+
+    def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(model(images, training=False))
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serving_default", from_bytes, [tf.TensorSpec([None], tf.string, "bytes")])
+    images = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
+    archive.add_endpoint("from_images", from_images, [images])
+    archive.write_out(path, verbose=False)
+
+
+def write_keras(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write a `.keras` file that Keras loads in its safe mode, without anything of this project."""
+    model.save(path)
+
+
+def write_openvino(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write an OpenVINO model, from decoded images."""
+    graph = tf.function(lambda images: model(images, training=False), autograph=False)
+    signature = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
+    model = converted(graph.get_concrete_function(signature))
+    ov.save_model(model, path, compress_to_fp16=False)
+
+
+def read_saved_model(path: Path) -> Say:
+    """Return what asks a SavedModel."""
+    try:
+        signature = tf.saved_model.load(path).signatures["serving_default"]
+    except _REFUSED as error:
+        raise _damaged(path, error) from error
+    # The label is a text; what else there is are the scores.
+    (scores,) = signature.structured_outputs.keys() - {"label"}
+    return lambda contents: np.asarray(
+        signature(bytes=tf.constant(list(contents)))[scores], np.float64
+    )
+
+
+def read_keras(path: Path) -> Say:
+    """Return what asks a `.keras` file, loaded in Keras's safe mode: no code of it is executed."""
+    try:
+        model = keras.saving.load_model(path, safe_mode=True, compile=False)
+    except _REFUSED as error:
+        raise _damaged(path, error) from error
+    forward = tf.function(
+        lambda image: model(image, training=False),
+        input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)],
+        autograph=False,
+    )
+    return lambda contents: _each(contents, forward)
+
+
+def read_openvino(path: Path) -> Say:
+    """Return what asks an OpenVINO model."""
+    try:
+        compiled = ov.Core().compile_model(path, "CPU", _FLOAT32)
+    except RuntimeError as error:
+        raise _damaged(path, error) from error
+    return lambda contents: _each(contents, lambda image: compiled(image)[0])
+
+
+_WRITERS: dict[ExportFormat, Callable[[Any, Classifier, Path], None]] = {
+    "saved-model": write_saved_model,
+    "keras": write_keras,
+    "openvino": write_openvino,
+}
+_READERS: dict[ExportFormat, Callable[[Path], Say]] = {
+    "saved-model": read_saved_model,
+    "keras": read_keras,
+    "openvino": read_openvino,
+}
+
+
+def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: Path) -> None:  # noqa: ANN401
+    """Write a joined Keras model in a format, at its place in a folder."""
+    check_backend()
+    _WRITERS[name](model, classifier, folder / PLACES[name])
+
+
+def read_model(name: ExportFormat, folder: Path) -> Say:
+    """Return what asks the model of a format in a folder; raises InputError for a damaged one."""
+    check_backend()
+    use_float32()
+    return _READERS[name](folder / PLACES[name])
+
+
+def _each(contents: Sequence[bytes], say: Callable[[Any], Any]) -> Scores:
+    """Return what is said of images of any size, one at a time."""
+    images = [
+        tf.image.decode_image(content, channels=3, expand_animations=False) for content in contents
+    ]
+    rows = [say(np.asarray(image, np.float32)[np.newaxis]) for image in images]
+    return np.concatenate([np.asarray(row, np.float64) for row in rows])
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:200]
+    return InputError(f"{path}: no exported model, or a damaged one: {reason}; export it again")

@@ -1,0 +1,81 @@
+"""One Keras model from pixels to scores: preprocessing, backbone and head joined."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from stores.features.recipe import AspectRatio
+from tasks.backbones.registry import Backbone, find_backbone
+from tasks.backbones.weights import build_backbone
+from tasks.errors import InputError
+from tasks.features.engines.keras_engine import pooled, tap_output
+from tasks.inference.predict import Classifier
+
+# float32's rounding, of pixels up to 255.
+_SAME = 1e-3
+
+
+def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
+    """Return a model of built-in layers: images (n, height, width, 3) of 0 to 255 → scores.
+
+    Images of any size are resized as the recipe says; scores are (n, classes). Raises InputError
+    where the preprocessing is none that layers can do.
+    """
+    recipe = classifier.recipe
+    backbone = find_backbone(recipe.backbone)
+    base = build_backbone(backbone, classifier.job.weights, recipe.image_size)
+    features = pooled(tap_output(base, recipe.tap), recipe.pooling, recipe.tap)
+    extractor = keras.Model(base.input, features, name=recipe.backbone)
+    images = keras.Input((None, None, 3), name="images")
+    pixels = _resizing(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)(images)
+    rows = extractor(preprocessed(pixels, backbone), training=False)
+    flat = keras.layers.Flatten()(rows)
+    return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
+
+
+def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras tensors
+    """Return pixels (n, height, width, 3) as a backbone expects them, by a built-in layer.
+
+    What each backbone does is linear in the channels: the layer's weights are found by asking its
+    own function.
+    """
+    kernel, bias = _linear_map(backbone)
+    if np.array_equal(kernel, np.eye(3)) and not bias.any():
+        return pixels
+    if np.array_equal(kernel, kernel[0, 0] * np.eye(3)) and np.ptp(bias) == 0:
+        return keras.layers.Rescaling(float(kernel[0, 0]), float(bias[0]))(pixels)
+    layer = keras.layers.Conv2D(backbone.channels, 1, trainable=False, name="preprocessing")
+    outputs = layer(pixels)
+    layer.set_weights([kernel[np.newaxis, np.newaxis], bias])
+    return outputs
+
+
+def _linear_map(backbone: Backbone) -> tuple[Any, Any]:
+    """Return (3, channels) kernel and (channels,) bias; raises InputError where it is not linear.
+
+    Both are float32.
+    """
+
+    def asked(colours: Any) -> Any:  # noqa: ANN401  (n, 3)
+        image = np.asarray(colours, np.float32)[:, np.newaxis, np.newaxis]
+        return np.asarray(backbone.preprocess(image.copy()), np.float64)[:, 0, 0]
+
+    bias = asked(np.zeros((1, 3)))[0]
+    kernel = (asked(255 * np.eye(3)) - bias) / 255
+    some = np.random.default_rng(0).uniform(0, 255, (100, 3))
+    if np.abs(some @ kernel + bias - asked(some)).max() > _SAME:
+        raise InputError(
+            f"backbone {backbone.name}: its preprocessing, {backbone.preprocessing}, is not linear "
+            "in the channels, and cannot be exported"
+        )
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def _resizing(size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio) -> Any:  # noqa: ANN401
+    return keras.layers.Resizing(
+        *size,
+        interpolation=interpolation,
+        crop_to_aspect_ratio=aspect_ratio == "crop",
+        pad_to_aspect_ratio=aspect_ratio == "pad",
+    )

@@ -1,0 +1,64 @@
+"""The model card: what an exported model is, how good, of what it was made, and how to load it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from stores.features.recipe import Recipe
+from stores.manifest import Manifest
+from stores.runs.record import Run
+from tasks.backbones.registry import find_backbone
+from tasks.evaluation.selection import not_counted, place_in_words
+from tasks.export.markdown import render
+from tasks.export.write import Deviation
+from tasks.finetune.specification import head_settings, in_words
+from tasks.inference.predict import Classifier
+from tasks.report.leaderboard import run_facts
+
+_LICENCES = {
+    "none": "none were trained; they were drawn by chance",
+    "imagenet": "those that Keras brings, under the licences that keras.io/api/applications names",
+    "package": "those of the package {package}, Apache-2.0",
+    "file": "from a file, whose licence its giver knows",
+}
+
+
+def model_card(
+    run: Run,
+    manifest: Manifest,
+    classifier: Classifier,
+    store: Path,
+    deviations: Mapping[str, Deviation],
+) -> bytes:
+    """Return the card as Markdown."""
+    about = run_facts(store, run.id)
+    tested = about["openings"][-1]["metrics"] if about["openings"] else {}
+    same = manifest.digest == run.dataset_digest
+    counts = manifest.counts().values()
+    splits = ("train", "validation", "test")
+    return render(
+        "card.md.jinja",
+        run=run,
+        recipe=classifier.recipe,
+        head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
+        scores=classifier.scores,
+        about=about,
+        metrics=run.metrics | tested,
+        place=place_in_words(about["selection"]),
+        not_counted=not_counted(about["selection"]),
+        sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
+        licence=_licence(run, classifier.recipe),
+        tuning_told=in_words(run.finetuning) if run.finetuning else "",
+        deviations={name: asdict(found) for name, found in deviations.items()},
+    ).encode()
+
+
+def _licence(run: Run, recipe: Recipe) -> str:
+    """Return under which licence the weights are that the backbone was made of, or began with."""
+    untrained = run.finetuning.get("strategy") == "scratch"
+    asked = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
+    package = find_backbone(recipe.backbone).package
+    if asked == "imagenet" and package:
+        return _LICENCES["package"].format(package=package)
+    return _LICENCES[asked if asked in {"none", "imagenet"} else "file"]

@@ -1,0 +1,218 @@
+"""Extract: the backbone runs once for each image whose features the store does not have."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+
+from stores.features.recipe import Recipe
+from stores.features.shard import Producer
+from stores.features.store import FeatureStore
+from stores.keys import ImageKey, Rows
+from stores.manifest import Manifest, Split
+from stores.storage.publish import check_writable
+from tasks.errors import ExtractionError
+from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.progress import advance
+from tasks.execution.retries import RETRIED
+from tasks.features.engines import Job, load_engine
+from tasks.features.engines.choice import choose_engine
+from tasks.features.feature_batches import (
+    ImageFile,
+    PixelBatch,
+    Rejection,
+    feature_batches,
+    pixel_batches,
+)
+
+BATCH_SIZE = 32
+SHARD_SIZE = 512
+# Shards take turns to compute. While one is written, the next has its turn, and the first batches
+# of it have been decoded meanwhile: a crash costs one shard's work and little of the next, and what
+# waits is bounded.
+_turn = threading.Lock()
+# Rows are held in memory until their shard is written: this many bytes of them at the most.
+SHARD_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Images that lack the features of the same recipes."""
+
+    job: Job
+    images: tuple[ImageFile, ...]
+
+
+class ShardWork:
+    """One shard's worth of images, in one folder, for one job: what a task does.
+
+    It is no dataclass: in each field of those, of each image, Prefect looks for futures and Dask
+    for a name of the task, which takes them longer than to send it.
+    """
+
+    def __init__(
+        self, job: Job, folder: str, images: Sequence[ImageFile], batch_size: int, *, about: str
+    ) -> None:
+        self.job = job
+        self.folder = folder
+        self.images = images
+        self.batch_size = batch_size
+        self.about = about  # which of which, for people
+
+    def __dask_tokenize__(self) -> str:
+        # Of tasks with the same name Dask does one. No two have the same run of Prefect's.
+        return self.about
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """What came of a shard's work."""
+
+    computed: int
+    checked: int  # rows that were computed only to be compared
+    rejected: tuple[Rejection, ...]
+    producer: Producer
+
+
+def find_missing(
+    manifest: Manifest, job: Job, *, store: Path, splits: Sequence[Split] = (), views: int = 0
+) -> list[Missing]:
+    """Return what has to be computed, grouped by the recipes that lack it; nothing is computed.
+
+    That is the images of the splits, or of all, and so many augmented views of each training
+    image. The store alone decides; TensorFlow is not imported.
+    """
+    asked = [(manifest.select(*splits), 0)]
+    asked += [(manifest.select("train"), view) for view in range(1, views + 1)]
+    stored = [FeatureStore(store, recipe) for recipe in job.recipes]
+    groups: dict[tuple[bool, ...], list[ImageFile]] = defaultdict(list)
+    for images, view in asked:
+        lacking = np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
+        for key, path, pattern in zip(images.keys, images.paths, lacking.tolist(), strict=True):
+            if any(pattern):
+                groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))
+    return [
+        Missing(replace(job, recipes=_chosen(job, pattern)), tuple(group))
+        for pattern, group in sorted(groups.items(), reverse=True)
+    ]
+
+
+def with_engine(missing: Missing) -> Missing:
+    """Return the same with the engine chosen where the job leaves that open."""
+    return replace(missing, job=choose_engine(missing.job, len(missing.images)))
+
+
+def plan_shards(
+    missing: Missing,
+    manifest: Manifest,
+    *,
+    batch_size: int = BATCH_SIZE,
+    shard_size: int = SHARD_SIZE,
+) -> list[ShardWork]:
+    """Cut missing images into shards of at most `shard_size` rows and SHARD_BYTES bytes.
+
+    Builds the engine, which says how large a row is; raises InputError where it cannot be built,
+    and StoreReadOnly, before anything is computed, where the shards could not be written.
+    """
+    for recipe in missing.job.recipes:
+        check_writable(FeatureStore(missing.job.store, recipe).folder)
+    shapes = load_engine(missing.job).feature_shapes
+    row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+    size = max(1, min(shard_size, SHARD_BYTES // row_bytes))
+    count = len(missing.images)
+    features = ", ".join(recipe.tap for recipe in missing.job.recipes)
+    return [
+        ShardWork(
+            missing.job,
+            manifest.folder,
+            missing.images[start : start + size],
+            batch_size,
+            about=f"{start + 1} to {min(start + size, count)} of {count} images of {manifest.name} "
+            f"by {missing.job.recipes[0].backbone} {features}",
+        )
+        for start in range(0, count, size)
+    ]
+
+
+def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
+    """Compute and store one shard of each of the job's recipes.
+
+    A file that cannot be used is left out and reported. Raises ExtractionError where the engine
+    gives something that is no feature, StoreError where the store refuses it; then nothing of
+    this shard was stored for that recipe.
+    """
+    engine = load_engine(work.job)
+    recipes = work.job.recipes
+    done: list[ImageFile] = []
+    rejected: list[Rejection] = []
+    rows = [
+        np.empty((len(work.images), *shape), recipe.dtype)
+        for shape, recipe in zip(engine.feature_shapes, recipes, strict=True)
+    ]
+    with (
+        pixel_batches(
+            work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
+        ) as decoded,
+        closing(_in_turn(decoded)) as batches,
+    ):
+        for batch, computed in feature_batches(batches, engine):
+            rejected += batch.rejected
+            filled = slice(len(done), len(done) + len(batch.images))
+            for recipe, kept, new in zip(recipes, rows, computed, strict=True):
+                kept[filled] = checked(new, recipe, batch.images)
+            done += batch.images
+            advance(len(batch.images) + len(batch.rejected))
+            stop_if_asked()
+    if done:
+        keys, views = [image.key for image in done], np.array([image.view for image in done])
+        for recipe, kept in zip(recipes, rows, strict=True):
+            FeatureStore(store, recipe).write(
+                keys, kept[: len(keys)], views=views, producer=engine.producer
+            )
+    return ShardDone(len(done), engine.take_checked(), tuple(rejected), engine.producer)
+
+
+def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:
+    """Yield batches while no other shard has its turn; it ends before the last were computed."""
+    with _turn:
+        yield from batches
+
+
+find_missing_task = task(
+    name="find missing", task_run_name="find what {manifest.name} lacks", **RETRIED
+)(find_missing)
+plan_shards_task = task(
+    name="plan shards", task_run_name="plan shards of {manifest.name}", **RETRIED
+)(plan_shards)
+extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}", **RETRIED)(
+    extract_shard
+)
+
+
+def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
+    return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
+
+
+def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
+    """Return an engine's rows as they are stored; raises ExtractionError that names bad images."""
+    with np.errstate(over="ignore"):
+        stored = rows.astype(recipe.dtype, copy=False)
+    for values, what, way_out in (
+        (rows, "NaN or infinity", "check the weights and the preprocessing"),
+        (stored, f"more than {recipe.dtype} can hold", "use --dtype float32"),
+    ):
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+        if not finite.all():
+            bad = [images[number].path for number in np.flatnonzero(~finite).tolist()]
+            raise ExtractionError(
+                f"recipe {recipe}: the engine gave {what} for {len(bad)} of {len(images)} images "
+                f"of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was stored; "
+                f"{way_out}"
+            )
+    return stored

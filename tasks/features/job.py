@@ -1,0 +1,103 @@
+"""From what a person asks for to the recipes, one a tap, without TensorFlow."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stores.features.recipe import (
+    RECIPE_VERSION,
+    AspectRatio,
+    Decode,
+    Pooling,
+    Precision,
+    Recipe,
+    StoredDtype,
+)
+from tasks.backbones.registry import find_backbone
+from tasks.backbones.weights import find_weights
+from tasks.errors import InputError, WeightsError
+from tasks.features.engines import EngineChoice, Job
+
+# The backbone's own output, whatever its last layer is called.
+DEFAULT_TAP = "output"
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """What features a person asks for; `image_size` None is the backbone's own."""
+
+    backbone: str
+    weights: str
+    image_size: int | None
+    taps: tuple[str, ...]
+    pooling: Pooling
+    dtype: StoredDtype
+    aspect_ratio: AspectRatio
+    seed: int
+    decode: Decode
+    precision: Precision
+
+
+def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> Job:
+    """Return the job that computes a request: a recipe for each tap, the weights, the engine.
+
+    Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that
+    are not there.
+    """
+    backbone = find_backbone(request.backbone)
+    side = request.image_size or backbone.native_size
+    weights = find_weights(
+        backbone, request.weights, image_size=(side, side), seed=request.seed, store=store
+    )
+    if len(set(request.taps)) != len(request.taps):
+        raise InputError(f"--tap {', '.join(request.taps)}: a tap is named twice")
+    recipes = tuple(
+        Recipe(
+            version=RECIPE_VERSION,
+            backbone=backbone.name,
+            backbone_arguments=backbone.arguments,
+            weights=weights.digest,
+            image_size=(side, side),
+            color_mode="rgb",
+            interpolation="bilinear",
+            aspect_ratio=request.aspect_ratio,
+            decode=request.decode,
+            preprocessing=backbone.preprocessing,
+            tap=tap,
+            pooling=request.pooling,
+            compute_precision=request.precision,
+            dtype=request.dtype,
+            augmentation="none",
+        )
+        for tap in request.taps
+    )
+    return Job(recipes=recipes, weights=weights, store=store, engine=engine)
+
+
+def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -> Job:
+    """Return the job that computes a stored recipe for other images.
+
+    `weights` say where they come from, as `--weights` does. Raises InputError where this version
+    has another backbone of that name, WeightsError where the weights are others.
+    """
+    backbone = find_backbone(recipe.backbone)
+    now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
+    if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
+        raise InputError(
+            f"recipe {recipe}: this version of gargalo makes other features of {backbone.name}; "
+            "extract and train again"
+        )
+    seed = re.match(r"none:seed=(\d+)", recipe.weights)
+    found = find_weights(
+        backbone,
+        weights,
+        image_size=recipe.image_size,
+        seed=int(seed[1]) if seed else 0,
+        store=store,
+    )
+    if found.digest != recipe.weights:
+        raise WeightsError(
+            f"--weights {weights}: expected {recipe.weights}, with which the features were made; "
+            f"found {found.digest}; give the file that they were made with"
+        )
+    return Job((recipe,), found, store, engine)

@@ -1,0 +1,42 @@
+"""Features as a `tf.data.Dataset`, for training loops that do not want all of them in memory."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.features.store import FeatureStore
+from stores.keys import Rows
+from stores.manifest import Images
+
+
+def feature_dataset(
+    features: FeatureStore, images: Images, *, batch_size: int, shuffle_seed: int | None = None
+) -> Any:  # noqa: ANN401  a tf.data.Dataset: TensorFlow is imported only here
+    """Return a dataset of (features (n, *shape), labels (n,) int64), a batch at a time.
+
+    In the order of `images`, or shuffled anew at each epoch, by seeds that count up from
+    `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some
+    are missing.
+    """
+    import tensorflow as tf
+
+    shape = features.read(images.keys[:1]).shape[1:]
+    epochs = count()
+
+    def batches() -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+        epoch = next(epochs)
+        seed = None if shuffle_seed is None else shuffle_seed + epoch
+        store = FeatureStore(features.root, features.recipe)  # tf.data iterates in its own thread
+        for positions, rows in store.batches(images.keys, batch_size=batch_size, shuffle_seed=seed):
+            yield rows, images.labels[positions]
+
+    return tf.data.Dataset.from_generator(
+        batches,
+        output_signature=(
+            tf.TensorSpec((None, *shape), features.recipe.dtype),
+            tf.TensorSpec((None,), tf.int64),
+        ),
+    ).prefetch(1)

@@ -1,0 +1,125 @@
+"""What a network learns from: batches of images, or of what the frozen part makes of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
+from stores.keys import ImageKey, Views, as_views
+from stores.manifest import Images
+from tasks.backbones.registry import find_backbone
+from tasks.features.feature_batches import ImageFile, pixel_batches
+from tasks.features.unusable_files import check_all_there
+from tasks.finetune.specification import FineTuning
+from tasks.images.augmentation import augmented, views_of
+
+Places = NDArray[np.int64]  # of images among the examples
+Batch = tuple[Places, NDArray[np.float32]]  # and what the network takes of them, (n, *shape)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which examples a network learns from, which measure it, and which may end its training."""
+
+    learned: Places
+    validation: Places
+    stopping: Places  # none without a patience
+
+
+class Examples(Protocol):
+    """The images of a data set as a network takes them."""
+
+    def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
+        """Yield images in this order, augmented as the epoch draws."""
+
+    def measured(self, places: Places) -> Iterator[Batch]:
+        """Yield images in this order, as they are."""
+
+
+@dataclass(frozen=True)
+class ImageExamples:
+    """Images that are read from their files, each time again."""
+
+    images: Images
+    folder: Path
+    recipe: Recipe
+    tuning: FineTuning
+    seed: int
+
+    def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
+        """Yield images in this order, augmented as the epoch draws."""
+        views = drawn_views(len(self.images.keys), self.tuning.views, seed=self.seed, epoch=epoch)
+        augmentation = self.tuning.augmentation
+        for number, (batch, pixels) in enumerate(self._pixels(places)):
+            if self.tuning.views:
+                keys = self.images.keys[batch]
+                drawn = views_of(pixels, augmentation, keys, views[batch])
+            else:
+                drawn = augmented(pixels, augmentation, draw=(self.seed, epoch, number))
+            yield batch, self._preprocessed(drawn)
+
+    def measured(self, places: Places) -> Iterator[Batch]:
+        """Yield images in this order, as they are."""
+        for batch, pixels in self._pixels(places):
+            yield batch, self._preprocessed(pixels)
+
+    def _pixels(self, places: Places) -> Iterator[Batch]:
+        files = [
+            ImageFile(ImageKey(self.images.keys[n].tobytes()), self.images.paths[n])
+            for n in places.tolist()
+        ]
+        size, done = self.tuning.batch_size, 0
+        with pixel_batches(files, self.folder, self.recipe, batch_size=size) as batches:
+            for batch in batches:
+                check_all_there(batch.rejected)
+                yield places[done : done + len(batch.images)], batch.pixels
+                done += len(batch.images)
+
+    def _preprocessed(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        import tensorflow as tf
+
+        # Of an array Keras's functions would change the values in place.
+        whole = find_backbone(self.recipe.backbone).preprocess(tf.convert_to_tensor(pixels))
+        return np.asarray(whole, np.float32)
+
+
+@dataclass(frozen=True)
+class CachedExamples:
+    """What the frozen part of the network makes of images, from the feature store."""
+
+    images: Images
+    features: FeatureStore
+    tuning: FineTuning
+    seed: int
+
+    def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
+        """Yield features in this order, of the views that the epoch draws."""
+        views = drawn_views(len(self.images.keys), self.tuning.views, seed=self.seed, epoch=epoch)
+        yield from self._rows(places, views[places])
+
+    def measured(self, places: Places) -> Iterator[Batch]:
+        """Yield features in this order, of the images themselves."""
+        yield from self._rows(places, as_views(0, len(places)))
+
+    def _rows(self, places: Places, views: Views) -> Iterator[Batch]:
+        keys, size = self.images.keys[places], self.tuning.batch_size
+        for positions, rows in self.features.batches(keys, batch_size=size, views=views):
+            yield places[positions], np.asarray(rows, np.float32)
+
+
+def drawn_views(images: int, views: int, *, seed: int, epoch: int) -> Views:
+    """Return the view of each image that an epoch draws, (images,), 1 to `views`; 0 of 0 views."""
+    if not views:
+        return as_views(0, images)
+    drawn = np.random.default_rng((seed, epoch, 1)).integers(1, views, images, endpoint=True)
+    return as_views(drawn.astype(np.uint16), images)
+
+
+def shuffled(places: Places, *, seed: int, epoch: int) -> Places:
+    """Return the order in which an epoch sees the images."""
+    return np.random.default_rng((seed, epoch, 0)).permutation(places)

@@ -1,0 +1,113 @@
+"""Heads as built-in Keras layers on flat features, so that a model can be given away whole."""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from tasks.heads.dense.trained import TrainedDense
+
+Tensor = Any  # a Keras tensor
+Array = NDArray[Any]
+Fitted = Any  # a classifier of scikit-learn
+
+
+def linear(features: Tensor, kernel: Array, bias: Array, activation: str = "linear") -> Tensor:
+    """Return a Dense layer with these weights, (inputs, outputs) and (outputs,), on features."""
+    layer = keras.layers.Dense(kernel.shape[1], activation=activation)
+    outputs = layer(features)
+    layer.set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
+    return outputs
+
+
+def dense_scores(features: Tensor, trained: "TrainedDense") -> Tensor:
+    """Return the probabilities of a dense head, (n, classes)."""
+    head, weights = trained.head, dict(trained.weights)
+    for n, _ in enumerate(head.hidden_units):
+        kernel, bias = _scaled(weights, n)
+        features = linear(features, kernel, bias)
+        if head.batch_norm:
+            features = _batch_norm(features, weights, n)
+        features = keras.layers.Activation(head.activation)(features)
+    kernel, bias = _scaled(weights, len(head.hidden_units))
+    if head.output == "softmax":
+        return linear(features, kernel, bias, "softmax")
+    # One logit z of two classes: the sigmoids of -z and z are the softmax of 0 and z.
+    return linear(features, _from_nought(kernel), _from_nought(bias), "softmax")
+
+
+def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int, votes: int = 0) -> Tensor:
+    """Return the scores of a scikit-learn pipeline's classifier, (n, classes)."""
+    scaler, classifier = pipeline.named_steps.get("standardscaler"), pipeline[-1]
+    mean = np.zeros(1) if scaler is None else scaler.mean_
+    scale = np.ones(1) if scaler is None else scaler.scale_
+    if hasattr(classifier, "coef_"):
+        kernel = classifier.coef_.T / np.reshape(scale, (-1, 1))
+        bias = classifier.intercept_ - np.broadcast_to(mean, len(kernel)) @ kernel
+        return _linear_scores(features, classifier, kernel, bias, classes)
+    if scaler is not None:
+        features = keras.layers.Normalization(mean=mean, variance=np.square(scale))(features)
+    return _neighbours_vote(features, classifier, classes, votes)
+
+
+def _linear_scores(
+    features: Tensor, classifier: Fitted, kernel: Array, bias: Array, classes: int
+) -> Tensor:
+    probable = hasattr(classifier, "predict_proba")
+    if kernel.shape[1] == 1:  # of two classes: that of the second
+        kernel, bias = (
+            (_from_nought(kernel), _from_nought(bias))
+            if probable
+            else (np.hstack([-kernel, kernel]), np.hstack([-bias, bias]))
+        )
+    whole_kernel = np.zeros((len(kernel), classes))
+    whole_bias = np.full(classes, -np.inf)  # a class of which there was no example
+    whole_kernel[:, classifier.classes_], whole_bias[classifier.classes_] = kernel, bias
+    return linear(features, whole_kernel, whole_bias, "softmax" if probable else "linear")
+
+
+def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: int) -> Tensor:
+    """Return the share of each class among the nearest of the stored examples."""
+    from tasks.heads.sklearn_heads import smoothed
+
+    examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no other name
+    if classifier.metric == "cosine":
+        features = keras.layers.UnitNormalization()(features)
+        norms = np.linalg.norm(examples, axis=1, keepdims=True)
+        kernel, bias = (examples / np.where(norms > 0, norms, 1)).T, np.zeros(len(examples))
+    else:  # of |x - t|² what the examples differ in, with its sign turned
+        kernel, bias = 2 * examples.T, -np.square(examples).sum(axis=1)
+    nearness = linear(features, kernel, bias)
+    _, nearest = keras.ops.top_k(nearness, classifier.n_neighbors)
+    votes = keras.layers.Embedding(len(examples), classes)
+    shares = keras.layers.GlobalAveragePooling1D()(votes(nearest))
+    own = np.eye(classes, dtype=np.float32)[classifier.classes_[classifier._y]]  # noqa: SLF001
+    votes.set_weights([smoothed(own, classifier.n_neighbors, added)])  # their mean is smoothed too
+    return shares
+
+
+def _batch_norm(features: Tensor, weights: dict[str, Array], n: int) -> Tensor:
+    layer = keras.layers.BatchNormalization()  # its epsilon is the trainer's
+    outputs = layer(features, training=False)
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    layer.set_weights([weights[f"{name}_{n}"].reshape(-1) for name in names])
+    return outputs
+
+
+def _scaled(weights: dict[str, Array], n: int) -> tuple[Array, Array]:
+    """Return a layer's kernel and bias; of the first one those that take features unscaled."""
+    kernel = weights[f"kernel_{n}"].astype(np.float64)
+    bias = weights.get(f"bias_{n}", np.zeros(kernel.shape[1])).reshape(-1).astype(np.float64)
+    if n == 0 and "mean" in weights:
+        kernel = kernel / weights["scale"].reshape(-1, 1)
+        bias = bias - weights["mean"].reshape(-1) @ kernel
+    return kernel, bias
+
+
+def _from_nought(values: Array) -> Array:
+    """Return the values of a second class with noughts for the first."""
+    return np.concatenate([np.zeros_like(values), values], axis=-1)

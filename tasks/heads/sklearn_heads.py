@@ -1,0 +1,170 @@
+"""Heads that scikit-learn trains: standardise, where that is asked for, then classify."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore
+from stores.storage.safe_files import is_file, read_text
+from tasks.execution.cancellation import stop_if_asked
+from tasks.heads import Candidate, Failed, Kind, Outcome
+from tasks.heads.examples import Examples, flat
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+MAX_ITERATIONS = 5000
+_VOTES = "votes.json"
+
+
+class TrainedPipeline:
+    """A fitted scikit-learn pipeline, and how many classes the data set has.
+
+    `votes`: of neighbours, those that are added to their own, shared evenly by all classes.
+    """
+
+    history: Sequence[dict[str, float]] = ()
+    epochs = 0
+
+    def __init__(self, pipeline: "Pipeline", classes: int, votes: int = 0) -> None:
+        self.pipeline, self._classes, self._votes = pipeline, classes, votes
+
+    @property
+    def inputs(self) -> int:
+        """Return how many numbers a feature has."""
+        return int(self.pipeline.n_features_in_)
+
+    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """Return probabilities, or margins where there are none, (n, classes).
+
+        A class of which there was no example has the smallest probability, or a margin of -inf.
+        """
+        probable = hasattr(self.pipeline, "predict_proba")
+        say = self.pipeline.predict_proba if probable else self.pipeline.decision_function
+        said = np.asarray(say(flat(features, self.inputs)), np.float64)
+        if said.ndim == 1:
+            said = np.stack([-said, said], axis=1)
+        known = self.pipeline.classes_
+        scores = np.full((len(said), self._classes), 0.0 if probable else -np.inf)
+        scores[:, known] = said
+        if self._votes:
+            return smoothed(scores, self.pipeline[-1].n_neighbors, self._votes)
+        return scores
+
+    def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
+        """Return the same scores by built-in Keras layers."""
+        from tasks.heads.keras_export import pipeline_scores
+
+        return pipeline_scores(features, self.pipeline, self._classes, self._votes)
+
+    def save(self, folder: Path) -> None:
+        """Write `head.skops`, which holds no pickle, and `votes.json` where some are added."""
+        import skops.io
+
+        skops.io.dump(self.pipeline, folder / "head.skops")
+        if self._votes:
+            (folder / _VOTES).write_text(json.dumps(self._votes))
+
+
+def smoothed(shares: NDArray[Any], neighbors: int, votes: int) -> NDArray[Any]:
+    """Return each class's share of the neighbours' votes, (n, classes), with some votes added.
+
+    These are shared evenly by all classes, as by the prior of W. Perks, Some observations on
+    inverse probability, Journal of the Institute of Actuaries 73 (1947), 285-334: no class is
+    impossible because none of a few neighbours is of it. The order of the classes stays.
+    """
+    return np.asarray((shares * neighbors + votes / shares.shape[1]) / (neighbors + votes))
+
+
+def pipeline_kind(
+    specification: type[Any],
+    classifier: Callable[[Any, int, int], Any],
+    *,
+    margins: bool = False,
+    votes: int = 0,
+    version: int = 1,
+) -> Kind:
+    """Return a kind of heads; `votes` as TrainedPipeline has them.
+
+    `classifier` makes the classifier of a specification, a seed and a number of training images.
+    """
+
+    def fit(candidate: Candidate[Any], examples: Examples) -> Outcome:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        stop_if_asked()
+        train = examples.folds[candidate.fold].train
+        labels = examples.labels[train]
+        if len(set(labels.tolist())) < 2:
+            return Failed("one class only among the examples that it learns from; add images")
+        scaling = [StandardScaler()] if candidate.head.standardize else []
+        last = classifier(candidate.head, candidate.seed, len(labels))
+        pipeline = make_pipeline(*scaling, last)
+        pipeline.fit(examples.features(train), labels)
+        return TrainedPipeline(pipeline, examples.classes, votes)
+
+    return Kind(
+        specification,
+        train=lambda candidates, examples: [fit(candidate, examples) for candidate in candidates],
+        load=lambda folder, classes: _load(folder, classes, _steps(specification, classifier)),
+        scores="margin" if margins else "probability",
+        version=version,
+    )
+
+
+def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or an svm head
+    """Return what scikit-learn's linear classifiers have in common."""
+    return {
+        "C": head.inverse_regularization,
+        "class_weight": None if head.class_weights == "none" else head.class_weights,
+        "max_iter": MAX_ITERATIONS,
+    }
+
+
+def _steps(specification: type[Any], classifier: Callable[[Any, int, int], Any]) -> list[type]:
+    """Return the types of a pipeline's steps, of which the first may be left out."""
+    from sklearn.preprocessing import StandardScaler
+
+    return [StandardScaler, type(classifier(specification(), 0, 1))]
+
+
+def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
+    """Read what `save` wrote; raises CorruptStore where it holds a type that no head has.
+
+    Raises another error, of whatever type, where it is another estimator, or one without a fit.
+    """
+    import skops.io
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import check_is_fitted
+
+    path = folder / "head.skops"
+    if foreign := skops.io.get_untrusted_types(file=path):
+        raise CorruptStore(f"{path}: refused, it holds {', '.join(foreign)}")
+    pipeline = skops.io.load(path)
+    if type(pipeline) is not Pipeline:
+        raise ValueError(f"a {type(pipeline).__name__}, expected a Pipeline")
+    found = [(name, type(step)) for name, step in pipeline.steps]
+    expected = [(step.__name__.lower(), step) for step in steps]
+    if found not in (expected, expected[1:]):
+        raise ValueError(f"steps {[kind.__name__ for _, kind in found]}, expected {expected}")
+    for _, step in pipeline.steps:
+        check_is_fitted(step)
+    known = np.asarray(pipeline.classes_)
+    if known.dtype.kind not in "iu" or not set(known.tolist()) <= set(range(classes)):
+        raise ValueError(f"classes {known.tolist()[:10]}, expected some of {classes}")
+    return TrainedPipeline(pipeline, classes, _votes(folder / _VOTES))
+
+
+def _votes(path: Path) -> int:
+    if not is_file(path):  # of other heads, and of neighbours before version 2
+        return 0
+    votes = json.loads(read_text(path))
+    if type(votes) is not int or votes < 0:
+        raise ValueError(f"{path.name}: expected a number of votes, found {votes!r}")
+    return votes

@@ -1,0 +1,134 @@
+"""Augmentation: images as they might have been, drawn by a seed; what is asked for, as text."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.keys import Keys, Views
+from tasks.errors import InputError, unknown
+from tasks.execution.keras_backend import check_backend
+
+if TYPE_CHECKING:
+    import keras
+
+_drawing = threading.Lock()  # all threads draw from one generator, whose state is set before
+
+Pixels = NDArray[np.float32]  # (n, height, width, 3), 0 to 255
+
+NO_AUGMENTATION = "none"
+_FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+# What is drawn where a name alone is given: flip and rotation as in TensorFlow's tutorial
+# "Transfer learning and fine-tuning", the others mild.
+_USUAL: dict[str, str | float] = {
+    "flip": "horizontal",
+    "rotation": 0.2,  # share of a full turn, either way
+    "zoom": 0.2,  # share of the height, nearer or farther
+    "translation": 0.1,  # share of the height, and of the width
+    "contrast": 0.2,
+    "brightness": 0.1,  # share of 255
+    "saturation": 0.2,
+}
+
+
+def augmentation_text(asked: Sequence[str]) -> str:
+    """Return what is asked for, each as NAME or NAME=VALUE, as a recipe says it.
+
+    Raises InputError for an unknown name, a value that it does not take, or a name said twice.
+    """
+    parsed = [_parsed(one) for one in asked]
+    names = [name for name, _ in parsed]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise InputError(f"{twice} is said twice; give each augmentation once")
+    return ", ".join(f"{name}={value}" for name, value in parsed) or NO_AUGMENTATION
+
+
+def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) -> Pixels:
+    """Return a batch of images with what a draw makes of them, (n, height, width, 3).
+
+    The same draw makes the same of the same batch. TensorFlow is imported.
+    """
+    if augmentation == NO_AUGMENTATION:
+        return pixels
+    for number, layer in enumerate(_layers(augmentation)):
+        with _drawing:
+            seed = _seed((augmentation, number, *draw))
+            transformation = layer.get_random_transformation(pixels, training=True, seed=seed)
+        pixels = layer.transform_images(pixels, transformation, training=True)
+    return np.asarray(pixels, np.float32)
+
+
+def views_of(pixels: Pixels, augmentation: str, keys: Keys, views: Views) -> Pixels:
+    """Return the view of each image with that number, (n, height, width, 3); 0 is the image itself.
+
+    What a view is depends on the image's key, its number and the augmentation alone, whatever
+    other images are with it.
+    """
+    rows = [
+        augmented(image[np.newaxis], augmentation, draw=(bytes(key).hex(), int(view)))[0]
+        if view
+        else image
+        for image, key, view in zip(pixels, keys, views, strict=True)
+    ]
+    return np.stack(rows) if rows else pixels
+
+
+def _parsed(asked: str) -> tuple[str, str | float]:
+    name, _, said = (part.strip() for part in asked.partition("="))
+    if name not in _USUAL:
+        raise unknown("augmentation", name, _USUAL, way_out="as --augment NAME or NAME=VALUE")
+    if not said:
+        return name, _USUAL[name]
+    if name == "flip":
+        if said not in _FLIPS:
+            raise InputError(f"{name}: expected {', '.join(_FLIPS)}. Received: {said!r}")
+        return name, said
+    try:
+        share = float(said)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise InputError(f"{name}: expected a share above 0, up to 1. Received: {said!r}")
+    return name, share
+
+
+@cache
+def _layers(augmentation: str) -> tuple[Any, ...]:
+    """Return Keras's layers for an augmentation."""
+    check_backend()
+    import keras
+
+    layers = keras.layers
+    colours = {"value_range": (0, 255)}
+    makers: dict[str, Callable[[Any], Any]] = {
+        "flip": layers.RandomFlip,
+        "rotation": layers.RandomRotation,
+        "zoom": layers.RandomZoom,
+        "translation": lambda share: layers.RandomTranslation(share, share),
+        "contrast": lambda share: layers.RandomContrast(share, **colours),
+        "brightness": lambda share: layers.RandomBrightness(share, **colours),
+        "saturation": lambda share: layers.RandomSaturation(share, **colours),
+    }
+    parts = (part.partition("=") for part in augmentation.split(", "))
+    return tuple(
+        makers[name](value if name == "flip" else float(value)) for name, _, value in parts
+    )
+
+
+def _seed(draw: tuple[object, ...]) -> "keras.random.SeedGenerator":
+    """Return a generator of seeds that begins where a draw says."""
+    generator = _generator()
+    digest = hashlib.sha256(repr(draw).encode()).digest()
+    generator.state.assign(np.frombuffer(digest[:8], np.uint32).astype(generator.state.dtype))
+    return generator
+
+
+@cache
+def _generator() -> "keras.random.SeedGenerator":
+    import keras
+
+    return keras.random.SeedGenerator(0)

@@ -1,0 +1,51 @@
+"""BMP headers: which of them TensorFlow reads rightly.
+
+Its decoder takes the size, the bits a pixel and where the pixels begin, and nothing else: palette,
+compression, the order of the channels and older headers pass unseen (decode_image_op.cc).
+"""
+
+from tasks.images.headers import BMP
+
+# BITMAPINFOHEADER, its extensions by masks, BITMAPV4HEADER and BITMAPV5HEADER: the same first 40
+# bytes. OS/2 1.x (12) has them elsewhere, OS/2 2.x (16 and 64) gives compressions other numbers.
+_HEADERS = {40, 52, 56, 108, 124}
+_PLAIN, _MASKED = 0, {3, 6}  # BI_RGB; BI_BITFIELDS and BI_ALPHABITFIELDS
+_COMPRESSIONS = {1: "RLE8", 2: "RLE4", 4: "JPEG", 5: "PNG"}
+_BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
+
+
+def misread(content: bytes) -> str:
+    """Return what it is about a BMP that TensorFlow reads wrongly, or an empty text."""
+    if not content.startswith(BMP):
+        return ""
+    header, bits, compression = (_number(content, *at) for at in ((14, 4), (28, 2), (30, 4)))
+    if header not in _HEADERS:
+        return f"a BMP with a header of {header} bytes"
+    if compression in _MASKED and bits == 32:
+        return "" if content[54:66] == _BGR else "a BMP whose masks order the channels otherwise"
+    if compression != _PLAIN:
+        name = _COMPRESSIONS.get(compression, f"number {compression}")
+        return f"a BMP with the compression {name}"
+    if bits == 8:
+        return "" if _is_grey(content) else "a BMP with a palette"
+    return "" if bits in {24, 32} else f"a BMP of {bits} bits a pixel"
+
+
+def has_alpha(content: bytes) -> bool:
+    """Tell whether it is a BMP whose header says where its alpha channel is."""
+    masked = content.startswith(BMP) and _number(content, 14, 4) >= 56
+    return masked and content[66:70] == b"\0\0\0\xff" and _number(content, 28, 2) == 32
+
+
+def _is_grey(content: bytes) -> bool:
+    """Tell whether the palette is 0, 1, 2, …: then its numbers are the grey values."""
+    start = 14 + _number(content, 14, 4)
+    count = min(_number(content, 46, 4) or 256, 256)
+    palette = content[start : start + 4 * count]
+    if len(palette) < 4 * count or start + 4 * count > _number(content, 10, 4):
+        return False
+    return all(palette[4 * n : 4 * n + 3] == bytes([n] * 3) for n in range(count))
+
+
+def _number(content: bytes, place: int, size: int) -> int:
+    return int.from_bytes(content[place : place + size], "little")

@@ -1,0 +1,138 @@
+"""From the bytes of an image file to pixels: those of Keras's image_dataset_from_directory.
+
+Keras 3 reads with `tf.image.decode_image(channels=3, expand_animations=False)` and resizes with
+`tf.image.resize` (no antialiasing), `smart_resize` or `tf.image.resize_with_pad`; see
+keras/src/utils/image_dataset_utils.py. Here the same functions are called on bytes in memory, so
+that the bytes that are decoded are those whose key was checked.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stores.features.recipe import AspectRatio, Decode, Recipe
+from tasks.errors import ExtractionError, InputError, UndecodableImage
+from tasks.execution.keras_backend import check_backend
+from tasks.images.headers import JPEG
+
+
+def check_decodable(content: bytes) -> None:
+    """Raise UndecodableImage with the decoder's reason where an image's bytes are damaged.
+
+    A JPEG is decoded at an eighth of its size: all of its coded data is read, and fails alike,
+    but most of the arithmetic is left out.
+    """
+    if content.startswith(JPEG):
+        with _reasons():
+            tf.io.decode_jpeg(content, channels=3, ratio=8)
+    else:
+        decoded(content, channels=3)
+
+
+def decoded(content: bytes, *, channels: int) -> NDArray[np.uint8]:
+    """Return an image as it is decoded, (height, width, channels); raises UndecodableImage."""
+    with _reasons():
+        return np.asarray(_decode(content, channels))
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise ExtractionError("there is not enough memory to decode an image") from error
+    except tf.errors.OpError as error:
+        raise UndecodableImage(_reason(error)) from error
+
+
+def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32]:
+    """Return the pixels of image files as a recipe wants them: (n, height, width, 3), 0 to 255.
+
+    They are decoded in parallel. Raises UndecodableImage where one is damaged, InputError where
+    one is whole and does not fit the recipe: what is wrong then is asked for, and other recipes
+    may have the image. Of several files it does not say which.
+    """
+    check_backend()
+    load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
+    try:
+        return np.asarray(load(list(contents)), np.float32)
+    except tf.errors.OpError as error:
+        for content in contents:
+            check_decodable(content)
+        height, width = recipe.image_size
+        raise InputError(
+            f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): too thin, a side "
+            "would have no pixel left, or there is not enough memory; use another --image-size, "
+            "without --pad-to-aspect-ratio, or remove the file"
+        ) from error
+
+
+def image_loader(
+    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what makes pixels (height, width, 3) of a file's bytes, in TensorFlow's own words."""
+
+    def load(content: tf.Tensor) -> tf.Tensor:
+        image = _decode(content) if decode == "exact" else _decode_reduced(content, image_size)
+        if aspect_ratio == "crop":
+            return keras.preprocessing.image.smart_resize(
+                image, image_size, interpolation=interpolation
+            )
+        if aspect_ratio == "pad":
+            return tf.image.resize_with_pad(image, *image_size, method=interpolation)
+        return tf.image.resize(image, image_size, method=interpolation)
+
+    return load
+
+
+@cache
+def _loader(
+    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
+) -> Callable[[list[bytes]], tf.Tensor]:
+    # In a dataset's map, as in Keras. Elsewhere the crop or the padding now and then comes out a
+    # row off: eagerly smart_resize computes in Python's floats and not in float32, and of a
+    # tf.function's divisions by a constant TensorFlow makes multiplications by its reciprocal.
+    load = image_loader(image_size, interpolation, aspect_ratio, decode)
+
+    def load_all(contents: tf.Tensor) -> tf.Tensor:
+        # One dataset a batch: one an image costs as much again as the decoding.
+        images = tf.data.Dataset.from_tensor_slices(contents)
+        images = images.map(load, num_parallel_calls=os.cpu_count() or 1)
+        return images.batch(tf.size(contents, tf.int64)).get_single_element()
+
+    signature = [tf.TensorSpec([None], tf.string)]
+    return tf.function(load_all, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+
+def _decode(content: bytes, channels: int = 3) -> tf.Tensor:
+    return tf.image.decode_image(content, channels=channels, expand_animations=False)
+
+
+def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
+    """Decode a JPEG at the smallest of 1/1, 1/2, 1/4, 1/8 that is no smaller than what is wanted.
+
+    libjpeg leaves out the high frequencies of each block, which is quicker, and gives other pixels
+    than decoding all of it. Other formats have no such way.
+    """
+
+    def jpeg(ratio: int) -> Callable[[], tf.Tensor]:
+        return lambda: tf.io.decode_jpeg(content, channels=3, ratio=ratio)
+
+    def reduced() -> tf.Tensor:
+        shape = tf.image.extract_jpeg_shape(content)[:2]
+        fitting = tf.reduce_min(shape // tf.constant(image_size, tf.int32))
+        halvings = tf.reduce_sum(tf.cast(fitting >= tf.constant([2, 4, 8]), tf.int32))
+        return tf.switch_case(halvings, [jpeg(ratio) for ratio in (1, 2, 4, 8)])
+
+    return tf.cond(tf.io.is_jpeg(content), reduced, lambda: _decode(content))
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    first = str(error.message).split("\n", 1)[0]
+    return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

@@ -1,0 +1,42 @@
+"""The EXIF orientation of an image: how a viewer turns it, and TensorFlow does not."""
+
+from tasks.images.headers import JPEG, PNG, jpeg_segments, webp_chunks
+from tasks.images.png import chunks
+
+_APP1 = 0xE1
+_START = b"Exif\0\0"
+_ORIENTATION, _SHORT = 0x0112, 3  # tag and type (TIFF 6.0, sections 2 and 8)
+_MOST_TAGS = 1000
+
+
+def orientation(content: bytes) -> int:
+    """Return the orientation from 1 (upright) to 8 that an image's EXIF data gives; 1 if none."""
+    if content.startswith(JPEG):
+        if _START not in content:
+            return 1
+        segments = (data for marker, data in jpeg_segments(content) if marker == _APP1)
+        exif = next((data for data in segments if data.startswith(_START)), b"")
+    elif content.startswith(PNG):
+        exif = next((bytes(data) for kind, data in chunks(content) if kind == b"eXIf"), b"")
+    else:
+        exif = next((data for kind, data in webp_chunks(content) if kind == b"EXIF"), b"")
+    return _orientation(exif.removeprefix(_START))
+
+
+def _orientation(tiff: bytes) -> int:
+    """Return the orientation in the first directory of TIFF data, or 1."""
+    order = {b"II*\0": "little", b"MM\0*": "big"}.get(tiff[:4])
+    if order is None:
+        return 1
+
+    def number(place: int, size: int) -> int:
+        part = tiff[place : place + size]
+        return int.from_bytes(part, "little" if order == "little" else "big")
+
+    directory = number(4, 4)
+    for entry in range(min(number(directory, 2), _MOST_TAGS)):
+        place = directory + 2 + 12 * entry
+        if number(place, 2) == _ORIENTATION and number(place + 2, 2) == _SHORT:
+            value = number(place + 8, 2)
+            return value if 1 <= value <= 8 else 1
+    return 1

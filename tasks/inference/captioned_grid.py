@@ -1,0 +1,50 @@
+"""A picture of some images with what was said of each, as in the TensorFlow tutorials."""
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import shorten
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from stores.visible import visible
+from tasks.images.figures import default_settings
+from tasks.images.image_check import examined
+from tasks.images.thumbnails import UNREADABLE, as_rgb
+
+MOST_SHOWN = 25
+GRID_ENDINGS = (".png",)
+_SIDE = 320  # of an image, in pixels
+_INCHES = 2.2
+
+
+@default_settings()
+def grid(images: Sequence[tuple[Path, str]]) -> bytes:
+    """Return a PNG of the first images, each under its caption; one that is bad is left grey."""
+    shown = images[:MOST_SHOWN]
+    columns = max(1, math.ceil(math.sqrt(len(shown))))
+    rows = max(1, math.ceil(len(shown) / columns))
+    figure = Figure(figsize=(_INCHES * columns, (_INCHES + 0.3) * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in places:
+        axes.set_axis_off()
+    for axes, (path, caption) in zip(places, shown, strict=False):
+        axes.imshow(_small(path))
+        axes.set_title(shorten(visible(caption), 28, placeholder="…"), fontsize=9)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=120)
+    return sink.getvalue()
+
+
+def _small(path: Path) -> Image.Image:
+    try:
+        content = io.BytesIO(examined(path))
+        with warnings.catch_warnings(), Image.open(content) as image:
+            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
+            image.thumbnail((_SIDE, _SIDE))
+            return as_rgb(image)
+    except (*UNREADABLE, Image.DecompressionBombError):  # an InputError is a ValueError
+        return Image.new("RGB", (_SIDE, _SIDE), "grey")

@@ -1,0 +1,95 @@
+"""Images of a run's own data set among those that are predicted: marked, and on the record.
+
+To predict test images whose labels are at hand is a look at the test split, as `--open-test` is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from stores.errors import NotInStore
+from stores.keys import as_keys
+from stores.manifest import Entry, Images, Manifest
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.inference.predict import Prediction
+from tasks.training.prediction_table import predictions as predictions_table
+
+
+@dataclass(frozen=True)
+class DatasetImages:
+    """The accepted images of a run's data set, by their keys; `manifest` None: it is not stored."""
+
+    manifest: Manifest | None
+    entries: dict[bytes, Entry]
+
+
+def dataset_images(run: Run, *, store: Path) -> DatasetImages:
+    """Return the images of a run's data set, as they are split now."""
+    try:
+        manifest = Manifest.read(store, run.dataset)
+    except NotInStore:
+        return DatasetImages(None, {})
+    accepted = manifest.of_status("accepted")
+    return DatasetImages(manifest, {entry.key: entry for entry in accepted if entry.key})
+
+
+def with_splits(predictions: Sequence[Prediction], images: DatasetImages) -> list[Prediction]:
+    """Return predictions with the split of each image that is in the run's data set."""
+    return [
+        replace(prediction, split=entry.split)
+        if (entry := _entry(prediction, images)) and entry.split
+        else prediction
+        for prediction in predictions
+    ]
+
+
+def record_test_images(
+    predictions: Sequence[Prediction], images: DatasetImages, run: Run, *, store: Path
+) -> int:
+    """Record, durably, the predictions of test images whose labels are at hand; return how many.
+
+    A label is at hand where the file lies in the data set's folder, or in a folder of its class's
+    name. What is recorded of this run already is not recorded again, and the number is 0 then.
+    Raises StoreReadOnly or StoreFull where the record cannot be written.
+    """
+    runs = RunStore(store)
+    seen = {
+        prediction.key: (entry, prediction)
+        for prediction in predictions
+        if prediction.split == "test"
+        and prediction.key
+        and (entry := _entry(prediction, images))
+        and entry.label in run.classes
+        and _label_at_hand(prediction, entry, images.manifest)
+    }
+    if not seen.keys() - runs.tested_keys(run.id):
+        return 0
+    shown = Images(
+        as_keys(seen),
+        np.array([run.classes.index(str(entry.label)) for entry, _ in seen.values()], np.int64),
+        [entry.path for entry, _ in seen.values()],
+    )
+    scores = np.array([prediction.scores for _, prediction in seen.values()], np.float64)
+    runs.open_test(
+        run.id,
+        asked_by="flows.predict",
+        metrics={},
+        predictions=predictions_table(shown, ["test"] * len(seen), scores, run.classes),
+        partial=True,
+    )
+    runs.bring_up_to_date()
+    return len(seen)
+
+
+def _entry(prediction: Prediction, images: DatasetImages) -> Entry | None:
+    return images.entries.get(prediction.key) if prediction.key else None
+
+
+def _label_at_hand(prediction: Prediction, entry: Entry, manifest: Manifest | None) -> bool:
+    path = Path(prediction.path)
+    if entry.label in PurePath(path.absolute()).parts[:-1]:
+        return True
+    return manifest is not None and path.resolve().is_relative_to(Path(manifest.folder).resolve())

@@ -1,0 +1,74 @@
+"""A table as a file for other programs: CSV, Parquet, JSON or JSON lines."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from stores.errors import StoreFull
+from stores.storage.publish import publish_file
+from stores.visible import visible
+from tasks.errors import InputError
+
+ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
+    """Raise InputError where a table, or what has such endings, cannot be written to that file."""
+    if path.suffix not in endings:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(endings)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table as its file's ending says, whole or not at all.
+
+    Raises InputError for another ending, or where the file cannot be written; StoreFull.
+    """
+    check_ending(path)
+    sink = pa.BufferOutputStream()
+    if path.suffix == ".csv":
+        pa.csv.write_csv(_in_cells(table), sink)
+    elif path.suffix == ".parquet":
+        pq.write_table(table, sink)
+    elif path.suffix == ".json":
+        sink.write(json.dumps(table.to_pylist(), indent=2, ensure_ascii=False).encode())
+    else:
+        for row in table.to_pylist():
+            sink.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def cell(text: str) -> str:
+    """Return text as a cell of a CSV file, which neither a spreadsheet nor a terminal acts on.
+
+    What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV Injection).
+    """
+    shown = visible(text)
+    return f"'{shown}" if text.startswith(_FORMULA) else shown
+
+
+def _in_cells(table: pa.Table) -> pa.Table:
+    """Return a table with its names and texts as cells; numbers stay numbers."""
+    columns = [
+        pa.array([text if text is None else cell(text) for text in column.to_pylist()], pa.string())
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=[cell(name) for name in table.column_names])
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file, whole or not at all; raises InputError where it cannot be, StoreFull."""
+    try:
+        publish_file(content, path, tmp=path.parent)
+    except StoreFull:
+        raise
+    except OSError as error:
+        reason = error.strerror or "no permission"
+        raise InputError(f"{path} cannot be written: {reason}; name another file") from None

@@ -1,0 +1,174 @@
+"""Looking after a store: what is in it, whether it is whole, and what may go."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.runtime import task_run
+
+from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.features.garbage import Garbage, aged, collect, drafts
+from stores.features.layers import read_layers
+from stores.manifest import Manifest, datasets
+from stores.merge.features import merge
+from stores.runs.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
+from stores.runs.store import RunStore
+from stores.storage.json_files import ABSURD, read_object
+from stores.storage.remote.folders import GRACE_SECONDS
+from stores.storage.remote.mirror import half_published, is_store, pull, shown
+from stores.storage.safe_files import note_root, status
+from stores.storage.safe_folders import folders, walk
+from tasks.errors import InputError
+from tasks.execution.retries import RETRIED
+from tasks.maintenance.recipe_folders import all_features, restore_recipes, unfinished_folders
+from tasks.maintenance.verification import verify_all
+
+log = logging.getLogger("gargalo.store")
+
+
+def stats(store: Path) -> list[dict[str, Any]]:
+    """Return the counts and sizes of each recipe's features."""
+    check_exists(store)
+    return [features.stats() for features in all_features(store)]
+
+
+def checkpoint_stats(store: Path) -> list[dict[str, Any]]:
+    """Return the counts and sizes of each fine-tuning's checkpoints."""
+    check_exists(store)
+    return [kept.stats() for kept in all_checkpoints(store)]
+
+
+def verify(store: Path) -> dict[str, list[str]]:
+    """Read every byte of what is stored; return what is wrong with each part, by its name.
+
+    Damaged features are set aside; anything else is left as it is, and the way out is said.
+    """
+    check_exists(store)
+    return verify_all(store)
+
+
+def reindex(store: Path) -> dict[str, int]:
+    """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
+    check_exists(store)
+    restore_recipes(store)
+    made: dict[str, int] = {}
+    for features in all_features(store):
+        try:
+            made[str(features.recipe)] = features.reindex()
+        except (NewerFormat, CorruptStore) as error:
+            log.warning("features %s: %s; left out", features.recipe, error)
+    return made
+
+
+def collect_garbage(
+    store: Path, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
+) -> list[dict[str, Any]]:
+    """Return what nobody will read again, with its size in bytes and the reason; or delete it."""
+    check_exists(store)
+    recipes = list(all_features(store))
+    found = list(
+        chain.from_iterable(
+            features.collect_garbage(grace_seconds=grace_seconds, delete=delete)
+            for features in recipes
+        )
+    )
+    seen = {features.folder / "tmp" for features in recipes}
+    below = [path for path, _ in walk(store) if path.name == "tmp" and path not in seen]
+    found += collect(
+        chain.from_iterable(drafts(path, grace_seconds) for path in below), delete=delete
+    )
+    found += collect(_half_published(store, grace_seconds), delete=delete)
+    found += collect(unfinished_folders(store, grace_seconds), delete=delete)
+    found += collect(_outdated_models(store, grace_seconds), delete=delete)
+    found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
+    return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
+
+
+def list_store(store: Path) -> dict[str, Any]:
+    """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
+    check_exists(store)
+    sets = []
+    for name in datasets(store):
+        try:
+            about = Manifest.read(store, name).summary()
+        except StoreError as error:
+            log.warning("%s; left out", error)
+            continue
+        kept = ("dataset", "folder", "classes", "images", "train", "validation", "test")
+        sets.append({key: about[key] for key in kept})
+    return {
+        "datasets": sets,
+        "recipes": [str(features.recipe) for features in all_features(store)],
+        "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
+        "finetunings": list(_unfinished(store)),
+        "layers": [shown(layer) for layer in read_layers(store)],
+    }
+
+
+def merge_stores(store: Path, other: Path) -> dict[str, Any]:
+    """Take over all that another store has and this one lacks; return counts, and what was not.
+
+    The other is only read. Raises InputError where it is this one, NotInStore where it is none.
+    """
+    check_exists(other, flag="--from")
+    if store.exists() and store.samefile(other):
+        raise InputError(f"--from {shown(other)}: that is the store itself; give another")
+    return asdict(merge(store, other))
+
+
+def _merging() -> str:
+    return f"merge {shown(task_run.parameters['other'])}"
+
+
+stats_task = task(name="stats", task_run_name="stats", **RETRIED)(stats)
+checkpoint_stats_task = task(name="checkpoint stats", task_run_name="checkpoint stats", **RETRIED)(
+    checkpoint_stats
+)
+verify_task = task(name="verify", task_run_name="verify", **RETRIED)(verify)
+reindex_task = task(name="reindex", task_run_name="reindex", **RETRIED)(reindex)
+collect_task = task(name="collect garbage", task_run_name="collect garbage", **RETRIED)(
+    collect_garbage
+)
+list_task = task(name="list", task_run_name="list", **RETRIED)(list_store)
+merge_task = task(name="merge", task_run_name=_merging, **RETRIED)(merge_stores)
+
+
+def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
+    for kept in unfinished(store):
+        try:
+            latest = kept.latest()
+        except StoreError as error:
+            log.warning("%s; left out", error)
+            continue
+        yield kept.stats() | {"epochs": latest.epochs if latest else 0}
+
+
+def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:
+    for folder in half_published(store):
+        yield from aged(folder, "left by a writer that died", grace_seconds)
+
+
+def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
+    models = (model for kind in folders(store / "engines") for model in folders(kind))
+    for path in (model / "agreement.json" for model in models):
+        if not status(path):
+            continue
+        try:
+            made_by = read_object(path)["identity"]["versions"]
+            outdated = made_by != {name: version(name) for name in made_by}
+        except (*ABSURD, PackageNotFoundError):
+            outdated = True
+        if outdated:
+            yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
+
+
+def check_exists(store: Path, *, flag: str = "--store") -> None:
+    """Raise NotInStore where there is no store; the flag is the one that gave it."""
+    pull(note_root(store))
+    if not is_store(store):
+        raise NotInStore(f"{shown(store)}: there is no store; give its folder with {flag}")

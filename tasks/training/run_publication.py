@@ -1,0 +1,88 @@
+"""What comes of a training, and how it becomes a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.manifest import Images
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.evaluation.metrics import metrics_of
+from tasks.heads import Failed
+from tasks.heads.examples import Fold
+from tasks.training.planned_runs import PlannedRun
+from tasks.training.prediction_table import predictions
+
+
+class Model(Protocol):
+    """What was trained."""
+
+    @property
+    def history(self) -> Sequence[dict[str, float]]:
+        """Return a row an epoch; nothing where there are none."""
+
+    def save(self, folder: Path) -> None:
+        """Write it into an empty folder."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is kept, and what was said of each image."""
+
+    model: Model
+    said: NDArray[np.float64]  # (n, classes); of held-out images, by what has not seen them
+    train_accuracy: float
+
+
+def publish(
+    runs: RunStore,
+    plan: PlannedRun,
+    images: Images,
+    folds: Sequence[Fold],
+    outcome: Trained | Failed,
+) -> None:
+    """Store a run with its metrics: of the folds, or of the validation split."""
+    classes = plan.manifest.classes
+    if isinstance(outcome, Failed):
+        none = Images(images.keys[:0], images.labels[:0], [])
+        nothing = predictions(none, [], np.empty((0, len(classes))), classes)
+        run = _run(plan, {}, failure=outcome.reason)
+        runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
+        return
+    held_out = np.logical_or.reduce([fold.validation for fold in folds])
+    measured = metrics_of(outcome.said[held_out], images.labels[held_out], kind=plan.head.kind)
+    metrics = {f"validation_{name}": value for name, value in measured.items()}
+    split_of = {bytes(key): "validation" for key in plan.manifest.select("validation").keys}
+    splits = [split_of.get(bytes(key), "train") for key in images.keys]
+    runs.publish(
+        _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
+        history=outcome.model.history,
+        predictions=predictions(images, splits, outcome.said, classes),
+        save_model=outcome.model.save,
+    )
+
+
+def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> Run:
+    packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
+    return Run(
+        dataset=planned.manifest.name,
+        dataset_digest=planned.manifest.digest,
+        fingerprint=planned.recipe.fingerprint,
+        classes=planned.manifest.classes,
+        head=planned.specification,
+        seed=planned.seed,
+        metrics=metrics,
+        parameters=planned.parameters,
+        versions={name: version(name) for name in packages},
+        created=datetime.now(UTC).isoformat(),
+        folds=planned.folds,
+        fold_seed=planned.fold_seed,
+        failure=failure,
+        finetuning=planned.finetuning,
+    )

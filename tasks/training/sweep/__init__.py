@@ -1,0 +1,1 @@
+"""Sweeps: the heads that are tried, and in which order."""

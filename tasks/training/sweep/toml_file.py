@@ -1,0 +1,134 @@
+"""How a TOML file says a sweep."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.datasets.folds import FoldCount
+from tasks.errors import InputError, unknown, what_is_wrong
+from tasks.heads import KINDS
+from tasks.heads.presets import make_head, settings_of, takes_whole_numbers
+from tasks.training.sweep.space import MOST_TRIALS, Axes, Axis, Range, Sweep, WholeRange, make_trial
+
+# A setting of which one value is a list itself.
+_LISTS = {"hidden_units"}
+_MOST_BYTES = 2**20
+
+
+class _Search(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    guided: bool = False
+
+
+class _File(BaseModel):
+    """What a sweep file holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    folds: FoldCount = 0
+    fold_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    search: _Search = _Search()
+    features: dict[str, Any] = {}
+    head: list[dict[str, Any]]
+
+
+def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep:  # noqa: ANN401
+    """Return the sweep of a TOML file; `features` are the names that its features may have.
+
+    `search` takes the place of what the file says of the folds and of the search.
+
+    Raises InputError, which names the file, the key that is wrong, and the nearest right one.
+    """
+    try:
+        return _sweep(tomllib.loads(_text(path)), features, search)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a TOML file, found a folder") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is no TOML: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, in which newlines are as TOML has them; no more than a sweep has."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"expected at most {_MOST_BYTES:,} bytes of TOML")
+    return content.decode().replace("\r\n", "\n")
+
+
+def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, Any]) -> Sweep:
+    if not isinstance(content.get("head"), list) or not content["head"]:
+        raise InputError("expected a [[head]] (in double brackets, for there may be several)")
+    try:
+        told = _File(**content)
+    except ValidationError as error:
+        raise InputError(_mistakes(error, _File, _Search)) from None
+    heads = [_head(dict(about)) for about in told.head]
+    for name in told.features.keys() - set(features):
+        raise unknown("setting of [features]", name, features)
+    axes = {name: _axis(f"[features]: {name}", values) for name, values in told.features.items()}
+    folds = {"folds": told.folds, "fold_seed": told.fold_seed}
+    return Sweep(axes, heads, **{**folds, **dict(told.search)} | search)
+
+
+def _head(about: dict[str, Any]) -> tuple[str, Axes]:
+    """Return the kind and the axes of a [[head]], of whose values each was found to be possible."""
+    kind = about.pop("kind", None)
+    if kind is None:
+        raise InputError(f"a [[head]] has no kind; there are {', '.join(KINDS)}")
+    if kind not in KINDS:
+        raise unknown("kind of [[head]]", str(kind), KINDS)
+    known = [*settings_of(kind), "seed"]
+    axes: Axes = {}
+    for name, values in about.items():
+        if name not in known:
+            raise unknown(f"setting of head {kind}", name, known)
+        axes[name] = axis = _axis(
+            f"head {kind}: {name}",
+            values,
+            whole=name == "seed" or takes_whole_numbers(kind, name),
+            lists=name in _LISTS,
+        )
+        for value in [axis.low, axis.high] if isinstance(axis, Range) else axis:
+            trial = make_trial({}, kind, {name: value})
+            make_head(kind, trial.settings, classes=2)
+    return kind, axes
+
+
+def _axis(where: str, values: object, *, whole: bool = False, lists: bool = False) -> Axis:
+    """Return the values of a setting; where `lists`, one value is a list itself."""
+    if isinstance(values, dict):
+        kind = WholeRange if whole else Range
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            raise InputError(f"{where}: {_mistakes(error, kind)}") from None
+    if not isinstance(values, list) or (lists and not any(isinstance(v, list) for v in values)):
+        return [values]
+    if not values:
+        raise InputError(f"{where} has no value")
+    return list(values)
+
+
+def _mistakes(error: ValidationError, *levels: type[BaseModel]) -> str:
+    """Say what is wrong; `levels` are the models whose keys may be misspelt, from outside in."""
+    return "; ".join(_mistake(dict(mistake), levels) for mistake in error.errors())
+
+
+def _mistake(mistake: dict[str, Any], levels: Sequence[type[BaseModel]]) -> str:
+    name = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        known = list(levels[len(mistake["loc"]) - 1].model_fields)
+        return str(unknown("key", name.rpartition(".")[-1], known))
+    told = f"{name}: " if name else ""
+    return f"{told}{what_is_wrong(mistake)}"

@@ -1,0 +1,117 @@
+"""Train: heads on cached features, never on images."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from prefect import task
+
+from stores.features.store import FeatureStore
+from stores.runs.store import RunStore
+from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.evaluation.metrics import accuracy
+from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.progress import advance
+from tasks.execution.retries import RETRIED, shown_as_cached
+from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
+from tasks.heads.examples import Examples, stream_of
+from tasks.training.planned_runs import PlannedRun, check_trainable
+from tasks.training.prediction_table import scores_of
+from tasks.training.run_publication import Trained, publish
+
+
+def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
+    """Train heads of one kind on the same features, unless their runs are stored; return the ids.
+
+    A head that cannot be trained is stored as a run with the reason. Raises InputError for a data
+    set that cannot train a classifier, MissingFeatures where features have yet to be extracted.
+    """
+    stop_if_asked()
+    runs = RunStore(store)
+    wanted = [plan for plan in planned if plan.id not in runs]
+    if wanted:
+        first = wanted[0]
+        check_trainable(first.manifest, first.folds)
+        images = first.manifest.select(*LEARNED_FROM)
+        stream = stream_of(FeatureStore(store, first.recipe), images.keys)
+        folds = folds_of(first.manifest, first.folds, seed=first.fold_seed)
+        examples = Examples(stream, images.labels, len(first.manifest.classes), folds)
+        for plan, outcome in zip(wanted, _outcomes(wanted, examples), strict=True):
+            publish(runs, plan, images, folds, outcome)
+            advance(1)
+        runs.bring_up_to_date()
+    return [plan.id for plan in planned]
+
+
+def all_stored(planned: Sequence[PlannedRun], *, store: Path) -> bool:
+    """Tell whether there is nothing to train."""
+    runs = RunStore(store)
+    return all(plan.id in runs for plan in planned)
+
+
+train_task = task(
+    name="train",
+    task_run_name="train {planned[0].head.kind} {planned[0].id:.16} on {planned[0].manifest.name}",
+    **RETRIED,
+)(shown_as_cached(train, if_stored=all_stored))
+
+
+def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[Trained | Failed]:
+    kind = find_kind(planned[0].head.kind)
+    if planned[0].folds:
+        return _cross_validated(kind, planned, examples)
+    candidates = [Candidate(plan.head, plan.seed) for plan in planned]
+    return [_trained(head, examples) for head in kind.train(candidates, examples)]
+
+
+def _trained(
+    head: TrainedHead | Failed, examples: Examples, held_out: NDArray[np.float64] | None = None
+) -> Trained | Failed:
+    if isinstance(head, Failed):
+        return head
+    said, learned = scores_of(head, examples.stream), examples.folds[-1].train
+    own = accuracy(said[learned], examples.labels[learned])
+    return Trained(head, said if held_out is None else held_out, own)
+
+
+def _cross_validated(
+    kind: Kind, planned: Sequence[PlannedRun], examples: Examples
+) -> list[Trained | Failed]:
+    """Measure each head on each fold, and then train it on all images.
+
+    For as many epochs as were best on the folds, on average: there is nothing to stop it by.
+    """
+    *folds, _ = examples.folds
+    measured = kind.train(
+        [Candidate(plan.head, plan.seed, fold) for plan in planned for fold in range(len(folds))],
+        examples,
+    )
+    outcomes: dict[int, Trained | Failed] = {}
+    again: dict[int, Candidate[Head]] = {}
+    held_out: dict[int, NDArray[np.float64]] = {}
+    for number, plan in enumerate(planned):
+        heads, failures = _parted(measured[number * len(folds) :][: len(folds)])
+        if failures:
+            outcomes[number] = failures[0]
+            continue
+        held_out[number] = said = np.empty((len(examples.labels), examples.classes))
+        for head, fold in zip(heads, folds, strict=True):
+            said[fold.validation] = scores_of(head, examples.stream, fold.validation)
+        epochs = round(np.mean([head.epochs for head in heads]))
+        again[number] = Candidate(plan.head, plan.seed, len(folds), epochs or None)
+    kept = kind.train(list(again.values()), examples) if again else []
+    for number, final in zip(again, kept, strict=True):
+        outcomes[number] = _trained(final, examples, held_out[number])
+    return [outcomes[number] for number in range(len(planned))]
+
+
+def _parted(outcomes: Iterable[TrainedHead | Failed]) -> tuple[list[TrainedHead], list[Failed]]:
+    heads: list[TrainedHead] = []
+    failures: list[Failed] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            failures.append(outcome)
+        else:
+            heads.append(outcome)
+    return heads, failures

@@ -1,0 +1,66 @@
+"""What is printed of names that somebody else chose, in whatever encoding."""
+
+import io
+import json
+import sys
+
+import pytest
+from tests.flows.test_telling import INGESTED
+
+from flows.cli import errors_told
+from flows.cli.terminal import write_any_name
+from flows.text.predictions import tell_predict
+from flows.text.stores import tell_ingest
+from tasks.errors import InputError
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\nreport: evil"
+
+
+def test_names_act_on_no_terminal_and_stay_on_their_line():
+    counts = {EVIL: INGESTED["counts"]["cat"], "dog": INGESTED["counts"]["dog"]}
+    rejected = [{"path": EVIL, "reason": EVIL}]
+    about = {"dataset": EVIL, "folder": EVIL, "counts": counts, "rejected": rejected}
+    told = tell_ingest(INGESTED | about)
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert "\nreport: evil" not in told
+    said = {"path": EVIL, "predicted": EVIL, "score": 0.5, "reason": ""}
+    summary = {"images": 1, "seconds": 1.0, "computed": 1, "cached": 0, "rejected": 0}
+    summary |= {"predictions": [said], "counts": {EVIL: 1}, "output": EVIL, "grid": None}
+    about = {"dataset": EVIL, "in_store": False, "train": 1, "validation": 1, "test": 1}
+    summary |= {"passed_over": {EVIL: 1}, "in_its_dataset": about | {"recorded": 1}}
+    assert all(line.isprintable() for line in tell_predict(summary).split("\n"))
+
+
+def test_an_error_acts_on_no_terminal(capsys):
+    with pytest.raises(SystemExit), errors_told():
+        raise InputError(EVIL)
+    assert capsys.readouterr().err == ("error: \\x1b]0;owned\\x07\\x1b[2J\\u202e report: evil\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_encoding_can_write_every_name(monkeypatch, encoding):
+    sinks = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, sink in sinks.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(sink, encoding=encoding))
+    write_any_name()
+    print("日本語", flush=True)
+    print("日本語", file=sys.stderr, flush=True)
+    expected = "日本語\n" if encoding == "utf-8" else "\\u65e5\\u672c\\u8a9e\n"
+    assert {sink.getvalue().decode(encoding) for sink in sinks.values()} == {expected}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_class_of_any_name_is_trained_in_any_encoding(run, photos, monkeypatch, as_json):
+    (photos / "reddish").rename(photos / "日本語")
+    (photos / "bluish").rename(photos / "A$_$|<b>`=1")
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", ascii_only)
+        code, _, errors = run(
+            "pipeline", photos, "--image-size", "32", "--head", "tutorial", *["--json"][:as_json]
+        )
+        ascii_only.flush()
+    assert code == 0, errors
+    told = ascii_only.buffer.getvalue().decode("ascii")
+    assert "\\u65e5\\u672c\\u8a9e" in told
+    assert not as_json or "日本語" in json.loads(told.splitlines()[-1])["ingest"]["classes"]

@@ -1,0 +1,16 @@
+from pkgutil import resolve_name
+
+import pytest
+from tests.flows.test_command_line import FLOWS
+
+from flows.orchestration.served_flow import ServedFlow
+
+
+@pytest.mark.parametrize("name", [*FLOWS, "finetune"])
+def test_every_flow_has_a_server_wherever_it_is_called_from(name):
+    flow = resolve_name(f"flows.{name}:{name}")
+    assert isinstance(flow, ServedFlow)
+    assert flow.name == name
+    changed = flow.with_options(name="another")
+    assert isinstance(changed, ServedFlow)
+    assert (changed.name, changed.fn) == ("another", flow.fn)

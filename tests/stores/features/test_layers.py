@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from stores import CorruptStore, FeatureStore, NewerFormat, NotInStore, StoreError
+from stores.features.layers import read_layers, remember_layers
+from tests.support.samples import RECIPE, a_store, snapshot, some_keys
+
+
+@pytest.fixture
+def layer(tmp_path):
+    a_store(tmp_path / "team")
+    return tmp_path / "team"
+
+
+def test_layers_are_remembered_until_others_are_said(tmp_path, layer):
+    own = tmp_path / "own"
+    assert read_layers(own) == ()
+    remember_layers(own, [layer])
+    before = snapshot(own)
+    remember_layers(own, [layer])
+    assert snapshot(own) == before
+    assert read_layers(own) == (layer,)
+    remember_layers(own, [])
+    assert read_layers(own) == ()
+
+
+def test_a_layer_is_found_from_wherever_one_is(tmp_path, layer, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    remember_layers(tmp_path / "own", [layer.relative_to(tmp_path)])
+    monkeypatch.chdir("/")
+    assert read_layers(tmp_path / "own") == (layer,)
+
+
+def test_a_store_may_be_a_layer_before_it_has_features(tmp_path, machine):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "ingested" / "datasets").mkdir(parents=True)
+    layers = (tmp_path / "empty", tmp_path / "ingested", machine())
+    remember_layers(tmp_path / "own", layers)
+    assert read_layers(tmp_path / "own") == layers
+    own = FeatureStore(tmp_path / "own", RECIPE)
+    assert own.missing(some_keys(6)).all()
+    _, keys, rows = a_store(tmp_path / "empty")
+    assert np.array_equal(own.read(keys), rows)
+
+
+def test_what_is_no_layer_is_refused(tmp_path, layer):
+    (tmp_path / "photos" / "cats").mkdir(parents=True)
+    for name in ("nothing", "photos"):
+        with pytest.raises(NotInStore, match=f"{name}: there is no store; .* or none"):
+            remember_layers(tmp_path / "own", [tmp_path / name])
+    with pytest.raises(StoreError, match="that is the store itself"):
+        remember_layers(layer, [layer])
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "told"),
+    [
+        ("{", CorruptStore, "say --read-through again"),
+        ('{"format": 1}', CorruptStore, "say --read-through again"),
+        ('{"format": "1", "layers": []}', CorruptStore, "say --read-through again"),
+        ('{"format": 9, "layers": []}', NewerFormat, "of format version 9"),
+        ('{"format": 9, "others": []}', NewerFormat, "of format version 9"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_by_name(tmp_path, content, error, told):
+    (tmp_path / "layers.json").write_text(content)
+    with pytest.raises(error, match=told):
+        read_layers(tmp_path)
+
+
+def test_a_layer_whose_mirror_is_newer_is_not_said_to_be_a_damaged_file(tmp_path, machine):
+    remember_layers(tmp_path / "own", [machine()])
+    (machine() / "remote.json").write_text('{"format": 9}')
+    with pytest.raises(NewerFormat, match=r"remote\.json: a mirror of format version 9"):
+        read_layers(tmp_path / "own")

@@ -1,0 +1,165 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stores import CorruptStore, NewerFormat, Run
+from stores.runs.parts import part_contents
+from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening, run_id
+from tests.support.parts import HISTORY, predictions
+from tests.support.samples import RECIPE, few
+
+RUN = Run(
+    dataset="pets",
+    dataset_digest="d" * 64,
+    fingerprint=RECIPE.fingerprint,
+    classes=("cat", "ação"),
+    head={"kind": "logistic", "l2": 0.1, "units": [3, 4]},
+    seed=7,
+    metrics={"train_accuracy": 1.0, "validation_accuracy": 0.75},
+    parameters={"dataset": "pets", "epochs": None},
+    versions={"keras": "3.12.0"},
+    created="2026-01-01T00:00:00+00:00",
+    model_digests={"model.txt": hashlib.sha256(b"the model").hexdigest()},
+    part_digests={
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in part_contents(HISTORY, predictions()).items()
+    },
+)
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+_runs = st.builds(
+    Run,
+    head=st.dictionaries(st.text(), _json, max_size=3).map(lambda head: head | {"kind": "knn"}),
+    parameters=st.dictionaries(st.text(), _json, max_size=3),
+    metrics=st.dictionaries(st.text(), st.floats(0, 1)),
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("run") / "run.json"
+
+
+@few
+@given(_runs)
+def test_a_run_survives_its_json(path, run):
+    path.write_text(run.to_json())
+    assert Run.read(path) == run
+    assert Run.read(path).id == run.id
+
+
+def test_the_id_is_the_sha256_of_what_decides_the_outcome():
+    body = {
+        "classes": ["cat", "ação"],
+        "dataset_digest": "d" * 64,
+        "fingerprint": RECIPE.fingerprint,
+        "head": RUN.head,
+        "seed": 7,
+    }
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    assert RUN.id == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset_digest": "e" * 64},
+        {"fingerprint": "f" * 64},
+        {"classes": ("ação", "cat")},
+        {"head": RUN.head | {"l2": 0.2}},
+        {"head": RUN.head | {"units": [4, 3]}},
+        {"seed": 8},
+        {"folds": 5},
+        {"folds": 5, "fold_seed": 1},
+        {"finetuning": {"strategy": "full"}},
+    ],
+)
+def test_what_decides_the_outcome_changes_the_id(change):
+    assert replace(RUN, **change).id != RUN.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": "renamed"},
+        {"metrics": {}},
+        {"parameters": {}},
+        {"versions": {}},
+        {"created": ""},
+        {"model_digests": {}},
+        {"part_digests": {}},
+        {"head": dict(reversed(RUN.head.items()))},
+    ],
+)
+def test_the_rest_does_not_change_the_id(change):
+    assert replace(RUN, **change).id == RUN.id
+
+
+@few
+@given(_runs)
+def test_the_id_is_known_before_the_run(run):
+    names = "dataset_digest", "fingerprint", "classes", "head", "seed"
+    assert run_id(**{name: getattr(run, name) for name in names}) == run.id
+
+
+def test_a_number_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        replace(RUN, metrics={"loss": float("nan")}).to_json()
+
+
+def test_no_damage_to_a_value_is_unnoticed(path):
+    content = RUN.to_json().encode()
+    for offset in range(content.index(b'"sha256"'), len(content)):
+        path.write_bytes(content[:offset] + bytes([content[offset] ^ 2]) + content[offset + 1 :])
+        with pytest.raises(CorruptStore, match="the file is damaged"):
+            Run.read(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '{"format": null, "sha256": "", "run": {}}', "\xff"]
+)
+def test_what_is_no_run_is_corrupt(path, text):
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(CorruptStore, match="the file is damaged; train again"):
+        Run.read(path)
+
+
+def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
+    opening = TestOpening("me", "d" * 64, {"test_accuracy": 0.5}, "2026-01-01T00:00:00+00:00")
+    for text, kind in ((opening.to_json(), Run), (RUN.to_json(), TestOpening)):
+        path.write_text(text)
+        with pytest.raises(CorruptStore, match="the file is damaged"):
+            kind.read(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks"), [(1, ["folds", "failure", "finetuning"]), (2, ["finetuning"]), (3, [])]
+)
+def test_a_run_of_an_older_format_is_read(path, version, lacks):
+    body = json.loads(RUN.to_json())["run"]
+    for name in (*lacks, *SINCE_4):
+        body.pop(name, None)
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}
+    path.write_text(json.dumps(about))
+    assert Run.read(path) == replace(RUN, part_digests={})
+
+
+def test_a_newer_run_is_refused(path):
+    path.write_text(json.dumps(json.loads(RUN.to_json()) | {"format": RUN_VERSION + 1}))
+    with pytest.raises(NewerFormat, match="update gargalo"):
+        Run.read(path)
+
+
+@few
+@given(st.builds(TestOpening, metrics=st.dictionaries(st.text(), st.floats(0, 1))))
+def test_an_opening_survives_its_json(path, opening):
+    path.write_text(opening.to_json())
+    assert TestOpening.read(path) == opening

@@ -1,0 +1,21 @@
+"""What became of a folder that was ingested, or how it was refused."""
+
+import pytest
+
+from tasks.datasets.ingest import ingest
+from tasks.errors import InputError
+
+
+def by_path(manifest):
+    return {e.path: e for e in manifest.entries if e.status != "absent"}
+
+
+def split_of_keys(manifest):
+    return {e.key: e.split for e in manifest.entries if e.key}
+
+
+def refusal(folder, store, **options):
+    with pytest.raises(InputError) as error:
+        ingest(folder, store=store, **options)
+    assert "\n" not in str(error.value).replace(str(folder), "")
+    return str(error.value)

@@ -1,0 +1,62 @@
+import keras
+import numpy as np
+import pytest
+
+from tasks.backbones.registry import BACKBONES
+from tasks.export.keras_model import preprocessed
+from tasks.heads import Candidate, find_kind
+from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.presets import make_head
+
+HEADS = [
+    ("dense", {}),
+    ("dense", {"standardize": True}),
+    ("dense", {"hidden_units": (8, 4), "activation": "gelu"}),
+    ("dense", {"hidden_units": (8,), "batch_norm": True, "standardize": True}),
+    ("logistic", {}),
+    ("logistic", {"standardize": False}),
+    ("svm", {}),
+    ("ridge", {}),
+    ("centroid", {}),
+    ("knn", {}),
+    ("knn", {"metric": "euclidean", "neighbors": 3, "standardize": True}),
+]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_preprocessing_of_every_backbone_is_a_layer(name):
+    backbone = BACKBONES[name]
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 5, 4, 3)).astype("f4")
+    images = keras.Input((None, None, 3))
+    model = keras.Model(images, preprocessed(images, backbone))
+    expected = np.asarray(backbone.preprocess(pixels.copy()))
+    np.testing.assert_allclose(model(pixels), expected, atol=1e-3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(("kind", "settings"), HEADS, ids=str)
+def test_a_head_as_layers_says_what_it_says_itself(kind, settings, classes):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % classes
+    features = (rng.normal(size=(60, 12)) + 2 * np.eye(12)[labels] + 1).astype("f4")
+    everything = np.ones(60, bool)
+    examples = Examples(MemoryStream(features), labels, classes, [Fold(everything, ~everything)])
+    head = make_head(kind, settings, classes=classes)
+    (trained,) = find_kind(kind).train([Candidate(head, 0)], examples)
+    inputs = keras.Input((12,))
+    model = keras.Model(inputs, trained.keras_scores(inputs))
+    new = rng.normal(size=(50, 12)).astype("f4")
+    np.testing.assert_allclose(model(new), trained.scores(new), atol=2e-5, rtol=1e-4)
+
+
+def test_a_class_without_an_example_is_never_said():
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 2] * 20)
+    features = rng.normal(size=(40, 5)).astype("f4")
+    everything = np.ones(40, bool)
+    for kind in ("logistic", "svm", "centroid"):
+        examples = Examples(MemoryStream(features), labels, 3, [Fold(everything, ~everything)])
+        (trained,) = find_kind(kind).train([Candidate(make_head(kind, {}, classes=3), 0)], examples)
+        inputs = keras.Input((5,))
+        said = np.asarray(keras.Model(inputs, trained.keras_scores(inputs))(features))
+        np.testing.assert_allclose(said, trained.scores(features), atol=2e-5)

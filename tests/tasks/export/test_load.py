@@ -1,0 +1,102 @@
+import hashlib
+import json
+import shutil
+
+import keras
+import pytest
+from tests.tasks.test_export import FORMATS, exported
+
+from tasks.errors import InputError
+from tasks.export.load import load_exported, predict_by
+from tasks.export.write import PLACES
+from tests.support.extraction import write_old_folder
+from tests.support.images import write
+from tests.support.samples import flip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """An exported model in all formats, and what its run says of some images."""
+    pets = write_old_folder(tmp_path_factory.mktemp("exported") / "pets")
+    folder = pets.parent / "model"
+    expected, _ = exported(pets, folder)
+    return folder, expected
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_model_predicts_what_its_run_does(written, name):
+    folder, expected = written
+    said = list(predict_by([path for path, _ in expected], load_exported(folder / PLACES[name])))
+    assert [one.predicted for one in said] == [one.predicted for _, one in expected]
+    for one, (_, other) in zip(said, expected, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-3)
+
+
+def test_the_folder_stands_for_its_first_model(written):
+    folder, expected = written
+    model = load_exported(folder)
+    assert (model.classes, model.scores) == (("cats", "dogs"), "probability")
+    assert next(predict_by([expected[0][0]], model)).predicted == expected[0][1].predicted
+
+
+def test_a_bad_image_is_a_row_with_a_reason(written, tmp_path):
+    folder, expected = written
+    bad, gone = write(tmp_path / "bad.png", b"bad"), tmp_path / "gone.png"
+    said = list(predict_by([bad, expected[0][0], gone], load_exported(folder)))
+    assert [bool(one.predicted) for one in said] == [False, True, False]
+    assert "cannot be decoded" in said[0].reason
+    assert "cannot be read" in said[2].reason
+
+
+@pytest.mark.parametrize("spoil", ["cut", "flipped", "gone"])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("keras", "model.keras"),
+        ("openvino", "model.xml"),
+        ("openvino", "model.bin"),
+        ("saved-model", "saved_model/variables/variables.data-00000-of-00001"),
+    ],
+)
+def test_a_damaged_model_is_refused(written, tmp_path, name, file, spoil):
+    folder = shutil.copytree(written[0], tmp_path / "model")
+    path = folder / file
+    if spoil == "cut":
+        path.write_bytes(path.read_bytes()[:500])
+    elif spoil == "flipped":
+        flip(path, path.stat().st_size // 2)
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=rf"{path.name}: the model is damaged"):
+        load_exported(folder / PLACES[name])
+
+
+def test_a_foreign_keras_file_is_refused_and_its_code_not_executed(tmp_path):
+    ran = tmp_path / "ran"
+    code = f"__import__('pathlib').Path({str(ran)!r}).touch()"
+    inputs = keras.Input((None, None, 3))
+    layer = keras.layers.Lambda(eval(f"lambda x: ({code}, x)[1]"), output_shape=(None, None, 3))
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "model.keras")
+    ran.unlink(missing_ok=True)
+    digests = {"model.keras": hashlib.sha256((tmp_path / "model.keras").read_bytes()).hexdigest()}
+    about = {"classes": ["a", "b"], "scores": "probability", "sha256": digests}
+    (tmp_path / "classes.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="no exported model, or a damaged one"):
+        load_exported(tmp_path / "model.keras")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"classes": 3, "scores": "x"}'])
+def test_a_place_that_is_no_exported_model_is_said(tmp_path, content):
+    write(tmp_path / "model.keras", b"")
+    if content is not None:
+        write(tmp_path / "classes.json", content)
+    with pytest.raises(InputError, match=r"expected a model that flows\.export wrote"):
+        load_exported(tmp_path / "model.keras")
+
+
+def test_a_folder_without_a_model_is_said(written, tmp_path):
+    write(tmp_path / "classes.json", (written[0] / "classes.json").read_bytes())
+    with pytest.raises(InputError, match=r"no model in it; expected saved_model or model\.keras"):
+        load_exported(tmp_path)

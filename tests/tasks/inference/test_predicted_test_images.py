@@ -1,0 +1,79 @@
+"""Predictions of a run's own test images are marked, and counted where their labels are at hand."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stores.manifest import Manifest
+from stores.runs.store import RunStore
+from tasks.inference.predict import Prediction
+from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
+from tests.support.planned import planned, train
+from tests.support.samples import RECIPE
+
+
+@pytest.fixture
+def run(pets, pets_store):
+    pets.write(pets_store)
+    return RunStore(pets_store).read(train(planned(pets), store=pets_store))
+
+
+def predictions_of(entries, folder):
+    return [
+        Prediction(f"{folder}/{entry.path}", "cats", (0.9, 0.1), key=entry.key) for entry in entries
+    ]
+
+
+def counted(predictions, run, store):
+    """Return how many predictions were recorded, and how often the test split was looked at."""
+    images = dataset_images(run, store=store)
+    recorded = record_test_images(with_splits(predictions, images), images, run, store=store)
+    keys = Manifest.read(store, "pets").select("test").keys
+    return recorded, RunStore(store).times_opened(keys)
+
+
+def test_images_of_the_data_set_are_marked_with_their_split(run, pets, pets_store):
+    said = [*predictions_of(pets.entries, pets.folder), Prediction("new.png", "cats", (0.9, 0.1))]
+    marked = with_splits(said, dataset_images(run, store=pets_store))
+    assert [one.split for one in marked] == [*(entry.split for entry in pets.entries), ""]
+
+
+def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, pets_store):
+    said = predictions_of(pets.entries, pets.folder)
+    assert counted(said, run, pets_store) == (4, 1)
+    assert counted(said, run, pets_store) == (0, 1)
+    table = RunStore(pets_store).table()
+    assert table["test_openings"].to_pylist() == [1]
+    assert table["test_accuracy"].to_pylist() == [None]
+
+
+def test_copies_in_folders_of_their_classes_have_their_labels_at_hand(run, pets, pets_store):
+    assert counted(predictions_of(pets.entries, "/elsewhere"), run, pets_store) == (4, 1)
+
+
+def test_files_without_labels_and_train_images_are_not_counted(run, pets, pets_store):
+    flat = [
+        Prediction(f"/elsewhere/{n}.png", "cats", (0.9, 0.1), key=entry.key)
+        for n, entry in enumerate(pets.entries)
+    ]
+    assert counted(flat, run, pets_store) == (0, 0)
+    train_images = [entry for entry in pets.entries if entry.split == "train"]
+    assert counted(predictions_of(train_images, pets.folder), run, pets_store) == (0, 0)
+
+
+def test_a_partial_look_is_no_test_evaluation(run, pets, pets_store):
+    from tasks.training.test_split import open_test
+
+    one = [entry for entry in pets.entries if entry.split == "test"][:1]
+    assert counted(predictions_of(one, pets.folder), run, pets_store) == (1, 1)
+    assert not RunStore(pets_store).openings(run.id)
+    assert open_test(run.id, pets, RECIPE, store=pets_store, asked_by="test").metrics
+    predicted = RunStore(pets_store).predictions(run.id)
+    assert predicted.num_rows == len(pets.entries)
+    assert counted(predictions_of(one, pets.folder), run, pets_store) == (0, 2)
+
+
+def test_of_a_data_set_that_is_gone_nothing_is_known(run, pets_store):
+    shutil.rmtree(Path(pets_store) / "datasets")
+    assert dataset_images(run, store=pets_store).manifest is None

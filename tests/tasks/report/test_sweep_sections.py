@@ -1,0 +1,196 @@
+"""What the report says of all heads, of labels and of likeness."""
+
+import csv
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stores.features.store import FeatureStore
+from tasks.datasets.folds import fold_numbers
+from tasks.evaluation.leaks import find_near_duplicates, likeness_of
+from tasks.report.write import report_path, write_report
+from tests.support.reports import (
+    DENSE,
+    LOGISTIC,
+    SVM,
+    Page,
+    extraction,
+    make_manifest,
+    open_test,
+    report,
+    train,
+)
+from tests.support.samples import RECIPE
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return make_manifest(tmp_path)
+
+
+def test_the_best_of_several_is_told_without_its_luck(store, manifest):
+    several = [train(store, manifest, DENSE, every=n, seed=n) for n in (3, 4, 5)]
+    told = report(store, manifest, several, chosen=2).text
+    assert "Without the luck of being the best of 3 runs tried on this data set, expect" in told
+    told = report(store, manifest, several, chosen=0).text
+    assert "Without the luck of being the number 3 of 3 runs tried" in told
+
+
+def test_runs_of_other_commands_count_too(store, manifest):
+    first = train(store, manifest, LOGISTIC)
+    assert "Without the luck" not in report(store, manifest, [first]).text
+    train(store, manifest, SVM, every=3)
+    page = report(store, manifest, [first])
+    assert "Without the luck of being the best of 2 runs tried" in page.text
+    assert "expected accuracy, without the luck of being the best of 2 runs tried" in page.text
+
+
+def test_accuracy_is_drawn_against_what_varies_and_nothing_else(store, manifest):
+    heads = [DENSE | {"learning_rate": rate} for rate in (0.1, 0.01, 0.001)]
+    runs = [train(store, manifest, head, every=3 + n) for n, head in enumerate(heads)]
+    told = report(store, manifest, runs).section("heads", raw=True)
+    assert re.findall(r'aria-label="(Accuracy of [^"]*)"', told) == [
+        "Accuracy of 3 heads against learning rate"
+    ]
+
+
+def test_a_setting_is_compared_within_a_kind_and_the_kinds_among_each_other(store, manifest):
+    heads = (LOGISTIC, SVM, SVM | {"inverse_regularization": 5.0})
+    runs = [train(store, manifest, head, every=3 + n) for n, head in enumerate(heads)]
+    told = report(store, manifest, runs).section("heads", raw=True)
+    assert re.findall(r'aria-label="(Accuracy of [^"]*)"', told) == [
+        "Accuracy of 3 heads against kind",
+        "Accuracy of 2 heads against svm: inverse regularization",
+    ]
+
+
+def test_a_head_that_failed_is_told_with_its_reason(store, manifest):
+    runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, failure="it diverged")]
+    assert "it diverged" in report(store, manifest, runs).section("heads")
+
+
+def test_all_curves_are_drawn_in_one(store, manifest):
+    runs = [train(store, manifest, DENSE, epochs=3, seed=seed) for seed in range(2)]
+    assert "Loss of 2 heads over the epochs" in report(store, manifest, runs).raw
+
+
+def test_only_probabilities_are_drawn_against_accuracy(store, manifest):
+    assert "Reliability curve" in report(store, manifest, [train(store, manifest, LOGISTIC)]).raw
+    assert "Reliability curve" not in report(store, manifest, [train(store, manifest, SVM)]).raw
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_suspect_labels_are_shown_and_listed_beside_the_report(store, manifest, folds):
+    run = train(store, manifest, LOGISTIC, every=4, folds=folds)
+    open_test(store, manifest, run)
+    page = report(store, manifest, [run])
+    told = page.section("suspects")
+    judged = 45 if folds else 18
+    assert f"Of {judged} images" in told
+    assert ("--folds 5" in told) == (folds == 0)
+    table = report_path(store, manifest, run.id).with_suffix(".suspect-labels.csv")
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows) == sum(row["label"] != row["suggested"] for row in rows) > 0
+    assert rows[0]["path"] in told
+    assert table.name in told
+
+
+def test_what_is_shown_as_a_mistake_is_not_shown_again_as_suspect(store, manifest):
+    page = report(store, manifest, [train(store, manifest, LOGISTIC, every=4)])
+    assert "They are the mistakes above" in page.section("suspects")
+    assert "<figure" not in page.section("suspects", raw=True)
+
+
+def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    splits = [entry.split for entry in manifest.of_status("accepted")]
+    first, second = splits.index("train"), splits.index("test")
+    rows[second] = rows[first]
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    run = train(store, manifest, LOGISTIC, fingerprint=RECIPE.fingerprint)
+    path = write_report(
+        store=store,
+        manifest=manifest,
+        extraction=extraction(manifest),
+        runs=[run.id],
+        chosen=run.id,
+        survey=True,
+    )
+    page = Page(path)
+    assert page.section("map", raw=True).count('class="dot" tabindex') == len(images.keys)
+    told = page.section("likeness")
+    assert "1 pair of images in different splits is almost the same" in told
+    assert "None found" not in told
+    for number in (first, second):
+        assert manifest.entries[number].path in told
+    assert "http" not in page.raw.replace("http://www.w3.org", "")
+
+
+def test_without_features_near_duplicates_are_not_looked_for(store, manifest):
+    told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("likeness")
+    assert "the features are not all in the store any more" in told
+    assert "None found" not in told
+
+
+def test_near_duplicates_are_found_in_maps_too(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 2, 3, 64)).astype("f4")
+    splits = [entry.split for entry in manifest.of_status("accepted")]
+    first, second = splits.index("train"), splits.index("test")
+    rows[second] = rows[first]
+    recipe = replace(RECIPE, pooling="none")
+    FeatureStore(store, recipe).write(images.keys, rows)
+    run = train(store, manifest, LOGISTIC, fingerprint=recipe.fingerprint)
+    found = find_near_duplicates(manifest, run, store=store)
+    (pair,) = likeness_of(found, manifest, run)["shown"]
+    paths = {pair["first"]["path"], pair["second"]["path"]}
+    assert paths == {images.paths[first], images.paths[second]}
+
+
+def test_between_folds_near_duplicates_are_found_too(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    learned = manifest.select("train", "validation")
+    folds = fold_numbers(learned.keys, learned.labels, 3, seed=1)
+    place = {bytes(key): n for n, key in enumerate(images.keys)}
+    first, second = (place[bytes(learned.keys[int((folds == n).argmax())])] for n in (0, 2))
+    rows[second] = rows[first]
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    without = train(store, manifest, LOGISTIC, fingerprint=RECIPE.fingerprint)
+    by_folds = replace(without, folds=3, fold_seed=1)
+    assert not find_near_duplicates(manifest, without, store=store).pairs
+    found = find_near_duplicates(manifest, by_folds, store=store)
+    (pair,) = likeness_of(found, manifest, by_folds)["shown"]
+    assert {pair["first"]["split"], pair["second"]["split"]} == {"fold 1", "fold 3"}
+
+
+def test_with_folds_the_report_is_about_the_folds(store, manifest):
+    run = train(store, manifest, LOGISTIC, folds=3)
+    page = report(store, manifest, [run, train(store, manifest, SVM, folds=3)])
+    assert "accuracy on 3 folds " in page.text
+    assert "chosen on 3 folds among 2 candidates" in page.text
+    assert "Confusion on the folds" in page.section("confusion")
+
+
+def test_without_near_duplicates_the_report_says_so(store, manifest):
+    images = manifest.select()
+    rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
+    FeatureStore(store, RECIPE).write(images.keys, rows)
+    run = replace(train(store, manifest, LOGISTIC, fingerprint=RECIPE.fingerprint))
+    path = write_report(
+        store=store,
+        manifest=manifest,
+        extraction=extraction(manifest),
+        runs=[],
+        chosen=run.id,
+        survey=True,
+    )
+    assert "None found" in Page(path).section("likeness")
+
+
+def test_a_head_on_features_of_another_recipe_is_shown_by_its_fingerprint(store, manifest):
+    runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, fingerprint="cd" * 32)]
+    assert "cd" * 8 in report(store, manifest, runs).section("heads")

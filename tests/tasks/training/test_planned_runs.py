@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from stores.runs.store import RunStore
+from tasks.errors import InputError
+from tasks.training.planned_runs import check_trainable, choose, remarks
+from tests.support.planned import planned, train
+
+
+@pytest.mark.parametrize("change", ["label", "split", "seed", "head"])
+def test_a_change_of_label_split_seed_or_head_is_another_run(pets, change):
+    first, *others = pets.entries
+    changed = {"label": {"label": "dogs"}, "split": {"split": "test"}}.get(change, {})
+    other = planned(
+        replace(pets, entries=(replace(first, **changed), *others)),
+        name="svm" if change == "head" else "logistic",
+        seed=1 if change == "seed" else 0,
+    )
+    assert other.id != planned(pets).id
+
+
+def test_renaming_an_image_is_the_same_run(pets):
+    first, *others = pets.entries
+    renamed = replace(pets, name="animals", entries=(replace(first, path="x"), *others))
+    assert planned(renamed).id == planned(pets).id
+
+
+def test_the_best_on_validation_is_chosen_whatever_its_training_accuracy(pets, pets_store):
+    run = RunStore(pets_store).read(train(planned(pets), store=pets_store))
+    worse = replace(run, metrics={"train_accuracy": 1.0, "validation_accuracy": 0.5})
+    better = replace(run, metrics={"train_accuracy": 0.6, "validation_accuracy": 0.9})
+    assert choose([worse, better]) is better
+
+
+@pytest.mark.parametrize(
+    ("keep", "match"),
+    [
+        (lambda e: e.label == "cats", "one class"),
+        (lambda e: e.label == "cats" or e.split != "train", "no training image in class dogs"),
+        (lambda e: e.split != "validation", "no validation image"),
+    ],
+)
+def test_a_data_set_that_cannot_train_is_refused(pets, keep, match):
+    entries = tuple(filter(keep, pets.entries))
+    classes = tuple(sorted({entry.label for entry in entries}))
+    with pytest.raises(InputError, match=match):
+        check_trainable(replace(pets, classes=classes, entries=entries))
+
+
+def test_a_class_of_one_image_is_refused_for_folds(pets):
+    lone = [e for e in pets.entries if e.label == "cats" or e.path == "dogs/0"]
+    with pytest.raises(InputError, match="fewer than 2 images to learn from in class dogs"):
+        check_trainable(replace(pets, entries=tuple(lone)), folds=5)
+
+
+def without(manifest, gone):
+    return replace(manifest, entries=tuple(e for e in manifest.entries if not gone(e)))
+
+
+def test_little_to_measure_on_is_remarked(pets):
+    assert remarks(pets) == [
+        "heads are measured on 4 images, which says little; with --folds, those of train are "
+        "measured on too"
+    ]
+    assert remarks(pets, folds=5) == ["heads are measured on 16 images, which says little"]
+
+
+def test_a_class_that_is_not_measured_on_is_remarked(pets):
+    lacking = without(pets, lambda e: e.label == "dogs" and e.split == "validation")
+    assert "no validation image of class dogs" in remarks(lacking)[1]
+    few = without(pets, lambda e: e.path in {f"dogs/{n}" for n in range(5)})
+    assert "fewer images than folds in class dogs" in remarks(few, folds=5)[1]

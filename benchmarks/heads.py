@@ -13,10 +13,11 @@ from sklearn.linear_model import SGDClassifier
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.features.store import FeatureStore
+from tasks.datasets.folds import Fold
 from tasks.heads import Candidate
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.trainer import train_together
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.presets import make_heads
 
 GROUP = "Heads"

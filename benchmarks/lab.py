@@ -15,7 +15,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
 from tasks.evaluation.comparison import estimate_of_the_chosen, held_out_answers
@@ -23,7 +23,7 @@ from tasks.evaluation.metrics import accuracy
 from tasks.evaluation.split_result import judge
 from tasks.evaluation.suspect_labels import suspects
 from tasks.heads import Candidate, Failed, find_kind
-from tasks.heads.examples import Examples, Fold, MemoryStream, stream_of
+from tasks.heads.examples import Examples, MemoryStream, stream_of
 from tasks.heads.presets import make_head
 from tasks.training.planned_runs import PlannedRun, choose, together
 from tasks.training.train import train

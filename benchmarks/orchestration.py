@@ -17,9 +17,9 @@ from flows import artifacts as server_view
 from flows.artifacts import progress_artifact, show_accounting, show_heads
 from flows.extract import extract as extract_flow
 from flows.extract import extract_stage
+from flows.orchestration.prefect_server import prefect_server
 from flows.parameters.features import ExtractParameters
 from flows.parameters.heads import PipelineParameters
-from flows.server import prefect_server
 from flows.train import train_stage
 from tasks.execution.progress import advance
 

@@ -28,8 +28,8 @@ from tasks.evaluation.leaks import summary_of
 from tasks.evaluation.selection import selection_of
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import plan_finetuning
+from tasks.finetune.saved import features_job
 from tasks.finetune.train import finetune_task
-from tasks.inference.predict import features_job
 from tasks.report.candidates import head_name
 from tasks.report.leaderboard import compared
 from tasks.report.write import report_task

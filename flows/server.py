@@ -1,19 +1,10 @@
-"""The Prefect server that a flow talks to: the user's, or a temporary one of its own.
-
-`python -m flows.server` runs one that stays.
-"""
+"""A Prefect server that stays: `python -m flows.server`."""
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
 
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
-    PREFECT_API_URL,
     PREFECT_HOME,
     PREFECT_PLUGINS_ENABLED,
     PREFECT_SERVER_API_AUTH_STRING,
@@ -21,72 +12,14 @@ from prefect.settings import (
     update_current_profile,
 )
 
+from flows.cli import plain_command_line
 from flows.orchestration.auth_string import FILE_NAME
 from flows.orchestration.server_database import check_database
 from flows.orchestration.server_settings import (
-    client_settings,
     server_environment,
-    share_auth_string,
 )
 
 _PLUGIN = "gargalo"  # as pyproject.toml names it
-_has_server: ContextVar[bool] = ContextVar("has_server", default=False)
-
-
-@contextmanager
-def prefect_server(meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Have a server in the block: the one of PREFECT_API_URL, else a temporary one.
-
-    A temporary server takes some ten seconds to start; `meanwhile` is called in that time. In a
-    block within the block there is nothing to do.
-
-    Raises:
-        InputError: Prefect's folder, its database or the auth string in it cannot be used.
-        ConnectionError: A temporary server ended before it answered.
-        TimeoutError: A temporary server did not answer in time.
-    """
-    if _has_server.get():
-        yield
-        return
-    with client_settings():
-        if not PREFECT_API_URL.value():
-            check_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
-            _start_temporary_server(meanwhile)
-            share_auth_string()
-        entered = _has_server.set(True)
-        try:
-            yield
-        finally:
-            _has_server.reset(entered)
-
-
-def _start_temporary_server(meanwhile: Callable[[], None]) -> None:
-    """Start a temporary server so that Ctrl-C on a terminal does not end it.
-
-    The terminal sends SIGINT to all processes in the foreground; a server that dies first leaves
-    the flow retrying its last words for two minutes. A blocked signal stays blocked in a child, and
-    only in the thread that blocks it; the server is ended at exit, by SIGTERM.
-    """
-    failures: list[Exception] = []
-
-    def start() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            from flows.orchestration.temporary_server import (
-                TemporaryServer,  # and with it the whole server
-            )
-
-            TemporaryServer().start()
-        except Exception as error:  # noqa: BLE001  raised in the thread that waits
-            failures.append(error)
-
-    context = copy_context()  # which holds Prefect's settings
-    starting = threading.Thread(target=context.run, args=(start,), daemon=True)
-    starting.start()
-    meanwhile()
-    starting.join()
-    for failure in failures:
-        raise failure
 
 
 def become_a_server() -> None:
@@ -112,12 +45,10 @@ def become_a_server() -> None:
 
 
 def _enable_plugin() -> None:
-    """Let Prefect's own command line use the auth string too: see flows.orchestration.prefect_plugin."""
+    """Let Prefect's own command line use the auth string too, by our plugin."""
     if not PREFECT_PLUGINS_ENABLED.value():
         update_current_profile({"PREFECT_PLUGINS_ENABLED": True, "PREFECT_PLUGINS_ALLOW": _PLUGIN})
 
 
 if __name__ == "__main__":
-    from flows.cli import plain_command_line
-
     plain_command_line(become_a_server, "flows.server")

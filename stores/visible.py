@@ -15,6 +15,7 @@ _UNSEEN = re.compile(
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000110bd\U0001d173-\U0001d17a"
     "\U000e0000-\U000e007f]"
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def visible(text: str) -> str:
@@ -33,3 +34,12 @@ def all_visible(value: Any) -> Any:  # noqa: ANN401  whatever JSON can hold
     if isinstance(value, list | tuple):
         return type(value)(map(all_visible, value))
     return value
+
+
+def cell(text: str) -> str:
+    """Return text as a cell of a CSV file, which neither a spreadsheet nor a terminal acts on.
+
+    What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV Injection).
+    """
+    shown = visible(text)
+    return f"'{shown}" if text.startswith(_FORMULA) else shown

@@ -1,28 +1,65 @@
-"""Imports go one way: deployments → flows → tasks → stores (DESIGN, §2)."""
+"""Imports go one way: deployments → flows → tasks → stores, and from room to room within them."""
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
 from tests.support.places import ROOT
 
 FOLDERS = ("stores", "tasks", "flows", "deployments")  # each may import itself and those before it
+# The rooms of a folder, each of which may import itself and those before it. What lies in the
+# folder itself and is named here stands where it is named; `errors` and the like come before all.
+ROOMS = {
+    "stores": ["storage", "manifest_rows", "manifest", "features", "runs", "merge"],
+    "tasks": [
+        "execution",
+        "images",
+        "datasets",
+        "backbones",
+        "features",
+        "heads",
+        "evaluation",
+        "training",
+        "finetune",
+        "inference",
+        "report",
+        "export",
+        "advice",
+        "maintenance",
+    ],
+}
 STORES_NEED = {"numpy", "h5py", "pyarrow", "xxhash", "fsspec", "pydantic", "stores"}
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def imported(source):
-    """Return the top-level names of all modules that a source imports, wherever it does."""
-    nodes = list(ast.walk(ast.parse(source)))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return {name.partition(".")[0] for name in names}
+def module_of(path):
+    """Return the dotted name of a source file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(source, modules=()):
+    """Return the names of all modules that a source imports, wherever it does.
+
+    What is imported from a package may be a module itself: it is one where `modules` has it.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= inner & set(modules) or {node.module or ""}
+    return names
 
 
 def astray(folder, source):
     """Return the imports that a source in a folder must not have."""
-    names = imported(source)
+    names = {name.partition(".")[0] for name in imported(source)}
     if folder == "stores":
         return names - STORES_NEED - sys.stdlib_module_names
     later = set(FOLDERS[FOLDERS.index(folder) + 1 :])
@@ -30,13 +67,51 @@ def astray(folder, source):
     return names & (later | steps_only | {"tests", "benchmarks"})
 
 
+def place(module):
+    """Return where a module's room stands in the order of its folder; -1: before all rooms."""
+    folder, _, rest = module.partition(".")
+    room = rest.partition(".")[0]
+    return ROOMS[folder].index(room) if room in ROOMS[folder] else -1
+
+
+def upwards(module, source):
+    """Return the modules of the same folder that a module imports from rooms after its own."""
+    folder = module.partition(".")[0]
+    if folder not in ROOMS or module == folder:  # `stores` itself only hands names on
+        return set()
+    own = {name for name in imported(source, MODULES) if name.startswith(f"{folder}.")}
+    return {name for name in own if place(name) > place(module)}
+
+
+def circle(imports):
+    """Return modules that import one another in a circle, [] where there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path):
     assert astray(path.relative_to(ROOT).parts[0], path.read_text()) == set()
+    assert upwards(module_of(path), path.read_text()) == set()
+
+
+def test_no_modules_import_one_another():
+    imports = {name: imported(path.read_text(), MODULES) for name, path in MODULES.items()}
+    assert circle({name: names & set(MODULES) - {name} for name, names in imports.items()}) == []
 
 
 def test_there_is_something_to_read():
-    assert {path.parent.name for path in FILES} >= {"stores", "tasks"}
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(FOLDERS)
+
+
+@pytest.mark.parametrize("folder", sorted(ROOMS))
+def test_each_room_is_there_and_has_its_place(folder):
+    rooms = {path.name for path in (ROOT / folder).iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= set(ROOMS[folder])
+    assert all((ROOT / folder / room).exists() or f"{folder}.{room}" in MODULES for room in rooms)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +132,24 @@ def test_there_is_something_to_read():
 )
 def test_a_wrong_import_is_found(folder, source, wrong):
     assert astray(folder, source) == wrong
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "wrong"),
+    [
+        ("tasks.images.headers", "from tasks.report.write import report", {"tasks.report.write"}),
+        ("tasks.images.headers", "from tasks.report import write", {"tasks.report.write"}),
+        ("tasks.images.headers", "def f():\n    import tasks.heads.svm", {"tasks.heads.svm"}),
+        ("tasks.images.headers", "from tasks.images.png import x\nimport tasks.errors", set()),
+        ("tasks.errors", "from tasks.execution.retries import f", {"tasks.execution.retries"}),
+        ("stores.manifest", "from stores.runs.record import Run", {"stores.runs.record"}),
+        ("stores.manifest", "from stores.storage.publish import publish_file", set()),
+    ],
+)
+def test_an_import_upwards_is_found(module, source, wrong):
+    assert upwards(module, source) == wrong
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import write_any_name
-from flows.server import prefect_server
+from flows.orchestration.prefect_server import prefect_server
 from stores.errors import StoreError, StoreFull
 from stores.visible import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong

@@ -37,7 +37,7 @@ _announced: list[Start] = []
 
 @contextmanager
 def shown_progress(stream: TextIO) -> Iterator[None]:
-    """Show on `stream`, in the block, what `announce` and `tasks.execution.progress.advance` say."""
+    """In the block, show on `stream` what `announce` and `advance` report."""
     console = Console(file=stream)
     show = _bar if console.is_terminal else _lines
     with show(console) as (start, advance), watched(advance):

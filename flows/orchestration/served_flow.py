@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Flow
 from prefect.context import FlowRunContext
 
-from flows.server import prefect_server
+from flows.orchestration.prefect_server import prefect_server
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, Stor
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.datasets.folder_layout import check_layout
 from tasks.datasets.splits import SplitRule
-from tasks.export.write import ExportFormat
+from tasks.export.format_names import ExportFormat
 from tasks.features.engines import EngineChoice
 from tasks.features.extract import BATCH_SIZE, SHARD_SIZE
 from tasks.features.job import DEFAULT_TAP, FeatureRequest

@@ -2,8 +2,8 @@
 
 The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. Before the rename nothing is
 seen; when `publish_file` or `publish_folder` has returned, a power cut cannot take it back.
-In a store at an address (stores/storage/remote/objects.py) the object is put there first, under its final name; the
-rest is then done to its mirror.
+In a store at an address (stores/storage/remote/objects.py) the object is put there first, under
+its final name; the rest is then done to its mirror.
 
 In a folder that a group may write to, what appears is the group's too, whatever the umask.
 """

@@ -1,6 +1,7 @@
 """The folds of a data set: its own validation split, or k folds of train and validation."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -10,9 +11,27 @@ from pydantic import AfterValidator
 from stores.keys import Keys
 from stores.manifest import Images, Manifest, Split
 from tasks.errors import InputError
-from tasks.heads.examples import Fold
+
+Chosen = NDArray[np.bool_]  # (n,): some of the examples
 
 _MOST = 100
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Which examples a head learns from, and which it is only measured on.
+
+    What ends a training must not measure it too: a head with a patience does not learn from
+    `stopping`, a part of `train`, and its patience looks at nothing else.
+    """
+
+    train: Chosen
+    validation: Chosen
+    stopping: Chosen | None = None
+
+    def learned(self, *, stops: bool) -> Chosen:
+        """Return what a head learns from; `stops`: it has a patience."""
+        return self.train & ~self.stopping if stops and self.stopping is not None else self.train
 
 
 def _several(count: int) -> int:

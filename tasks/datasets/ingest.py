@@ -48,9 +48,9 @@ def ingest(
 ) -> Ingested:
     """Bring a data set's manifest up to date with its folder.
 
-    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the data set's
-    own. Splits are sticky: they are drawn anew only where `rule` asks for another seed or other
-    shares than the data set has. Raises InputError for a folder that cannot be a data set,
+    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
+    data set's own. Splits are sticky: they are drawn anew only where `rule` asks for another seed
+    or other shares than the data set has. Raises InputError for a folder that cannot be a data set,
     StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()

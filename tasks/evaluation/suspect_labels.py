@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stores.keys import ImageKey
+from stores.visible import cell
 from tasks.evaluation.split_result import Judged
-from tasks.inference.table_files import cell
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend, use_float32
-from tasks.export.write import PLACES, ExportFormat, Say, Scores
+from tasks.export.format_names import PLACES, ExportFormat, Say, Scores
 from tasks.features.engines.openvino_engine import converted
 from tasks.images.decoding import image_loader
 from tasks.inference.predict import Classifier

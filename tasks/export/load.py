@@ -10,7 +10,8 @@ from stores.storage.json_files import ABSURD
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
-from tasks.export.write import CLASSES, PLACES, Say
+from tasks.export.format_names import PLACES, Say
+from tasks.export.write import CLASSES
 from tasks.images.image_check import examined
 from tasks.inference.predict import Prediction, written
 

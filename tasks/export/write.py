@@ -5,32 +5,21 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+from tasks.export.format_names import ExportFormat, Say
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
 
-ExportFormat = Literal["saved-model", "keras", "openvino"]
-# Where each lies in the folder of an exported model, beside its classes and its card.
-PLACES: dict[ExportFormat, str] = {
-    "saved-model": "saved_model",
-    "keras": "model.keras",
-    "openvino": "model.xml",
-}
 CLASSES = "classes.json"
 TOLERANCE = 1e-3  # of a probability; of margins, a share of the largest
 _BYTES_AT_ONCE = 32
-
-Scores = NDArray[np.float64]
-Say = Callable[[Sequence[bytes]], Scores]  # from the bytes of image files to scores
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from tasks.errors import InputError, what_is_wrong
 from tasks.features.engines import EngineChoice, Job
 from tasks.features.job import job_of
 from tasks.finetune.layers import first_trained, layer_names
+from tasks.finetune.saved import features_job
 from tasks.finetune.specification import DEFAULTS, EVERYTHING, NOTHING, FineTuning, Strategy
 from tasks.finetune.starting_head import check_unchanged, trained_head, untrained
 from tasks.images.augmentation import NO_AUGMENTATION
-from tasks.inference.predict import features_job
 from tasks.training.planned_runs import PlannedRun, check_trainable
 
 

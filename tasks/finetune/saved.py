@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stores.errors import CorruptStore
+from stores.errors import CorruptStore, NotInStore
 from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
 from stores.storage.safe_files import read_text
+from tasks.errors import InputError
 from tasks.features.engines import EngineChoice, Job
 from tasks.features.job import job_of
 
@@ -45,3 +47,24 @@ def fine_tuned_job(run: Run, *, store: Path, engine: EngineChoice) -> Job:
     if recipe.weights != f"sha256:{run.model_digests.get(_WEIGHTS)}":
         raise CorruptStore(f"{path}: the recipe is of other weights than {_WEIGHTS}; {way_out}")
     return job_of(recipe, str(folder / _WEIGHTS), store=store, engine=engine)
+
+
+def features_job(
+    run: Run, *, store: Path, weights: str | None = None, engine: EngineChoice = "auto"
+) -> Job:
+    """Return the job that makes the features that a run's head takes; raises as load_classifier."""
+    if run.finetuning:
+        if weights:
+            raise InputError(
+                f"--weights {weights}: run {run.id[:16]} is fine-tuned, and has its own"
+            )
+        return fine_tuned_job(run, store=store, engine=engine)
+    try:
+        recipe = FeatureStore.open(store, run.fingerprint).recipe
+    except NotInStore as error:
+        raise InputError(
+            f"run {run.id[:16]}: the recipe of its features is no more in the store ({error}); "
+            "extract them again"
+        ) from error
+    asked = weights or str(run.parameters.get("weights", "imagenet"))
+    return job_of(recipe, asked, store=store, engine=engine)

@@ -11,7 +11,7 @@ from stores.features.store import FeatureStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.runs.store import RunStore
 from stores.storage.publish import check_writable
-from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.keras_backend import check_backend
@@ -22,7 +22,6 @@ from tasks.finetune.specification import FineTuning
 from tasks.finetune.starting_head import trained_head
 from tasks.heads import Failed
 from tasks.heads.dense.specification import DenseHead
-from tasks.heads.examples import Fold
 from tasks.training.run_publication import Trained, publish
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.features.store import FeatureStore
 from stores.keys import Keys
+from tasks.datasets.folds import Chosen, Fold
 
 if TYPE_CHECKING:
     from sklearn.preprocessing import StandardScaler
 
 Positions = NDArray[np.int64]
-Chosen = NDArray[np.bool_]  # (n,): some of the examples
 Chunk = tuple[Positions, NDArray[Any]]  # positions of examples, and their features (n, *shape)
 
 ROWS_A_CHUNK = 4096  # in the caches of all that learns from them, one after the other
@@ -84,23 +84,6 @@ class StoredStream:
         places = np.arange(len(self._keys)) if chosen is None else np.flatnonzero(chosen)
         chunks = self._features.batches(self._keys[places], batch_size=ROWS_A_CHUNK)
         yield from ((places[positions], rows) for positions, rows in chunks)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Which examples a head learns from, and which it is only measured on.
-
-    What ends a training must not measure it too: a head with a patience does not learn from
-    `stopping`, a part of `train`, and its patience looks at nothing else.
-    """
-
-    train: Chosen
-    validation: Chosen
-    stopping: Chosen | None = None
-
-    def learned(self, *, stops: bool) -> Chosen:
-        """Return what a head learns from; `stops`: it has a patience."""
-        return self.train & ~self.stopping if stops and self.stopping is not None else self.train
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """Heads as built-in Keras layers on flat features, so that a model can be given away whole."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.heads.dense.specification import DenseHead
+from tasks.heads.vote_smoothing import smoothed
+
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-    from tasks.heads.dense.trained import TrainedDense
 
 Tensor = Any  # a Keras tensor
 Array = NDArray[Any]
@@ -24,9 +26,8 @@ def linear(features: Tensor, kernel: Array, bias: Array, activation: str = "line
     return outputs
 
 
-def dense_scores(features: Tensor, trained: "TrainedDense") -> Tensor:
+def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]) -> Tensor:
     """Return the probabilities of a dense head, (n, classes)."""
-    head, weights = trained.head, dict(trained.weights)
     for n, _ in enumerate(head.hidden_units):
         kernel, bias = _scaled(weights, n)
         features = linear(features, kernel, bias)
@@ -72,8 +73,6 @@ def _linear_scores(
 
 def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: int) -> Tensor:
     """Return the share of each class among the nearest of the stored examples."""
-    from tasks.heads.sklearn_heads import smoothed
-
     examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no other name
     if classifier.metric == "cosine":
         features = keras.layers.UnitNormalization()(features)
@@ -90,7 +89,7 @@ def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: 
     return shares
 
 
-def _batch_norm(features: Tensor, weights: dict[str, Array], n: int) -> Tensor:
+def _batch_norm(features: Tensor, weights: Mapping[str, Array], n: int) -> Tensor:
     layer = keras.layers.BatchNormalization()  # its epsilon is the trainer's
     outputs = layer(features, training=False)
     names = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -98,7 +97,7 @@ def _batch_norm(features: Tensor, weights: dict[str, Array], n: int) -> Tensor:
     return outputs
 
 
-def _scaled(weights: dict[str, Array], n: int) -> tuple[Array, Array]:
+def _scaled(weights: Mapping[str, Array], n: int) -> tuple[Array, Array]:
     """Return a layer's kernel and bias; of the first one those that take features unscaled."""
     kernel = weights[f"kernel_{n}"].astype(np.float64)
     bias = weights.get(f"bias_{n}", np.zeros(kernel.shape[1])).reshape(-1).astype(np.float64)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from tasks.datasets.folds import Fold
 from tasks.heads import Candidate, Kind, Outcome
-from tasks.heads.examples import Examples, Fold, flat
+from tasks.heads.examples import Examples, flat
 from tasks.heads.linear_head import TrainedLinear, load_linear
 from tasks.heads.setting_types import Penalty
 

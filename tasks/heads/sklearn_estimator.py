@@ -12,9 +12,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tasks.datasets.folds import Fold
 from tasks.errors import InputError, unknown
 from tasks.heads import Candidate, Failed, Head, find_kind
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.logistic import LogisticHead
 from tasks.heads.presets import settings_of
 

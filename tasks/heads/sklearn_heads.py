@@ -13,6 +13,7 @@ from stores.storage.safe_files import is_file, read_text
 from tasks.execution.cancellation import stop_if_asked
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
+from tasks.heads.vote_smoothing import smoothed
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -69,16 +70,6 @@ class TrainedPipeline:
         skops.io.dump(self.pipeline, folder / "head.skops")
         if self._votes:
             (folder / _VOTES).write_text(json.dumps(self._votes))
-
-
-def smoothed(shares: NDArray[Any], neighbors: int, votes: int) -> NDArray[Any]:
-    """Return each class's share of the neighbours' votes, (n, classes), with some votes added.
-
-    These are shared evenly by all classes, as by the prior of W. Perks, Some observations on
-    inverse probability, Journal of the Institute of Actuaries 73 (1947), 285-334: no class is
-    impossible because none of a few neighbours is of it. The order of the classes stays.
-    """
-    return np.asarray((shares * neighbors + votes / shares.shape[1]) / (neighbors + votes))
 
 
 def pipeline_kind(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stores.errors import MissingFeatures, NotInStore
+from stores.errors import MissingFeatures
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Rows
@@ -20,8 +20,7 @@ from tasks.features.engines import Engine, EngineChoice, Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.extract import checked
 from tasks.features.feature_batches import ImageFile, feature_batches, pixel_batches
-from tasks.features.job import job_of
-from tasks.finetune.saved import fine_tuned_job
+from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.images.image_check import examined
 from tasks.training.test_split import load_head
@@ -80,27 +79,6 @@ def load_classifier(
         scores=find_kind(run.head["kind"]).scores,
         job=features_job(run, store=store, weights=weights, engine=engine),
     )
-
-
-def features_job(
-    run: Run, *, store: Path, weights: str | None = None, engine: EngineChoice = "auto"
-) -> Job:
-    """Return the job that makes the features that a run's head takes; raises as load_classifier."""
-    if run.finetuning:
-        if weights:
-            raise InputError(
-                f"--weights {weights}: run {run.id[:16]} is fine-tuned, and has its own"
-            )
-        return fine_tuned_job(run, store=store, engine=engine)
-    try:
-        recipe = FeatureStore.open(store, run.fingerprint).recipe
-    except NotInStore as error:
-        raise InputError(
-            f"run {run.id[:16]}: the recipe of its features is no more in the store ({error}); "
-            "extract them again"
-        ) from error
-    asked = weights or str(run.parameters.get("weights", "imagenet"))
-    return job_of(recipe, asked, store=store, engine=engine)
 
 
 def predict(

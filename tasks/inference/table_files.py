@@ -9,11 +9,10 @@ import pyarrow.parquet as pq
 
 from stores.errors import StoreFull
 from stores.storage.publish import publish_file
-from stores.visible import visible
+from stores.visible import cell
 from tasks.errors import InputError
 
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
@@ -41,15 +40,6 @@ def write_table(table: pa.Table, path: Path) -> None:
         for row in table.to_pylist():
             sink.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     write_bytes(sink.getvalue().to_pybytes(), path)
-
-
-def cell(text: str) -> str:
-    """Return text as a cell of a CSV file, which neither a spreadsheet nor a terminal acts on.
-
-    What a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV Injection).
-    """
-    shown = visible(text)
-    return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 
 def _in_cells(table: pa.Table) -> pa.Table:

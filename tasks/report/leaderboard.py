@@ -24,8 +24,8 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
     """Return the runs, best first: a column a metric, a feature's or a head's setting.
 
     Beside the accuracy on held-out images stands what to expect of it: without the luck of the
-    run's rank among all runs that were tried on these images (tasks.evaluation.selection). Raises InputError
-    for a metric or a data set that there is not.
+    run's rank among all runs that were tried on these images (tasks.evaluation.selection). Raises
+    InputError for a metric or a data set that there is not.
     """
     runs = RunStore(store)
     table = runs.table()

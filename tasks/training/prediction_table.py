@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from stores.keys import as_arrow
 from stores.manifest import Images
+from tasks.datasets.folds import Chosen
 from tasks.heads import TrainedHead
-from tasks.heads.examples import Chosen, Stream
+from tasks.heads.examples import Stream
 
 
 def scores_of(

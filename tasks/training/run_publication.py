@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from stores.manifest import Images
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from tasks.datasets.folds import Fold
 from tasks.evaluation.metrics import metrics_of
 from tasks.heads import Failed
-from tasks.heads.examples import Fold
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.prediction_table import predictions
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from stores.errors import StoreError, StoreReadOnly, StoreRefused
 
-# The servers' words, and stores.storage.remote.objects's own: the name of what is not there may hold "bucket" too.
+# The servers' words, and those of stores.storage.remote.objects: the name of what is not there may
+# hold "bucket" too.
 _NO_BUCKET = re.compile("no such bucket|bucket does not exist|NoSuchBucket", re.IGNORECASE)
 
 

@@ -61,7 +61,7 @@ class TrainedDense:
         """Return the probabilities by built-in Keras layers."""
         from tasks.heads.keras_export import dense_scores
 
-        return dense_scores(features, self)
+        return dense_scores(features, self.head, self.weights)
 
     def save(self, folder: Path) -> None:
         """Write `head.npz`: the weights, and the specification as JSON in a text."""

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.datasets.folds import Fold
 from tasks.execution.cancellation import stop_if_asked
 from tasks.heads import Candidate
 from tasks.heads.dense.head_group import Company, Outcome
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Architecture, Weights
-from tasks.heads.examples import Examples, Fold, Positions, flat
+from tasks.heads.examples import Examples, Positions, flat
 
 
 def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:

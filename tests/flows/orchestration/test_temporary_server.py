@@ -51,7 +51,7 @@ print(json.dumps({
 # Has a temporary server, says where, and waits.
 SERVED = """
 import time
-from flows.server import prefect_server
+from flows.orchestration.prefect_server import prefect_server
 from prefect.server.api.server import SubprocessASGIServer
 with prefect_server():
     print(SubprocessASGIServer().api_url, flush=True)

@@ -137,7 +137,8 @@ def test_an_unknown_backbone_gets_the_nearest_names(name, nearest):
 
 
 def test_the_names_are_known_without_tensorflow():
-    command = "import sys, tasks.backbones.registry, tasks.features.job; print({*sys.modules} & {*sys.argv})"
+    modules = "tasks.backbones.registry, tasks.features.job"
+    command = f"import sys, {modules}; print({{*sys.modules}} & {{*sys.argv}})"
     heavy = ["tensorflow", "keras"]
     told = subprocess.run(
         [sys.executable, "-c", command, *heavy], check=True, capture_output=True, text=True

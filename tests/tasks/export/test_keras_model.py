@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from tasks.backbones.registry import BACKBONES
+from tasks.datasets.folds import Fold
 from tasks.export.keras_model import preprocessed
 from tasks.heads import Candidate, find_kind
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.presets import make_head
 
 HEADS = [

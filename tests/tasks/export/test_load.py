@@ -7,8 +7,8 @@ import pytest
 from tests.tasks.test_export import FORMATS, exported
 
 from tasks.errors import InputError
+from tasks.export.format_names import PLACES
 from tasks.export.load import load_exported, predict_by
-from tasks.export.write import PLACES
 from tests.support.extraction import write_old_folder
 from tests.support.images import write
 from tests.support.samples import flip

@@ -6,8 +6,9 @@ import pytest
 import skops.io
 
 from stores.errors import CorruptStore
+from tasks.datasets.folds import Fold
 from tasks.heads import KINDS, Candidate, Failed, find_kind
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.presets import make_heads
 from tasks.heads.setting_types import Activation
 

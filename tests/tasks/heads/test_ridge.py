@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
+from tasks.datasets.folds import Fold
 from tasks.heads import Candidate
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.ridge import KIND, RidgeHead
 from tests.support.samples import few
 

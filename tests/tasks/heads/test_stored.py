@@ -16,9 +16,10 @@ from sklearn.svm import LinearSVC
 from tests.stores.test_run import RUN
 
 from stores import CorruptStore
+from tasks.datasets.folds import Fold
 from tasks.errors import InputError
 from tasks.heads import KINDS, Candidate, find_kind
-from tasks.heads.examples import Examples, Fold, MemoryStream
+from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.stored import load_stored
 
 WIDTH, CLASSES = 6, 2

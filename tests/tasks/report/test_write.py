@@ -256,7 +256,8 @@ def test_an_unknown_run_is_an_error(store, manifest):
 
 
 def test_importing_it_is_cheap():
-    code = "import sys, tasks.report.write;assert not {'matplotlib', 'PIL', 'tensorflow'} & set(sys.modules)"
+    heavy = {"matplotlib", "PIL", "tensorflow"}
+    code = f"import sys, tasks.report.write; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.features.store import FeatureStore
-from tasks.datasets.folds import fold_numbers, stopping_part
+from tasks.datasets.folds import Fold, fold_numbers, stopping_part
 from tasks.heads import Candidate
 from tasks.heads.dense.head_group import Company
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import first_weights
 from tasks.heads.dense.trained import TrainedDense
 from tasks.heads.dense.trainer import architecture_of, train_together
-from tasks.heads.examples import Examples, Fold, MemoryStream, StoredStream
+from tasks.heads.examples import Examples, MemoryStream, StoredStream
 from tasks.heads.setting_types import Activation
 from tests.support.samples import RECIPE, few, some_keys
 

@@ -4,8 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tests.stores.test_run import RUN
-
 from stores import FeatureStore, Manifest, RunStore
 from stores.features.layers import remember_layers
 from stores.features.recipe import stored_recipes
@@ -22,6 +20,7 @@ from tasks.maintenance.maintain import (
     stats,
     verify,
 )
+from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
 from tests.support.runs import OTHER, look, publish
 from tests.support.samples import RECIPE, a_store, some_keys, some_rows

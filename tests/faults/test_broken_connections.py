@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import FeatureStore, RunStore
 from stores.storage.remote.mirror import mirror_of
 from stores.storage.remote.objects import remote_of
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish
 from tests.support.s3_server import CuttingProxy, environment, running_s3
 from tests.support.samples import RECIPE, some_keys, some_rows

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.stores.test_run import RUN
-from tests.stores.test_runs import publish
 
 from stores import FeatureStore, RunStore
+from tests.stores.runs.test_record import RUN
+from tests.stores.runs.test_store import publish
 from tests.support.places import ROOT
 from tests.support.samples import RECIPE, some_keys, some_rows
 

@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pytest
 from openvino import InferRequest
-from tests.tasks.test_trusted import engine_of, some_pixels
 
 from tests.faults.conftest import FULL
 from tests.faults.extracting import in_child
+from tests.tasks.features.engines.test_verified import engine_of, some_pixels
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import signal
 import stat
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores.errors import StoreError
 from tasks.errors import InputError
 from tests.faults.conftest import FULL
 from tests.faults.hostile import COMMANDS, SECRET, TUNED, fill, fill_outside
+from tests.stores.runs.test_record import RUN
 from tests.support.samples import in_child
 
 SECONDS = 5

@@ -7,11 +7,11 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.stores.test_merge import KEYS, ROWS, written
 
 from stores import FeatureStore, RunStore
 from stores.merge.features import merge
 from stores.merge.result import Merged
+from tests.stores.merge.test_features import KEYS, ROWS, written
 from tests.stores.test_manifest import PETS
 from tests.support.runs import OTHER, look, publish
 from tests.support.samples import RECIPE

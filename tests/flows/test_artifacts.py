@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import (
 
 from flows import artifacts as server_view
 from flows.parameters.features import ExtractParameters
-from stores.features.store import store as features
+from stores.features import store as features
 from tests.support.prefect_server import eventually, last_run, task_runs
 
 SMALL = ("--image-size", "32")

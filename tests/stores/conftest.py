@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.stores.test_merge import written
-from tests.stores.test_run import RUN
 
 from stores import RunStore
 from stores.features.layers import remember_layers
 from stores.storage.remote.mirror import mirror_of
+from tests.stores.merge.test_features import written
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish
 
 

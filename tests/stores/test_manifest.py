@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.test_publish import other_process
 
 from stores import CorruptStore, ImageKey, Manifest, NewerFormat, NotInStore, StoreError
 from stores.manifest import (
@@ -19,6 +18,7 @@ from stores.manifest import (
 )
 from stores.storage.safe_files import leads_out
 from stores.storage.stamped_parquet import read_table, table_bytes
+from tests.stores.storage.test_publish import other_process
 from tests.support.samples import few, flip, in_child, snapshot
 
 HOLD_A_DATASET = """

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from tests.stores.test_run import RUN
-
+from tests.stores.runs.test_record import RUN
 from tests.support.parts import HISTORY, predictions
 
 OTHER = replace(RUN, seed=8, created="2026-01-02T00:00:00+00:00")

@@ -5,13 +5,13 @@ import json
 import sys
 
 import pytest
-from tests.flows.test_telling import INGESTED
 
 from flows.cli import errors_told
 from flows.cli.terminal import write_any_name
 from flows.text.predictions import tell_predict
 from flows.text.stores import tell_ingest
 from tasks.errors import InputError
+from tests.flows.text.test_stores import INGESTED
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\nreport: evil"
 

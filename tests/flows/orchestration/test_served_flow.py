@@ -1,9 +1,9 @@
 from pkgutil import resolve_name
 
 import pytest
-from tests.flows.test_command_line import FLOWS
 
 from flows.orchestration.served_flow import ServedFlow
+from tests.flows.cli.test_cli import FLOWS
 
 
 @pytest.mark.parametrize("name", [*FLOWS, "finetune"])

@@ -2,11 +2,11 @@ import re
 from dataclasses import asdict
 
 import pytest
-from tests.tasks.test_advice import evidence
 
 from flows.text.advice import tell_advise
 from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.verdict import judge
+from tests.tasks.advice.test_verdict import evidence
 
 
 def told(given, *, images=1000):

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 import pytest
-from tests.stores.test_publish import HOLD_A_FOLDER, other_process
 
 from stores import FeatureStore
 from stores.features.garbage import collect, drafts, recipe_garbage
 from stores.storage.publish import publish_folder
+from tests.stores.storage.test_publish import HOLD_A_FOLDER, other_process
 from tests.support.samples import (
     RECIPE,
     a_store,

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.test_merge import KEYS, ROWS, written
 
 from stores import FeatureStore, MissingFeatures, NotInStore
 from stores.features.layers import remember_layers
 from stores.features.quarantine import set_aside
+from tests.stores.merge.test_features import KEYS, ROWS, written
 from tests.support.samples import (
     FLOAT16,
     RECIPE,

@@ -4,12 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.stores.test_layered_index import own
-from tests.stores.test_merge import KEYS, ROWS, written
 
 from stores import FeatureStore, MissingFeatures
 from stores.features.layers import remember_layers
 from stores.storage.remote.objects import remote_of
+from tests.stores.features.test_layered_index import own
+from tests.stores.merge.test_features import KEYS, ROWS, written
 from tests.support.samples import (
     RECIPE,
     a_store,

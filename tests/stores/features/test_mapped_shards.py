@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.test_index import rewrite
 
 from stores import FeatureStore
+from tests.stores.features.test_index import rewrite
 from tests.support.samples import (
     FLOAT16,
     RECIPE,

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.stores.test_shards import packed
 
 from stores import CorruptStore, FeatureStore
 from stores.features.index_fragments import FRAGMENT_VERSION
@@ -18,6 +17,7 @@ from stores.keys import identities
 from stores.merge.features import merge
 from stores.storage.digests import identity_words, row_checksums
 from stores.storage.stamped_parquet import read_table, table_bytes
+from tests.stores.features.test_shard import packed
 from tests.support.samples import (
     RECIPE,
     a_store,

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.test_shards import ARCHIVED
 
 from stores import FeatureStore, Manifest, RunStore, StoreReadOnly
 from stores.features.shard import unpack
@@ -13,6 +12,7 @@ from stores.merge.features import merge
 from stores.merge.result import Merged
 from stores.runs.checkpoints import Checkpoints
 from stores.storage.publish import publish_file
+from tests.stores.features.test_shard import ARCHIVED
 from tests.stores.test_manifest import PETS
 from tests.support.samples import (
     FLOAT16,

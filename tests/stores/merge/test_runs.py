@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.test_run import RUN
 
 from stores import RunStore
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs
 from stores.runs.record import SINCE_4, TestOpening
 from stores.storage.digests import json_digest
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import OTHER, look, opening_paths, publish
 from tests.support.samples import few, flip, snapshot
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import CorruptStore, RunStore
 from stores.runs.parts import HISTORY, PREDICTIONS
 from stores.runs.record import RUN_VERSION, SINCE_4
 from stores.storage.digests import json_digest
 from stores.storage.stamped_parquet import table_bytes
+from tests.stores.runs.test_record import RUN
 from tests.support.parts import predictions
 from tests.support.runs import OTHER, look, publish, save_model
 

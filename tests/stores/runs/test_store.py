@@ -4,10 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import CorruptStore, NewerFormat, NotInStore, RunStore, StoreFull, StoreReadOnly
 from stores.runs.record import RUN_VERSION
+from tests.stores.runs.test_record import RUN
 from tests.support.parts import predictions
 from tests.support.runs import OTHER, look, publish, save_model
 from tests.support.samples import flip, in_child, snapshot

@@ -5,12 +5,12 @@ from multiprocessing.pool import ThreadPool
 
 import pyarrow as pa
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import NewerFormat
 from stores.runs.record import RUN_VERSION
 from stores.storage.publish import publish_file
 from stores.storage.stamped_parquet import read_table, table_bytes
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import OTHER, look, publish
 
 

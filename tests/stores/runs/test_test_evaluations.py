@@ -5,12 +5,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import CorruptStore
 from stores.runs.record import SINCE_4
 from stores.storage.digests import json_digest
 from stores.storage.stamped_parquet import table_bytes
+from tests.stores.runs.test_record import RUN
 from tests.support.parts import predictions
 from tests.support.runs import look, opening_paths, publish
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import RunStore, StoreFull, StoreReadOnly
 from stores.storage.publish import check_writable, is_leased, locked, publish_file, publish_folder
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish as publish_run
 from tests.support.samples import a_store, in_child, snapshot
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.advice.stage_taps import taps_to_compare
-from tasks.backbones.registry import layer_graph as graph
+from tasks.backbones import layer_graph as graph
 from tasks.errors import InputError
 
 

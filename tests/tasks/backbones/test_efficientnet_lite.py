@@ -2,13 +2,13 @@ import keras
 import numpy as np
 import pytest
 
+from tasks.backbones import efficientnet_lite
 from tasks.backbones.efficientnet_lite import (
     SCALES,
     blocks_of,
     efficientnet_lite0,
     preprocess_input,
 )
-from tasks.backbones.registry import efficientnet_lite
 
 
 def build(name, size):

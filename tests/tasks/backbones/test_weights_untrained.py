@@ -23,7 +23,7 @@ PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.floa
 FEATURES = """
 import sys
 import numpy as np
-from tests.tasks.test_weights_untrained import features
+from tests.tasks.backbones.test_weights_untrained import features
 np.savez(sys.argv[1], **{str(seed): features(seed) for seed in (1, 0)})
 """
 

@@ -4,7 +4,6 @@ import shutil
 
 import keras
 import pytest
-from tests.tasks.test_export import FORMATS, exported
 
 from tasks.errors import InputError
 from tasks.export.format_names import PLACES
@@ -12,6 +11,7 @@ from tasks.export.load import load_exported, predict_by
 from tests.support.extraction import write_old_folder
 from tests.support.images import write
 from tests.support.samples import flip
+from tests.tasks.export.test_write import FORMATS, exported
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from tests.stores.test_run import RUN
 
 from stores import CorruptStore
 from tasks.datasets.folds import Fold
@@ -21,6 +20,7 @@ from tasks.errors import InputError
 from tasks.heads import KINDS, Candidate, find_kind
 from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.stored import load_stored
+from tests.stores.runs.test_record import RUN
 
 WIDTH, CLASSES = 6, 2
 LABELS = np.arange(20) % CLASSES

@@ -4,12 +4,12 @@ import json
 import shutil
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import FeatureStore, NotInStore, RunStore
 from stores.manifest import Manifest, manifest_path
 from stores.runs.checkpoints import Checkpoints
 from tasks.maintenance.maintain import collect_garbage, reindex, verify
+from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
 from tests.support.runs import look, publish
 from tests.support.samples import FLOAT16, RECIPE, a_store, fragments, in_child, shards

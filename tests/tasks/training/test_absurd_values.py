@@ -15,8 +15,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.stores.test_run import RUN
-from tests.tasks.test_verification import fill
 
 from stores import FeatureStore, RunStore
 from stores.errors import StoreError
@@ -32,8 +30,10 @@ from tasks.errors import InputError
 from tasks.evaluation.split_result import judge
 from tasks.maintenance.maintain import collect_garbage, list_store, reindex, stats, verify
 from tasks.report.leaderboard import leaderboard, run_facts
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import look, publish
 from tests.support.samples import RECIPE, a_store, some_keys, some_rows
+from tests.tasks.maintenance.test_verification import fill
 
 JSON_FILES = {
     "recipe": "features/*/recipe.json",

@@ -1,12 +1,12 @@
 """Runs at an address, which two machines publish at a time, or replace where they are damaged."""
 
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import RunStore
 from stores.storage.remote.folders import put_folder
 from stores.storage.remote.mirror import half_published
 from stores.storage.remote.objects import remote_of
+from tests.stores.runs.test_record import RUN
 from tests.support.runs import look, publish, save_model
 from tests.support.samples import flip, objects, stored
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.stores.test_run import RUN
 
 from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreRefused
 from stores.features.layers import remember_layers
@@ -19,6 +18,7 @@ from stores.storage.remote.mirror import (
     shown,
 )
 from stores.storage.remote.objects import remote_of
+from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
 from tests.support.runs import publish
 from tests.support.samples import (

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from tasks.backbones import efficientnet_lite_weights, find_backbone
+from tasks.backbones import efficientnet_lite_weights
 from tasks.backbones.efficientnet_lite import SCALES, efficientnet_lite0, preprocess_input
 from tasks.backbones.efficientnet_lite_weights import load_torch_weights
+from tasks.backbones.registry import find_backbone
 from tasks.backbones.torch_checkpoint import read_state_dict
 from tasks.backbones.weights import packaged_weights
 from tasks.errors import WeightsError

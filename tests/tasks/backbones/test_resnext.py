@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.saving import legacy_h5_format
 
-from tasks.backbones.registry import find_backbone, resnext
+from tasks.backbones import resnext
+from tasks.backbones.registry import find_backbone
 from tasks.backbones.resnext import resnext50
 from tasks.backbones.weights import build_backbone, find_weights
 from tasks.heads.dense.trainer import architecture_of

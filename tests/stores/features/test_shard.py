@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
+from tests.support.places import ROOT
 
 import h5py
 import numpy as np
@@ -25,7 +25,7 @@ from tests.support.samples import (
     some_rows,
 )
 
-ARCHIVED = Path(__file__).parent / "archived" / "format-1"
+ARCHIVED = ROOT / "tests/stores/archived/format-1"
 
 _shapes = st.lists(st.integers(1, 5), max_size=3).map(tuple)
 _stored = st.sampled_from(["<f4", "<f2"]).flatmap(

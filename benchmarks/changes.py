@@ -22,7 +22,7 @@ _DYING = """
 import json, os, sys
 from dataclasses import replace
 from pathlib import Path
-import tasks.features.extract
+import tasks.features.shard_work
 from benchmarks.ours import REQUEST, Setting, counted_rows, extract
 folder, store, request, shard_size, after = sys.argv[1:]
 request = replace(REQUEST, **json.loads(request))
@@ -35,7 +35,7 @@ with counted_rows(setting.chosen(len(manifest.select().keys))) as requests:
         if done >= int(after):
             print(sum(requests), flush=True)
             os._exit(9)
-    tasks.features.extract.advance = advance
+    tasks.features.shard_work.advance = advance
     extract(setting, manifest)
 """
 

@@ -14,7 +14,7 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM, folds_of
-from tasks.features.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import PlannedFineTuning, Request, plan_finetuning
 from tasks.finetune.train import parts_of, planned_learner
@@ -38,7 +38,7 @@ def frozen_prefix(
     manifest = setting.ingest()
     planned = _planned(setting, manifest, unfreeze)
     kept = replace(planned, from_cache=True)
-    _compute_prefix(setting, manifest, kept)
+    compute_needed(manifest, prefix_job(planned), splits=LEARNED_FROM)
     learners = {
         name: planned_learner(plan, setting.store)
         for name, plan in (("images", planned), ("cached", kept))
@@ -72,13 +72,6 @@ def _planned(setting: Setting, manifest: Manifest, unfreeze: str) -> PlannedFine
     request = Request("top-layers", unfreeze)
     start = RunStore(setting.store).read(run)
     return plan_finetuning(start, manifest, request, store=setting.store, engine=setting.engine)
-
-
-def _compute_prefix(setting: Setting, manifest: Manifest, planned: PlannedFineTuning) -> None:
-    job = prefix_job(planned)
-    for missing in find_missing(manifest, job, store=setting.store, splits=LEARNED_FROM):
-        for work in plan_shards(with_engine(missing), manifest):
-            extract_shard(work, store=setting.store)
 
 
 def _epochs(learner: "Learner", manifest: Manifest) -> Iterator[dict[str, float]]:

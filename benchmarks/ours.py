@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,8 @@ from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
 from tasks.features.engines import EngineChoice, Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.features.extract import InThisProcess, compute_missing
 from tasks.features.job import FeatureRequest, make_job
-from tasks.features.version_check import check_producers
 
 REQUEST = FeatureRequest(
     backbone="mobilenet_v2",
@@ -72,15 +70,10 @@ class Setting:
 
 def extract(setting: Setting, manifest: Manifest) -> int:
     """Do what the extract flow does, without Prefect; return how many images were computed."""
-    computed = 0
-    for missing in find_missing(manifest, setting.job, store=setting.store):
-        group = with_engine(missing)
-        check_producers(group.job, manifest, store=setting.store)
-        shards = plan_shards(group, manifest, shard_size=setting.shard_size)
-        with ThreadPoolExecutor(2) as pool:
-            done = pool.map(lambda work: extract_shard(work, store=setting.store), shards)
-            computed += sum(shard.computed for shard in done)
-    return computed
+    done = compute_missing(
+        manifest, setting.job, executor=InThisProcess(threads=2), shard_size=setting.shard_size
+    )
+    return sum(shard.computed for shard in done.shards)
 
 
 @contextmanager

@@ -13,14 +13,15 @@ from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
-from flows.stages.compute import compute_missing
+from flows.stages.compute import ByPrefect, for_any_process
 from flows.text.stores import tell_extract
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
-from tasks.features.extract import ShardDone
+from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
+from tasks.features.shard_work import ShardDone
 
 _FOLDERS_ONLY = {
     "dataset",
@@ -69,11 +70,17 @@ def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Ma
     store = parameters.store
     seed = manifest.seed if parameters.seed is None else parameters.seed
     job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
-    sizes = {"batch_size": parameters.batch_size, "shard_size": parameters.shard_size}
-    manifest, done, checked = compute_missing(manifest, job, sizes=sizes, runner=parameters.where)
+    extraction = compute_missing(
+        manifest,
+        for_any_process(job),
+        executor=ByPrefect(parameters.where),
+        batch_size=parameters.batch_size,
+        shard_size=parameters.shard_size,
+    )
     seconds = time.perf_counter() - began
+    manifest, done = extraction.manifest, extraction.shards
     summary = account(manifest, job.recipes, done, store=store, seconds=seconds)
-    summary["checked"] += checked
+    summary["checked"] += extraction.compared
     show_accounting(summary)
     return manifest, summary
 

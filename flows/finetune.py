@@ -15,7 +15,7 @@ from flows.cli.warm_up import warm_up_finetune
 from flows.extract import account
 from flows.orchestration.served_flow import flow
 from flows.parameters.finetune import FinetuneParameters
-from flows.stages.compute import compute_needed
+from flows.stages.compute import ByPrefect
 from flows.stages.near_duplicates import leaks_stage
 from flows.text.heads import tell_finetune
 from stores.features.recipe import Recipe
@@ -26,6 +26,7 @@ from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.evaluation.leaks import summary_of
 from tasks.evaluation.selection import selection_of
+from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.saved import features_job
@@ -89,7 +90,11 @@ def tune_stage(
     known = planned.id in runs
     if not known and planned.from_cache:
         compute_needed(
-            manifest, prefix_job(planned), splits=LEARNED_FROM, views=planned.tuning.views
+            manifest,
+            prefix_job(planned),
+            splits=LEARNED_FROM,
+            views=planned.tuning.views,
+            executor=ByPrefect(),
         )
     images = 0 if known else len(manifest.select("train").keys) * planned.tuning.epochs
     if images:
@@ -103,7 +108,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     """Evaluate a fine-tuned run on the test split, on the record."""
     store = parameters.store
     job = features_job(tuned, store=store, engine=parameters.engine)
-    compute_needed(manifest, job, splits=("test",))
+    compute_needed(manifest, job, splits=("test",), executor=ByPrefect())
     (recipe,) = job.recipes
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 

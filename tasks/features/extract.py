@@ -1,42 +1,33 @@
 """Extract: the backbone runs once for each image whose features the store does not have."""
 
-import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 
 from stores.features.recipe import Recipe
-from stores.features.shard import Producer
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Rows
+from stores.keys import ImageKey
 from stores.manifest import Manifest, Split
 from stores.storage.publish import check_writable
-from tasks.errors import ExtractionError
-from tasks.execution.cancellation import stop_if_asked
-from tasks.execution.progress import advance
 from tasks.execution.retries import RETRIED
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.feature_batches import (
-    ImageFile,
-    PixelBatch,
-    Rejection,
-    feature_batches,
-    pixel_batches,
-)
+from tasks.features.feature_batches import ImageFile, Rejection
+from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
+from tasks.features.unusable_files import check_all_there, record_rejections
+from tasks.features.version_check import check_producers
 
+Result = TypeVar("Result")
+ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]
 BATCH_SIZE = 32
 SHARD_SIZE = 512
-# Shards take turns to compute. While one is written, the next has its turn, and the first batches
-# of it have been decoded meanwhile: a crash costs one shard's work and little of the next, and what
-# waits is bounded.
-_turn = threading.Lock()
 # Rows are held in memory until their shard is written: this many bytes of them at the most.
 SHARD_BYTES = 64 * 2**20
 
@@ -47,37 +38,6 @@ class Missing:
 
     job: Job
     images: tuple[ImageFile, ...]
-
-
-class ShardWork:
-    """One shard's worth of images, in one folder, for one job: what a task does.
-
-    It is no dataclass: in each field of those, of each image, Prefect looks for futures and Dask
-    for a name of the task, which takes them longer than to send it.
-    """
-
-    def __init__(
-        self, job: Job, folder: str, images: Sequence[ImageFile], batch_size: int, *, about: str
-    ) -> None:
-        self.job = job
-        self.folder = folder
-        self.images = images
-        self.batch_size = batch_size
-        self.about = about  # which of which, for people
-
-    def __dask_tokenize__(self) -> str:
-        # Of tasks with the same name Dask does one. No two have the same run of Prefect's.
-        return self.about
-
-
-@dataclass(frozen=True)
-class ShardDone:
-    """What came of a shard's work."""
-
-    computed: int
-    checked: int  # rows that were computed only to be compared
-    rejected: tuple[Rejection, ...]
-    producer: Producer
 
 
 def find_missing(
@@ -140,79 +100,125 @@ def plan_shards(
     ]
 
 
-def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
-    """Compute and store one shard of each of the job's recipes.
-
-    A file that cannot be used is left out and reported. Raises ExtractionError where the engine
-    gives something that is no feature, StoreError where the store refuses it; then nothing of
-    this shard was stored for that recipe.
-    """
-    engine = load_engine(work.job)
-    recipes = work.job.recipes
-    done: list[ImageFile] = []
-    rejected: list[Rejection] = []
-    rows = [
-        np.empty((len(work.images), *shape), recipe.dtype)
-        for shape, recipe in zip(engine.feature_shapes, recipes, strict=True)
-    ]
-    with (
-        pixel_batches(
-            work.images, Path(work.folder), recipes[0], batch_size=work.batch_size
-        ) as decoded,
-        closing(_in_turn(decoded)) as batches,
-    ):
-        for batch, computed in feature_batches(batches, engine):
-            rejected += batch.rejected
-            filled = slice(len(done), len(done) + len(batch.images))
-            for recipe, kept, new in zip(recipes, rows, computed, strict=True):
-                kept[filled] = checked(new, recipe, batch.images)
-            done += batch.images
-            advance(len(batch.images) + len(batch.rejected))
-            stop_if_asked()
-    if done:
-        keys, views = [image.key for image in done], np.array([image.view for image in done])
-        for recipe, kept in zip(recipes, rows, strict=True):
-            FeatureStore(store, recipe).write(
-                keys, kept[: len(keys)], views=views, producer=engine.producer
-            )
-    return ShardDone(len(done), engine.take_checked(), tuple(rejected), engine.producer)
-
-
-def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:
-    """Yield batches while no other shard has its turn; it ends before the last were computed."""
-    with _turn:
-        yield from batches
-
-
 find_missing_task = task(
     name="find missing", task_run_name="find what {manifest.name} lacks", **RETRIED
 )(find_missing)
 plan_shards_task = task(
     name="plan shards", task_run_name="plan shards of {manifest.name}", **RETRIED
 )(plan_shards)
-extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}", **RETRIED)(
-    extract_shard
-)
 
 
 def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
     return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
 
 
-def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
-    """Return an engine's rows as they are stored; raises ExtractionError that names bad images."""
-    with np.errstate(over="ignore"):
-        stored = rows.astype(recipe.dtype, copy=False)
-    for values, what, way_out in (
-        (rows, "NaN or infinity", "check the weights and the preprocessing"),
-        (stored, f"more than {recipe.dtype} can hold", "use --dtype float32"),
-    ):
-        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-        if not finite.all():
-            bad = [images[number].path for number in np.flatnonzero(~finite).tolist()]
-            raise ExtractionError(
-                f"recipe {recipe}: the engine gave {what} for {len(bad)} of {len(images)} images "
-                f"of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was stored; "
-                f"{way_out}"
-            )
-    return stored
+class Executor(Protocol):
+    """What runs the steps of an extraction: this process, or Prefect and its workers."""
+
+    def run(self, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:  # noqa: ANN401
+        """Run one of the steps of this module's loop, and return its result."""
+
+    def shards(self, images: int, dataset: str) -> AbstractContextManager[ComputeShards]:
+        """Give, in the block, what computes shards, in their order; `images` in all."""
+
+
+@dataclass(frozen=True)
+class InThisProcess:
+    """Runs the steps as plain functions, and shards in so many threads."""
+
+    threads: int = 1
+
+    def run(self, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:  # noqa: ANN401
+        """Call the step."""
+        return step(*arguments, **options)
+
+    @contextmanager
+    def shards(self, images: int, dataset: str) -> Iterator[ComputeShards]:  # noqa: ARG002
+        """Compute shards one after the other, or in threads that take turns."""
+        if self.threads == 1:
+            yield lambda works: map(_shard_here, works)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                yield lambda works: pool.map(_shard_here, works)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction did."""
+
+    manifest: Manifest  # without files that could not be used
+    shards: tuple[ShardDone, ...] = ()
+    compared: int = 0  # rows computed again before the shards, to compare versions
+
+    @property
+    def rejected(self) -> list[Rejection]:
+        """The files that could not be used."""
+        return [rejection for shard in self.shards for rejection in shard.rejected]
+
+
+def compute_missing(
+    manifest: Manifest,
+    job: Job,
+    *,
+    executor: Executor = InThisProcess(),
+    batch_size: int = BATCH_SIZE,
+    shard_size: int = SHARD_SIZE,
+) -> Extraction:
+    """Compute and store the features of a job that the store does not have, shard by shard.
+
+    A file that cannot be used is rejected in the data set's manifest. It may have a whole duplicate
+    elsewhere, so then the loop looks again. Raises as `extract_shard`, `plan_shards` and
+    `check_producers`.
+
+    Example:
+        >>> job = make_job(request, store=store, engine="auto")
+        >>> compute_missing(Manifest.read(store, "photos"), job).shards
+    """
+    done, compared = list[ShardDone](), 0
+    sizes = {"batch_size": batch_size, "shard_size": shard_size}
+    while missing := executor.run(find_missing, manifest, job, store=job.store):
+        found = _compute(missing, manifest, executor, sizes)
+        done, compared = [*done, *found.shards], compared + found.compared
+        if not found.rejected:
+            break
+        manifest = executor.run(record_rejections, manifest, found.rejected, store=job.store)
+    return Extraction(manifest, tuple(done), compared)
+
+
+def compute_needed(
+    manifest: Manifest,
+    job: Job,
+    *,
+    splits: Sequence[Split],
+    views: int = 0,
+    executor: Executor = InThisProcess(),
+) -> Extraction:
+    """Compute the missing features of images of which none can be left out.
+
+    `splits` and `views` say which, as for `find_missing`. Raises InputError for a file that cannot
+    be used; the data set stays as it is.
+    """
+    which = {"store": job.store, "splits": splits, "views": views}
+    missing = executor.run(find_missing, manifest, job, **which)
+    done = _compute(missing, manifest, executor, {}) if missing else Extraction(manifest)
+    check_all_there(done.rejected)
+    return done
+
+
+def _compute(
+    missing: Sequence[Missing], manifest: Manifest, executor: Executor, sizes: dict[str, int]
+) -> Extraction:
+    images = sum(len(group.images) for group in missing)
+    groups, done = [with_engine(group) for group in missing], list[ShardDone]()
+    with executor.shards(images, manifest.name) as compute:
+        compared = sum(
+            executor.run(check_producers, group.job, manifest, store=group.job.store)
+            for group in groups
+        )
+        for group in groups:
+            done += compute(executor.run(plan_shards, group, manifest, **sizes))
+    return Extraction(manifest, tuple(done), compared)
+
+
+def _shard_here(work: ShardWork) -> ShardDone:
+    return extract_shard(work, store=work.job.store)

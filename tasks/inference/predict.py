@@ -18,8 +18,8 @@ from tasks.errors import InputError
 from tasks.execution.progress import advance
 from tasks.features.engines import Engine, EngineChoice, Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.extract import checked
 from tasks.features.feature_batches import ImageFile, feature_batches, pixel_batches
+from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.images.image_check import examined

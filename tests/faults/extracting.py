@@ -80,8 +80,7 @@ def make_reference(folder, store, count):
     from tests.support.extraction import write_folder
 
     ingest(write_folder(folder, count), store=store, dataset=NAME)
-    recipe = _plan(store)[0].job.recipes[0]
-    _extract_all(store)
+    recipe = _extract_all(store)
     contents = [path.read_bytes() for path in folder.rglob("*.png")]
     rows = tiny.preprocess_input(load_pixels(contents, recipe))
     keys = [bytes(ImageKey.of(content)) for content in contents]
@@ -102,29 +101,16 @@ def _send(pipe, task, arguments):
     pipe.send(task(*arguments))
 
 
-def _plan(store):
+def _extract_all(store):
     from tasks.backbones.registry import BACKBONES
-    from tasks.features.extract import find_missing, plan_shards
-    from tasks.features.job import make_job
     from tests.support import tiny
-    from tests.support.extraction import REQUEST
+    from tests.support.extraction import extract_from
 
     BACKBONES["tiny"] = tiny.TINY
     manifest = Manifest.read(store, NAME)
-    return [
-        work
-        for missing in find_missing(
-            manifest, make_job(REQUEST, store=store, engine="keras"), store=store
-        )
-        for work in plan_shards(missing, manifest, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE)
-    ]
-
-
-def _extract_all(store):
-    from tasks.features.extract import extract_shard
-
-    for work in _plan(store):
-        assert not extract_shard(work, store=store).rejected
+    done = extract_from(manifest, store, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE)
+    assert not done.rejected
+    return done.job.recipes[0]
 
 
 def _extract(pipe, store, diary, death):

@@ -14,8 +14,9 @@ class Mutation:
     test: str
 
 
-_SEES = "tests/tasks/test_extract.py::test_the_backbone_sees_exactly_what_is_new"
-_KERAS = "tests/tasks/test_engines.py::test_features_of_generated_images_are_those_of_keras"
+_SEES = "tests/tasks/features/test_extract.py::test_the_backbone_sees_exactly_what_is_new"
+_ENGINES = "tests/tasks/features/engines/test_engines.py"
+_KERAS = f"{_ENGINES}::test_features_of_generated_images_are_those_of_keras"
 
 # These two are quick and stand for all in a normal run.
 QUICK = (
@@ -24,7 +25,7 @@ QUICK = (
         "stores/features/quarantine.py",
         "    if not len(wrong):\n        return",
         "    if True:\n        return",
-        "tests/stores/test_quarantine.py::test_a_bad_row_costs_that_row_only",
+        "tests/stores/features/test_quarantine.py::test_a_bad_row_costs_that_row_only",
     ),
     Mutation(
         "labels shuffled against features",
@@ -41,28 +42,28 @@ MUTATIONS = (
         "stores/storage/digests.py",
         "keys ^ views ^ recipe",
         "views ^ recipe",
-        "tests/stores/test_index.py::test_a_fragment_that_lies_costs_nothing",
+        "tests/stores/features/test_index.py::test_a_fragment_that_lies_costs_nothing",
     ),
     Mutation(
         "no recipe check",
         "stores/storage/digests.py",
         "keys ^ views ^ recipe",
         "keys ^ views",
-        "tests/stores/test_checksums.py::test_checksums_cover_recipe_key_view_and_bytes",
+        "tests/stores/storage/test_digests.py::test_checksums_cover_recipe_key_view_and_bytes",
     ),
     Mutation(
         "no check of whole shards",
         "stores/features/quarantine.py",
         "if whole and shard_checksum(words, rows) == whole.checksum:",
         "if whole:",
-        "tests/stores/test_joined.py::test_a_bad_row_of_a_large_shard_is_found_however_it_is_read",
+        "tests/stores/features/test_mapped_shards.py::test_a_bad_row_of_a_large_shard_is_found_however_it_is_read",
     ),
     Mutation(
         "whole shards checked without their images",
         "stores/storage/digests.py",
         "    state = xxhash.xxh3_64(_bytes_of(words))\n",
         "    state = xxhash.xxh3_64()\n",
-        "tests/stores/test_joined.py::test_a_whole_shard_is_not_believed_for_other_images",
+        "tests/stores/features/test_mapped_shards.py::test_a_whole_shard_is_not_believed_for_other_images",
     ),
     Mutation(
         "no fsync of the file",
@@ -90,42 +91,42 @@ MUTATIONS = (
         "stores/features/index_fragments.py",
         "        as_arrow(shard.keys),",
         "        as_arrow(shard.keys[::-1]),",
-        "tests/stores/test_index.py::test_a_fragment_says_what_its_shard_holds",
+        "tests/stores/features/test_index.py::test_a_fragment_says_what_its_shard_holds",
     ),
     Mutation(
         "index rows swapped as they are read",
         "stores/features/mapped_shards.py",
         "cells = mapped.first_cell[places]",
         "cells = mapped.first_cell[places][::-1]",
-        "tests/stores/test_index.py::test_a_fragment_of_another_shard_is_made_again",
+        "tests/stores/features/test_index.py::test_a_fragment_of_another_shard_is_made_again",
     ),
     Mutation(
         "rows returned in the order of the shards",
         "stores/features/checked_read.py",
         "self._read(self._places[positions], ",
         "self._read(np.sort(self._places[positions]), ",
-        "tests/stores/test_features.py::test_what_is_written_is_read_in_any_order_and_number",
+        "tests/stores/features/test_store.py::test_what_is_written_is_read_in_any_order_and_number",
     ),
     Mutation(
         "of two twins the newer is read",
         "stores/features/mapped_shards.py",
         "sorted(shards, key=lambda shard: (rank(shard.digest), shard.digest))",
         "list(shards)",
-        "tests/stores/test_features_shards.py::test_of_two_twins_the_smaller_digest_is_read",
+        "tests/stores/features/test_store_shards.py::test_of_two_twins_the_smaller_digest_is_read",
     ),
     Mutation(
         "the digest of a shard is not checked",
         "stores/features/shard.py",
         "    if digest != path.stem:\n",
         "    if not digest:\n",
-        "tests/stores/test_shards.py::test_a_shard_whose_name_is_not_its_digest_is_corrupt",
+        "tests/stores/features/test_shard.py::test_a_shard_whose_name_is_not_its_digest_is_corrupt",
     ),
     Mutation(
         "crop mode left out of the fingerprint",
         "stores/features/recipe.py",
         "        return json.dumps(fields, sort_keys=True",
         '        fields.pop("aspect_ratio")\n        return json.dumps(fields, sort_keys=True',
-        "tests/stores/test_recipe.py::test_every_field_changes_the_fingerprint",
+        "tests/stores/features/test_recipe.py::test_every_field_changes_the_fingerprint",
     ),
     Mutation(
         "crop mode left out of the recipe",
@@ -146,7 +147,7 @@ MUTATIONS = (
         "tasks/datasets/ingest.py",
         "    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS",
         "    return True",
-        "tests/tasks/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
+        "tests/tasks/datasets/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
     ),
     Mutation(
         "an image stored under the name of its path",
@@ -172,46 +173,46 @@ MUTATIONS = (
         "        paths=[path for _, path in more],\n"
         "    )\n"
         "    asked = [(images, 0)]\n",
-        "tests/tasks/test_extract.py::test_a_duplicate_is_seen_once",
+        "tests/tasks/features/test_extract.py::test_a_duplicate_is_seen_once",
     ),
     Mutation(
         "bytes decoded whatever their key",
         "tasks/features/feature_batches.py",
         "    if ImageKey.of(content) != image.key:\n",
         "    if not content:\n",
-        "tests/tasks/test_extract_spoilt.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
+        "tests/tasks/features/test_extract_spoilt.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
     ),
     Mutation(
         "rejections that do not look at the key",
         "tasks/features/unusable_files.py",
         "if entry.path in by_path and entry.key == keys.get(entry.path)",
         "if entry.path in by_path",
-        "tests/tasks/test_extract_spoilt.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
+        "tests/tasks/features/test_extract_spoilt.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
     ),
     Mutation(
         "the split of an image that went during the extraction forgotten",
         "tasks/features/unusable_files.py",
         "entries=(*entries, *gone(current, entries))",
         "entries=entries",
-        "tests/tasks/test_extract_spoilt.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
+        "tests/tasks/features/test_extract_spoilt.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
     ),
     Mutation(
         "all decoded ahead",
         "tasks/features/feature_batches.py",
         "for _ in range(BATCHES_AHEAD):",
         "for _ in range(1000 * BATCHES_AHEAD):",
-        "tests/tasks/test_stream.py::test_memory_does_not_grow_with_the_number_of_images",
+        "tests/tasks/features/test_feature_batches.py::test_memory_does_not_grow_with_the_number_of_images",
     ),
     Mutation(
         "each batch written over the one before",
-        "tasks/features/extract.py",
+        "tasks/features/shard_work.py",
         "filled = slice(len(done), len(done) + len(batch.images))",
         "filled = slice(0, len(batch.images))",
         f"{_KERAS}[stretch]",
     ),
     Mutation(
         "rows shifted against their images",
-        "tasks/features/extract.py",
+        "tasks/features/shard_work.py",
         "                keys, kept[: len(keys)], views=views, producer",
         "                keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
         f"{_KERAS}[stretch]",
@@ -242,42 +243,42 @@ MUTATIONS = (
         "tasks/backbones/weights.py",
         "    keras.backend.clear_session(free_memory=False)\n",
         "",
-        "tests/tasks/test_weights_untrained.py::test_a_layer_has_the_same_name_whatever_was_built_before",
+        "tests/tasks/backbones/test_weights_untrained.py::test_a_layer_has_the_same_name_whatever_was_built_before",
     ),
     Mutation(
         "arrays of the weights file left unused",
         "tasks/backbones/keras_weights.py",
         "    if foreign or unset:\n",
         "    if unset:\n",
-        "tests/tasks/test_keras_weights.py::test_weights_of_another_model_are_refused",
+        "tests/tasks/backbones/test_keras_weights.py::test_weights_of_another_model_are_refused",
     ),
     Mutation(
         "an engine trusted without a look",
         "tasks/features/engines/verified.py",
         "        if all(result.within_tolerance for result in results):\n",
         "        if results:\n",
-        "tests/tasks/test_trusted.py::test_what_disagrees_is_dropped_and_keras_takes_over",
+        "tests/tasks/features/engines/test_verified.py::test_what_disagrees_is_dropped_and_keras_takes_over",
     ),
     Mutation(
         "a converted model used though its file changed",
         "tasks/features/engines/converted_model.py",
         "        if digests[name] != _digest(folder / name):",
         "        if False:",
-        "tests/tasks/test_trusted.py::test_a_damaged_model_is_converted_again",
+        "tests/tasks/features/engines/test_verified.py::test_a_damaged_model_is_converted_again",
     ),
     Mutation(
         "rows of batches that end out of order",
         "tasks/features/feature_batches.py",
         "yield _computed(*ahead.popleft())\n            while",
         "yield _computed(*ahead.pop())\n            while",
-        "tests/tasks/test_stream.py::test_features_come_in_the_order_of_the_images_from_several_at_once",
+        "tests/tasks/features/test_feature_batches.py::test_features_come_in_the_order_of_the_images_from_several_at_once",
     ),
     Mutation(
         "other producers not checked",
         "tasks/features/version_check.py",
         "        if not result.within_tolerance:\n",
         "        if not result.rows:\n",
-        "tests/tasks/test_producers.py::test_disagreeing_features_are_never_mixed",
+        "tests/tasks/features/test_version_check.py::test_disagreeing_features_are_never_mixed",
     ),
     Mutation(
         "the split drawn by the file's name",
@@ -285,35 +286,35 @@ MUTATIONS = (
         "        label: sorted((k for k in keys if k not in splits), key=lambda key: "
         "_draw(seed, key))\n",
         "        label: [k for k in keys if k not in splits]\n",
-        "tests/tasks/test_splits.py::test_neither_names_nor_order_matter",
+        "tests/tasks/datasets/test_splits.py::test_neither_names_nor_order_matter",
     ),
     Mutation(
         "the split of old images forgotten",
         "tasks/datasets/splits.py",
         "    return by_path_of_key | by_key",
         "    return {}",
-        "tests/tasks/test_splits.py::test_adding_images_moves_no_old_one",
+        "tests/tasks/datasets/test_splits.py::test_adding_images_moves_no_old_one",
     ),
     Mutation(
         "labels shuffled where a head is trained",
         "tasks/training/train.py",
         "Examples(stream, images.labels, len(first.manifest.classes), folds)\n",
         "Examples(stream, images.labels[::-1], len(first.manifest.classes), folds)\n",
-        "tests/tasks/test_train.py::test_a_run_holds_metrics_predictions_and_a_model",
+        "tests/tasks/training/test_train.py::test_a_run_holds_metrics_predictions_and_a_model",
     ),
     Mutation(
         "keys shuffled where predictions are kept",
         "tasks/training/prediction_table.py",
         '"key": as_arrow(images.keys),',
         '"key": as_arrow(images.keys[::-1]),',
-        "tests/tasks/test_train.py::test_predictions_stand_beside_the_keys_that_they_are_of",
+        "tests/tasks/training/test_train.py::test_predictions_stand_beside_the_keys_that_they_are_of",
     ),
     Mutation(
         "a head measured on images that it has learned",
         "tasks/training/train.py",
         "said[fold.validation] = scores_of(head, examples.stream, fold.validation)",
         "said[fold.train] = scores_of(head, examples.stream, fold.train)",
-        "tests/tasks/test_train.py::test_with_folds_each_image_is_judged_by_a_head_that_has_not_"
+        "tests/tasks/training/test_train.py::test_with_folds_each_image_is_judged_by_a_head_that_has_not_"
         "seen_it",
     ),
     Mutation(
@@ -321,21 +322,21 @@ MUTATIONS = (
         "stores/features/garbage.py",
         "if _age(path) > grace_seconds and not is_leased(path):",
         "if _age(path) > grace_seconds:",
-        "tests/stores/test_garbage.py::test_a_living_writers_draft_is_not_taken",
+        "tests/stores/features/test_garbage.py::test_a_living_writers_draft_is_not_taken",
     ),
     Mutation(
         "a layer's row read before one's own",
         "stores/features/mapped_shards.py",
         "(rank(shard.digest), shard.digest)",
         "shard.digest",
-        "tests/stores/test_layered_index.py::test_writes_go_to_ones_own_store_which_is_read_first",
+        "tests/stores/features/test_layered_index.py::test_writes_go_to_ones_own_store_which_is_read_first",
     ),
     Mutation(
         "a layer written to",
         "stores/features/index.py",
         "        if self.read_only:\n            return\n",
         "",
-        "tests/stores/test_layered_index.py::test_what_a_layer_has_is_read_and_never_copied_or_"
+        "tests/stores/features/test_layered_index.py::test_what_a_layer_has_is_read_and_never_copied_or_"
         "written",
     ),
     Mutation(
@@ -343,41 +344,41 @@ MUTATIONS = (
         "stores/features/layered_index.py",
         'if about["stamp"] == self._stamp(digest):',
         "if False:",
-        "tests/stores/test_layered_index.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
+        "tests/stores/features/test_layered_index.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
     ),
     Mutation(
         "a shard's structure believed",
         "stores/features/shard.py",
         "        check_structure(file, recipe, size=size)\n",
         "",
-        "tests/stores/test_shard_structure.py::test_a_shard_that_is_absurd_inside_is_set_aside",
+        "tests/stores/features/test_shard_structure.py::test_a_shard_that_is_absurd_inside_is_set_aside",
     ),
     Mutation(
         "another run's predictions taken for one's own",
         "stores/storage/stamped_parquet.py",
         "    if found_sha256 != sha256:\n",
         "    if False:\n",
-        "tests/stores/test_run_parts.py::test_what_is_exchanged_between_two_runs_is_damage_to_both",
+        "tests/stores/runs/test_parts.py::test_what_is_exchanged_between_two_runs_is_damage_to_both",
     ),
     Mutation(
         "looks at a test split lost by a merge",
         "stores/merge/runs.py",
         "                _unite_looks(runs, runs.read(folder.name), folder, merged)\n",
         "                pass\n",
-        "tests/stores/test_merge_runs.py::test_the_looks_of_all_stores_are_counted_once",
+        "tests/stores/merge/test_runs.py::test_the_looks_of_all_stores_are_counted_once",
     ),
     Mutation(
         "a damaged shard taken over",
         "stores/merge/features.py",
         "    if not content:\n        return False\n",
         "    content = content or path.read_bytes()\n",
-        "tests/stores/test_merge.py::test_a_damaged_shard_is_reported_each_time_and_never_copied",
+        "tests/stores/merge/test_features.py::test_a_damaged_shard_is_reported_each_time_and_never_copied",
     ),
     Mutation(
         "a file kept from the group",
         "stores/storage/publish.py",
         "                _share(file.fileno(), final.parent)\n",
         "",
-        "tests/stores/test_publish.py::test_what_appears_in_a_groups_folder_is_the_groups",
+        "tests/stores/storage/test_publish.py::test_what_appears_in_a_groups_folder_is_the_groups",
     ),
 )

@@ -11,18 +11,9 @@ from stores import FeatureStore, Manifest
 from tasks.datasets.ingest import ingest
 from tasks.features.agreement import agreement
 from tasks.features.engines import Job
-from tasks.features.extract import (
-    BATCH_SIZE,
-    SHARD_SIZE,
-    extract_shard,
-    find_missing,
-    plan_shards,
-    with_engine,
-)
+from tasks.features.extract import compute_missing
 from tasks.features.feature_batches import Rejection
 from tasks.features.job import DEFAULT_TAP, FeatureRequest, make_job
-from tasks.features.unusable_files import record_rejections
-from tasks.features.version_check import check_producers
 
 REQUEST = FeatureRequest(
     backbone="tiny",
@@ -59,28 +50,19 @@ def extract(folder, store, **options):
     return extract_from(ingest(folder, store=store).manifest, store, **options)
 
 
-def extract_from(
-    manifest, store, *, batch_size=BATCH_SIZE, shard_size=SHARD_SIZE, engine="keras", **request
-):
-    """Extract what is missing, in the steps of `flows.extract`."""
+def extract_from(manifest, store, *, engine="keras", batch_size=None, shard_size=None, **request):
+    """Extract what is missing."""
     job = make_job(replace(REQUEST, **request), store=store, engine=engine)
-    computed, checked, rejected = 0, 0, []
-    while missing := find_missing(manifest, job, store=store):
-        groups = [with_engine(group) for group in missing]
-        checked += sum(check_producers(group.job, manifest, store=store) for group in groups)
-        done = [
-            extract_shard(work, store=store)
-            for group in groups
-            for work in plan_shards(group, manifest, batch_size=batch_size, shard_size=shard_size)
-        ]
-        computed += sum(shard.computed for shard in done)
-        checked += sum(shard.checked for shard in done)
-        again = [rejection for shard in done for rejection in shard.rejected]
-        if not again:
-            break
-        rejected += again
-        manifest = record_rejections(manifest, again, store=store)
-    return Extracted(manifest, job, computed, checked, rejected)
+    sizes = {"batch_size": batch_size, "shard_size": shard_size}
+    given = {name: size for name, size in sizes.items() if size}
+    done = compute_missing(manifest, job, **given)
+    return Extracted(
+        manifest=done.manifest,
+        job=job,
+        computed=sum(shard.computed for shard in done.shards),
+        checked=done.compared + sum(shard.checked for shard in done.shards),
+        rejected=done.rejected,
+    )
 
 
 def write_image(path, seed, size=(20, 12)):

@@ -12,7 +12,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.features.engines import Job
-from tasks.features.extract import extract_shard, find_missing, plan_shards, with_engine
+from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import Request, plan_finetuning
 from tasks.finetune.train import finetune
@@ -91,13 +91,11 @@ def untouched_features(started):
 
 
 def compute_prefix(started, planned):
-    """Compute what a plan learns from, in the steps of the flow; return how many rows."""
-    asked = {"store": started.store, "splits": LEARNED_FROM, "views": planned.tuning.views}
-    computed = 0
-    for group in find_missing(started.manifest, prefix_job(planned), **asked):
-        for work in plan_shards(with_engine(group), started.manifest):
-            computed += extract_shard(work, store=started.store).computed
-    return computed
+    """Compute what a plan learns from; return how many rows."""
+    done = compute_needed(
+        started.manifest, prefix_job(planned), splits=LEARNED_FROM, views=planned.tuning.views
+    )
+    return sum(shard.computed for shard in done.shards)
 
 
 def forget(run, store):

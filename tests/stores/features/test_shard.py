@@ -4,7 +4,6 @@ import json
 import shutil
 import time
 from dataclasses import replace
-from tests.support.places import ROOT
 
 import h5py
 import numpy as np
@@ -15,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from stores import CorruptStore, FeatureStore, NewerFormat, UnfitFeatures
 from stores.features.shard import SHARD_VERSION, fit, pack, unpack
+from tests.support.places import ROOT
 from tests.support.samples import (
     FLOAT16,
     RECIPE,

@@ -9,8 +9,9 @@ from stores import FeatureStore, MissingFeatures
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
-from tasks.features.extract import extract_shard, find_missing, plan_shards
+from tasks.features.extract import find_missing, plan_shards
 from tasks.features.job import make_job
+from tasks.features.shard_work import extract_shard
 from tasks.features.unusable_files import record_rejections
 from tests.support.extraction import (
     REQUEST,

@@ -3,16 +3,17 @@
 import os
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from prefect import serve
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentTriggerTypes
 from prefect.exceptions import ObjectNotFound
-from prefect.flows import load_flow_from_entrypoint
+from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.schedules import Schedule
+from prefect.types.entrypoint import EntrypointType
 from pydantic import TypeAdapter
 
 from deployments.configuration import deployments, environment, names_of
@@ -49,9 +50,9 @@ def _check_no_worker_takes_them(client: SyncPrefectClient, places: dict[str, str
 
 def runner_deployment(told: dict[str, Any]) -> RunnerDeployment:
     """Return a deployment of `prefect.yaml` as one that a process serves."""
-    flow = load_flow_from_entrypoint(told["entrypoint"])
+    flow: Flow[..., Any] = load_flow_from_entrypoint(told["entrypoint"])
     limit = told.get("concurrency_limit")
-    return flow.to_deployment(
+    deployment = flow.to_deployment(
         name=told["name"],
         description=told.get("description") or flow.description,
         parameters=told.get("parameters") or {},
@@ -65,6 +66,7 @@ def runner_deployment(told: dict[str, Any]) -> RunnerDeployment:
         ],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    return cast("RunnerDeployment", deployment)  # outside of an event loop it is no coroutine
 
 
 def _schedule(told: dict[str, Any]) -> Schedule:

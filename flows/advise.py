@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from flows.artifacts import run_name, show_told
 from flows.cli import Summary, command_line
@@ -12,6 +11,7 @@ from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
+from flows.stages.arguments import quote
 from flows.text.advice import tell_advise
 from stores.manifest import Manifest
 from tasks.advice.evidence import (

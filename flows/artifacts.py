@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote as quoted
 from uuid import UUID
 
@@ -173,7 +173,8 @@ class _Progress:
     def _show(self, percent: float) -> None:
         if self._artifact is None:
             key = _key("progress", self._doing)
-            self._artifact = create_progress_artifact(percent, key=key, description=self._doing)
+            made = create_progress_artifact(percent, key=key, description=self._doing)
+            self._artifact = cast("UUID", made)  # outside of an event loop it is no coroutine
         else:
             update_progress_artifact(self._artifact, percent)
 

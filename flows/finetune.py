@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from flows.artifacts import log_told, progress_artifact, run_name, show_heads
 from flows.cli import Summary, command_line
@@ -15,6 +14,7 @@ from flows.cli.warm_up import warm_up_finetune
 from flows.extract import account
 from flows.orchestration.served_flow import flow
 from flows.parameters.finetune import FinetuneParameters
+from flows.stages.arguments import quote
 from flows.stages.compute import ByPrefect
 from flows.stages.near_duplicates import leaks_stage
 from flows.text.heads import tell_finetune

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from prefect.utilities.annotations import quote
-
 from flows.artifacts import log_told, run_name
 from flows.cli import Summary, command_line
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import DatasetParameters, Folder, IngestParameters
+from flows.stages.arguments import quote
 from flows.text.stores import tell_ingest
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task

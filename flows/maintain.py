@@ -1,8 +1,10 @@
 """Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
+from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.artifacts import is_deployed, run_name, show_told
@@ -40,7 +42,8 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
     summary = _look_after(action, parameters)
     show_told(f"maintain {action}", tell_maintain(summary))
     if is_deployed() and found_damage(summary):
-        damaged = Failed(message="damage was found: see what maintain says, among the artifacts")
+        what = "damage was found: see what maintain says, among the artifacts"
+        damaged: State[Any] = Failed(message=what)
         return cast("Summary", damaged)
     return summary
 
@@ -60,7 +63,11 @@ def _look_after(action: Action, parameters: MaintainParameters) -> Summary:
             raise InputError("merge: from which store? give its folder with --from")
         taken = merge_task(store, parameters.other)
         return {"action": action, "from": shown(parameters.other), "merge": taken}
-    tasks = {"verify": verify_task, "reindex": reindex_task, "list": list_task}
+    tasks: dict[str, Callable[[Path], Any]] = {
+        "verify": verify_task,
+        "reindex": reindex_task,
+        "list": list_task,
+    }
     return {"action": action, action: tasks[action](store)}
 
 

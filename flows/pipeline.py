@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from flows.artifacts import log_told, run_name, show_heads
 from flows.cli import Summary, command_line
@@ -13,6 +12,7 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import OptionalFolder
 from flows.parameters.heads import PipelineParameters
+from flows.stages.arguments import quote
 from flows.stages.near_duplicates import leaks_stage
 from flows.text.heads import tell_pipeline
 from flows.train import check_heads, train_stage

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
 from flows.artifacts import log_told, run_name, show_heads
 from flows.cli import Summary, command_line
@@ -15,6 +14,7 @@ from flows.extract import account
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters
 from flows.parameters.heads import SweepParameters
+from flows.stages.arguments import quote
 from flows.stages.near_duplicates import leaks_stage
 from flows.stages.swept import Swept, summary_of_sweep
 from flows.text.heads import tell_sweep
@@ -164,19 +164,23 @@ def _plan(
 ) -> PlannedRun:
     mine = settings_of(trial.kind)
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
-    settings = given | trial.settings
+    settings = {**given, **trial.settings}
     head = make_head(trial.kind, settings, classes=len(manifest.classes))
     seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
     dealt = {"folds": space.folds, "fold_seed": space.fold_seed}
     told = {"head": trial.kind, "seed": seed, **dealt, "open_test": False, **settings}
     if "batch_size" in told:
         told["head_batch_size"] = told.pop("batch_size")
-    about = parameters.features(trial.features).model_dump(mode="json", exclude_none=True)
+    features = parameters.features(trial.features)
+    about: dict[str, Any] = features.model_dump(mode="json", exclude_none=True)
     if about["weights"] == "none" and trial.seed is not None:
         # Untrained weights have a seed as well: what says both is a sweep of one.
         told |= {"seed": _features_seed(manifest, parameters), "grid": [f"seed={seed}"]}
     recipe = recipe_of(tuple(trial.features.items()))
-    return PlannedRun(manifest, recipe, head, seed, about | told, **dealt)
+    asked = about | told
+    return PlannedRun(
+        manifest, recipe, head, seed, asked, folds=space.folds, fold_seed=space.fold_seed
+    )
 
 
 def _recipe(

@@ -4,14 +4,13 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
-from prefect.utilities.annotations import quote
-
 from flows.artifacts import log_told, run_name, show_heads
 from flows.cli import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters
 from flows.parameters.heads import OpenTestParameters, TrainParameters
+from flows.stages.arguments import quote
 from flows.stages.near_duplicates import leaks_stage
 from flows.text.heads import tell_train
 from stores.features.recipe import Recipe
@@ -88,7 +87,8 @@ def train_stage(
 
 def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
-    check_trainable(manifest, parameters.dealt["folds"])
+    folds, _ = parameters.dealt
+    check_trainable(manifest, folds)
     make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
 
 
@@ -104,10 +104,17 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> dict[str, Plan
         feature_shape=feature_shape(recipe, manifest, parameters),
     )
     asked = parameters.model_dump(mode="json", exclude_none=True)
+    folds, fold_seed = parameters.dealt
     several = {"heads": asked["head"]} if len(heads) > 1 else {}  # to ask for them all again
     return {
         name: PlannedRun(
-            manifest, recipe, head, seed, asked | several | {"head": name}, **parameters.dealt
+            manifest,
+            recipe,
+            head,
+            seed,
+            asked | several | {"head": name},
+            folds=folds,
+            fold_seed=fold_seed,
         )
         for name, head in heads.items()
     }

@@ -190,7 +190,8 @@ def _orchestrated(
             warm_up()
 
     with prefect_server(meanwhile):
-        return flow(*given.args, **given.kwargs)
+        summary: Summary = flow(*given.args, **given.kwargs)
+        return summary
 
 
 def _quieten_prefect() -> None:

@@ -123,10 +123,10 @@ class TrainParameters(FeatureParameters):
         return given
 
     @property
-    def dealt(self) -> dict[str, int]:
-        """The folds that the heads are measured by, as PlannedRun has them."""
+    def dealt(self) -> tuple[int, int]:
+        """The number of folds that the heads are measured by, and their seed."""
         check_fold_seed(self.folds, self.fold_seed)
-        return {"folds": self.folds, "fold_seed": self.fold_seed}
+        return self.folds, self.fold_seed
 
 
 @Parameter(name="*")

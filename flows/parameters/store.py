@@ -51,7 +51,7 @@ class StoreParameters(BaseModel):
 
     @field_serializer("store", "other", when_used="json", check_fields=False)
     def _shown(self, store: Path | None) -> str | None:
-        return store and shown(store)
+        return shown(store) if store else None
 
     def unusual(self, **which: Any) -> dict[str, Any]:  # noqa: ANN401  as model_dump has it
         """Return what is not as usual, as JSON has it: the store by its address."""

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from prefect import Task
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import quote
 
 from flows.artifacts import progress_artifact
 from flows.cli.progress import announce
+from flows.stages.arguments import quote
 from flows.stages.runners import Runner, Workers
 from stores.storage.remote.mirror import TravellingStore
 from tasks.execution.cancellation import stopped_with_this

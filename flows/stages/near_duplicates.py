@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from prefect.utilities.annotations import quote
-
+from flows.stages.arguments import quote
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.evaluation.leaks import near_duplicates_task

@@ -54,7 +54,10 @@ class Runner:
 
             def submit(task: Task[..., Any], work: Any, **more: Any) -> PrefectFuture[Any]:  # noqa: ANN401
                 with _with_server(str(client.api_url)):
-                    return runner.submit(task, parameters={"work": work, **more})
+                    future: PrefectFuture[Any] = runner.submit(
+                        task, parameters={"work": work, **more}
+                    )
+                    return future
 
             threads = sum(runner.client.nthreads().values())
             if not threads:  # no mistake: a cluster may start some once there is work
@@ -69,7 +72,7 @@ class Runner:
     @contextmanager
     def _dask(self) -> Iterator[Any]:
         try:
-            from prefect_dask import DaskTaskRunner
+            from prefect_dask.task_runners import DaskTaskRunner
         except ImportError:
             raise InputError(
                 "--runner dask: Dask is not installed; pip install 'gargalo[dask]'"
@@ -81,7 +84,9 @@ class Runner:
             "security": True,  # TLS: other users of this machine stay out
             "env": {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},  # the server is told
         }
-        own = {"address": self.address} if self.address else {"cluster_kwargs": local}
+        own: dict[str, Any] = (
+            {"address": self.address} if self.address else {"cluster_kwargs": local}
+        )
         own["client_kwargs"] = {"timeout": CONNECT_SECONDS}
         # A worker that goes away is a matter of Dask's, which gives its shard to another.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)

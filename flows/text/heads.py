@@ -3,7 +3,7 @@
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flows.cli.terminal import with_visible_names
@@ -130,7 +130,7 @@ def tell_finetune(summary: dict[str, Any]) -> str:
 @with_visible_names
 def tell_runs(summary: dict[str, Any]) -> str:
     """Say what an action on the runs found or did."""
-    told = {
+    told: dict[str, Callable[[dict[str, Any]], str]] = {
         "list": _tell_leaderboard,
         "show": lambda s: lines_of(_told_run(s["run"])),
         "compare": _tell_comparison,

@@ -1,4 +1,7 @@
-"""Imports go one way: deployments → flows → tasks → stores, and from room to room within them."""
+"""Imports go one way: deployments → flows → tasks → stores, and from room to room within them.
+
+`gargalo` only hands names on.
+"""
 
 import ast
 import sys

@@ -1,0 +1,44 @@
+"""The command `gargalo`: its list of commands, and the flow that it runs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gargalo.cli import COMMANDS
+from tests.support.places import ROOT
+
+
+def gargalo(*arguments, cwd=ROOT):
+    code = "from gargalo.cli import main; main()"
+    command = [sys.executable, "-P", "-c", code, *arguments]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, check=False, capture_output=True, text=True
+    )
+
+
+def test_each_command_is_a_flow_with_a_line_of_help():
+    flows = {p.stem for p in (ROOT / "flows").glob("*.py") if '"__main__"' in p.read_text()}
+    assert set(COMMANDS) == flows
+    told = gargalo("--help").stdout
+    assert all(f"  {name} " in told for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("extrct", "did you mean extract?"), ("x", "gargalo --help lists")]
+)
+def test_an_unknown_command_is_one_line_and_exit_code_2(name, hint):
+    done = gargalo(name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: unknown command '{name}': {hint}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_is_the_flow_whatever_modules_lie_in_the_current_folder(tmp_path):
+    """The kind: a user's own `tasks.py` is taken for this project's."""
+    for name in ("tasks", "stores", "flows"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    done = gargalo("runs", "list", "--store", "nowhere", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: nowhere: there is no store")

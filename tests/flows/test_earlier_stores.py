@@ -1,0 +1,57 @@
+"""A store that an earlier version wrote is read as it is, and nothing is computed again."""
+
+import shutil
+
+import pytest
+
+from stores import Manifest, RunStore
+from tasks.datasets.ingest import ingest
+from tasks.features.extract import find_missing
+from tasks.features.job import FeatureRequest, make_job
+from tasks.heads.presets import make_head
+from tasks.maintenance.maintain import verify
+from tasks.training.planned_runs import PlannedRun
+from tests.support.places import ROOT
+
+# Of 16 images by `flows.pipeline`: run format 4, manifest format 2, before modules had rooms.
+ARCHIVED = ROOT / "tests/stores/archived/before-the-rooms"
+REQUEST = FeatureRequest(
+    backbone="efficientnet_lite0",
+    weights="imagenet",
+    image_size=32,
+    taps=("output",),
+    pooling="avg",
+    dtype="float16",
+    aspect_ratio="stretch",
+    seed=0,
+    decode="exact",
+    precision="float32",
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return shutil.copytree(ARCHIVED / "store", tmp_path / "store")
+
+
+def test_it_is_whole(store):
+    assert {name: found for name, found in verify(store).items() if found} == {}
+
+
+def test_nothing_is_computed_again(store, tmp_path):
+    images = shutil.copytree(ARCHIVED / "images", tmp_path / "images")
+    before = Manifest.read(store, "shapes")
+    manifest = ingest(images, store=store, dataset="shapes").manifest
+    assert manifest.digest == before.digest
+    job = make_job(REQUEST, store=store, engine="keras")
+    assert (store / "features" / job.recipes[0].fingerprint[:16]).is_dir()
+    assert find_missing(manifest, job, store=store) == []
+
+
+def test_heads_are_the_same_runs(store):
+    manifest = Manifest.read(store, "shapes")
+    (recipe,) = make_job(REQUEST, store=store, engine="keras").recipes
+    asked = {"logistic": {}, "dense": {"epochs": 5}}
+    for kind, settings in asked.items():
+        head = make_head(kind, settings, classes=2)
+        assert PlannedRun(manifest, recipe, head, 0, {}).id in RunStore(store)

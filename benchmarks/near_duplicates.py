@@ -13,8 +13,8 @@ from benchmarks.ours import Setting, extract
 from benchmarks.photos import image_paths
 from benchmarks.timing import Finding
 from stores.features.store import FeatureStore
+from tasks.evaluation.duplicate_search import vectors
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
-from tasks.evaluation.leaks import vectors
 from tasks.evaluation.near_duplicates import FEWEST, near_duplicates
 
 GROUP = "Near-duplicates"

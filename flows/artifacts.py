@@ -25,9 +25,9 @@ from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_API_URL
 
 from flows.parameters.features import FeatureParameters
+from stores.printable import visible
 from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
-from stores.visible import visible
 from tasks.evaluation.selection import expected_in_words
 from tasks.execution.progress import watched
 from tasks.export.markdown import block, escape

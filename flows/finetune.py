@@ -24,7 +24,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
-from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.evaluation.selection import selection_of
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
@@ -34,7 +34,7 @@ from tasks.finetune.train import finetune_task
 from tasks.report.candidates import head_name
 from tasks.report.leaderboard import compared
 from tasks.report.write import report_task
-from tasks.training.test_split import check_testable, open_test_task
+from tasks.training.evaluate_test_split import check_testable, open_test_task
 
 
 @flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))

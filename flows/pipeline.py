@@ -18,9 +18,9 @@ from flows.text.heads import tell_pipeline
 from flows.train import check_heads, train_stage
 from stores.storage.remote.mirror import store_path
 from tasks.datasets.digits_sample import write_sample
-from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.report.write import report_task
-from tasks.training.test_split import has_test_images
+from tasks.training.evaluate_test_split import has_test_images
 
 # Seen at 96 pixels, the mean test accuracy of the svm head over 5 seeds: 0.978 at the output of the
 # eleventh block, 0.934 at that of the backbone.

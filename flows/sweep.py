@@ -24,17 +24,17 @@ from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.datasets.folds import check_fold_seed
 from tasks.errors import InputError
-from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
 from tasks.features.job import make_job
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
+from tasks.training.evaluate_test_split import open_test_task
 from tasks.training.planned_runs import PlannedRun, check_trainable, choose, together
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
 from tasks.training.sweep.toml_file import read_sweep
-from tasks.training.test_split import open_test_task
 from tasks.training.train import train_task
 
 _FEATURES = tuple(n for n in FeatureParameters.model_fields if n not in {"store", "read_through"})

@@ -20,12 +20,12 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.errors import InputError
-from tasks.evaluation.leaks import summary_of
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.evaluation.selection import selection_of
 from tasks.features.job import make_job
 from tasks.heads.presets import make_heads
+from tasks.training.evaluate_test_split import check_testable, open_test_task
 from tasks.training.planned_runs import PlannedRun, check_trainable, choose, remarks
-from tasks.training.test_split import check_testable, open_test_task
 from tasks.training.train import train_task
 
 

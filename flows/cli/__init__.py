@@ -24,7 +24,7 @@ from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import write_any_name
 from flows.orchestration.prefect_server import prefect_server
 from stores.errors import StoreError, StoreFull
-from stores.visible import visible
+from stores.printable import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
 
 Summary = dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from stores.visible import all_visible
+from stores.printable import all_visible
 
 
 def write_any_name() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from flows.stages.arguments import quote
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
-from tasks.evaluation.leaks import near_duplicates_task
+from tasks.evaluation.duplicate_search import near_duplicates_task
 from tasks.evaluation.near_duplicates import NearDuplicates
 
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.keys import Keys
+from stores.runs.evaluations import evaluations_of, findings, known_evaluations, may_have_seen
 from stores.runs.parts import history_of, model_of, part_contents, predictions_of
 from stores.runs.record import RUN_VERSION, Run, TestOpening, record_paths
 from stores.runs.table import bring_up_to_date, current_table, listed_evaluations
-from stores.runs.test_evaluations import evaluations_of, findings, known_evaluations, may_have_seen
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_file, publish_folder
 from stores.storage.remote.mirror import pull, store_path

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from stores.errors import CorruptStore, NewerFormat, StoreError, StoreFull, StoreReadOnly
+from stores.runs.evaluations import known_evaluations
 from stores.runs.record import RUN_VERSION, Run, record_paths
-from stores.runs.test_evaluations import known_evaluations
 from stores.storage.json_files import ABSURD
 from stores.storage.publish import locked, publish_file
 from stores.storage.remote.mirror import pull

@@ -12,7 +12,7 @@ from prefect.runtime import task_run
 
 from stores.errors import NotInStore
 from stores.manifest import Entry, Manifest, Status, dataset_lock
-from stores.visible import visible
+from stores.printable import visible
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
 from tasks.datasets.folder_listing import ListedFile, Listing, is_hidden, list_folder

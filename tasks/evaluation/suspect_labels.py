@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stores.keys import ImageKey
-from stores.visible import cell
+from stores.printable import cell
 from tasks.evaluation.split_result import Judged
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from stores.visible import visible
+from stores.printable import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # What CommonMark and its tables give a meaning within a line, and the beginnings of addresses,

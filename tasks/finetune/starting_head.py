@@ -15,8 +15,8 @@ from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Weights
 from tasks.heads.dense.trained import TrainedDense
 from tasks.heads.sklearn_heads import TrainedPipeline
+from tasks.training.evaluate_test_split import load_head
 from tasks.training.repeat_commands import features_asked, options
-from tasks.training.test_split import load_head
 
 _ABLE = ("dense", "logistic")
 

@@ -10,7 +10,7 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
-from stores.visible import visible
+from stores.printable import visible
 from tasks.images.figures import default_settings
 from tasks.images.image_check import examined
 from tasks.images.thumbnails import UNREADABLE, as_rgb

@@ -23,7 +23,7 @@ from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.images.image_check import examined
-from tasks.training.test_split import load_head
+from tasks.training.evaluate_test_split import load_head
 
 # Looked up and computed in one go; between two, the engine waits for what is decoded.
 _IMAGES_AT_ONCE = 8192

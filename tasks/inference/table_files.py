@@ -8,8 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from stores.errors import StoreFull
+from stores.printable import cell
 from stores.storage.publish import publish_file
-from stores.visible import cell
 from tasks.errors import InputError
 
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")

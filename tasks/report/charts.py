@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from stores.visible import visible
+from stores.printable import visible
 from tasks.evaluation.metrics import Bin
 from tasks.finetune.specification import FINE_TUNED
 from tasks.images.figures import default_settings

@@ -10,8 +10,8 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from tasks.evaluation.duplicate_search import entries_of, shown_image, vectors
 from tasks.evaluation.image_map import maps, sample
-from tasks.evaluation.leaks import entries_of, shown_image, vectors
 from tasks.evaluation.metrics import calibration_error, reliability
 from tasks.evaluation.split_result import Judged
 from tasks.report.leaderboard import in_one_word

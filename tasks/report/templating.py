@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from stores.visible import visible
+from stores.printable import visible
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -38,7 +38,7 @@ def _environment() -> jinja2.Environment:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  Jinja calls it with each value of a template
-    """Return text with what cannot be seen written out, as in `stores.visible`."""
+    """Return text with what cannot be seen written out, as in `stores.printable`."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -18,7 +18,7 @@ from stores.storage.publish import publish_file
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority
 from tasks.evaluation.comparison import Evaluated
-from tasks.evaluation.leaks import find_near_duplicates, likeness_of
+from tasks.evaluation.duplicate_search import find_near_duplicates, likeness_of
 from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.evaluation.selection import Selection, not_counted, place_in_words, selection_of
 from tasks.evaluation.split_result import Judged, differences, judge, wilson

@@ -63,7 +63,7 @@ def test_files_without_labels_and_train_images_are_not_counted(run, pets, pets_s
 
 
 def test_a_partial_look_is_no_test_evaluation(run, pets, pets_store):
-    from tasks.training.test_split import open_test
+    from tasks.training.evaluate_test_split import open_test
 
     one = [entry for entry in pets.entries if entry.split == "test"][:1]
     assert counted(predictions_of(one, pets.folder), run, pets_store) == (1, 1)

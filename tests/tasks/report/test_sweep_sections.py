@@ -9,7 +9,7 @@ import pytest
 
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
-from tasks.evaluation.leaks import find_near_duplicates, likeness_of
+from tasks.evaluation.duplicate_search import find_near_duplicates, likeness_of
 from tasks.report.write import report_path, write_report
 from tests.support.reports import (
     DENSE,

@@ -10,8 +10,8 @@ from stores.keys import ImageKey
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.selection import selection_of
+from tasks.training.evaluate_test_split import load_head
 from tasks.training.planned_runs import choose, together
-from tasks.training.test_split import load_head
 from tasks.training.train import train as train_all
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from stores.visible import all_visible, visible
+from stores.printable import all_visible, visible
 
 
 @pytest.mark.parametrize(

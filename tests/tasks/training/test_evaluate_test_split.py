@@ -6,7 +6,7 @@ import pytest
 from stores.errors import CorruptStore
 from stores.runs.store import RunStore
 from tasks.errors import InputError
-from tasks.training.test_split import open_test
+from tasks.training.evaluate_test_split import open_test
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE, flip
 

@@ -21,6 +21,12 @@ RUN_VERSION = 4
 SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
 _SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(SINCE_4, 4)}
+# What every fine-tuning's record has, of which summaries are made.
+_FINETUNING = {
+    **dict.fromkeys(("started_from", "strategy", "unfreeze", "optimizer", "augmentation"), str),
+    "learning_rate": float | int,
+    "epochs": int,
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,9 @@ class Run:
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
         run = reread(path, partial(_checked, kind=cls))
-        if not isinstance(run.head.get("kind"), str) or run.folds < 0:
+        tuning = {name: run.finetuning.get(name) for name in _FINETUNING if run.finetuning}
+        absurd = any(not isinstance(value, _FINETUNING[name]) for name, value in tuning.items())
+        if absurd or not isinstance(run.head.get("kind"), str) or run.folds < 0:
             raise CorruptStore(_damaged(path))
         return run
 

@@ -71,9 +71,8 @@ _IN_WORDS = {
 
 def in_words(finetuning: Mapping[str, Any]) -> str:
     """Return what was trained, as a run's record has it, for people."""
-    told = _IN_WORDS.get(finetuning["strategy"], "an unknown strategy, from {unfreeze}").format(
-        unfreeze=finetuning["unfreeze"]
-    )
+    strategy = _IN_WORDS.get(finetuning["strategy"], "an unknown strategy, from {unfreeze}")
+    told = strategy.format(unfreeze=finetuning["unfreeze"])
     most = "up to " if finetuning.get("patience") else ""
     epochs = f"{finetuning['epochs']} epoch{'' if finetuning['epochs'] == 1 else 's'}"
     rate = f"a rate of {finetuning['learning_rate']:g}"

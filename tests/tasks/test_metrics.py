@@ -70,5 +70,5 @@ def test_a_head_that_is_almost_always_right_is_not_certain_to_be(confidence, acc
         labels = (rng.random(images) >= accurate).astype(np.int64)
         found.append(calibration_error(scores, labels, draws=200))
     off = abs(accurate - confidence)
-    assert np.mean([error.low <= off <= error.high for error in found]) >= 0.92
+    assert np.mean([error.low <= off <= error.high for error in found]) >= 0.9
     assert all(error.low < error.high for error in found)

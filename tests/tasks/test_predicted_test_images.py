@@ -8,7 +8,7 @@ import pytest
 from stores.manifest import Manifest
 from stores.runs import RunStore
 from tasks.predict import Prediction
-from tasks.predicted_test_images import dataset_images, record_test_images, with_splits
+from tasks.predicted_test_images import _names, dataset_images, record_test_images, with_splits
 from tests.stores.samples import RECIPE
 from tests.tasks.planned import planned, train
 
@@ -50,6 +50,24 @@ def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, 
 
 def test_copies_in_folders_of_their_classes_have_their_labels_at_hand(run, pets, pets_store):
     assert counted(predictions_of(pets.entries, "/elsewhere"), run, pets_store) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "label", "stands"),
+    [
+        ("cat.000.png", "cat", True),
+        ("cat12.jpg", "cats", True),
+        ("Cats", "cat", True),
+        ("tabby_cat", "Tabby Cat", True),
+        ("+1", "+1", True),
+        ("cattle", "cat", False),
+        ("0012.png", "1", False),
+        ("digit_1.png", "1", True),
+    ],
+)
+def test_a_class_stands_in_a_name_however_it_is_written(part, label, stands):
+    """The kind: labels that are at hand by another way than the one that was thought of."""
+    assert _names(part, label) is stands
 
 
 def test_files_without_labels_and_train_images_are_not_counted(run, pets, pets_store):

@@ -89,8 +89,15 @@ def check_predictions(table: pa.Table, classes: Sequence[str]) -> None:
         widths = pc.unique(pc.list_value_length(table["scores"])).to_pylist()
         if widths != [len(classes)] or pc.list_flatten(table["scores"]).null_count:
             raise ValueError(f"scores: expected {len(classes)} a row, found {widths}")
-        if pc.unique(pc.binary_length(table["key"])).to_pylist() != [KEY_BYTES]:
-            raise ValueError(f"column key has a key that is not {KEY_BYTES} bytes")
+        check_keys(table["key"])
+
+
+def check_keys(keys: pa.ChunkedArray) -> None:
+    """Raise ValueError where a key is none, before they are taken out of their table."""
+    if not _COLUMNS["key"](keys.type) or keys.null_count:
+        raise ValueError("column key has no keys")
+    if len(keys) and pc.unique(pc.binary_length(keys)).to_pylist() != [KEY_BYTES]:
+        raise ValueError(f"column key has a key that is not {KEY_BYTES} bytes")
 
 
 def check_accuracy(rows: pa.Table, metrics: dict[str, float], name: str) -> None:
@@ -116,7 +123,10 @@ def _part(path: Path, kind: str, run: Run, check: Callable[[pa.Table], None]) ->
         sha256 = run.part_digests.get(path.name, "")
         if run.part_digests and not sha256:
             raise CorruptStore(f"{path}: the run's record has no digest of it")
-        table, _ = read_table(path, kind=kind, version=RUN_VERSION, sha256=sha256)
+        classes = len(run.classes)
+        table, _ = read_table(
+            path, kind=kind, version=RUN_VERSION, sha256=sha256, in_a_list=classes
+        )
         try:
             check(table)
         except ValueError as error:

@@ -18,6 +18,7 @@ from typing import Any
 from stores.addresses import (
     MARK,
     cache_folder,
+    check_length,
     check_slashes,
     checked,
     folder_name,
@@ -77,9 +78,10 @@ def mirror_of(address: str) -> Path:
 def store_path(store: str | os.PathLike[str]) -> Path:
     """Return the folder of a store that is given by its folder or its address.
 
-    Raises StoreRefused for an address that is none.
+    Raises StoreRefused for an address that is none, or a name that is too long.
     """
     text = os.fspath(store)
+    check_length(text)
     check_slashes(text)
     return note_root(mirror_of(text) if "://" in text else Path(store))
 

@@ -9,7 +9,15 @@ from stores.checkpoints import Checkpoints, unfinished
 from stores.layers import remember_layers
 from stores.manifest import datasets
 from stores.merge import merge
-from stores.mirror import TravellingStore, at_address, half_published, local_shard, mirror_of, shown
+from stores.mirror import (
+    TravellingStore,
+    at_address,
+    half_published,
+    local_shard,
+    mirror_of,
+    shown,
+    store_path,
+)
 from stores.remote import remote_of
 from tests.stores.runs import publish
 from tests.stores.samples import (
@@ -125,6 +133,22 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(address):
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(StoreRefused, match="s3://bucket/prefix"):
         mirror_of(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["file://localhost/tmp", "file://../x", "local://x", "file://~"]
+)
+def test_an_address_of_a_folder_has_a_whole_path(address, tmp_path, monkeypatch):
+    """The kind: what is no path is taken for one below the folder that one happens to be in."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreRefused, match=f"{address}: expected a whole path after"):
+        store_path(address)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "file:///" + "y" * 300, "s3://b/" + "z/" * 3000])
+def test_a_name_that_no_system_takes_is_refused(name):
+    with pytest.raises(StoreRefused, match=r"bytes in .*, expected at most 255 in 4000; give"):
+        store_path(name)
 
 
 def test_a_folders_address_is_the_folder(tmp_path):

@@ -63,9 +63,10 @@ def rename(source: Path, target: Path) -> None:
     with entered(source.parent) as old, entered(target.parent) as new, named_errors(source):
         try:
             os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
-        except IsADirectoryError:  # a file does not replace a folder
+        except (IsADirectoryError, NotADirectoryError) as error:  # neither replaces the other
             about = os.stat(target.name, dir_fd=new, follow_symlinks=False)
-            raise irregular_file(target, about, "a file") from None
+            expected = "a file" if isinstance(error, IsADirectoryError) else "a folder"
+            raise irregular_file(target, about, expected) from None
 
 
 def remove(path: Path, *, missing_ok: bool = True) -> None:

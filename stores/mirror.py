@@ -163,6 +163,7 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
     except FileNotFoundError:
         about = remote.listing(path).get(remote.name(path))
         remote.make_room(about.size if about else 0)
+        remote.check_space(about.size if about else 0)
         for _ in range(2):
             remote.fetch([remote.name(path)])
             with open_regular(path) as file:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.checksums import Words, identity_words, row_checksums, shard_checksum
+from stores.checksums import Words, contradictory, identity_words, row_checksums, shard_checksum
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly, explained
 from stores.index import Index
 from stores.joined import JoinedShards, Places
@@ -170,7 +170,9 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
     words = identity_words(index.recipe.fingerprint, shard.identities)
     sums = row_checksums(words, rows)
     finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-    whole = np.flatnonzero((sums == shard.checksums) & finite)
+    whole = np.flatnonzero(
+        (sums == shard.checksums) & finite & ~contradictory(shard.identities, sums)
+    )
     if not len(whole):
         return None
     return write(shard.keys[whole], rows[whole], views=shard.views[whole], producer=shard.producer)

@@ -12,6 +12,7 @@ from stores.checksums import json_digest
 from stores.errors import CorruptStore, NewerFormat
 from stores.json_files import ABSURD, as_record, read_object
 from stores.rereading import reread
+from stores.run_figures import check_figures
 from stores.safe_files import IrregularFile, status
 from stores.safe_folders import folders
 
@@ -79,6 +80,9 @@ class Run:
         absurd = any(not isinstance(value, _FINETUNING[name]) for name, value in tuning.items())
         if absurd or not isinstance(run.head.get("kind"), str) or run.folds < 0:
             raise CorruptStore(_damaged(path))
+        _check_metrics(path, run.metrics)
+        if run.failure and (run.metrics or run.model_digests):
+            raise CorruptStore(f"{path}: a run that failed has metrics or a model; {_fix(path)}")
         return run
 
 
@@ -111,7 +115,9 @@ class TestOpening:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        return reread(path, partial(_checked, kind=cls))
+        opening = reread(path, partial(_checked, kind=cls))
+        _check_metrics(path, opening.metrics)
+        return opening
 
 
 def record_paths(folder: Path) -> list[Path]:
@@ -166,6 +172,13 @@ def _checked(path: Path, kind: type[Record]) -> Record:
             "update gargalo to read it"
         )
     raise CorruptStore(_damaged(path))
+
+
+def _check_metrics(path: Path, metrics: dict[str, float]) -> None:
+    try:
+        check_figures(metrics)
+    except ValueError as error:
+        raise CorruptStore(f"{path}: the file is damaged: {error}; {_fix(path)}") from error
 
 
 def _damaged(path: Path) -> str:

@@ -4,11 +4,12 @@ import json
 import shutil
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from stores import CorruptStore
 from stores.checksums import json_digest
-from stores.run import SINCE_4
+from stores.run import RUN_VERSION, SINCE_4
 from stores.tables import table_bytes
 from tests.stores.parts import predictions
 from tests.stores.runs import look, opening_paths, publish
@@ -122,3 +123,15 @@ def test_what_is_no_evaluation_is_not_taken_for_one(runs, name):
     assert len(runs.openings(RUN.id)) == runs.times_opened(SEEN) == 1
     look(runs)
     assert not runs.verify()[NAME]
+
+
+@pytest.mark.parametrize("keys", [[b"k" * 2**16] * 3000, [None], ["a text"], [1]])
+def test_keys_that_are_none_are_not_taken_out_of_their_table(runs, keys):
+    """The kind: a column is made a Python list before anybody looks at what is in it."""
+    look(runs)
+    (record,) = records(runs)
+    content = table_bytes(pa.table({"key": keys}), kind="predictions", version=RUN_VERSION)
+    record.with_suffix(".parquet").write_bytes(content)
+    assert runs.times_opened([b"l" * 32]) == 1  # nobody can tell
+    with pytest.raises(CorruptStore, match="another than the record names"):
+        runs.openings(RUN.id)

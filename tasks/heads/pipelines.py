@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore
+from stores.json_files import parsed
 from stores.safe_files import is_file, read_text
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
@@ -164,7 +165,7 @@ def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
 def _votes(path: Path) -> int:
     if not is_file(path):  # of other heads, and of neighbours before version 2
         return 0
-    votes = json.loads(read_text(path))
+    votes = parsed(read_text(path))
     if type(votes) is not int or votes < 0:
         raise ValueError(f"{path.name}: expected a number of votes, found {votes!r}")
     return votes

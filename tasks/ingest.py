@@ -180,7 +180,7 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
     check_backend()
     if not listing.is_utf8:
         return listing.classes  # sorted as Keras does; it would refuse all
-    import keras
+    from tasks.checked_keras import keras
 
     found: set[str] = set()
     classes: tuple[str, ...] = ()

@@ -13,14 +13,16 @@ if _is_program:
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
 
 from flows.first_import import import_prefect  # noqa: E402
+from flows.terminal import open_what_is_closed  # noqa: E402
 from stores.visible import visible  # noqa: E402
 from tasks.errors import InputError  # noqa: E402
 
+if _is_program:
+    open_what_is_closed()
 try:
     import_prefect()
 except InputError as _error:
     if not _is_program:
         raise
-    if sys.stderr:
-        sys.stderr.write(f"error: {visible(' '.join(str(_error).split()))}\n")
+    sys.stderr.write(f"error: {visible(' '.join(str(_error).split()))}\n")
     sys.exit(2)

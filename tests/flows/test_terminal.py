@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +67,33 @@ def test_a_class_of_any_name_is_trained_in_any_encoding(run, photos, monkeypatch
     told = ascii_only.buffer.getvalue().decode("ascii")
     assert "\\u65e5\\u672c\\u8a9e" in told
     assert not as_json or "日本語" in json.loads(told.splitlines()[-1])["ingest"]["classes"]
+
+
+CLOSED = """
+import sys
+sys.argv[0] = "-m"  # as while `python -m` looks for the module
+import flows
+print("out")
+print("error", file=sys.stderr)
+with open(sys.argv[1], "w") as file:
+    assert file.fileno() > 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_output_leads_nowhere(tmp_path, closed):
+    """The kind: what is said goes into the next file that is opened, or ends the work."""
+    program, written = tmp_path / "program.py", tmp_path / "written"
+    program.write_text(CLOSED)
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, program, written],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert written.read_text() == ""
+    assert done.stdout == ("" if ">&-" in closed.split() else "out\n")
+    assert done.stderr == ("" if "2>&-" in closed else "error\n")

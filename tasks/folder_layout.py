@@ -15,9 +15,8 @@ from pathlib import Path
 from stores.manifest import SPLITS, Split
 from tasks.class_names import check_distinct, check_same
 from tasks.errors import InputError
+from tasks.find_images import find_images
 from tasks.folder_structure import (
-    KERAS_ENDINGS,
-    OTHER_PROGRAMS,
     Inside,
     alike_folders,
     class_folders,
@@ -88,7 +87,7 @@ def _given_splits(requested: str) -> dict[str, Split]:
 
 
 def _by_structure(folder: Path, top: str) -> Layout:
-    names = [name for name in class_folders(folder / top) if name not in OTHER_PROGRAMS]
+    names = class_folders(folder / top)
     inside = {name: inside_of(folder / top / name) for name in names}
     meant = meanings(names)
     only_folders = [name for name in names if inside[name].folders and not inside[name].images]
@@ -158,11 +157,7 @@ def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:
 
 def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
     for name in names:
-        count = sum(
-            file.lower().endswith(KERAS_ENDINGS)
-            for _, _, files in os.walk(folder / top / name)
-            for file in files
-        )
+        count = len(find_images([folder / top / name]).paths)
         place = shlex.quote(str(folder / top / name))
         yield (
             f"{_shown(top, name)} has no class folders, and its {count} images are left out; to "

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tasks.errors import InputError
@@ -31,6 +31,17 @@ def check_distinct(folder: Path, names: Sequence[str]) -> None:
             raise InputError(
                 f"{folder}: two class folders are read as one name: {other!a} and "
                 f"{name!a}; rename one, or put the images of both into one of them"
+            )
+
+
+def differing_in_case(names: Sequence[str]) -> Iterator[str]:
+    """Yield a remark on two class names that differ in case only: two classes here."""
+    found: dict[str, str] = {}
+    for name in names:
+        if (other := found.setdefault(_folded(name), name)) != name:
+            yield (
+                f"{other!a} and {name!a} are two classes, and differ in case only; if they are "
+                "one, put the images of both into one of them"
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.manifest import Split
-from tasks.class_names import NOT_UTF8, refuse_unless_utf8
+from tasks.class_names import NOT_UTF8, differing_in_case, refuse_unless_utf8
 from tasks.errors import InputError
 from tasks.folder_layout import AUTO, Layout, find_layout
 from tasks.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
@@ -78,7 +78,8 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
             "files"
         )
     _check_splits(folder, found, files)
-    return Listing(folder, tuple(files), found, (*found.notes, *_left_out(files, linked)))
+    notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
+    return Listing(folder, tuple(files), found, notes)
 
 
 def _check_splits(folder: Path, layout: Layout, files: list[ListedFile]) -> None:

@@ -160,6 +160,18 @@ def test_a_folder_of_another_program_is_no_class(tmp_path, name):
     assert list_folder(tmp_path).classes == ("cat", "dog")
 
 
+def test_classes_that_differ_in_case_only_are_told(tmp_path):
+    """The kind: two classes that a person takes for one."""
+    touch(tmp_path, "pets/Cat/1.png", "pets/cat/2.png", "pets/dog/1.png")
+    listing = list_folder(tmp_path)
+    assert listing.classes == ("Cat", "cat", "dog")
+    assert listing.notes == (
+        "the class folders are those of pets/",
+        "'Cat' and 'cat' are two classes, and differ in case only; if they are one, put the images "
+        "of both into one of them",
+    )
+
+
 def test_a_split_without_images_is_refused_with_its_folder(tmp_path):
     """The kind: a message of Keras's own, without a way out."""
     touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/1.png")

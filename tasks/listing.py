@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.manifest import Split
-from tasks.class_names import NOT_UTF8, differing_in_case, refuse_unless_utf8
+from tasks.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.errors import InputError
 from tasks.folder_layout import AUTO, Layout, find_layout
 from tasks.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
@@ -148,6 +148,8 @@ def _listed(
     """Return what is listed of a file, or of a folder that is closed to us, for that reason."""
     relative = os.path.relpath(path, folder) + ("/" if closed else "")
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
+    if spelled != relative:
+        check_locale(relative)
     read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
     trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
     if label and is_hidden(relative):

@@ -97,3 +97,40 @@ def test_closed_output_leads_nowhere(tmp_path, closed):
     assert written.read_text() == ""
     assert done.stdout == ("" if ">&-" in closed.split() else "out\n")
     assert done.stderr == ("" if "2>&-" in closed else "error\n")
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+NAMED = """
+import os, sys
+from flows.command_line import errors_told
+from flows.terminal import names_told
+with errors_told(), names_told(all_utf8=sys.argv[1] == "all"):
+    open("c\\xe3o")
+"""
+
+
+def refused(*arguments, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", NAMED, *arguments],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {1, 2}
+    return done.stderr
+
+
+def test_a_locale_without_a_names_letters_is_named_with_the_way_out():
+    """The kind: a right name is called wrong, for the process reads it by another encoding."""
+    fix = "and Python takes names here for ascii, by LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0; set "
+    told = refused("all", "cão", **C_LOCALE)
+    assert told == f"error: c\\xe3o: the name is UTF-8, {fix}PYTHONUTF8=1\n"
+    told = refused("some", **C_LOCALE)
+    assert told.startswith("error: a name that is stored has other letters ('ascii' codec can't")
+    assert told.endswith(f"{fix}PYTHONUTF8=1\n")
+
+
+def test_an_argument_that_is_no_utf8_is_named():
+    assert refused("all", b"\xff").startswith("error: b'\\xff': the name is not UTF-8")
+    assert "No such file" in refused("some", b"\xff")

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from flows.noise import quiet_tensorflow
 from flows.progress import shown_progress
 from flows.server import prefect_server
-from flows.terminal import write_any_name
+from flows.terminal import names_told, write_any_name
 from stores.errors import StoreError, StoreFull
 from stores.visible import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
@@ -65,7 +65,7 @@ def command_line(
     """
     write_any_name()
     app = make_app(flow, tell, warm_up, needs_server=needs_server)
-    with errors_told(or_temporary=True):
+    with errors_told(or_temporary=True), names_told(all_utf8=needs_server):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_told():
             summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -78,7 +78,7 @@ def plain_command_line(run: Callable[[], None], module: str) -> None:
     write_any_name()
     app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
     app.default(run)
-    with errors_told():
+    with errors_told(), names_told():
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
 
 

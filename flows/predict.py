@@ -16,10 +16,11 @@ from stores.runs import RunStore
 from tasks.exported import ExportedModel, load_exported, predict_by
 from tasks.find_images import find_images
 from tasks.grid import GRID_ENDINGS, grid
+from tasks.outputs import check_output
 from tasks.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.predict import predict as predict_images
 from tasks.predicted_test_images import dataset_images, record_test_images, with_splits
-from tasks.tables import check_ending, write_bytes, write_table
+from tasks.tables import ENDINGS, write_bytes, write_table
 
 
 @flow(name="predict", flow_run_name=run_name)
@@ -106,9 +107,9 @@ def _compared_with_dataset(
 
 def _check_outputs(parameters: PredictParameters) -> None:
     if parameters.output:
-        check_ending(parameters.output)
+        check_output(parameters.output, endings=ENDINGS)
     if parameters.grid:
-        check_ending(parameters.grid, GRID_ENDINGS)
+        check_output(parameters.grid, endings=GRID_ENDINGS)
 
 
 def _captions(

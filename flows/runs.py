@@ -11,7 +11,8 @@ from flows.telling_runs import tell_runs
 from tasks.errors import InputError
 from tasks.leaderboard import compared, leaderboard, run_facts
 from tasks.maintain import check_exists
-from tasks.tables import write_table
+from tasks.outputs import check_output
+from tasks.tables import ENDINGS, write_table
 
 Action = Literal["list", "show", "compare", "export"]
 _ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}
@@ -36,6 +37,8 @@ def runs(
     if len(names) != count:
         raise InputError(f"{action}: expected {many(count, 'name')} after it, found {len(names)}")
     check_exists(store)
+    if action == "export":
+        check_output(Path(names[0]), endings=ENDINGS)
     if action == "show":
         return {"action": action, "run": run_facts(store, names[0])}
     if action == "compare":

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
+from tasks.checked_keras import keras
 from tasks.efficientnet_lite import SCALES, blocks_of
 from tasks.errors import WeightsError
 from tasks.torch_checkpoint import read_state_dict

@@ -16,6 +16,7 @@ from stores.publish import publish_folder
 from tasks.backend import check_backend
 from tasks.errors import InputError
 from tasks.image_files import read_image
+from tasks.outputs import check_place
 from tasks.predict import Classifier, Prediction
 
 ExportFormat = Literal["saved-model", "keras", "openvino"]
@@ -120,9 +121,8 @@ def _check(name: str, found: Deviation) -> None:
 
 def check_new(folder: Path, *, force: bool) -> None:
     """Raise InputError where something is there that may not be replaced."""
-    if not folder.absolute().parent.is_dir():
-        raise InputError(f"{folder}: there is no folder {folder.parent}")
-    if folder.exists():
+    check_place(folder)
+    if folder.exists() or folder.is_symlink():
         if not force:
             raise InputError(f"{folder} is there already: give another folder, or --force")
         if not (folder / CLASSES).exists():

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 import openvino as ov
-import tensorflow as tf
 
 from tasks.backend import check_backend, use_float32
+from tasks.checked_keras import keras, tf
 from tasks.engines.openvino_engine import converted
 from tasks.errors import InputError
 from tasks.export import PLACES, ExportFormat, Say, Scores

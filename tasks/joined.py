@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from stores.recipe import AspectRatio
 from tasks.backbones import Backbone, find_backbone
+from tasks.checked_keras import keras
 from tasks.engines.keras_engine import pooled, tap_output
 from tasks.errors import InputError
 from tasks.predict import Classifier

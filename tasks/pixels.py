@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.recipe import AspectRatio, Decode, Recipe
 from tasks.backend import check_backend
+from tasks.checked_keras import keras, tf
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.headers import JPEG
 

@@ -80,7 +80,7 @@ def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, 
 
     They are checked to be those that `find_weights` saw: its digest names the features.
     """
-    import keras
+    from tasks.checked_keras import keras
 
     check_backend()  # before the session: with it a program's dtype policy is forgotten
     # Keras numbers the layers that have no name (`conv2d_7`) on from the models before; a tap must
@@ -111,7 +111,7 @@ def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
     Keras's own initialisers take their seeds from Python's global generator, of which any thread
     may draw: the same seed would now and then give other weights.
     """
-    import keras
+    from tasks.checked_keras import keras
 
     # ResNeXt sums as many of the numbers that these make as each makes.
     alone = {

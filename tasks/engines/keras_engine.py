@@ -4,13 +4,12 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.recipe import Pooling
 from tasks.backbones import find_backbone
+from tasks.checked_keras import keras, tf
 from tasks.engines import EngineName, Job
 from tasks.errors import InputError, unknown
 from tasks.recipes import DEFAULT_TAP

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.checkpoints import Checkpoints, History
 from stores.errors import CorruptStore
 from stores.json_files import ABSURD
+from tasks.checked_keras import keras
 from tasks.finetune.examples import Batch, Examples, Parts, Places, shuffled
 from tasks.finetune.network import Network
 from tasks.finetune.specification import FINE_TUNED, FineTuning

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from stores.recipe import Pooling, Recipe
 from tasks.backbones import find_backbone
+from tasks.checked_keras import keras
 from tasks.engines.keras_engine import pooled, tap_output
 from tasks.errors import InputError
 from tasks.finetune.layers import freeze, last_frozen_cut, layers_up_to

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.checked_keras import keras
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

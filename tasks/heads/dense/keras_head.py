@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.backend import check_backend
+from tasks.checked_keras import keras
 from tasks.errors import InputError
 from tasks.heads.examples import flat
 

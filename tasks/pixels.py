@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stores.recipe import AspectRatio, Decode, Recipe
 from tasks.backend import check_backend
 from tasks.errors import ExtractionError, InputError, UndecodableImage
-from tasks.headers import JPEG
+from tasks.image_parts import JPEG
 
 
 def check_decodable(content: bytes) -> None:

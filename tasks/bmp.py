@@ -16,13 +16,13 @@ _BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
 
 def misread(content: bytes) -> str:
     """Return what it is about a BMP that TensorFlow reads wrongly, or an empty text."""
-    if not content.startswith(BMP):
-        return ""
+    return _layout(content) or _size(content) if content.startswith(BMP) else ""
+
+
+def _layout(content: bytes) -> str:
     header, bits, compression = (_number(content, *at) for at in ((14, 4), (28, 2), (30, 4)))
     if header not in _HEADERS:
         return f"a BMP with a header of {header} bytes"
-    if compression in {_PLAIN, *_MASKED} and (what := _other_size(content, bits)):
-        return what
     if compression in _MASKED and bits == 32:
         return "" if content[54:66] == _BGR else "a BMP whose masks order the channels otherwise"
     if compression != _PLAIN:
@@ -33,14 +33,14 @@ def misread(content: bytes) -> str:
     return "" if bits in {24, 32} else f"a BMP of {bits} bits a pixel"
 
 
-def _other_size(content: bytes, bits: int) -> str:
-    """Return what is wrong of the size, or an empty text; TensorFlow wants exactly its pixels."""
+def _size(content: bytes) -> str:
+    """Return what is wrong of the size, or an empty text; TensorFlow wants exactly the pixels."""
     width, height = (int.from_bytes(content[n : n + 4], "little", signed=True) for n in (18, 22))
     if width < 0:
         return "a BMP of a negative width"
-    row = (width * bits + 31) // 32 * 4
+    row = (width * _number(content, 28, 2) + 31) // 32 * 4
     expected = _number(content, 10, 4) + row * abs(height)
-    if bits in {8, 24, 32} and len(content) > expected:
+    if len(content) > expected:
         return f"a BMP of {len(content)} bytes whose pixels end at byte {expected}"
     return ""
 

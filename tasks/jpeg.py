@@ -11,6 +11,7 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _SCAN, _END, _APP14 = 0xDA, 0xD9, 0xEE
 _FEW_SCANS = 10  # of a usual progressive JPEG
 _MOST_BETWEEN = 2**20  # bytes between two segments: filling, or what is lost; libjpeg looks on
+_MOST_BYTES_A_PIXEL = 16  # of coded data; what is written in the best quality has about 3
 _FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
 _ADOBE_BYTES = 12  # of its segment; libjpeg passes over a shorter one
 
@@ -50,10 +51,15 @@ def scans(content: bytes) -> int:
 
 def _markers(content: bytes) -> Iterator[int]:
     """Yield the markers up to the end of the image, those between its scans too."""
-    place = 2
-    while (found := _MARKER.search(content, place)) and found[1][0] != _END:
+    place, size = 2, frame(content)
+    most = _MOST_BETWEEN + _MOST_BYTES_A_PIXEL * big(size[1:3]) * big(size[3:5])
+    while found := _MARKER.search(content, place, place + most):
+        if found[1][0] == _END:
+            return
         yield found[1][0]
         place = found.end() + big(content[found.end() : found.end() + 2])
+    if place + most < len(content):
+        raise too_many("a JPEG of far more data than its pixels take")
 
 
 def is_cmyk(content: bytes) -> bool:

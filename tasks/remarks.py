@@ -80,8 +80,8 @@ def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:
     if bright >= max(1, _HOT * image.size):
         return []
     top = max(int(np.max(row, initial=0, where=row < _EMPTY)) for row in image)
-    where = "in nearly all pixels: they are read" if bright else "read"
-    return [f"16 bits, the upper ones empty{' ' if bright else ': '}{where} as dark, 0 to {top} of 255"]
+    where = " in nearly all pixels" if bright else ""
+    return [f"16 bits, the upper ones empty{where}: read as dark, 0 to {top} of 255"]
 
 
 def _of_transparent_gif(content: bytes) -> list[str]:

@@ -5,9 +5,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks import gif, jpeg
 from tasks.bmp import misread
 from tasks.exif import orientation
-from tasks import gif, jpeg
 from tasks.headers import announced_size, other_format
 from tasks.png import chunks, unpacks_to_more
 from tests.tasks.images import damaged, encoded, every_kind, pixels

@@ -22,6 +22,22 @@ from tasks.plain_hdf5 import NotPlain, announced_bytes, arrays_of, plain_arrays
 _ENDING = ".weights.h5"  # by which Keras tells its newer format
 _MOST_BYTES_A_VALUE = 3 * 8  # weights and Adam's two moments, in float64
 _SPARE_BYTES = 2**20  # for counters and seeds
+_MOST_BYTES = 9 * 2**30  # 350 million weights of ConvNeXtXLarge, with Adam's moments, in float64
+_MOST_BYTES_OF_OTHERS = 2**30  # of PyTorch's files, EfficientNet-Lite2's has 25 MB
+_BESIDE_BYTES = 2**26  # that a file has beside its arrays
+
+
+def most_bytes(path: Path) -> int:
+    """Return how long a file of weights may be by what it says is in it; none of that is read.
+
+    What a file says may be a lie; it is bounded by the largest backbone.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            announced = sum(int(a.nbytes) for a in arrays_of(file))
+    except (OSError, RuntimeError, ValueError):
+        return _MOST_BYTES_OF_OTHERS  # no HDF5, or damaged: for whoever loads it to say
+    return min(_MOST_BYTES, 2 * announced + _BESIDE_BYTES)
 
 
 def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: ANN401

@@ -86,7 +86,7 @@ def _of_parquet(file: BufferedReader, size: int) -> tuple[Sequence[str], Rows]:
     def rows(first: str, second: str) -> Iterator[tuple[Any, Any]]:
         there = [name for name in (first, second) if name in names]
         if nested := [name for name in there if pa.types.is_nested(schema.field(name).type)]:
-            raise ValueError(f"expected columns of texts, found {schema.field(nested[0])}")
+            raise ValueError(f"expected columns of texts, found {schema.field(nested[0]).type}")
         # As dictionaries: of a value that is there many times there is one.
         with pq.ParquetFile(file, read_dictionary=there) as table:
             for batch in table.iter_batches(_ROWS_AT_ONCE, columns=there, use_threads=False):

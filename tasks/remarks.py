@@ -48,12 +48,13 @@ def _of_header(content: bytes) -> list[str]:
 def _of_canvas(frames: list[gif.Frame], height: int, width: int) -> str:
     """Return the remark on a GIF that is not decoded as its whole canvas, or an empty text."""
     first, decoded = frames[0], holding(frames)
-    if decoded[0] < height or decoded[1] < width:
-        size = f"{decoded[1]}×{decoded[0]} of {width}×{height} pixels"
-        return f"a GIF that does not fill its canvas: {size} are used"
-    if (first.height, first.width) != decoded or first.top or first.left:
-        return "a GIF whose first frame does not fill its canvas: the rest is black"
-    return ""
+    black = (first.height, first.width) != decoded or first.top or first.left
+    if not black and decoded[0] >= height and decoded[1] >= width:
+        return ""
+    return (
+        f"a GIF whose first frame does not fill its canvas: {decoded[1]}×{decoded[0]} of "
+        f"{width}×{height} pixels are used{', some of them black' if black else ''}"
+    )
 
 
 def _of_pixels(content: bytes) -> list[str]:

@@ -87,7 +87,10 @@ def gif(*, frame=(37, 53), canvas=(37, 53), transparent=False):
     [
         (gif(), ""),
         (gif(transparent=True), "transparency: dropped, transparent pixels become black"),
-        (gif(canvas=(40, 60)), "a GIF that does not fill its canvas: 53×37 of 60×40 pixels are"),
+        (
+            gif(canvas=(40, 60)),
+            "a GIF whose first frame does not fill its canvas: 53×37 of 60×40 pixels are used",
+        ),
     ],
 )
 def test_a_gif_that_is_decoded_as_something_else_is_remarked_on(content, expected):

@@ -89,9 +89,10 @@ def _splits(names: Sequence[str], rows: Rows) -> tuple[Literal["path", "key"], d
     by: Literal["path", "key"] = "key" if "key" in names else "path"
     if twice := [name for name in (by, "split") if names.count(name) > 1]:
         raise _Mistake(f"the column {twice[0]} is there twice; {_HOW}")
+    whole = {by, "split"} <= set(names)
     splits: dict[str, Split] = {}
     for number, (name, split) in enumerate(rows(by, "split"), 1):
-        if not {by, "split"} <= set(names):
+        if not whole:
             break
         if not isinstance(name, str) or not name:
             raise _Mistake(f"row {number} has no {by}")

@@ -23,6 +23,7 @@ _ROWS_AT_ONCE = 2**16
 _LONGEST_VALUE = 2**16
 # Names are different, and take some of the file each: half a byte where they are packed well.
 _ROWS_A_BYTE, _SPARE_ROWS = 2, 2**20
+_BYTES_AT_ONCE = 2**27
 _MOST_RATIO, _SPARE_BYTES = 40, 2**26
 
 
@@ -87,9 +88,16 @@ def _of_parquet(file: BufferedReader, size: int) -> tuple[Sequence[str], Rows]:
         there = [name for name in (first, second) if name in names]
         if nested := [name for name in there if pa.types.is_nested(schema.field(name).type)]:
             raise ValueError(f"expected columns of texts, found {schema.field(nested[0]).type}")
-        # As dictionaries: of a value that is there many times there is one.
-        with pq.ParquetFile(file, read_dictionary=there) as table:
-            for batch in table.iter_batches(_ROWS_AT_ONCE, columns=there, use_threads=False):
+        # As dictionaries: of a value that is there many times there is one. What is told by its
+        # difference to the one before may be as long as all of them, and Arrow makes none of it.
+        parts = [g.column(n) for g in groups for n in range(g.num_columns)]
+        parts = [part for part in parts if part.path_in_schema in there]
+        delta = any("DELTA" in str(part.encodings) for part in parts)
+        longest = max((part.total_uncompressed_size for part in parts), default=0)
+        most = _BYTES_AT_ONCE // max(1, longest) if delta else _ROWS_AT_ONCE
+        count = max(16, min(_ROWS_AT_ONCE, most))
+        with pq.ParquetFile(file, read_dictionary=[] if delta else there) as table:
+            for batch in table.iter_batches(count, columns=there, use_threads=False):
                 columns = {name: _values(batch.column(name)) for name in there}
                 none = [None] * len(batch)
                 yield from zip(*(columns.get(name, none) for name in (first, second)), strict=True)
@@ -108,9 +116,12 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
         return [None] * len(column)
     if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
         raise ValueError(f"expected columns of texts, found {texts.type}")
-    if (pc.max(pc.binary_length(texts)).as_py() or 0) > _LONGEST_VALUE:
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest > _LONGEST_VALUE:
         raise ValueError(f"it has texts of more than {_LONGEST_VALUE:,} bytes")
-    values = texts.to_pylist()
     if not is_dictionary:
-        return list(values)
+        return list(texts.to_pylist())
+    if longest * len(column) <= _BYTES_AT_ONCE:
+        return list(column.dictionary_decode().to_pylist())
+    values = texts.to_pylist()
     return [None if place is None else values[place] for place in column.indices.to_pylist()]

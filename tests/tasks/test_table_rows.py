@@ -68,7 +68,10 @@ def test_it_is_refused_at_once(tmp_path, name):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("how", [{}, {"compression": "zstd"}, {"use_dictionary": False}])
+DELTA = {"use_dictionary": ["split"], "column_encoding": {"path": "DELTA_BYTE_ARRAY"}}
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zstd"}, {"use_dictionary": False}, DELTA])
 def test_a_long_honest_table_is_read(tmp_path, how):
     names = [f"class_{n % 100}/{n:08}.jpg" for n in range(300_000)]
     splits = ["train", "validation", "test"] * 100_000

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 import openvino as ov
 
+from tasks.archives import check_keras
 from tasks.backend import check_backend, use_float32
 from tasks.checked_keras import keras, tf
 from tasks.engines.openvino_engine import converted
@@ -76,6 +77,7 @@ def read_saved_model(path: Path) -> Say:
 def read_keras(path: Path) -> Say:
     """Return what asks a `.keras` file, loaded in Keras's safe mode: no code of it is executed."""
     try:
+        check_keras(path)
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
     except _REFUSED as error:
         raise _damaged(path, error) from error

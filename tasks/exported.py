@@ -13,8 +13,10 @@ from tasks.examine import examined
 from tasks.export import CLASSES, PLACES, Say
 from tasks.predict import Prediction, written
 from tasks.progress import advance
+from tasks.user_files import read_whole
 
 _IMAGES_AT_ONCE = 32
+_CLASSES_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def load_exported(place: Path) -> ExportedModel:
     folder = place.parent if named else place
     there = named or [name for name, where in PLACES.items() if (folder / where).exists()]
     try:
-        about = json.loads((folder / CLASSES).read_text(encoding="utf-8"))
+        about = json.loads(read_whole(folder / CLASSES, most=_CLASSES_BYTES))
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
     except (OSError, *ABSURD) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.errors import InputError
 from tasks.folder_structure import KERAS_ENDINGS, is_hidden
-from tasks.image_files import kind_of_file
+from tasks.user_files import kind_of_file
 
 
 @dataclass(frozen=True)

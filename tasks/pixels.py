@@ -18,7 +18,9 @@ from stores.recipe import AspectRatio, Decode, Recipe
 from tasks.backend import check_backend
 from tasks.checked_keras import keras, tf
 from tasks.errors import ExtractionError, InputError, UndecodableImage
-from tasks.headers import JPEG
+from tasks.image_parts import JPEG
+
+_OF_WEBP = ("Number of channels requested does not match", "WebP Animation must be")
 
 
 def check_decodable(content: bytes) -> None:
@@ -134,4 +136,9 @@ def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tenso
 
 def _reason(error: tf.errors.OpError) -> str:
     first = str(error.message).split("\n", 1)[0]
+    if any(words in first for words in _OF_WEBP):
+        return (
+            "cannot be decoded: a WebP that is transparent or animated, which TensorFlow does not "
+            "read as RGB; save it as PNG"
+        )
     return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

@@ -17,7 +17,8 @@ from stores.memory import recall, remember
 from tasks.backbones import EFFICIENTNET_LITE0, Backbone
 from tasks.backend import check_backend
 from tasks.errors import InputError, WeightsError
-from tasks.keras_weights import load_keras_weights
+from tasks.keras_weights import load_keras_weights, most_bytes
+from tasks.user_files import opened, size_of
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,15 @@ def _values_digest(model: Any) -> str:  # noqa: ANN401
 
 
 def _file_digest(path: Path) -> str:
+    """Return the digest of a file; raises WeightsError where it is too long to be weights."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
+            size, most = size_of(file), most_bytes(path)
+            if size > most:
+                raise WeightsError(
+                    f"{path}: {size:,} bytes, expected at most {most:,} for the arrays in it; the "
+                    "file is damaged, or of something else: save the weights again"
+                )
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
         raise WeightsError(f"{path}: the weights cannot be read: {error.strerror}") from error

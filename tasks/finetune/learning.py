@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stores.checkpoints import Checkpoints, History
 from stores.errors import CorruptStore
 from stores.json_files import ABSURD
+from tasks.archives import check_stored
 from tasks.checked_keras import keras
 from tasks.finetune.examples import Batch, Examples, Parts, Places, shuffled
 from tasks.finetune.network import Network
@@ -130,6 +131,7 @@ class Learner:
         Raises CorruptStore where it is of another network, though its digest was right.
         """
         try:
+            check_stored(folder / _STATE)
             with np.load(folder / _STATE, allow_pickle=False) as state:
                 arrays = dict(state)
             count = len(self.network.rest.weights)

@@ -18,7 +18,7 @@ from typing import Any
 from yaml import YAMLError
 
 from tasks.errors import InputError, what_is_wrong
-from tasks.image_files import kind_of_file
+from tasks.user_files import kind_of_file
 
 ANOTHER_HOME = "set PREFECT_HOME to a folder with write permission"
 _FIX = "mend it or move it away, or set PREFECT_HOME to another folder"

@@ -29,7 +29,7 @@ MINUTE = 60.0
 # The least that a flow with one task takes, by the same command line.
 ONE_TASK = """
 from prefect import flow, task
-from flows.cli import command_line
+from flows.cli.command_line import command_line
 @task
 def one() -> int: return 1
 @flow(name="one-task")

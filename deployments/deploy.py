@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_UI_URL
 from deployments.configuration import CONFIGURATION, deployments, environment, names_of
 from deployments.connection import server
 from deployments.pool import make_pool
-from flows.cli import plain_command_line
+from flows.cli.command_line import plain_command_line
 from flows.orchestration.server_settings import settings_environment
 from tasks.errors import InputError
 

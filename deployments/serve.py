@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from deployments.configuration import deployments, environment, names_of
 from deployments.connection import server
-from flows.cli import plain_command_line
+from flows.cli.command_line import plain_command_line
 from tasks.errors import InputError
 
 

@@ -7,7 +7,7 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.connection import server
 from deployments.pool import POOL, close_pool
-from flows.cli import plain_command_line
+from flows.cli.command_line import plain_command_line
 from flows.orchestration.server_settings import settings_environment
 from tasks.errors import InputError
 

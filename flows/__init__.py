@@ -1,4 +1,4 @@
-"""What people run: one flow a file."""
+"""What people run: one flow a file. Prefect is imported here, before any of them."""
 
 import signal
 import sys
@@ -6,7 +6,23 @@ import warnings
 
 # While `python -m` looks for the module there is no program yet that could say a last word: an
 # interrupt of the imports ends the process without a traceback, as it does any C program.
-if sys.argv[:1] == ["-m"]:
+_is_program = sys.argv[:1] == ["-m"]
+if _is_program:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Prefect's, when it is imported; flows.server says it in one line.
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
+
+from flows.cli.terminal import open_what_is_closed  # noqa: E402
+from flows.orchestration.first_import import import_prefect  # noqa: E402
+from stores.printable import visible  # noqa: E402
+from tasks.errors import InputError  # noqa: E402
+
+if _is_program:
+    open_what_is_closed()
+try:
+    import_prefect()
+except InputError as _error:
+    if not _is_program:
+        raise
+    sys.stderr.write(f"error: {visible(' '.join(str(_error).split()))}\n")
+    sys.exit(2)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import run_name, show_told
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from flows.artifacts import run_name, show_told
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExportParameters

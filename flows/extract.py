@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import log_told, run_name, show_accounting, tell_extracted
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flows.artifacts import log_told, run_name
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import DatasetParameters, Folder, IngestParameters

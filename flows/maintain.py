@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from flows.artifacts import is_deployed, run_name, show_told
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import MaintainParameters
 from flows.text.stores import tell_maintain

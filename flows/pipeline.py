@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import log_told, run_name, show_heads
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
 from flows.ingest import ingest_stage

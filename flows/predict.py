@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows.artifacts import run_name, show_told
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import PredictParameters
@@ -14,12 +14,13 @@ from flows.text.predictions import tell_predict
 from stores.manifest import SPLITS
 from stores.runs.store import RunStore
 from tasks.datasets.find_images import find_images
+from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
 from tasks.inference.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.inference.predict import predict as predict_images
 from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
-from tasks.inference.table_files import check_ending, write_bytes, write_table
+from tasks.inference.table_files import ENDINGS, write_bytes, write_table
 
 
 @flow(name="predict", flow_run_name=run_name)
@@ -106,9 +107,9 @@ def _compared_with_dataset(
 
 def _check_outputs(parameters: PredictParameters) -> None:
     if parameters.output:
-        check_ending(parameters.output)
+        check_output(parameters.output, endings=ENDINGS)
     if parameters.grid:
-        check_ending(parameters.grid, GRID_ENDINGS)
+        check_output(parameters.grid, endings=GRID_ENDINGS)
 
 
 def _captions(

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.heads import RunsParameters
 from flows.text.heads import tell_runs
 from flows.text.stores import many
 from tasks.errors import InputError
-from tasks.inference.table_files import write_table
+from tasks.execution.output_paths import check_output
+from tasks.inference.table_files import ENDINGS, write_table
 from tasks.maintenance.maintain import check_exists
 from tasks.report.leaderboard import compared, leaderboard, run_facts
 
@@ -36,6 +37,8 @@ def runs(
     if len(names) != count:
         raise InputError(f"{action}: expected {many(count, 'name')} after it, found {len(names)}")
     check_exists(store)
+    if action == "export":
+        check_output(Path(names[0]), endings=ENDINGS)
     if action == "show":
         return {"action": action, "run": run_facts(store, names[0])}
     if action == "compare":

@@ -12,7 +12,7 @@ from prefect.settings import (
     update_current_profile,
 )
 
-from flows.cli import plain_command_line
+from flows.cli.command_line import plain_command_line
 from flows.orchestration.auth_string import FILE_NAME
 from flows.orchestration.server_database import check_database
 from flows.orchestration.server_settings import (

@@ -8,7 +8,7 @@ from typing import Any
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import log_told, run_name, show_heads
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.extract import account
 from flows.orchestration.served_flow import flow

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flows.artifacts import log_told, run_name, show_heads
-from flows.cli import Summary, command_line
+from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters

@@ -6,7 +6,7 @@ from pkgutil import resolve_name
 
 import pytest
 
-from flows.cli import make_app
+from flows.cli.command_line import make_app
 from tasks.backbones.registry import BACKBONES
 from tasks.datasets.digits_sample import write_sample
 from tests.support.extraction import extract

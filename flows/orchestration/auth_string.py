@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows.orchestration.first_import import ANOTHER_HOME
 from tasks.errors import InputError
 
 FILE_NAME = "gargalo-auth-string"
@@ -62,9 +63,24 @@ def make_auth_string(home: Path) -> str:
     """Return the auth string of a PREFECT_HOME, which is made where there is none.
 
     It appears as a whole or not at all: of two processes that make one, both return the first.
+
+    Raises InputError as `read_auth_string`, or where it cannot be written.
     """
     if found := read_auth_string(home):
         return found
+    try:
+        _make(home)
+    except OSError as error:
+        raise InputError(
+            f"{home / FILE_NAME}, the auth string of Prefect's servers, cannot be written "
+            f"({error.strerror}): {ANOTHER_HOME}"
+        ) from None
+    made = read_auth_string(home)
+    assert made
+    return made
+
+
+def _make(home: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = home / f".{FILE_NAME}.{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -77,9 +93,6 @@ def make_auth_string(home: Path) -> str:
             pass  # somebody else's is as good
         finally:
             partial.unlink()
-    made = read_auth_string(home)
-    assert made
-    return made
 
 
 def is_on_this_machine(url: str) -> bool:

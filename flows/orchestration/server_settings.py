@@ -23,7 +23,7 @@ from prefect.settings import (
 
 from flows.orchestration.auth_string import make_auth_string, may_receive, read_auth_string
 from flows.orchestration.environment import prepare_environment
-from stores.storage.publish import nearest_there
+from flows.orchestration.first_import import ANOTHER_HOME
 from tasks.errors import InputError
 
 # A temporary server takes up to 22 s to start here, and its own limit of 20 s is too close; without
@@ -100,9 +100,14 @@ def _authentication(url: str | None) -> Mapping[Any, str | None]:
 
 def _check_home() -> None:
     # Both Prefect and its server would say so at great length, and try for minutes.
-    nearest = nearest_there(PREFECT_HOME.value())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(
-            f"cannot write {nearest}, where Prefect keeps its state: "
-            "set PREFECT_HOME to a folder with write permission"
-        )
+    home = PREFECT_HOME.value()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(home, os.W_OK | os.X_OK):
+            return
+        reason = "no permission"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise InputError(
+        f"cannot write {home}, where Prefect keeps its state ({reason}): {ANOTHER_HOME}"
+    )

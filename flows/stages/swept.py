@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows.cli import Summary
+from flows.cli.command_line import Summary
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore

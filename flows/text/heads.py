@@ -154,7 +154,7 @@ def _tell_leaderboard(summary: dict[str, Any]) -> str:
         if len(runs) > summary["limit"]:
             more = len(runs) - summary["limit"]
             lines.append(f"  and {more} more: --limit {len(runs)}, or export FILE")
-    if any(run.get("runs_tried", 1) > 1 for run in summary["runs"]):
+    if any((run.get("runs_tried") or 1) > 1 for run in summary["runs"]):
         lines.append(
             "expected: the accuracy without the luck of the run's rank among all runs tried on the "
             "same images; with its interval: python -m flows.runs show RUN"

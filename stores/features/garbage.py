@@ -80,7 +80,8 @@ def collect(garbage: Iterable[Garbage], *, delete: bool) -> list[Garbage]:
 def bytes_of(path: Path) -> int:
     """Return the size of a file, or of all files below a folder; of what a link leads to, none."""
     if is_folder(path):
-        return sum(about.st_size for _, about in walk(path) if stat.S_ISREG(about.st_mode))
+        below = walk(path, pass_over=True)
+        return sum(about.st_size for _, about in below if stat.S_ISREG(about.st_mode))
     if (about := status(path)) is None:
         raise FileNotFoundError(path)
     return about.st_size

@@ -4,6 +4,7 @@ import logging
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from stores.errors import CorruptStore, StoreError
@@ -74,7 +75,8 @@ class Index:
         for digest, shard in list(self._shards.items()):
             if sizes.get(digest) != shard.size:
                 self.discard(digest)  # a mapping that is longer than its file ends the process
-        for digest in sorted(sizes.keys() - self._shards.keys() - self.damaged.keys()):
+        new = sorted(sizes.keys() - self._shards.keys() - self.damaged.keys())
+        for digest in takewhile(lambda _: not self._gives_up(len(found)), new):
             try:
                 if sizes[digest] == _NO_FILE:
                     self._unpack(digest)  # it says what is there
@@ -99,7 +101,9 @@ class Index:
     def peek(self) -> Shard | None:
         """Return any one published shard, without taking it or the others in."""
         pull(self.folder / "index")
-        for digest in sorted(shard_sizes(self.folder)):
+        for tried, digest in enumerate(sorted(shard_sizes(self.folder))):
+            if self._gives_up(tried):
+                break
             with suppress(FileNotFoundError, CorruptStore):
                 return self._load(digest)
         return None
@@ -132,6 +136,10 @@ class Index:
             with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
                 self._shards[digest] = self._unpack(digest)
                 self.write_fragment(self._shards[digest])
+
+    def _gives_up(self, damaged: int) -> bool:  # noqa: ARG002  for other stores' indexes
+        """Tell whether so many more shards are damaged that the others are not looked at."""
+        return False
 
     def write_fragment(self, shard: Shard) -> None:
         """Publish a shard's index fragment, if that can be done: it is only a short cut."""

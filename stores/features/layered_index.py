@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from stores.errors import NewerFormat
+from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.features.index import Index
 from stores.features.mapped_shards import JoinedShards
 from stores.features.read_only_index import ReadOnlyIndex
@@ -20,6 +21,10 @@ from stores.storage.safe_files import is_folder, status
 from stores.storage.safe_folders import entries
 
 log = logging.getLogger("gargalo.store")
+
+# Where more are damaged than whole, as many are looked at: of a layer anybody may have made it.
+_MOST_DAMAGED = 100
+_MANY = "many"  # stands for a digest in the name of a file that remembers several
 
 
 class LayerIndex(ReadOnlyIndex):
@@ -45,7 +50,8 @@ class LayerIndex(ReadOnlyIndex):
             if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
                 raise FileNotFoundError(f"{self._root}: the folder is empty")
             self._recall()
-            return super().refresh(unreadable=unreadable)
+            found = super().refresh(unreadable=unreadable)
+            return self._told_at_once(found) if self._gives_up(0) else found
         except (OSError, NewerFormat) as error:
             self._tell("a layer", error)
             for shard in list(self):
@@ -66,11 +72,30 @@ class LayerIndex(ReadOnlyIndex):
             stamp = self._stamp(digest)
         except OSError:
             return  # it was set aside there just now; or it cannot be reached, and is found again
+        self._remember(digest, {"reason": reason, "stamp": stamp})
+
+    def _told_at_once(self, reasons: dict[str, str]) -> dict[str, str]:
+        """Say once of many shards that they are damaged, remember them if that can be done."""
+        wrong = f"{self.folder}: of its shards more than {_MOST_DAMAGED} are damaged"
+        self._tell("what is left of a layer", CorruptStore(f"{wrong}, and fewer are whole"))
+        shards = {}
+        for digest, reason in reasons.items():
+            with suppress(OSError):
+                shards[digest] = {"reason": reason, "stamp": self._stamp(digest)}
+        if len(shards) > 1:  # of those that were remembered before one more is found each time
+            with suppress(StoreError, OSError):
+                self._remember(_MANY, {"shards": shards})
+        return {}
+
+    def _remember(self, name: str, about: dict[str, Any]) -> None:
         write_recipe(self.recipe, self._skipped.parent)
-        about = {"layer": str(self._root), "reason": reason, "stamp": stamp}
-        path = self._skipped / f"{digest}-{self._mark}.json"
-        content = json.dumps(about, indent=2).encode()
+        path = self._skipped / f"{name}-{self._mark}.json"
+        content = json.dumps({"layer": str(self._root)} | about, indent=2).encode()
         publish_file(content, path, tmp=self._skipped.parent / "tmp")
+
+    def _gives_up(self, damaged: int) -> bool:
+        damaged += len(self.damaged)
+        return damaged > _MOST_DAMAGED and damaged > len(self._shards)
 
     def _tell(self, what: str, error: Exception) -> None:
         if what not in self._told:  # of many that are alike the first
@@ -86,10 +111,11 @@ class LayerIndex(ReadOnlyIndex):
             digest = path.name.partition("-")[0]
             with suppress(OSError, *ABSURD):  # then it is found out again
                 about = read_object(path)
-                if about["stamp"] == self._stamp(digest):
-                    if self.has(digest):
-                        self.discard(digest)
-                    self.damaged.setdefault(digest, str(about["reason"]))
+                for name, mark in (about["shards"] if digest == _MANY else {digest: about}).items():
+                    if mark["stamp"] == self._stamp(name):
+                        if self.has(name):
+                            self.discard(name)
+                        self.damaged.setdefault(name, str(mark["reason"]))
 
     def _stamp(self, digest: str) -> list[int | str]:
         """Return what changes with a shard's file, there where the layer is."""

@@ -18,6 +18,8 @@ from stores.storage.safe_files import IrregularFile, is_file, read_bytes, status
 from stores.storage.safe_folders import remove
 
 LAYERS_VERSION = 1
+MOST_LAYERS = 64  # each is asked for each feature
+_MOST = f"at most {MOST_LAYERS}"
 _FIX = "say --read-through again (or --read-through none)"
 
 
@@ -61,6 +63,8 @@ def _content(path: Path) -> tuple[int, list[str]]:
         raise
     except ABSURD as error:
         raise CorruptStore(f"{path}: the file is damaged; {_FIX}") from error
+    if len(addresses) > MOST_LAYERS:
+        raise CorruptStore(f"{path}: {len(addresses)} layers, expected {_MOST}; {_FIX}")
     return version, addresses
 
 
@@ -68,9 +72,11 @@ def remember_layers(root: str | os.PathLike[str], layers: Sequence[Path]) -> Non
     """Have a store read through to these from now on, and to no others; durably.
 
     Raises NotInStore where one is no store, and no empty folder that may become one; StoreError
-    where it is the store itself; and what an address refuses.
+    where it is the store itself, or they are too many; and what an address refuses.
     """
     path, store = _path(root), store_path(root)
+    if len(layers) > MOST_LAYERS:
+        raise StoreError(f"--read-through: {len(layers)} stores, expected {_MOST}; merge some")
     for layer in layers:
         pull(layer / "features")
         if not (_may_become_a_store(layer) or is_store(layer)):

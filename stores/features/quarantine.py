@@ -14,7 +14,13 @@ from stores.features.mapped_shards import JoinedShards, Places
 from stores.features.recipe import Recipe
 from stores.features.shard import Shard, unpack
 from stores.keys import Rows
-from stores.storage.digests import Words, identity_words, row_checksums, shard_checksum
+from stores.storage.digests import (
+    Words,
+    contradictory,
+    identity_words,
+    row_checksums,
+    shard_checksum,
+)
 from stores.storage.publish import make_folder, sync_folder
 from stores.storage.remote.mirror import delete_there, move_there
 from stores.storage.safe_folders import remove, rename
@@ -170,7 +176,9 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
     words = identity_words(index.recipe.fingerprint, shard.identities)
     sums = row_checksums(words, rows)
     finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-    whole = np.flatnonzero((sums == shard.checksums) & finite)
+    whole = np.flatnonzero(
+        (sums == shard.checksums) & finite & ~contradictory(shard.identities, sums)
+    )
     if not len(whole):
         return None
     return write(shard.keys[whole], rows[whole], views=shard.views[whole], producer=shard.producer)

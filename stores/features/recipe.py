@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from stores.errors import CorruptStore, NewerFormat
-from stores.storage.json_files import ABSURD, as_record, read_object
+from stores.storage.json_files import ABSURD, as_record, parsed, read_object
 from stores.storage.publish import publish_file
 from stores.storage.remote.mirror import pull, store_path
 from stores.storage.safe_files import IrregularFile, is_file
@@ -79,7 +79,7 @@ class Recipe:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; raises NewerFormat or CorruptStore."""
         try:
-            fields = json.loads(text)
+            fields = parsed(text)
             version = fields["version"]
         except ABSURD as error:
             raise CorruptStore(f"not a recipe: {text[:80]!r}") from error

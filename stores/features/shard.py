@@ -26,7 +26,7 @@ from stores.features.shard_structure import (
     version_attribute,
 )
 from stores.keys import Keys, Rows, Views, identities
-from stores.storage.digests import identity_words, row_checksums, shard_checksum
+from stores.storage.digests import contradictory, identity_words, row_checksums, shard_checksum
 from stores.storage.remote.mirror import at_address
 from stores.storage.safe_files import note_root, open_regular
 from stores.storage.safe_folders import folders
@@ -112,9 +112,18 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
 def pack(
     recipe: Recipe, keys: Keys, views: Views, rows: Rows, producer: Producer
 ) -> tuple[Shard, memoryview]:
-    """Return a shard and the bytes of its file; the same input gives the same bytes."""
-    words = identity_words(recipe.fingerprint, identities(keys, views))
+    """Return a shard and the bytes of its file; the same input gives the same bytes.
+
+    Raises UnfitFeatures where an image has two rows that are not the same.
+    """
+    ids = identities(keys, views)
+    words = identity_words(recipe.fingerprint, ids)
     sums = row_checksums(words, rows)
+    if (twice := contradictory(ids, sums)).any():
+        raise UnfitFeatures(
+            f"recipe {recipe}: {int(twice.sum())} of {len(ids)} rows contradict another row of the "
+            "same image; nothing was stored; give each image once"
+        )
     buffer = io.BytesIO()
     with _new_file(buffer, threshold=min(64, rows.nbytes)) as file:
         file.attrs["format_version"] = SHARD_VERSION
@@ -168,8 +177,11 @@ def unpack(path: Path, recipe: Recipe) -> Shard:
         check_structure(file, recipe, size=size)
         features, keys, views = file["features"], file["key"][:], file["view"][:]
         rows = features[:]
-        words = identity_words(recipe.fingerprint, identities(keys, views))
+        ids = identities(keys, views)
+        words = identity_words(recipe.fingerprint, ids)
         sums = row_checksums(words, rows)
+        if contradictory(ids, sums).any():
+            raise ValueError("/features has two rows of one image that are not the same")
         # Format 1 had checksums of another kind. The file's digest was right, and so are its rows.
         if version_attribute(file) > 1 and not np.array_equal(sums, file["row_checksum"][:]):
             raise ValueError("/row_checksum has not the checksums of its rows")

@@ -11,11 +11,13 @@ import numpy as np
 
 from stores.features.recipe import Recipe
 from stores.keys import KEY_BYTES
+from stores.storage.json_files import parsed
 
 # A page: a memory map begins at one, and so does direct I/O.
 ALIGNMENT = 4096
 # What HDF5, and who takes a value for another, may raise of a file that is no shard.
 NO_SHARD = (KeyError, OSError, RuntimeError, ValueError, TypeError, AttributeError, RecursionError)
+_MOST_TEXT = 2**26  # bytes of an attribute that has them in itself
 
 
 def little_endian(dtype: str) -> "np.dtype[Any]":
@@ -54,6 +56,10 @@ def check_structure(file: h5py.File, recipe: Recipe, *, size: int) -> None:
 
 def text_attribute(file: h5py.File, name: str) -> str:
     """Return an attribute that is a text; raises KeyError or ValueError."""
+    attribute = _single(file, name)
+    # A number takes its own bytes. A text is elsewhere in the file, and may be there for many.
+    if h5py.check_string_dtype(attribute.dtype) is None:
+        raise ValueError(f"attribute {name}: expected a text, found {attribute.dtype}")
     value = file.attrs[name]
     if not isinstance(value, str):
         raise ValueError(f"attribute {name}: expected a text, found {type(value).__name__}")  # noqa: TRY004  one family
@@ -62,15 +68,29 @@ def text_attribute(file: h5py.File, name: str) -> str:
 
 def version_attribute(file: h5py.File) -> int:
     """Return the version of a shard's format; raises KeyError or ValueError."""
-    value = file.attrs["format_version"]
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"attribute format_version: expected a version, found {value!r}")
-    return int(value)
+    if (kind := _single(file, "format_version").dtype).kind not in "iu":
+        raise ValueError(f"attribute format_version: expected a version, found {kind}")
+    if (value := int(file.attrs["format_version"])) < 1:
+        raise ValueError(f"attribute format_version: expected a version, found {value}")
+    return value
+
+
+def _single(file: h5py.File, name: str) -> h5py.h5a.AttrID:
+    """Return an attribute of one value, which is not read yet; raises KeyError or ValueError.
+
+    Thousands of values may all be one text in the file, and come to thousands in memory.
+    """
+    attribute = file.attrs.get_id(name)
+    if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR:
+        raise ValueError(f"attribute {name}: expected one value, found {attribute.shape}")
+    if attribute.dtype.itemsize > _MOST_TEXT:
+        raise ValueError(f"attribute {name}: {attribute.dtype.itemsize} bytes")
+    return attribute
 
 
 def producer_attribute(file: h5py.File) -> dict[str, Any]:
     """Return who made a shard; raises KeyError or ValueError."""
-    return checked_producer(json.loads(text_attribute(file, "producer")))
+    return checked_producer(parsed(text_attribute(file, "producer")))
 
 
 def checked_producer(value: object) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.runs.figures import check_figures
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
 from stores.storage.remote.refetch import reread
@@ -21,6 +22,12 @@ RUN_VERSION = 4
 SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
 _SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(SINCE_4, 4)}
+# What every fine-tuning's record has, of which summaries are made.
+_FINETUNING = {
+    **dict.fromkeys(("started_from", "strategy", "unfreeze", "optimizer", "augmentation"), str),
+    "learning_rate": float | int,
+    "epochs": int,
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,13 @@ class Run:
     def read(cls, path: Path) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
         run = reread(path, partial(_checked, kind=cls))
-        if not isinstance(run.head.get("kind"), str) or run.folds < 0:
+        tuning = {name: run.finetuning.get(name) for name in _FINETUNING if run.finetuning}
+        absurd = any(not isinstance(value, _FINETUNING[name]) for name, value in tuning.items())
+        if absurd or not isinstance(run.head.get("kind"), str) or run.folds < 0:
             raise CorruptStore(_damaged(path))
+        _check_metrics(path, run.metrics)
+        if run.failure and (run.metrics or run.model_digests):
+            raise CorruptStore(f"{path}: a run that failed has metrics or a model; {_fix(path)}")
         return run
 
 
@@ -103,7 +115,9 @@ class TestOpening:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        return reread(path, partial(_checked, kind=cls))
+        opening = reread(path, partial(_checked, kind=cls))
+        _check_metrics(path, opening.metrics)
+        return opening
 
 
 def record_paths(folder: Path) -> list[Path]:
@@ -158,6 +172,13 @@ def _checked(path: Path, kind: type[Record]) -> Record:
             "update gargalo to read it"
         )
     raise CorruptStore(_damaged(path))
+
+
+def _check_metrics(path: Path, metrics: dict[str, float]) -> None:
+    try:
+        check_figures(metrics)
+    except ValueError as error:
+        raise CorruptStore(f"{path}: the file is damaged: {error}; {_fix(path)}") from error
 
 
 def _damaged(path: Path) -> str:

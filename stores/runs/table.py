@@ -94,14 +94,14 @@ def _kept_table(folder: Path) -> pa.Table:
 def listed_evaluations(folder: Path) -> dict[str, int]:
     """Return how many test evaluations of each run were ever listed, by the run's id."""
     try:
-        table = _stored(folder).select(["run", "test_openings"])
+        table = _stored(folder, columns=["run", "test_openings"])
         return {row["run"]: int(row["test_openings"]) for row in table.to_pylist()}
     except (OSError, StoreError, *ABSURD):  # what it tells is told by the runs' own files too
         return {}
 
 
-def _stored(folder: Path) -> pa.Table:
-    return read_table(_path(folder), kind="runs", version=RUN_VERSION)[0]
+def _stored(folder: Path, *, columns: list[str] | None = None) -> pa.Table:
+    return read_table(_path(folder), kind="runs", version=RUN_VERSION, columns=columns)[0]
 
 
 def _listed(folder: Path) -> pa.Table:

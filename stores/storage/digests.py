@@ -46,6 +46,20 @@ def shard_checksum(words: Words, rows: Rows) -> int:
     return state.intdigest()
 
 
+def contradictory(ids: NDArray[np.uint8], sums: Checksums) -> NDArray[np.bool_]:
+    """Tell which of n rows have an (n, 34) identity that another row has with another content."""
+    heads = np.ascontiguousarray(ids[:, :_WORD]).view("<u8").ravel()
+    if len(np.unique(heads)) == len(heads):  # next to always, and quickly seen
+        return np.zeros(len(heads), bool)
+    distinct, numbers = np.unique(ids, axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1)
+    first = np.zeros(len(distinct), np.uint64)
+    first[numbers] = sums
+    differs = np.zeros(len(distinct), bool)
+    np.logical_or.at(differs, numbers, sums != first[numbers])
+    return differs[numbers]
+
+
 def damage(
     folder: Path, expected: dict[str, str], found: dict[str, str], *, what: str = "model"
 ) -> str | None:

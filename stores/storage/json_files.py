@@ -15,13 +15,27 @@ Record = TypeVar("Record")
 ABSURD = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
+# Values, or their names: each takes some hundred bytes in memory, of a text of three.
+_MOST_VALUES = 2**22
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401  whatever JSON has
+    """Return what a text in JSON says; raises ValueError, before it is parsed, on too much of it.
+
+    Raises RecursionError where it has too many lists in lists.
+    """
+    if sum(map(text.count, ",:[{")) > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES} values in JSON")
+    return json.loads(text)
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file.
 
     Raises FileNotFoundError, CorruptStore where it is something else, or another OSError.
     """
     try:
-        found = json.loads(read_text(path))
+        found = parsed(read_text(path))
     except CorruptStore:
         raise
     except (ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
 from stores.errors import CorruptStore
+from stores.storage.sizes import is_sparse, most_in_memory
 
 # Of a record, a recipe or another file of JSON: what this software writes has some kB.
 RECORD_BYTES = 2**26
@@ -44,6 +45,10 @@ _roots: set[str] = set()
 
 class IrregularFile(CorruptStore):
     """A link, FIFO, device, socket, folder or file where a store has something else."""
+
+
+class SparseFile(IrregularFile):
+    """A file that is large by its size alone: next to all of it is holes, which nobody wrote."""
 
 
 class UnsafeName(CorruptStore):
@@ -86,12 +91,18 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_bytes(path: Path, *, max_bytes: int | None = None) -> bytes:
-    """Return a file's bytes; raises CorruptStore, before it reads, where there are too many."""
+    """Return a file's bytes; raises CorruptStore, before it reads, where there are too many.
+
+    That is also where they are more than this machine's memory should hold of one file.
+    """
+    most = most_in_memory() if max_bytes is None else max_bytes
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if max_bytes is not None and size > max_bytes:
-            raise CorruptStore(f"{path}: {size} bytes; expected at most {max_bytes}")
-        return file.read()
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise CorruptStore(f"{path}: {size} bytes; expected at most {most}")
+        try:
+            return file.read()
+        except MemoryError as error:
+            raise CorruptStore(f"{path}: no memory for its {size} bytes; free some") from error
 
 
 def read_text(path: Path, *, max_bytes: int = RECORD_BYTES) -> str:
@@ -164,6 +175,10 @@ def _checked(path: Path, folder: int, flags: int) -> int:
     if not stat.S_ISREG((about := os.fstat(descriptor)).st_mode):  # it was replaced just now
         os.close(descriptor)
         raise irregular_file(path, about, "a file")
+    if flags == _READ and is_sparse(descriptor, about):
+        os.close(descriptor)
+        wrong = f"of {about.st_size} bytes next to none were ever written"
+        raise SparseFile(f"{path}: the file is damaged: {wrong}; move it out of the store")
     return descriptor
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from stores.storage.safe_files import (
 )
 
 log = logging.getLogger("gargalo.store")
-_told: set[Path] = set()
+_told: set[str] = set()
 
 
 def make_one_folder(path: Path) -> bool:
@@ -62,9 +63,10 @@ def rename(source: Path, target: Path) -> None:
     with entered(source.parent) as old, entered(target.parent) as new, named_errors(source):
         try:
             os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
-        except IsADirectoryError:  # a file does not replace a folder
+        except (IsADirectoryError, NotADirectoryError) as error:  # neither replaces the other
             about = os.stat(target.name, dir_fd=new, follow_symlinks=False)
-            raise irregular_file(target, about, "a file") from None
+            expected = "a file" if isinstance(error, IsADirectoryError) else "a folder"
+            raise irregular_file(target, about, expected) from None
 
 
 def remove(path: Path, *, missing_ok: bool = True) -> None:
@@ -76,12 +78,39 @@ def remove(path: Path, *, missing_ok: bool = True) -> None:
                 try:
                     shutil.rmtree(path.name, dir_fd=folder)
                 except RecursionError:
-                    raise IrregularFile(f"{path}: too many folders in folders; delete it") from None
+                    _remove_deep(path.name, folder)
             else:
                 os.unlink(path.name, dir_fd=folder)
     except FileNotFoundError:
         if not missing_ok:
             raise
+
+
+def _remove_deep(name: str, parent: int) -> None:
+    """Delete folders in folders, however deep: the inner ones are moved up, a level at a time."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    top = os.open(name, flags, dir_fd=parent)
+    try:
+        while inner := os.listdir(top):  # noqa: PTH208  of a descriptor
+            for child in inner:
+                if not _is_folder_in(top, child):
+                    os.unlink(child, dir_fd=top)
+                    continue
+                middle = os.open(child, flags, dir_fd=top)
+                try:
+                    for below in os.listdir(middle):  # noqa: PTH208
+                        up = uuid.uuid4().hex
+                        os.rename(below, up, src_dir_fd=middle, dst_dir_fd=top)
+                finally:
+                    os.close(middle)
+                os.rmdir(child, dir_fd=top)
+    finally:
+        os.close(top)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _is_folder_in(folder: int, name: str) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
 def scan(folder: Path) -> list[tuple[Path, os.stat_result]]:
@@ -129,14 +158,15 @@ def files_below(folder: Path) -> list[Path]:
     return found
 
 
-def walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def walk(folder: Path, *, pass_over: bool = False) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield all that is below a folder and what is known of each; a link is not followed.
 
-    Raises IrregularFile where the folder itself is no folder.
+    Raises IrregularFile where the folder itself is no folder, or one below is too deep; or it is
+    logged, where such are to be passed over.
     """
-    for path, about in scan(folder):
+    for path, about in entries(folder) if pass_over else scan(folder):
         if stat.S_ISDIR(about.st_mode):
-            yield from walk(path)
+            yield from walk(path, pass_over=pass_over)
         yield path, about
 
 
@@ -157,18 +187,18 @@ def entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
     try:
         return scan(folder)
     except IrregularFile as error:
-        _log_once(folder, error)
+        _log_once(error)
         return []
 
 
 def _is(path: Path, about: os.stat_result, kind: int) -> bool:
     found = stat.S_IFMT(about.st_mode)
     if found not in {stat.S_IFREG, stat.S_IFDIR}:
-        _log_once(path, irregular_file(path, about, "a file or a folder"))
+        _log_once(irregular_file(path, about, "a file or a folder"))
     return found == kind
 
 
-def _log_once(path: Path, error: IrregularFile) -> None:
-    if path not in _told:
+def _log_once(error: IrregularFile) -> None:
+    if str(error) not in _told:
         log.warning("%s; passed over", error)
-    _told.add(path)
+    _told.add(str(error))

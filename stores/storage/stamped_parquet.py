@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.storage.json_files import ABSURD, parsed
 from stores.storage.safe_files import read_bytes
+from stores.storage.table_bounds import read_within_bounds, text_columns
 
 _MARK = b"gargalo-xxh3-128:"
 _DIGITS = 32
@@ -42,12 +44,19 @@ def table_bytes(
 
 
 def read_table(
-    path: Path, *, kind: str, version: int, sha256: str = ""
+    path: Path,
+    *,
+    kind: str,
+    version: int,
+    sha256: str = "",
+    columns: list[str] | None = None,
+    in_a_list: int = 2**16,
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Return a stamped Parquet file's table and metadata.
+    """Return a stamped Parquet file's table, or some of its columns, and its metadata.
 
-    `sha256` is that of the file's bytes, where a record names it. Raises FileNotFoundError,
-    CorruptStore (the bytes are not those that were written, or not what the record names) or
+    `sha256` is that of the file's bytes, where a record names it; `in_a_list` is how many values a
+    row may have in a column of lists. Raises FileNotFoundError, CorruptStore (the bytes are not
+    those that were written, not what the record names, or more than such a file holds) or
     NewerFormat (its version is above `version`).
     """
     content = read_bytes(path)
@@ -66,11 +75,15 @@ def read_table(
             f"recorded {sha256}"
         )
     try:
-        table, stamps = _parsed(content)
-        found_kind, found = stamps["kind"], int(stamps["version"])
-        if found_kind == kind and found <= version:
-            return table, _json_object(stamps["metadata"])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        with _opened(content) as file:
+            stamps = _stamps(file.metadata)
+            found_kind, found = stamps["kind"], int(stamps["version"])
+            if found_kind == kind and found <= version:
+                size = len(content)
+                table = read_within_bounds(file, size, columns=columns, in_a_list=in_a_list)
+                table.validate(full=True)
+                return table, _json_object(stamps["metadata"])
+    except (pa.ArrowException, OSError, MemoryError, *ABSURD) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptStore(
             f"{path}: not a {kind}, though its digest is right: {type(error).__name__}: {reason}"
@@ -83,20 +96,24 @@ def read_table(
     )
 
 
-def _parsed(content: bytes) -> tuple[pa.Table, dict[str, str]]:
-    """Return a Parquet file's table, and our entries of its footer by their short names."""
-    with pq.ParquetFile(pa.BufferReader(content)) as file:
-        table, entries = file.read(use_threads=False), file.metadata.metadata
-    table.validate(full=True)
-    return table, {
+def _opened(content: bytes) -> pq.ParquetFile:
+    """Open a Parquet file whose columns of texts are read as dictionaries."""
+    metadata = pq.read_metadata(pa.BufferReader(content))
+    texts = text_columns(metadata)
+    return pq.ParquetFile(pa.BufferReader(content), metadata=metadata, read_dictionary=texts)
+
+
+def _stamps(metadata: pq.FileMetaData) -> dict[str, str]:
+    """Return our entries of a Parquet file's footer by their short names."""
+    return {
         name.decode().removeprefix("gargalo."): value.decode()
-        for name, value in entries.items()
+        for name, value in metadata.metadata.items()
         if name.startswith(b"gargalo.")
     }
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    found = json.loads(text)
+    found = parsed(text)
     if not isinstance(found, dict):
         raise TypeError(f"metadata: expected an object, found {text[:80]!r}")
     return found

@@ -6,7 +6,7 @@ Neural Networks", NIPS 2012.
 
 from typing import Any
 
-import keras
+from tasks.execution.checked_keras import keras
 
 SMALLEST = 67  # pixels, of which a map of 1 by 1 is left
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from string import ascii_lowercase
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
+
+from tasks.execution.checked_keras import keras
 
 STEM_FILTERS = 32
 HEAD_FILTERS = 1280

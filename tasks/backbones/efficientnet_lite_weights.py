@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
 from tasks.backbones.efficientnet_lite import SCALES, blocks_of
 from tasks.backbones.torch_checkpoint import read_state_dict
 from tasks.errors import WeightsError
+from tasks.execution.checked_keras import keras
 
 
 class _Target(NamedTuple):

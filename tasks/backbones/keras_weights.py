@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from collections import Counter
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,11 +16,28 @@ from zipfile import BadZipFile
 import h5py
 import numpy as np
 
+from tasks.backbones.plain_hdf5 import NotPlain, announced_bytes, arrays_of, plain_arrays
 from tasks.errors import WeightsError
 
 _ENDING = ".weights.h5"  # by which Keras tells its newer format
 _MOST_BYTES_A_VALUE = 3 * 8  # weights and Adam's two moments, in float64
 _SPARE_BYTES = 2**20  # for counters and seeds
+_MOST_BYTES = 9 * 2**30  # 350 million weights of ConvNeXtXLarge, with Adam's moments, in float64
+_MOST_BYTES_OF_OTHERS = 2**30  # of PyTorch's files, EfficientNet-Lite2's has 25 MB
+_BESIDE_BYTES = 2**26  # that a file has beside its arrays
+
+
+def most_bytes(path: Path) -> int:
+    """Return how long a file of weights may be by what it says is in it; none of that is read.
+
+    What a file says may be a lie; it is bounded by the largest backbone.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            announced = sum(int(a.nbytes) for a in arrays_of(file))
+    except (OSError, RuntimeError, ValueError):
+        return _MOST_BYTES_OF_OTHERS  # no HDF5, or damaged: for whoever loads it to say
+    return min(_MOST_BYTES, 2 * announced + _BESIDE_BYTES)
 
 
 def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: ANN401
@@ -54,45 +72,22 @@ def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: AN
     """
     own = Counter(tuple(variable.shape) for variable in model.weights)
     largest = _MOST_BYTES_A_VALUE * sum(math.prod(shape) * n for shape, n in own.items())
-    with h5py.File(path, "r", locking=False) as file:
-        arrays, links = _arrays(file), _links(file)
-        if links:
-            raise _other_architecture(path, backbone, f"{links[0]!r} in it is a link")
-        if odd := [array.name for array in arrays if not _is_plain(array)]:
-            raise _other_architecture(path, backbone, f"{odd[0]!r} in it is no array of numbers")
-        announced = sum(map(_announced_bytes, arrays))
+    with (
+        h5py.File(path, "r", locking=False) as file,
+        path.open("rb") as raw,
+        mmap(raw.fileno(), 0, access=ACCESS_READ) as content,
+    ):
+        try:
+            arrays = plain_arrays(file, content)
+        except NotPlain as error:
+            raise WeightsError(f"{path}: {error}") from None
+        announced = sum(map(announced_bytes, arrays))
         stored = Counter(a.shape for a in arrays if not _is_left_out(a.name))
     if announced > largest + _SPARE_BYTES:
         raise _other_architecture(
             path, backbone, f"it announces {announced} bytes, expected at most {largest}"
         )
     _check_same(path, backbone, stored, own)
-
-
-def _arrays(file: h5py.File) -> list[h5py.Dataset]:
-    found: list[h5py.Dataset] = []
-    file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def _is_plain(array: h5py.Dataset) -> bool:
-    elsewhere = array.is_virtual or array.external
-    return array.dtype.kind in "fiub" and array.shape is not None and not elsewhere
-
-
-def _announced_bytes(array: h5py.Dataset) -> int:
-    """Return what reading an array takes: of one in chunks, a whole chunk at least."""
-    values = max(math.prod(array.shape), math.prod(array.chunks or ()))
-    return int(values * array.dtype.itemsize)
-
-
-def _links(file: h5py.File) -> list[str]:
-    """Return the names of what are links to other names or files."""
-    found: list[str] = []
-    file.visititems_links(
-        lambda name, link: None if isinstance(link, h5py.HardLink) else found.append(name)
-    )
-    return found
 
 
 def _is_left_out(name: str) -> bool:
@@ -112,9 +107,8 @@ def _is_legacy(path: Path) -> bool:
 def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:
     """Count the arrays of a weights file, leaving out an optimiser's and random states."""
     with h5py.File(path, "r", locking=False) as file:
-        return Counter(
-            _name(np.asarray(array[()])) for array in _arrays(file) if not _is_left_out(array.name)
-        )
+        arrays = [array for array in arrays_of(file) if not _is_left_out(array.name)]
+        return Counter(_name(np.asarray(array[()])) for array in arrays)
 
 
 def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:

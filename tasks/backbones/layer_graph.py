@@ -42,7 +42,7 @@ def told_by_graph(
 
 def build_graph(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa: ANN401  a model
     """Return a backbone with whatever weights, its layers named as where weights are loaded."""
-    import keras
+    from tasks.execution.checked_keras import keras
 
     check_backend()  # before the session: with it a program's dtype policy is forgotten
     keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
@@ -123,6 +123,6 @@ def _sources(inbound: Any) -> Iterator[Call]:  # noqa: ANN401
 
 
 def _nameable(model: Any) -> set[str]:  # noqa: ANN401
-    import keras
+    from tasks.execution.checked_keras import keras
 
     return {layer.name for layer in model.layers if not isinstance(layer, keras.Model)}

@@ -6,7 +6,7 @@ Recognition", Proceedings of the IEEE 86(11), 1998, section II.B.
 
 from typing import Any
 
-import keras
+from tasks.execution.checked_keras import keras
 
 SMALLEST = 16  # pixels, of which a map of 1 by 1 is left
 

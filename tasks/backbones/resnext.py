@@ -7,7 +7,7 @@ layers have its names, its order and its shapes of kernels, so that its weights 
 
 from typing import Any
 
-import keras
+from tasks.execution.checked_keras import keras
 
 GROUPS = 32
 SMALLEST = 32  # pixels, as keras.applications has it for ResNets

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from stores.storage.remembered import recall, remember
-from tasks.backbones.keras_weights import load_keras_weights
+from tasks.backbones.keras_weights import load_keras_weights, most_bytes
 from tasks.backbones.registry import EFFICIENTNET_LITE0, Backbone
 from tasks.errors import InputError, WeightsError
 from tasks.execution.keras_backend import check_backend
+from tasks.execution.user_files import opened, size_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, 
 
     They are checked to be those that `find_weights` saw: its digest names the features.
     """
-    import keras
+    from tasks.execution.checked_keras import keras
 
     check_backend()  # before the session: with it a program's dtype policy is forgotten
     # Keras numbers the layers that have no name (`conv2d_7`) on from the models before; a tap must
@@ -111,7 +112,7 @@ def _draw_weights(model: Any, seed: int) -> None:  # noqa: ANN401
     Keras's own initialisers take their seeds from Python's global generator, of which any thread
     may draw: the same seed would now and then give other weights.
     """
-    import keras
+    from tasks.execution.checked_keras import keras
 
     # ResNeXt sums as many of the numbers that these make as each makes.
     alone = {
@@ -169,8 +170,15 @@ def _values_digest(model: Any) -> str:  # noqa: ANN401
 
 
 def _file_digest(path: Path) -> str:
+    """Return the digest of a file; raises WeightsError where it is too long to be weights."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
+            size, most = size_of(file), most_bytes(path)
+            if size > most:
+                raise WeightsError(
+                    f"{path}: {size:,} bytes, expected at most {most:,} for the arrays in it; the "
+                    "file is damaged, or of something else: save the weights again"
+                )
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
         raise WeightsError(f"{path}: the weights cannot be read: {error.strerror}") from error

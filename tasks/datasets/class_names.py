@@ -1,8 +1,10 @@
 """Class names that one folder's list and another's must agree in, shown so that one sees where."""
 
 import os
+import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import InputError
@@ -12,11 +14,40 @@ _MOST_NAMES = 5
 
 
 def refuse_unless_utf8(name: str) -> None:
-    """Raise InputError on a name of which Keras cannot make text."""
+    """Raise InputError on a name of which Keras cannot make text, or this process another."""
+    check_locale(name)
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{os.fsencode(name)!r}: {NOT_UTF8}") from error
+
+
+def check_locale(name: str) -> None:
+    """Raise InputError where a name is UTF-8, and this process takes it for something else."""
+    if sys.getfilesystemencoding() == "utf-8" or name.isascii():
+        return
+    with suppress(UnicodeError):
+        if (spelled := os.fsencode(name).decode()) != name:
+            raise InputError(f"{spelled}: the name is UTF-8, {_of_locale()}")
+
+
+def fault_of_names(error: UnicodeError, names: Sequence[str]) -> str:
+    """Return what is wrong with one of the names, or with the locale, where an error is of that."""
+    for name in names:
+        try:
+            refuse_unless_utf8(name)
+        except InputError as found:
+            return str(found)
+    if sys.getfilesystemencoding() != "utf-8":
+        return f"a name that is stored has other letters ({error}), {_of_locale()}"
+    return ""
+
+
+def _of_locale() -> str:
+    return (
+        f"and Python takes names here for {sys.getfilesystemencoding()}, by LC_ALL, LC_CTYPE, LANG "
+        "or PYTHONUTF8=0; set PYTHONUTF8=1"
+    )
 
 
 def check_distinct(folder: Path, names: Sequence[str]) -> None:
@@ -31,6 +62,17 @@ def check_distinct(folder: Path, names: Sequence[str]) -> None:
             raise InputError(
                 f"{folder}: two class folders are read as one name: {other!a} and "
                 f"{name!a}; rename one, or put the images of both into one of them"
+            )
+
+
+def differing_in_case(names: Sequence[str]) -> Iterator[str]:
+    """Yield a remark on two class names that differ in case only: two classes here."""
+    found: dict[str, str] = {}
+    for name in names:
+        if (other := found.setdefault(_folded(name), name)) != name:
+            yield (
+                f"{other!a} and {name!a} are two classes, and differ in case only; if they are "
+                "one, put the images of both into one of them"
             )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden
 from tasks.errors import InputError
-from tasks.images.image_files import kind_of_file
+from tasks.execution.user_files import kind_of_file
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,11 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     others: Counter[str] = Counter()
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
+        hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
         for name in names:
-            if name.lower().endswith(KERAS_ENDINGS):
+            if hidden:  # as for a data set
+                others["in hidden folders"] += name.lower().endswith(KERAS_ENDINGS)
+            elif name.lower().endswith(KERAS_ENDINGS):
                 images.append(Path(parent, name))
             else:
                 others[_printable(Path(name).suffix.lower()) or "without ending"] += 1

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from stores.manifest import SPLITS, Split
 from tasks.datasets.class_names import check_distinct, check_same
+from tasks.datasets.detection_layouts import check_no_detection
+from tasks.datasets.find_images import find_images
 from tasks.datasets.folder_structure import (
-    KERAS_ENDINGS,
-    OTHER_PROGRAMS,
     Inside,
     alike_folders,
     class_folders,
@@ -24,7 +24,7 @@ from tasks.datasets.folder_structure import (
     is_unlabelled,
     unwrapped,
 )
-from tasks.datasets.split_names import Meaning, meaning_of, meanings
+from tasks.datasets.split_names import Meaning, likely_meaning, meaning_of, meanings
 from tasks.errors import InputError
 
 AUTO, CLASSES = "auto", "classes"
@@ -88,7 +88,8 @@ def _given_splits(requested: str) -> dict[str, Split]:
 
 
 def _by_structure(folder: Path, top: str) -> Layout:
-    names = [name for name in class_folders(folder / top) if name not in OTHER_PROGRAMS]
+    names = class_folders(folder / top)
+    check_no_detection(folder / top, names)
     inside = {name: inside_of(folder / top / name) for name in names}
     meant = meanings(names)
     only_folders = [name for name in names if inside[name].folders and not inside[name].images]
@@ -151,6 +152,7 @@ def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...
 def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:
     classes = {top: class_folders(folder / top) for top in tops}
     for top, names in classes.items():
+        check_no_detection(folder / top, names)
         check_distinct(folder / top, names)
     check_same(folder, {_shown(top): names for top, names in classes.items()})
     return Layout(dict(tops), tuple(next(iter(classes.values()))))
@@ -158,11 +160,7 @@ def _classes_of(folder: Path, tops: Mapping[str, Split | None]) -> Layout:
 
 def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
     for name in names:
-        count = sum(
-            file.lower().endswith(KERAS_ENDINGS)
-            for _, _, files in os.walk(folder / top / name)
-            for file in files
-        )
+        count = len(find_images([folder / top / name]).paths)
         place = shlex.quote(str(folder / top / name))
         yield (
             f"{_shown(top, name)} has no class folders, and its {count} images are left out; to "
@@ -188,16 +186,24 @@ def _unclear(
 
 
 def _guessed(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield what `--layout` may have to be: the first folder of each split, of folds the last."""
+    """Yield what `--layout` may have to be: the first folder of each split, by its likely meaning.
+
+    Of numbered folders, as folds, the last is test. Nothing is guessed of other names.
+    """
     place = {name: os.path.join(top, unwrapped(folder / top, name)) for name in names}  # noqa: PTH118
-    meant = {name: meaning_of(name, loosely=True) for name in names}
+    meant = {name: likely_meaning(name) for name in names}
     held = [name for name in names if inside_of(folder / place[name]).folders]
     named = {split: name for split in SPLITS for name in reversed(held) if meant[name] == split}
-    if "train" not in named:
+    others = [name for name in held if meant[name] not in SPLITS]
+    if "train" not in named and named and len(others) == 1:
+        named = {"train": others[0], **named}
+    if "train" in named:
+        yield from (f"{split}={place[name]}" for split, name in named.items())
+    elif not named and all(re.search(r"\d", name) for name in held):
         yield from (f"train={place[name]}" for name in held[:-1])
         yield f"test={place[held[-1]]}"
-        return
-    yield from (f"{split}={place[name]}" for split, name in named.items())
+    else:
+        yield from ("train=FOLDER", "test=FOLDER")
 
 
 def _as_split(name: str) -> Split:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.manifest import Split
-from tasks.datasets.class_names import NOT_UTF8, refuse_unless_utf8
+from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, Layout, find_layout
-from tasks.datasets.folder_structure import KERAS_ENDINGS, OTHER_PROGRAMS, is_folder
+from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
 from tasks.errors import InputError
 
 HIDDEN = "in a hidden folder, or one of another program"
@@ -77,12 +77,24 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
             f"in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and {len(files)} "
             "files"
         )
-    return Listing(folder, tuple(files), found, (*found.notes, *_left_out(files, linked)))
+    _check_splits(folder, found, files)
+    notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
+    return Listing(folder, tuple(files), found, notes)
 
 
-def is_hidden(path: str) -> bool:
-    """Tell whether a file lies below a folder of another program's: .ipynb_checkpoints, @eaDir."""
-    return any(parent[0] == "." or parent in OTHER_PROGRAMS for parent in path.split("/")[:-1])
+def _check_splits(folder: Path, layout: Layout, files: list[ListedFile]) -> None:
+    """Raise InputError where a folder of a split has no image in its class folders."""
+    lacking = set(layout.tops)
+    for file in files:
+        if not lacking:
+            return
+        if file.is_image:
+            lacking -= {top for top in lacking if not top or file.path.startswith(f"{top}/")}
+    for top in sorted(lacking):
+        raise InputError(
+            f"{folder / top}: no image in its class folders, expected files ending in "
+            f"{', '.join(KERAS_ENDINGS)}; add some, or remove the folder"
+        )
 
 
 def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
@@ -136,6 +148,8 @@ def _listed(
     """Return what is listed of a file, or of a folder that is closed to us, for that reason."""
     relative = os.path.relpath(path, folder) + ("/" if closed else "")
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
+    if spelled != relative:
+        check_locale(relative)
     read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
     trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
     if label and is_hidden(relative):

@@ -18,6 +18,16 @@ OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
 _MOST_SPLITS = 50  # that anybody has side by side
 
 
+def is_left_out(name: str) -> bool:
+    """Tell whether a folder is hidden, or another program's: .ipynb_checkpoints, @eaDir."""
+    return name[0] == "." or name in OTHER_PROGRAMS
+
+
+def is_hidden(path: str) -> bool:
+    """Tell whether a file lies below a folder that is left out; `path` is relative."""
+    return any(map(is_left_out, path.split("/")[:-1]))
+
+
 class Inside(NamedTuple):
     """What a folder holds."""
 
@@ -26,13 +36,13 @@ class Inside(NamedTuple):
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return, as Keras, every folder, or link to one, whose name has no dot in front."""
+    """Return every folder, or link to one, as Keras, but for those of other programs."""
     try:
         with os.scandir(folder) as inside:
             names = sorted(entry.name for entry in inside if is_folder(entry))
     except PermissionError as error:
         raise InputError(f"{folder}: {error.strerror}; ask for the right to list it") from error
-    names = [name for name in names if name[0] != "."]
+    names = [name for name in names if not is_left_out(name)]
     for name in names:
         refuse_unless_utf8(name)
     return names
@@ -47,13 +57,13 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def inside_of(folder: Path) -> Inside:
-    """Return what a folder holds; hidden folders do not count, and a closed one holds nothing."""
+    """Return what a folder holds; those left out do not count, and a closed one holds nothing."""
     folders: list[str] = []
     images = False
     with suppress(OSError), os.scandir(folder) as inside:  # a closed folder is listed as such
         for entry in inside:
             if is_folder(entry):
-                folders += [entry.name] if entry.name[0] != "." else []
+                folders += [] if is_left_out(entry.name) else [entry.name]
             else:
                 images = images or entry.name.lower().endswith(KERAS_ENDINGS)
     return Inside(tuple(sorted(folders)), images)

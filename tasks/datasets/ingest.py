@@ -15,7 +15,8 @@ from stores.manifest import Entry, Manifest, Status, dataset_lock
 from stores.printable import visible
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
-from tasks.datasets.folder_listing import ListedFile, Listing, is_hidden, list_folder
+from tasks.datasets.folder_listing import ListedFile, Listing, list_folder
+from tasks.datasets.folder_structure import is_hidden, is_left_out
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, gone, split_entries
 from tasks.errors import InputError
@@ -180,7 +181,7 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
     check_backend()
     if not listing.is_utf8:
         return listing.classes  # sorted as Keras does; it would refuse all
-    import keras
+    from tasks.execution.checked_keras import keras
 
     found: set[str] = set()
     classes: tuple[str, ...] = ()
@@ -189,7 +190,7 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
             dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
         except ValueError as error:
             raise InputError(f"{top}: {error}") from error
-        classes = tuple(dataset.class_names)
+        classes = tuple(name for name in dataset.class_names if not is_left_out(name))
         paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
         found |= {path for path in paths if not is_hidden(path)}
     listed = {file.path for file in listing.files if file.is_image}

@@ -2,14 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from stores.keys import ImageKey
 from stores.manifest import SPLITS, Entry, Manifest, Split
+from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
+from tasks.execution.user_files import opened
 
 _HOW = "expected the columns path and split, or key and split"
 
@@ -67,31 +69,48 @@ class SplitFile:
 def read_split_file(path: Path) -> SplitFile:
     """Read a split file, .csv or .parquet; raises InputError that says what is wrong with it."""
     try:
-        rows = _rows(path)
+        with opened(path) as file:
+            by, splits = _splits(*table_of(path, file))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such split file") from None
+    except _Mistake as error:
+        raise InputError(f"{path}: {error}") from None
     except (OSError, ValueError, csv.Error) as error:  # Arrow's errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read as a split file: {reason}") from None
-    if not rows:
-        raise InputError(f"{path}: a split file without rows")
-    by: Literal["path", "key"] = "key" if "key" in rows[0] else "path"
-    if not {by, "split"} <= rows[0].keys():
-        raise InputError(f"{path}: {_HOW}. Received: {', '.join(map(str, rows[0]))}")
+    return SplitFile(path, by, splits)
+
+
+class _Mistake(ValueError):
+    """What is wrong with the content of a table that can be read."""
+
+
+def _splits(names: Sequence[str], rows: Rows) -> tuple[Literal["path", "key"], dict[str, Split]]:
+    by: Literal["path", "key"] = "key" if "key" in names else "path"
+    if twice := [name for name in (by, "split") if names.count(name) > 1]:
+        raise _Mistake(f"the column {twice[0]} is there twice; {_HOW}")
+    whole = {by, "split"} <= set(names)
     splits: dict[str, Split] = {}
-    for number, row in enumerate(rows, 1):
-        name, split = row[by], row["split"]
+    for number, (name, split) in enumerate(rows(by, "split"), 1):
+        if not whole:
+            break
         if not isinstance(name, str) or not name:
-            raise InputError(f"{path}: row {number} has no {by}")
+            raise _Mistake(f"row {number} has no {by}")
+        if "\0" in name:
+            raise _Mistake(f"row {number}: {name!r} has a NUL in it, and is no {by} of an image")
         if split not in SPLITS:
-            raise InputError(
-                f"{path}: row {number}: the split of {name!r} must be one of {', '.join(SPLITS)}. "
+            raise _Mistake(
+                f"row {number}: the split of {name!r} must be one of {', '.join(SPLITS)}. "
                 f"Received: {split!r}"
             )
         if name in splits:
-            raise InputError(f"{path}: row {number}: {name!r} is there twice")
+            raise _Mistake(f"row {number}: {name!r} is there twice")
         splits[name] = cast("Split", split)
-    return SplitFile(path, by, splits)
+    else:
+        if not splits:
+            raise _Mistake("a split file without rows")
+        return by, splits
+    raise _Mistake(f"{_HOW}. Received: {', '.join(names)}")
 
 
 def split_csv(manifest: Manifest) -> bytes:
@@ -102,19 +121,6 @@ def split_csv(manifest: Manifest) -> bytes:
     splits = {entry.key: entry.split for entry in manifest.of_status("accepted")}
     rows.writerows(sorted((str(key), split) for key, split in splits.items()))
     return sink.getvalue().encode()
-
-
-def _rows(path: Path) -> list[dict[Any, Any]]:
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no regular file")
-    if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet as pq
-
-        return cast("list[dict[Any, Any]]", pq.read_table(path).to_pylist())
-    if path.suffix.lower() != ".csv":
-        raise ValueError("its name must end in .csv or .parquet")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return [dict(row) for row in csv.DictReader(file)]
 
 
 def _several(names: list[str]) -> str:

@@ -16,6 +16,15 @@ _WORDS: dict[str, Meaning] = {
     **dict.fromkeys(["pred", "predict", "prediction", "predictions", "inference"], "unlabelled"),
     **dict.fromkeys(["unlabelled", "unlabeled", "submission"], "unlabelled"),
 }
+# How names of splits begin in other languages: enough for a guess that a person is shown.
+_BEGINNINGS: dict[str, Meaning] = {
+    **dict.fromkeys(["train", "trein", "tren", "entren", "entra", "addestra"], "train"),
+    **dict.fromkeys(["allena", "lern", "apprent", "учеб", "обуч", "трен"], "train"),
+    **dict.fromkeys(["训练", "訓練", "学习", "学習", "훈련", "학습"], "train"),
+    **dict.fromkeys(["val", "вал", "验证", "驗證", "検証", "검증"], "validation"),
+    **dict.fromkeys(["test", "prueba", "prova", "prüf", "tést", "тест", "провер"], "test"),
+    **dict.fromkeys(["测试", "測試", "テスト", "시험", "테스트"], "test"),
+}
 # What may stand beside such a word in the name of a folder: seg_train, TEST_SIMPLE, training_set.
 _FILLERS = {"set", "data", "dataset", "image", "images", "img", "imgs", "seg", "simple", "split"}
 _FILLERS |= {"single", "splits", "folder", "sample", "samples", "part", "full", "final", "a", "b"}
@@ -31,6 +40,20 @@ def meaning_of(name: str, *, loosely: bool = False) -> Meaning | None:
     """
     found = {_WORDS[word] for word in _words(name) if word in _WORDS}
     return found.pop() if len(found) == 1 and (loosely or not _others(name)) else None
+
+
+def likely_meaning(name: str) -> Meaning | None:
+    """Return what a folder's name may mean, in some language: Trainieren, conjunto_de_prueba."""
+    if found := meaning_of(name, loosely=True):
+        return found
+    words = re.findall(r"[^\W\d_]+", name.casefold())
+    meant = {
+        meaning
+        for word in words
+        for beginning, meaning in _BEGINNINGS.items()
+        if word.startswith(beginning)
+    }
+    return meant.pop() if len(meant) == 1 else None
 
 
 def meanings(names: Sequence[str]) -> dict[str, Meaning]:

@@ -20,12 +20,13 @@ _EXPECTED: dict[str, Any] = {
     "image_data_format": "channels_last",
     "epsilon": 1e-7,
 }
-_SET = {"1", "true"}  # as TensorFlow reads a switch
+_SET = {"1", "true"}  # as TensorFlow and Keras read a switch
 # Switches of the environment, and what each would do.
 _SWITCHES = {
     "TF_USE_LEGACY_KERAS": "TensorFlow would use Keras 2",
     "TF_ENABLE_AUTO_MIXED_PRECISION": "TensorFlow would compute in half precision",
     "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE": "TensorFlow would compute in half precision",
+    "KERAS_NNX_ENABLED": "Keras would ask for JAX",
 }
 # Modes of oneDNN's products of float32, and Keras's limits on a training, by their variables.
 _ROUNDING = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE")
@@ -53,18 +54,23 @@ def keras_json() -> Path:
     """Return the file that Keras reads its settings from when it is imported."""
     home = os.path.expanduser("~")  # noqa: PTH111  it leaves an unknown user as it is
     usual = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108  so Keras does
-    return Path(os.environ.get("KERAS_HOME", f"{usual}/.keras"), "keras.json").expanduser()
+    path = os.path.join(os.environ.get("KERAS_HOME", f"{usual}/.keras"), "keras.json")  # noqa: PTH118
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def configured() -> dict[str, Any]:
     """Return the settings in `keras.json`; raises InputError for a file that Keras stumbles on."""
     path = keras_json()
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  whatever is amiss on the way, as Keras
         return {}
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: expected a file of Keras's settings; move it away")
     try:
         settings = json.loads(path.read_text())
     except ValueError:
         return {}  # as Keras does with a file that is no JSON
+    except RecursionError:
+        settings = None
     except OSError as error:
         raise InputError(f"{path}: cannot be read by Keras: {error.strerror}") from error
     if not isinstance(settings, dict):
@@ -132,7 +138,7 @@ def _set_otherwise(name: str, received: object, expected: object) -> str:
     path = keras_json()
     if name == "backend" and os.environ.get("KERAS_BACKEND") == received:
         where, fix = "KERAS_BACKEND", "unset it"
-    elif path.exists() and configured().get(name) == received:
+    elif configured().get(name) == received:
         where, fix = str(path), f'write "{name}": {json.dumps(expected)} there'
     else:
         where, fix = "the program", f"call keras.config.set_{name}({expected!r})"

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 import openvino as ov
-import tensorflow as tf
 
 from tasks.errors import InputError
+from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
 from tasks.export.format_names import PLACES, ExportFormat, Say, Scores
 from tasks.features.engines.openvino_engine import converted
+from tasks.heads.archives import check_keras
 from tasks.images.decoding import image_loader
 from tasks.inference.predict import Classifier
 
@@ -77,6 +77,7 @@ def read_saved_model(path: Path) -> Say:
 def read_keras(path: Path) -> Say:
     """Return what asks a `.keras` file, loaded in Keras's safe mode: no code of it is executed."""
     try:
+        check_keras(path)
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
     except _REFUSED as error:
         raise _damaged(path, error) from error

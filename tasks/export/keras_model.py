@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from stores.features.recipe import AspectRatio
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError
+from tasks.execution.checked_keras import keras
 from tasks.features.engines.keras_engine import pooled, tap_output
 from tasks.inference.predict import Classifier
 

@@ -10,12 +10,14 @@ from stores.storage.json_files import ABSURD
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
+from tasks.execution.user_files import read_whole
 from tasks.export.format_names import PLACES, Say
 from tasks.export.write import CLASSES
 from tasks.images.image_check import examined
 from tasks.inference.predict import Prediction, written
 
 _IMAGES_AT_ONCE = 32
+_CLASSES_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def load_exported(place: Path) -> ExportedModel:
     folder = place.parent if named else place
     there = named or [name for name, where in PLACES.items() if (folder / where).exists()]
     try:
-        about = json.loads((folder / CLASSES).read_text(encoding="utf-8"))
+        about = json.loads(read_whole(folder / CLASSES, most=_CLASSES_BYTES))
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
     except (OSError, *ABSURD) as error:

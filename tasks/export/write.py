@@ -13,6 +13,7 @@ from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+from tasks.execution.output_paths import check_place
 from tasks.export.format_names import ExportFormat, Say
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
@@ -109,9 +110,8 @@ def _check(name: str, found: Deviation) -> None:
 
 def check_new(folder: Path, *, force: bool) -> None:
     """Raise InputError where something is there that may not be replaced."""
-    if not folder.absolute().parent.is_dir():
-        raise InputError(f"{folder}: there is no folder {folder.parent}")
-    if folder.exists():
+    check_place(folder)
+    if folder.exists() or folder.is_symlink():
         if not force:
             raise InputError(f"{folder} is there already: give another folder, or --force")
         if not (folder / CLASSES).exists():

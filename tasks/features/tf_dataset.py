@@ -21,7 +21,7 @@ def feature_dataset(
     `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some
     are missing.
     """
-    import tensorflow as tf
+    from tasks.execution.checked_keras import tf
 
     shape = features.read(images.keys[:1]).shape[1:]
     epochs = count()

@@ -81,7 +81,7 @@ class ImageExamples:
                 done += len(batch.images)
 
     def _preprocessed(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        import tensorflow as tf
+        from tasks.execution.checked_keras import tf
 
         # Of an array Keras's functions would change the values in place.
         whole = find_backbone(self.recipe.backbone).preprocess(tf.convert_to_tensor(pixels))

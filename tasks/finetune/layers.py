@@ -38,8 +38,7 @@ def layer_names(recipe: Recipe, store: Path) -> list[str]:
 
 def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras model
     """Return the layers of a backbone, in its order, of which a tap is made."""
-    import keras
-
+    from tasks.execution.checked_keras import keras
     from tasks.features.engines.keras_engine import tap_output
 
     needed = {layer.name for layer in keras.Model(base.input, tap_output(base, tap)).layers}
@@ -77,7 +76,7 @@ def last_frozen_cut(model: Any) -> str | None:  # noqa: ANN401  a Keras model
 
     None where no weight comes before: then there is nothing to spare.
     """
-    import keras
+    from tasks.execution.checked_keras import keras
 
     found = None
     for name in cut_points(model):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +15,12 @@ from stores.errors import CorruptStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.storage.json_files import ABSURD
 from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.checked_keras import keras
 from tasks.execution.progress import advance
 from tasks.finetune.batches import Batch, Examples, Parts, Places, shuffled
 from tasks.finetune.network import Network
 from tasks.finetune.specification import FINE_TUNED, FineTuning
+from tasks.heads.archives import check_stored
 from tasks.heads.dense.head_group import STOPPING
 from tasks.heads.dense.trained import probabilities
 
@@ -130,6 +131,7 @@ class Learner:
         Raises CorruptStore where it is of another network, though its digest was right.
         """
         try:
+            check_stored(folder / _STATE)
             with np.load(folder / _STATE, allow_pickle=False) as state:
                 arrays = dict(state)
             count = len(self.network.rest.weights)

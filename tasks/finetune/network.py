@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from stores.features.recipe import Pooling, Recipe
@@ -11,6 +10,7 @@ from tasks.backbones.layer_graph import build_graph
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import Weights, build_backbone
 from tasks.errors import InputError
+from tasks.execution.checked_keras import keras
 from tasks.features.engines.keras_engine import pooled, tap_output
 from tasks.finetune.layers import freeze, last_frozen_cut, layers_up_to
 from tasks.finetune.specification import NOTHING, FineTuning

@@ -71,13 +71,14 @@ _IN_WORDS = {
 
 def in_words(finetuning: Mapping[str, Any]) -> str:
     """Return what was trained, as a run's record has it, for people."""
-    told = _IN_WORDS[finetuning["strategy"]].format(unfreeze=finetuning["unfreeze"])
-    most = "up to " if finetuning["patience"] else ""
+    strategy = _IN_WORDS.get(finetuning["strategy"], "an unknown strategy, from {unfreeze}")
+    told = strategy.format(unfreeze=finetuning["unfreeze"])
+    most = "up to " if finetuning.get("patience") else ""
     epochs = f"{finetuning['epochs']} epoch{'' if finetuning['epochs'] == 1 else 's'}"
     rate = f"a rate of {finetuning['learning_rate']:g}"
     told += f", {most}{epochs} of {finetuning['optimizer']} at {rate}"
     if finetuning["augmentation"] != NO_AUGMENTATION:
-        views = f" ({finetuning['views']} views)" if finetuning["views"] else ""
+        views = f" ({finetuning['views']} views)" if finetuning.get("views") else ""
         told += f", images augmented by {finetuning['augmentation']}{views}"
     return told
 

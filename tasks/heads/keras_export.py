@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.execution.checked_keras import keras
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.vote_smoothing import smoothed
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import CorruptStore
+from stores.storage.json_files import parsed
 from stores.storage.safe_files import is_file, read_text
 from tasks.execution.cancellation import stop_if_asked
 from tasks.heads import Candidate, Failed, Kind, Outcome
@@ -155,7 +156,7 @@ def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
 def _votes(path: Path) -> int:
     if not is_file(path):  # of other heads, and of neighbours before version 2
         return 0
-    votes = json.loads(read_text(path))
+    votes = parsed(read_text(path))
     if type(votes) is not int or votes < 0:
         raise ValueError(f"{path.name}: expected a number of votes, found {votes!r}")
     return votes

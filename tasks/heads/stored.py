@@ -3,7 +3,6 @@
 A model's digest says that its files are those that were written, not that they are a model.
 """
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from stores.errors import CorruptStore, StoreError
 from stores.runs.record import Run
 from tasks.errors import InputError
 from tasks.heads import TrainedHead, find_kind
+from tasks.heads.archives import check_keras, check_stored
 
 _TRIED_ROWS = 2
 
@@ -30,7 +30,7 @@ def load_stored(model_folder: Callable[[str], Path], run: Run) -> TrainedHead:
     folder = model_folder(run.id)
     try:
         for path in folder.glob("head.*"):
-            _check_stored_plainly(path)
+            check_keras(path) if path.suffix == ".keras" else check_stored(path)
         head = kind.load(folder, len(run.classes))
         _try(head, len(run.classes))
     except (StoreError, InputError) as error:
@@ -51,14 +51,6 @@ def _try(head: TrainedHead, classes: int) -> None:
         raise ValueError(
             f"expected scores of {classes} classes, found {scores.shape[1:]}, or what is no number"
         )
-
-
-def _check_stored_plainly(path: Path) -> None:
-    """Raise ValueError where a model is packed: what is small in the file may fill the memory."""
-    with zipfile.ZipFile(path) as archive:
-        packed = [about for about in archive.infolist() if about.file_size > about.compress_size]
-    if packed and path.suffix != ".keras":  # which Keras packs, and which is of earlier versions
-        raise ValueError(f"{path.name} has packed parts, as {packed[0].filename!r}")
 
 
 def _damaged(folder: Path, error: Exception) -> str:

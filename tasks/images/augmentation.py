@@ -14,7 +14,7 @@ from tasks.errors import InputError, unknown
 from tasks.execution.keras_backend import check_backend
 
 if TYPE_CHECKING:
-    import keras
+    from tasks.execution.checked_keras import keras
 
 _drawing = threading.Lock()  # all threads draw from one generator, whose state is set before
 
@@ -100,7 +100,7 @@ def _parsed(asked: str) -> tuple[str, str | float]:
 def _layers(augmentation: str) -> tuple[Any, ...]:
     """Return Keras's layers for an augmentation."""
     check_backend()
-    import keras
+    from tasks.execution.checked_keras import keras
 
     layers = keras.layers
     colours = {"value_range": (0, 255)}
@@ -129,6 +129,6 @@ def _seed(draw: tuple[object, ...]) -> "keras.random.SeedGenerator":
 
 @cache
 def _generator() -> "keras.random.SeedGenerator":
-    import keras
+    from tasks.execution.checked_keras import keras
 
     return keras.random.SeedGenerator(0)

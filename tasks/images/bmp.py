@@ -4,7 +4,7 @@ Its decoder takes the size, the bits a pixel and where the pixels begin, and not
 compression, the order of the channels and older headers pass unseen (decode_image_op.cc).
 """
 
-from tasks.images.headers import BMP
+from tasks.images.image_parts import BMP
 
 # BITMAPINFOHEADER, its extensions by masks, BITMAPV4HEADER and BITMAPV5HEADER: the same first 40
 # bytes. OS/2 1.x (12) has them elsewhere, OS/2 2.x (16 and 64) gives compressions other numbers.
@@ -16,8 +16,10 @@ _BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
 
 def misread(content: bytes) -> str:
     """Return what it is about a BMP that TensorFlow reads wrongly, or an empty text."""
-    if not content.startswith(BMP):
-        return ""
+    return _layout(content) or _size(content) if content.startswith(BMP) else ""
+
+
+def _layout(content: bytes) -> str:
     header, bits, compression = (_number(content, *at) for at in ((14, 4), (28, 2), (30, 4)))
     if header not in _HEADERS:
         return f"a BMP with a header of {header} bytes"
@@ -29,6 +31,18 @@ def misread(content: bytes) -> str:
     if bits == 8:
         return "" if _is_grey(content) else "a BMP with a palette"
     return "" if bits in {24, 32} else f"a BMP of {bits} bits a pixel"
+
+
+def _size(content: bytes) -> str:
+    """Return what is wrong of the size, or an empty text; TensorFlow wants exactly the pixels."""
+    width, height = (int.from_bytes(content[n : n + 4], "little", signed=True) for n in (18, 22))
+    if width < 0:
+        return "a BMP of a negative width"
+    row = (width * _number(content, 28, 2) + 31) // 32 * 4
+    expected = _number(content, 10, 4) + row * abs(height)
+    if len(content) > expected:
+        return f"a BMP of {len(content)} bytes whose pixels end at byte {expected}"
+    return ""
 
 
 def has_alpha(content: bytes) -> bool:

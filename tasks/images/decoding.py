@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.features.recipe import AspectRatio, Decode, Recipe
 from tasks.errors import ExtractionError, InputError, UndecodableImage
+from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend
-from tasks.images.headers import JPEG
+from tasks.images.image_parts import JPEG
+
+_OF_WEBP = ("Number of channels requested does not match", "WebP Animation must be")
 
 
 def check_decodable(content: bytes) -> None:
@@ -135,4 +136,9 @@ def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tenso
 
 def _reason(error: tf.errors.OpError) -> str:
     first = str(error.message).split("\n", 1)[0]
+    if any(words in first for words in _OF_WEBP):
+        return (
+            "cannot be decoded: a WebP that is transparent or animated, which TensorFlow does not "
+            "read as RGB; save it as PNG"
+        )
     return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

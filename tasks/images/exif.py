@@ -1,7 +1,7 @@
 """The EXIF orientation of an image: how a viewer turns it, and TensorFlow does not."""
 
-from tasks.images.headers import JPEG, PNG, jpeg_segments, webp_chunks
-from tasks.images.png import chunks
+from tasks.images import jpeg, png, webp
+from tasks.images.image_parts import JPEG, PNG
 
 _APP1 = 0xE1
 _START = b"Exif\0\0"
@@ -14,12 +14,12 @@ def orientation(content: bytes) -> int:
     if content.startswith(JPEG):
         if _START not in content:
             return 1
-        segments = (data for marker, data in jpeg_segments(content) if marker == _APP1)
+        segments = (data for marker, data in jpeg.segments(content) if marker == _APP1)
         exif = next((data for data in segments if data.startswith(_START)), b"")
     elif content.startswith(PNG):
-        exif = next((bytes(data) for kind, data in chunks(content) if kind == b"eXIf"), b"")
+        exif = next((bytes(data) for kind, data in png.chunks(content) if kind == b"eXIf"), b"")
     else:
-        exif = next((data for kind, data in webp_chunks(content) if kind == b"EXIF"), b"")
+        exif = next((data for kind, data in webp.chunks(content) if kind == b"EXIF"), b"")
     return _orientation(exif.removeprefix(_START))
 
 

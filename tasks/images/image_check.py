@@ -14,13 +14,14 @@ from typing import Literal
 
 from stores.keys import ImageKey
 from tasks.errors import InputError
+from tasks.images import gif, jpeg
 from tasks.images.bmp import misread
-from tasks.images.headers import announced_size, gif_frames, jpeg_scans, other_format
+from tasks.images.headers import announced_size, other_format
 from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
 
 # Goes up where files are refused or remarked on that were not: data sets are then read again.
-EXAMINATION = 2
+EXAMINATION = 3
 # Of a JPEG each scan costs about a nanosecond a pixel, however small its data: 400 scans of the
 # largest image took a minute. Encoders write about ten. libjpeg-turbo's own tests stop at 500.
 MOST_SCANS = 500
@@ -105,10 +106,15 @@ def check_header(content: bytes) -> None:
     if height * width > LARGEST_PIXELS:
         raise InputError(_too_large(f"{width}×{height} pixels"))
     # All frames of a GIF are unpacked, though to one byte a pixel, and not to three.
-    frames = gif_frames(content)
-    if (together := sum(map(math.prod, frames))) > 3 * LARGEST_PIXELS:
+    frames = gif.frames(content)
+    if (together := sum(f.height * f.width for f in frames)) > 3 * LARGEST_PIXELS:
         raise InputError(_too_large(f"{len(frames)} frames, together {together} pixels"))
-    scans = jpeg_scans(content)
+    if jpeg.is_cmyk(content) and not jpeg.says_its_inks(content):
+        raise InputError(
+            "a CMYK JPEG without Adobe's marker, which some programs read as the negative of what "
+            "others do; save it as RGB"
+        )
+    scans = jpeg.scans(content)
     if scans > MOST_SCANS or scans * height * width > _LARGEST_WORK:
         raise InputError(
             f"refused before decoding: a JPEG of {scans} scans of {width}×{height} pixels, "

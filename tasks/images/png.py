@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 
-from tasks.images.headers import PNG
+from tasks.images.image_parts import PNG, bounded
 
 _MOST_OUT_OF_ONE = 1032  # bytes that deflate unpacks one byte to, at the most (zlib's tech page)
 _TEXTS = {b"zTXt", b"iTXt", b"iCCP"}  # packed; libpng unpacks up to 8 MB of each
@@ -14,6 +14,10 @@ _AT_ONCE, _PIECE = 2**20, 2**16
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Yield type and data of a PNG's chunks as far as they go; nothing of another format."""
+    return bounded(_chunks(content), "a PNG")
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
     whole, place = memoryview(content), 8 if content.startswith(PNG) else len(content)
     while place + 8 <= len(content):
         length = int.from_bytes(content[place : place + 4], "big")
@@ -55,6 +59,14 @@ def has_alpha(content: bytes) -> bool:
     if not bits_a_channel(content):
         return False
     return content[25] in {4, 6} or any(kind == b"tRNS" for kind, _ in chunks(content))
+
+
+def animation_frames(content: bytes) -> int:
+    """Return how many frames a PNG says that its animation has; 0 where it has none."""
+    if not content.startswith(PNG) or b"acTL" not in content:
+        return 0
+    found = (bytes(data[:4]) for kind, data in chunks(content) if kind == b"acTL")
+    return int.from_bytes(next(found, b""), "big")
 
 
 def _raw_bytes(content: bytes) -> int:

@@ -1,21 +1,27 @@
 """Remarks on an image that can be used: where the network sees something else than a person."""
 
+import io
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from tasks.images import bmp, png
+from tasks.images import bmp, gif, png
 from tasks.images import decoding as pixels
 from tasks.images.exif import orientation
-from tasks.images.headers import JPEG, gif_frames, is_cmyk
+from tasks.images.headers import holding
+from tasks.images.image_parts import GIF, JPEG
+from tasks.images.jpeg import is_cmyk
 
 _INVISIBLE = 8  # alpha, of 255
 _SHARE = 0.01  # of the pixels: fewer are edges
 _ALIKE = 16  # of 255: what differs by less is one colour
 _SAMPLED = 2**16  # pixels that are compared, in rows and columns of equal distance
 _EMPTY = 64  # of 255: what is below in all pixels was written with 14 bits or fewer of 16
+_HOT = 0.001  # of the values: defects of a sensor, which are as bright as can be
 
 
 def remarks(content: bytes) -> str:
@@ -28,8 +34,11 @@ def remarks(content: bytes) -> str:
 
 def _of_header(content: bytes) -> list[str]:
     found = []
-    if (frames := len(gif_frames(content))) > 1:
-        found.append(f"animated, {frames} frames: the first is used")
+    frames = gif.frames(content)
+    if (count := len(frames) or png.animation_frames(content)) > 1:
+        found.append(f"animated, {count} frames: the first is used")
+    if frames and (what := _of_canvas(frames, *gif.canvas(content))):
+        found.append(what)
     if is_cmyk(content):
         found.append("CMYK: converted to RGB")
     if orientation(content) != 1:
@@ -37,19 +46,59 @@ def _of_header(content: bytes) -> list[str]:
     return found
 
 
+def _of_canvas(frames: list[gif.Frame], height: int, width: int) -> str:
+    """Return the remark on a GIF that is not decoded as its whole canvas, or an empty text."""
+    first, decoded = frames[0], holding(frames)
+    black = (first.height, first.width) != decoded or first.top or first.left
+    if not black and decoded[0] >= height and decoded[1] >= width:
+        return ""
+    return (
+        f"a GIF whose first frame does not fill its canvas: {decoded[1]}×{decoded[0]} of "
+        f"{width}×{height} pixels are used{', some of them black' if black else ''}"
+    )
+
+
 def _of_pixels(content: bytes) -> list[str]:
     if content.startswith(JPEG):
         pixels.check_decodable(content)
         return []
+    if content.startswith(GIF):
+        pixels.check_decodable(content)
+        return _of_transparent_gif(content)
     if png.has_alpha(content) or bmp.has_alpha(content):
         image = pixels.decoded(content, channels=4)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _SAMPLED))
         found = _of_alpha(image[::step, ::step, :3], image[::step, ::step, 3])
     else:
         image, found = pixels.decoded(content, channels=3), []
-    if png.bits_a_channel(content) == 16 and (top := int(image[..., :3].max(initial=0))) < _EMPTY:
-        found.append(f"16 bits, the upper ones empty: read as dark, 0 to {top} of 255")
+    if png.bits_a_channel(content) == 16:
+        found += _of_empty_bits(image[..., :3])
     return found
+
+
+def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:
+    """Return the remark on 16 bits that hold fewer, though some defects be as bright as can be."""
+    bright = sum(int(np.count_nonzero(row >= _EMPTY)) for row in image)
+    if bright >= max(1, _HOT * image.size):
+        return []
+    top = max(int(np.max(row, initial=0, where=row < _EMPTY)) for row in image)
+    where = " in nearly all pixels" if bright else ""
+    return [f"16 bits, the upper ones empty{where}: read as dark, 0 to {top} of 255"]
+
+
+def _of_transparent_gif(content: bytes) -> list[str]:
+    """Return the remark on a GIF's first frame, whose transparent pixels are decoded as black."""
+    if not gif.frames(content)[0].is_transparent:
+        return []
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as opened:
+            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
+            alpha = np.asarray(opened.convert("RGBA"))[..., 3]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ["transparency: dropped, transparent pixels become black"]
+    if np.count_nonzero(alpha <= _INVISIBLE) < _SHARE * alpha.size:
+        return []
+    return ["transparency: dropped, transparent pixels become black"]
 
 
 def _of_alpha(colours: NDArray[Any], alpha: NDArray[Any]) -> list[str]:

@@ -3,6 +3,7 @@
 To predict test images whose labels are at hand is a look at the test split, as `--open-test` is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -51,9 +52,10 @@ def record_test_images(
 ) -> int:
     """Record, durably, the predictions of test images whose labels are at hand; return how many.
 
-    A label is at hand where the file lies in the data set's folder, or in a folder of its class's
-    name. What is recorded of this run already is not recorded again, and the number is 0 then.
-    Raises StoreReadOnly or StoreFull where the record cannot be written.
+    A label is at hand where the file lies in the data set's folder, or where its class stands in
+    the name of the file or of a folder around it. What is recorded of this run already is not
+    recorded again, and the number is 0 then. Raises StoreReadOnly or StoreFull where the record
+    cannot be written.
     """
     runs = RunStore(store)
     seen = {
@@ -90,6 +92,16 @@ def _entry(prediction: Prediction, images: DatasetImages) -> Entry | None:
 
 def _label_at_hand(prediction: Prediction, entry: Entry, manifest: Manifest | None) -> bool:
     path = Path(prediction.path)
-    if entry.label in PurePath(path.absolute()).parts[:-1]:
+    if any(_names(part, str(entry.label)) for part in PurePath(path.absolute()).parts):
         return True
     return manifest is not None and path.resolve().is_relative_to(Path(manifest.folder).resolve())
+
+
+def _names(part: str, label: str) -> bool:
+    """Tell whether a class stands in the name of a file or folder, as in `cat.12.jpg` or `Cats`."""
+    name, wanted = (re.sub(r"[\W_]+", " ", text.casefold()).strip() for text in (part, label))
+    # A class 1 does not stand in `12`; a cat does in `cat12`.
+    beside = r"\w" if re.search(r"\d", wanted) else r"[^\W\d]"
+    singular = re.escape(wanted.removesuffix("s"))
+    found = wanted and re.search(f"(?<!{beside}){singular}s?(?!{beside})", name)
+    return part == label or bool(found)

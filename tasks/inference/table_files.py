@@ -11,16 +11,9 @@ from stores.errors import StoreFull
 from stores.printable import cell
 from stores.storage.publish import publish_file
 from tasks.errors import InputError
+from tasks.execution.output_paths import check_output
 
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
-
-
-def check_ending(path: Path, endings: tuple[str, ...] = ENDINGS) -> None:
-    """Raise InputError where a table, or what has such endings, cannot be written to that file."""
-    if path.suffix not in endings:
-        raise InputError(f"{path}: expected a file that ends in {', '.join(endings)}")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -28,7 +21,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
     Raises InputError for another ending, or where the file cannot be written; StoreFull.
     """
-    check_ending(path)
+    check_output(path, endings=ENDINGS)
     sink = pa.BufferOutputStream()
     if path.suffix == ".csv":
         pa.csv.write_csv(_in_cells(table), sink)

@@ -78,7 +78,8 @@ def collect_garbage(
         )
     )
     seen = {features.folder / "tmp" for features in recipes}
-    below = [path for path, _ in walk(store) if path.name == "tmp" and path not in seen]
+    places = (path for path, _ in walk(store, pass_over=True) if path.name == "tmp")
+    below = [path for path in places if path not in seen]
     found += collect(
         chain.from_iterable(drafts(path, grace_seconds) for path in below), delete=delete
     )

@@ -79,7 +79,7 @@ def unfinished_folders(store: Path, grace_seconds: float) -> Iterator[Garbage]:
     One that has drafts yet is not among them: these go first.
     """
     for folder in recipe_folders(store):
-        if _is_unfinished(folder) and all(is_folder(path) for path, _ in walk(folder)):
+        if _is_unfinished(folder) and _has_no_file(folder):
             reason = "left by a writer that died before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
@@ -87,7 +87,17 @@ def unfinished_folders(store: Path, grace_seconds: float) -> Iterator[Garbage]:
 def _is_unfinished(folder: Path) -> bool:
     if status(folder / "recipe.json") or at_address(folder):
         return False
-    return all(path.parent == folder / "tmp" or is_folder(path) for path, _ in walk(folder))
+    return _has_no_file(folder, but_drafts=True)
+
+
+def _has_no_file(folder: Path, *, but_drafts: bool = False) -> bool:
+    try:
+        return all(
+            (but_drafts and path.parent == folder / "tmp") or is_folder(path)
+            for path, _ in walk(folder)
+        )
+    except IrregularFile:  # so deep that nobody looks
+        return False
 
 
 def _recipe_of_shards(folder: Path) -> Recipe | None:

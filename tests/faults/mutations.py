@@ -342,7 +342,7 @@ MUTATIONS = (
     Mutation(
         "a bad row of a layer forgotten",
         "stores/features/layered_index.py",
-        'if about["stamp"] == self._stamp(digest):',
+        'if mark["stamp"] == self._stamp(name):',
         "if False:",
         "tests/stores/features/test_layered_index.py::test_a_bad_row_costs_that_row_and_is_never_read_again",
     ),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.cli import command_line
+from flows.cli.command_line import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_said

@@ -4,7 +4,7 @@ from pkgutil import resolve_name
 
 import pytest
 
-from flows.cli import make_app
+from flows.cli.command_line import make_app
 from stores.manifest import Manifest
 from tasks.datasets import subset as draw
 from tasks.datasets.digits_sample import write_sample

@@ -66,6 +66,16 @@ def test_only_runs_that_were_measured_alike_are_ranked_together():
     assert told[3] == "  and 1 more: --limit 2, or export FILE"
 
 
+def test_a_damaged_run_stands_in_the_list_without_an_expected_accuracy():
+    """The kind: a column that some runs have no value in."""
+    rows = [row("a") | {"runs_tried": 2, "expected_accuracy": 0.25}]
+    rows.append(row("b") | {"runs_tried": None, "expected_accuracy": None})
+    summary = {"action": "list", "runs": rows, "limit": 9, "sort_by": "validation_accuracy"}
+    _, _, whole, damaged, _ = tell_runs(summary).splitlines()
+    assert "0.2500" in whole
+    assert "–" in damaged
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [

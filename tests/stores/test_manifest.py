@@ -70,7 +70,8 @@ PETS = manifest(
             mtime_ns=st.integers(-(2**63), 2**63 - 1),
             inode=st.integers(0, 2**64 - 1),
         )
-        | st.builds(entry, _paths, key=st.none(), status=st.just("rejected"))
+        | st.builds(entry, _paths, key=st.none(), status=st.just("rejected")),
+        unique_by=(lambda e: e.path, lambda e: e.key or e.path),
     ),
     st.lists(_names, unique=True, min_size=1),
     _names,

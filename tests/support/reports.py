@@ -138,6 +138,8 @@ def train(store, manifest, head, every=4, epochs=0, seed=0, table=None, **about)
     if about.get("folds"):  # which held out all of these images
         run.metrics["validation_accuracy"] = accuracy(table, "train", "validation")
     run = replace(run, **about)
+    if run.failure:
+        run, table = replace(run, metrics={}), table.slice(0, 0)
     columns = ("loss", "accuracy", "val_loss", "val_accuracy")
     history = [dict.fromkeys(columns, 1 / (n + 1)) for n in range(epochs)]
     return RunStore(store).publish(

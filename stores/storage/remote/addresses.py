@@ -19,6 +19,7 @@ MARK = "remote.json"  # of a mirror: it says what it is of
 # Object stores whose PUT is atomic, and folders. Tests add what keeps its files in memory.
 PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "file", "local"}
 _FOLDERS = {"file", "local"}
+_LONGEST_NAME, _LONGEST_PATH = 255, 4000  # bytes; a system's limits, with room for what is below
 _FEW_SLASHES = re.compile("([a-z][a-z0-9+.-]+):/?(?!/)")
 _NAME = re.compile("[0-9a-f]{16}")
 _mirrors: set[Path] = set()  # that this process has seen
@@ -49,6 +50,11 @@ def checked(address: str) -> str:
             f"{address}: expected a folder, or an address as s3://bucket/prefix; addresses may "
             f"begin with {known} or file://"
         )
+    if protocol in _FOLDERS and not rest.startswith("/"):
+        raise StoreRefused(
+            f"{address}: expected a whole path after {protocol}://, as {protocol}:///data/store, "
+            "and no host; give the folder itself where it is a relative one"
+        )
     return f"{protocol}://{rest.rstrip('/')}"
 
 
@@ -62,6 +68,19 @@ def check_slashes(text: str) -> None:
     found = _FEW_SLASHES.match(text)
     if found and found[1] in PROTOCOLS and not Path(text).exists():
         raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")
+
+
+def check_length(text: str) -> None:
+    """Raise StoreRefused where no file system and no bucket takes a name, which is cut here."""
+    parts = [] if "://" in text and not is_of_a_folder(text) else text.split("/")
+    longest = max((len(os.fsencode(part)) for part in parts), default=0)
+    whole = len(os.fsencode(text))
+    if longest > _LONGEST_NAME or whole > _LONGEST_PATH:
+        shown = text.partition("://")[0][:40]  # a key in an address is not repeated
+        raise StoreRefused(
+            f"{shown}…: a name of {longest or whole} bytes in {whole}, expected at "
+            f"most {_LONGEST_NAME} in {_LONGEST_PATH}; give another folder or address"
+        )
 
 
 def folder_name(address: str) -> str:

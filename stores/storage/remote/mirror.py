@@ -20,6 +20,7 @@ from stores.storage.publish import make_folder
 from stores.storage.remote.addresses import (
     MARK,
     cache_folder,
+    check_length,
     check_slashes,
     checked,
     folder_name,
@@ -77,9 +78,10 @@ def mirror_of(address: str) -> Path:
 def store_path(store: str | os.PathLike[str]) -> Path:
     """Return the folder of a store that is given by its folder or its address.
 
-    Raises StoreRefused for an address that is none.
+    Raises StoreRefused for an address that is none, or a name that is too long.
     """
     text = os.fspath(store)
+    check_length(text)
     check_slashes(text)
     return note_root(mirror_of(text) if "://" in text else Path(store))
 
@@ -161,6 +163,7 @@ def local_shard(path: Path, *, again: bool = False) -> Path:
     except FileNotFoundError:
         about = remote.listing(path).get(remote.name(path))
         remote.make_room(about.size if about else 0)
+        remote.check_space(about.size if about else 0)
         for _ in range(2):
             remote.fetch([remote.name(path)])
             with open_regular(path) as file:

@@ -7,6 +7,7 @@ the completion of a multipart upload, of which nothing is seen before.
 
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
@@ -107,6 +108,14 @@ class Remote:
                 break
             remove(shard)  # who has mapped it reads on
             total -= about.st_size
+
+    def check_space(self, size: int) -> None:
+        """Raise StoreFull, before anything is fetched, where so many bytes have no room here."""
+        with explained(self.mirror):
+            free = shutil.disk_usage(self.mirror).free
+            if size > free:
+                what = f"{size} bytes of {self.address}, {free} are free"
+                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({what})")
 
     def put_file(self, source: Path, target: Path) -> None:
         """Publish a file as another path below the mirror."""

@@ -27,7 +27,7 @@ def choose_engine(job: Job, images: int) -> Job:
 
 
 def _quickest(job: Job, images: int) -> EngineName:
-    import tensorflow as tf
+    from tasks.execution.checked_keras import tf
 
     if job.recipes[0].compute_precision != "float32":
         return "openvino"

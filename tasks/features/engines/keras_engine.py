@@ -4,15 +4,14 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from stores.features.recipe import Pooling
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
+from tasks.execution.checked_keras import keras, tf
 from tasks.features.engines import EngineName, Job
 from tasks.features.job import DEFAULT_TAP
 

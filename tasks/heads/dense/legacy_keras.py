@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
+from tasks.execution.checked_keras import keras
 from tasks.execution.keras_backend import check_backend
 from tasks.heads.examples import flat
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from stores.storage.json_files import parsed
 from tasks.execution.keras_backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.specification import DenseHead
@@ -99,7 +100,7 @@ def _load(folder: Path, classes: int) -> TrainedHead:
         return KerasHead(folder / "head.keras")
     with np.load(folder / "head.npz", allow_pickle=False) as file:
         weights = dict(file)
-    head = DenseHead(**json.loads(str(weights.pop("specification"))))
+    head = DenseHead(**parsed(str(weights.pop("specification"))))
     inputs = weights["kernel_0"].shape[0]
     network = architecture_of(head, inputs, classes if head.output == "softmax" else 1)
     shapes = network.parameters() | network.statistics()

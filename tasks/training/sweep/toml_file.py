@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.datasets.folds import FoldCount
 from tasks.errors import InputError, unknown, what_is_wrong
+from tasks.execution.user_files import read_whole
 from tasks.heads import KINDS
 from tasks.heads.presets import make_head, settings_of, takes_whole_numbers
 from tasks.training.sweep.space import MOST_TRIALS, Axes, Axis, Range, Sweep, WholeRange, make_trial
@@ -46,24 +47,22 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
     Raises InputError, which names the file, the key that is wrong, and the nearest right one.
     """
     try:
-        return _sweep(tomllib.loads(_text(path)), features, search)
+        return _sweep(_content(path), features, search)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected a TOML file, found a folder") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _text(path: Path) -> str:
-    """Return a file's text, in which newlines are as TOML has them; no more than a sweep has."""
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"expected at most {_MOST_BYTES:,} bytes of TOML")
-    return content.decode().replace("\r\n", "\n")
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a file of TOML says, no longer than a sweep is."""
+    content = read_whole(path, most=_MOST_BYTES, fix="give a TOML file that says a sweep")
+    try:
+        return tomllib.loads(content.decode().replace("\r\n", "\n"))
+    except (ValueError, RecursionError) as error:  # as of a number that has too many digits
+        raise InputError(f"it is no TOML: {str(error).partition('; use sys.')[0]}") from None
 
 
 def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, Any]) -> Sweep:

@@ -2,16 +2,19 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
-from flows.cli import errors_told
+from flows.cli.command_line import errors_told
 from flows.cli.terminal import write_any_name
 from flows.text.predictions import tell_predict
 from flows.text.stores import tell_ingest
 from tasks.errors import InputError
 from tests.flows.text.test_stores import INGESTED
+from tests.support.places import ROOT
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\nreport: evil"
 
@@ -64,3 +67,70 @@ def test_a_class_of_any_name_is_trained_in_any_encoding(run, photos, monkeypatch
     told = ascii_only.buffer.getvalue().decode("ascii")
     assert "\\u65e5\\u672c\\u8a9e" in told
     assert not as_json or "日本語" in json.loads(told.splitlines()[-1])["ingest"]["classes"]
+
+
+CLOSED = """
+import sys
+sys.argv[0] = "-m"  # as while `python -m` looks for the module
+import flows
+print("out")
+print("error", file=sys.stderr)
+with open(sys.argv[1], "w") as file:
+    assert file.fileno() > 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_output_leads_nowhere(tmp_path, closed):
+    """The kind: what is said goes into the next file that is opened, or ends the work."""
+    program, written = tmp_path / "program.py", tmp_path / "written"
+    program.write_text(CLOSED)
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, program, written],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert written.read_text() == ""
+    assert done.stdout == ("" if ">&-" in closed.split() else "out\n")
+    assert done.stderr == ("" if "2>&-" in closed else "error\n")
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+NAMED = """
+import os, sys
+from flows.cli.command_line import errors_told
+from flows.cli.terminal import names_told
+with errors_told(), names_told(all_utf8=sys.argv[1] == "all"):
+    open("c\\xe3o")
+"""
+
+
+def refused(*arguments, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", NAMED, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {1, 2}
+    return done.stderr
+
+
+def test_a_locale_without_a_names_letters_is_named_with_the_way_out():
+    """The kind: a right name is called wrong, for the process reads it by another encoding."""
+    fix = "and Python takes names here for ascii, by LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0; set "
+    told = refused("all", "cão", **C_LOCALE)
+    assert told == f"error: c\\xe3o: the name is UTF-8, {fix}PYTHONUTF8=1\n"
+    told = refused("some", **C_LOCALE)
+    assert told.startswith("error: a name that is stored has other letters ('ascii' codec can't")
+    assert told.endswith(f"{fix}PYTHONUTF8=1\n")
+
+
+def test_an_argument_that_is_no_utf8_is_named():
+    assert refused("all", b"\xff").startswith("error: b'\\xff': the name is not UTF-8")
+    assert "No such file" in refused("some", b"\xff")

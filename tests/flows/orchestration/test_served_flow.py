@@ -3,7 +3,7 @@ from pkgutil import resolve_name
 import pytest
 
 from flows.orchestration.served_flow import ServedFlow
-from tests.flows.cli.test_cli import FLOWS
+from tests.flows.cli.test_command_line import FLOWS
 
 
 @pytest.mark.parametrize("name", [*FLOWS, "finetune"])

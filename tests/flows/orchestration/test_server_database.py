@@ -4,8 +4,9 @@ from contextlib import closing
 
 import prefect
 import pytest
+from prefect.server.database.orm_models import Base
 
-from flows.orchestration.server_database import check_database
+from flows.orchestration.server_database import TABLES_NOW, check_database, newest_revision
 from tasks.errors import InputError
 
 
@@ -25,9 +26,10 @@ def write(path, *statements):
         database.commit()
 
 
-def at_revision(path, revision):
+def at_revision(path, revision, tables=tuple(TABLES_NOW)):
     write(
         path,
+        *(f"CREATE TABLE {table} (id INTEGER)" for table in tables),
         "CREATE TABLE alembic_version (version_num VARCHAR(32))",
         f"INSERT INTO alembic_version VALUES ('{revision}')",
     )
@@ -95,3 +97,28 @@ def test_one_that_is_in_use_is_left_to_prefect(path):
 )
 def test_other_databases_are_left_to_prefect(url):
     check_database(url)
+
+
+@pytest.mark.parametrize("target", ["gone/prefect.db", "prefect.db"])
+def test_a_link_that_leads_to_no_folder_is_refused(path, target):
+    """The kind: what cannot come to be is waited for, and the advice is to call again."""
+    path.symlink_to(path.parent / target)
+    with pytest.raises(InputError, match=f"^{path} leads to .* there is no folder"):
+        check_database(url_of(path))
+
+
+def test_a_link_to_where_one_can_be_made_is_fine(path):
+    path.symlink_to(path.parent / "other.db")
+    check_database(url_of(path))
+
+
+@pytest.mark.parametrize("revision", [newest_revision(), "9725c1cbee35"])
+def test_one_without_its_tables_is_refused(path, revision):
+    at_revision(path, revision, tables=["flow"])
+    with pytest.raises(InputError, match=r"without its tables [a-z_, ]+.*: move it away"):
+        check_database(url_of(path))
+
+
+def test_the_tables_are_those_of_prefect():
+    assert set(Base.metadata.tables) >= TABLES_NOW
+    assert newest_revision()

@@ -110,3 +110,16 @@ def test_prefects_own_command_line_gets_it_for_this_machine_alone(home, url, exp
     )
     with temporary_settings({PREFECT_API_AUTH_STRING: "me:here"}):
         assert setup_environment(ctx=context) is None
+
+
+@pytest.mark.parametrize("place", ["/proc/self/none/below", "/proc/self", "a-file/below"])
+def test_a_home_that_cannot_be_written_is_told_at_once(tmp_path, place):
+    """The kind: advice to call again where that never helps."""
+    (tmp_path / "a-file").touch()
+    nothing = dict.fromkeys([*BOTH, PREFECT_API_URL])
+    with (
+        temporary_settings(nothing | {PREFECT_HOME: tmp_path / place}),
+        pytest.raises(InputError, match="set PREFECT_HOME to a folder with write permission"),
+        client_settings(),
+    ):
+        pass

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,15 @@ def test_a_layer_whose_mirror_is_newer_is_not_said_to_be_a_damaged_file(tmp_path
     (machine() / "remote.json").write_text('{"format": 9}')
     with pytest.raises(NewerFormat, match=r"remote\.json: a mirror of format version 9"):
         read_layers(tmp_path / "own")
+
+
+def test_layers_are_a_few_dozen_at_most(tmp_path, layer):
+    """The kind: a list of some MB in a store is a look at each of what it names."""
+    own = tmp_path / "own"
+    with pytest.raises(StoreError, match="--read-through: 65 stores, expected at most 64; merge"):
+        remember_layers(own, [layer] * 65)
+    own.mkdir()
+    about = {"format": 1, "layers": [f"/none/{number}" for number in range(100_000)]}
+    (own / "layers.json").write_text(json.dumps(about))
+    with pytest.raises(CorruptStore, match="100000 layers, expected at most 64; say --read-thro"):
+        read_layers(own)

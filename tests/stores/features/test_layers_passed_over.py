@@ -7,6 +7,7 @@ import pytest
 
 from stores import FeatureStore, MissingFeatures
 from stores.features.layers import remember_layers
+from stores.features.shard import unpack
 from stores.storage.remote.objects import remote_of
 from tests.stores.features.test_layered_index import own
 from tests.stores.merge.test_features import KEYS, ROWS, written
@@ -145,3 +146,30 @@ def test_of_newer_shards_in_a_layer_none_is_asked_for_its_shape(team, monkeypatc
     object.__setattr__(next(iter(store._index.parts[1])), "shape", (4,))
     assert np.array_equal(store.read([key]), some_rows(1))
     assert store.missing(KEYS).all()
+
+
+def test_many_damaged_shards_of_a_layer_are_said_and_remembered_once(team, caplog, monkeypatch):
+    """The kind: what a layer has many of costs a line, a look and a write each."""
+    looked_at = []
+    monkeypatch.setattr(
+        "stores.features.index.unpack",
+        lambda path, recipe: looked_at.append(path) or unpack(path, recipe),
+    )
+    for number in range(2000):
+        (team.folder / "shards" / f"{number:064x}.h5").touch()
+    kept = own(team)
+    assert kept.missing(KEYS).all()
+    assert len(looked_at) < 200
+    assert len(caplog.messages) == 1
+    assert "what is left of a layer is passed over" in caplog.text
+    assert len(list((kept.folder / "skipped").iterdir())) == 1
+    looked_at.clear()
+    assert own(team).missing(KEYS).all()
+    assert not looked_at
+
+
+def test_some_damaged_shards_among_whole_ones_do_not_end_a_layer(team, monkeypatch):
+    monkeypatch.setattr("stores.features.layered_index._MOST_DAMAGED", 1)
+    for digest in ("0" * 64, "f" * 64):
+        (team.folder / "shards" / f"{digest}.h5").touch()
+    assert not own(team).missing(KEYS).any()

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stores import CorruptStore, FeatureStore
+from stores import CorruptStore, FeatureStore, UnfitFeatures
 from stores.features.index_fragments import FRAGMENT_VERSION
 from stores.features.layers import remember_layers
 from stores.features.shard import unpack
+from stores.features.shard_structure import text_attribute, version_attribute
 from stores.keys import identities
 from stores.merge.features import merge
 from stores.storage.digests import identity_words, row_checksums
@@ -99,7 +100,19 @@ def attribute(name, value):
     return change
 
 
+def texts_that_are_one(name):
+    """Give an attribute a thousand texts, which are all the same bytes of the file."""
+
+    def change(file):
+        file.attrs.create(name, ["x" * 1000] * 1000, dtype=h5py.string_dtype())
+
+    return change
+
+
 LIES = {
+    "recipes that are one text": texts_that_are_one("recipe"),
+    "producers that are one text": texts_that_are_one("producer"),
+    "a list of one version": attribute("format_version", [2]),
     "chunked": replaced("features", chunks=(2, 8)),
     "compressed": replaced("features", chunks=(2, 8), compression="gzip"),
     "external": external,
@@ -317,3 +330,36 @@ def test_the_checksums_of_a_shard_are_those_of_its_rows():
     with h5py.File(io.BytesIO(content())) as file:
         assert np.array_equal(file["row_checksum"][:], row_checksums(words, ROWS))
         assert json.loads(file.attrs["producer"]) == {"engine": "keras"}
+
+
+@pytest.mark.parametrize("name", ["recipe", "format_version", "producer"])
+def test_an_attribute_is_looked_at_before_it_is_read(monkeypatch, name):
+    """The kind: a few bytes of a file that are many texts are all brought to memory."""
+    buffer = io.BytesIO(content(change=texts_that_are_one(name)))
+    with h5py.File(buffer, "r") as file:
+        monkeypatch.setattr(h5py.AttributeManager, "__getitem__", None)
+        with pytest.raises(ValueError, match=f"attribute {name}: expected"):
+            {"format_version": version_attribute}.get(name, lambda f: text_attribute(f, name))(file)
+
+
+def test_two_rows_of_one_image_that_differ_are_damage(store):
+    """The kind: which of two answers is given is left to chance, and called whole."""
+    kept, _, _ = store
+    twice = KEYS.copy()
+    twice[1] = twice[0]
+    with pytest.raises(UnfitFeatures, match="2 of 4 rows contradict another"):
+        kept.write(twice, ROWS, producer={})
+    kept.write(twice, ROWS[[0, 0, 2, 3]], producer={})  # the same twice is no contradiction
+    path = plant(kept, content(rows=ROWS, keys=twice, change=rechecked(twice)))
+    with pytest.raises(CorruptStore, match="two rows of one image"):
+        unpack(path, RECIPE)
+
+
+def rechecked(keys):
+    """Give each row the checksum of its key."""
+
+    def change(file):
+        words = identity_words(RECIPE.fingerprint, identities(keys, file["view"][:]))
+        file["row_checksum"][:] = row_checksums(words, file["features"][:])
+
+    return change

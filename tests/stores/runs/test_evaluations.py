@@ -4,10 +4,11 @@ import json
 import shutil
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from stores import CorruptStore
-from stores.runs.record import SINCE_4
+from stores.runs.record import RUN_VERSION, SINCE_4
 from stores.storage.digests import json_digest
 from stores.storage.stamped_parquet import table_bytes
 from tests.stores.runs.test_record import RUN
@@ -122,3 +123,15 @@ def test_what_is_no_evaluation_is_not_taken_for_one(runs, name):
     assert len(runs.openings(RUN.id)) == runs.times_opened(SEEN) == 1
     look(runs)
     assert not runs.verify()[NAME]
+
+
+@pytest.mark.parametrize("keys", [[b"k" * 2**16] * 3000, [None], ["a text"], [1]])
+def test_keys_that_are_none_are_not_taken_out_of_their_table(runs, keys):
+    """The kind: a column is made a Python list before anybody looks at what is in it."""
+    look(runs)
+    (record,) = records(runs)
+    content = table_bytes(pa.table({"key": keys}), kind="predictions", version=RUN_VERSION)
+    record.with_suffix(".parquet").write_bytes(content)
+    assert runs.times_opened([b"l" * 32]) == 1  # nobody can tell
+    with pytest.raises(CorruptStore, match="another than the record names"):
+        runs.openings(RUN.id)

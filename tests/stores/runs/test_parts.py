@@ -63,6 +63,48 @@ def test_an_accuracy_that_its_predictions_do_not_have_is_damage(tmp_path, versio
     assert RUN.id not in runs
 
 
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        {"metrics": {"train_accuracy": 7.5}},
+        {"metrics": {"validation_macro_f1": -3.0}},
+        {"metrics": {"validation_log_loss": -1.0}},
+        {"metrics": {"validation_roc_area": 99.0}},
+        {"metrics": {"validation_rms_calibration_error_low": -1.0}},
+        {"failure": "it diverged"},
+    ],
+)
+def test_figures_that_no_training_gives_are_damage(runs, version, absurd):
+    """The kind: a record with its own digest is believed, whatever it says."""
+    write_record(runs, version, **absurd)
+    (finding,) = runs.verify()[f"run {HERE}"]
+    assert "damaged: " in finding or "a run that failed has metrics or a model" in finding
+    assert RUN.id not in runs
+    assert runs.table().num_rows == 0
+
+
+def test_figures_at_the_ends_of_what_can_be_are_whole(runs):
+    highest = {"validation_log_loss": 40.0, "validation_roc_area": 1.0 + 1e-9, "other": -7.0}
+    write_record(runs, 4, metrics=RUN.metrics | highest)
+    assert not any(runs.verify().values())
+
+
+def test_predictions_bind_each_accuracy(tmp_path):
+    """The kind: one figure is held against the predictions, and the one beside it is not."""
+    runs = RunStore(tmp_path)
+    said = pa.concat_tables([predictions(), predictions("train", [b"t" * 32], accuracy=0.5)])
+    for metrics, wrong in (
+        ({"validation_accuracy": 0.75, "train_accuracy": 0.5}, ""),
+        ({"validation_accuracy": 0.75, "train_accuracy": 1.0}, "train_accuracy is 0.5000 by these"),
+        ({"train_accuracy": 0.5}, "the record has no validation_accuracy of these 4 predictions"),
+    ):
+        run = replace(RUN, metrics=metrics, seed=len(metrics) + 10 * bool(wrong))
+        runs.publish(run, history=[], predictions=said, save_model=save_model)
+        assert wrong in str(runs.verify()[f"run {run.id[:16]}"])
+        assert (run.id in runs) != bool(wrong)
+
+
 def test_a_run_of_an_older_format_is_whole_without_digests(runs):
     write_record(runs, 3)
     assert RUN.id in runs

@@ -131,6 +131,18 @@ def test_what_is_no_run_is_corrupt(path, text):
         Run.read(path)
 
 
+@pytest.mark.parametrize("change", [{"strategy": 5}, {"epochs": "10"}, {"started_from": None}])
+def test_a_fine_tuning_without_what_every_one_has_is_damage(path, change):
+    """The kind: a record that is well-formed, and absurd where summaries are made of it."""
+    tuning = {"started_from": "a" * 64, "strategy": "full", "unfreeze": "everything"}
+    tuning |= {"optimizer": "adam", "augmentation": "none", "learning_rate": 1e-5, "epochs": 10}
+    path.write_text(replace(RUN, finetuning=tuning).to_json())
+    assert Run.read(path).finetuning == tuning
+    path.write_text(replace(RUN, finetuning=tuning | change).to_json())
+    with pytest.raises(CorruptStore, match="the file is damaged; train again"):
+        Run.read(path)
+
+
 def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
     opening = TestOpening("me", "d" * 64, {"test_accuracy": 0.5}, "2026-01-01T00:00:00+00:00")
     for text, kind in ((opening.to_json(), Run), (RUN.to_json(), TestOpening)):

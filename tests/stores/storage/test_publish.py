@@ -14,6 +14,7 @@ import pytest
 
 from stores import RunStore, StoreFull, StoreReadOnly
 from stores.storage.publish import check_writable, is_leased, locked, publish_file, publish_folder
+from stores.storage.safe_files import IrregularFile, note_root
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish as publish_run
 from tests.support.samples import a_store, in_child, snapshot
@@ -137,6 +138,23 @@ def test_a_folder_appears_whole(tmp_path):
         assert not (tmp_path / "deep" / "final").exists()
     assert [path.name for path in sorted((tmp_path / "deep" / "final").rglob("*"))] == ["a", "b"]
     assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["a link", "a file"])
+def test_what_stands_in_a_folders_place_is_named_and_stays(tmp_path, kind):
+    """The kind: the draft, which is gone, is named in the place of what is in its way."""
+    (tmp_path / "other").mkdir()
+    final = note_root(tmp_path / "store") / "final"
+    final.parent.mkdir()
+    final.symlink_to(tmp_path / "other") if kind == "a link" else final.touch()
+    with (
+        pytest.raises(IrregularFile, match=f"final: expected a folder, found {kind}; "),
+        publish_folder(final, tmp=tmp_path / "store" / "tmp") as draft,
+    ):
+        (draft / "file").touch()
+    assert (
+        list((tmp_path / "other").iterdir()) == list((tmp_path / "store" / "tmp").iterdir()) == []
+    )
 
 
 def test_the_folder_that_was_first_is_kept(tmp_path):

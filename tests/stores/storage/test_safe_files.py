@@ -9,6 +9,7 @@ import pytest
 from stores.errors import CorruptStore
 from stores.storage.safe_files import (
     IrregularFile,
+    SparseFile,
     UnsafeName,
     create,
     is_file,
@@ -108,10 +109,10 @@ def test_errors_have_the_whole_path(root):
 
 
 def test_an_announced_size_is_bounded_before_it_is_read(root):
-    with create(root / "sparse") as file:
-        file.truncate(2**40)
+    with create(root / "large") as file:
+        file.truncate(2**27)
     with pytest.raises(CorruptStore, match="expected at most"):
-        read_text(root / "sparse")
+        read_text(root / "large")
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,21 @@ def test_a_name_that_is_no_plain_path_is_refused(tmp_path, name):
 )
 def test_a_plain_name_is_a_path_below_the_root(tmp_path, name):
     assert within(tmp_path, name) == tmp_path / name
+
+
+def test_a_sparse_file_is_damage_before_it_is_read(root):
+    """The kind: what has a size that nobody wrote is read, hashed or mapped to its end."""
+    (root / "part" / "large").write_bytes(b"x" * 5000)
+    os.truncate(root / "part" / "large", 50 << 30)
+    for opened in (open_regular, read_bytes):
+        with pytest.raises(SparseFile, match="of 53687091200 bytes next to none were ever written"):
+            in_child(lambda opened=opened: opened(root / "part" / "large") and None, seconds=5)
+    os.truncate(root / "part" / "large", 1 << 20)  # small, it costs nobody anything
+    assert len(read_bytes(root / "part" / "large")) == 1 << 20
+
+
+def test_what_does_not_fit_in_memory_is_not_read(root, monkeypatch):
+    (root / "part" / "file").write_bytes(b"content")
+    monkeypatch.setattr("stores.storage.safe_files.most_in_memory", lambda: 6)
+    with pytest.raises(CorruptStore, match="file: 7 bytes; expected at most 6"):
+        read_bytes(root / "part" / "file")

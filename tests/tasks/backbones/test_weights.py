@@ -1,5 +1,7 @@
 """Weights of a file: which they are, and that they are still those when they are loaded."""
 
+import hashlib
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -40,9 +42,19 @@ def test_an_unreadable_file_is_said(saved, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("tasks.execution.user_files.os.open", refuse)
     with pytest.raises(WeightsError, match="cannot be read: Permission denied"):
         found(saved)
+
+
+@pytest.mark.parametrize("name", ["long.weights.h5", "long.pth"])
+def test_a_file_that_is_longer_than_its_arrays_is_not_read(saved, tmp_path, monkeypatch, name):
+    """The kind: a sparse file, which takes minutes to read and no room."""
+    path = Path(shutil.copy(saved, tmp_path / name))
+    os.truncate(path, 2**40)
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("it is read"))
+    with pytest.raises(WeightsError, match=r"1,099,511,627,776 bytes, expected at most .*; the"):
+        found(path)
 
 
 def test_a_file_that_changes_before_it_is_loaded_is_noticed(saved, tmp_path):

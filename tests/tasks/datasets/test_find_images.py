@@ -36,6 +36,17 @@ def test_what_is_passed_over_is_counted_by_its_ending(folder, tmp_path):
     assert next(iter(found.passed_over)) == ".webp"
 
 
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "@eaDir", "more/__MACOSX/deep"])
+def test_images_of_hidden_folders_are_counted_as_for_a_data_set(folder, name):
+    """The kind: one folder is read by two rules."""
+    for file in ("a-checkpoint.png", "b.JPG", "c.txt"):
+        write(folder / name / file, small_png(3))
+    found = find_images([folder])
+    assert found.paths == (folder / "a.png", folder / "more/b.JPG")
+    assert found.passed_over == {"in hidden folders": 2}
+    assert len(find_images([folder / name]).paths) == 2  # a folder that is named is meant
+
+
 def test_a_folder_that_is_closed_is_counted(public):
     write(public / "a.png", small_png(0))
     (public / "closed").mkdir(mode=0)

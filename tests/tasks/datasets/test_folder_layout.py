@@ -144,6 +144,10 @@ def test_folders_with_images_are_classes_unless_names_mean_splits(classes):
         (["2019", "2020", "more!"], "train=2019,test=2020"),
         (["part 1", "part 2"], "train=part 1,test=part 2"),
         (["2019/images", "2020/images"], "train=2019/images,test=2020/images"),
+        (["Testen", "Trainieren"], "train=Trainieren,test=Testen"),
+        (["Lernen", "Prüfung", "Validierung"], "train=Lernen,validation=Validierung,test=Prüfung"),
+        (["conjunto_de_prueba", "entrenamiento"], "train=entrenamiento,test=conjunto_de_prueba"),
+        (["测试集", "训练集"], "train=训练集,test=测试集"),
     ],
 )
 def test_what_does_not_follow_is_refused_with_the_flag_that_settles_it(tmp_path, places, flag):
@@ -157,6 +161,33 @@ def test_what_does_not_follow_is_refused_with_the_flag_that_settles_it(tmp_path,
     assert find_layout(tmp_path, given).classes == CATS_AND_DOGS
     assert f"--layout {CLASSES} if these are classes" in message
     assert told(tmp_path, CLASSES)[0] == {"": None}
+
+
+def test_nothing_is_guessed_of_names_that_say_nothing(tmp_path):
+    """The kind: advice that is likely the wrong way round."""
+    message = refusal(tree(tmp_path, "alpha", "omega"))
+    assert "give --layout train=FOLDER,test=FOLDER with the right folders" in message
+
+
+@pytest.mark.parametrize("places", [["train", "valid"], [""], ["archive"]])
+def test_a_data_set_for_detection_has_no_classes(tmp_path, places):
+    for place in places:
+        write(tmp_path / place / "images/1.jpg", b"")
+        write(tmp_path / place / "labels/1.txt", b"")
+    message = refusal(tmp_path)
+    assert "looks like a data set for detection: images/ beside labels/" in message
+    assert "expected one folder of images a class" in message
+
+
+def test_yolos_own_layout_is_for_detection_too(tmp_path):
+    for split in ("train", "val"):
+        write(tmp_path / "images" / split / "1.jpg", b"")
+        write(tmp_path / "labels" / split / "1.txt", b"")
+    assert "a data set for detection" in refusal(tmp_path)
+
+
+def test_classes_may_be_called_images_and_labels(tmp_path):
+    assert told(tree(tmp_path, "images!", "labels!"))[1] == ("images", "labels")
 
 
 @pytest.mark.parametrize(

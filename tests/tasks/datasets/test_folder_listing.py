@@ -154,6 +154,34 @@ def test_images_in_hidden_folders_are_of_no_class_and_counted(tmp_path, place):
     assert note == f"images in hidden folders are left out: 2, for one in cat/{place}/"
 
 
+@pytest.mark.parametrize("name", ["__MACOSX", "@eaDir", ".thumbs"])
+def test_a_folder_of_another_program_is_no_class(tmp_path, name):
+    touch(tmp_path, "cat/1.png", "dog/1.png", f"{name}/cat/._1.png", f"{name}/1.png")
+    assert list_folder(tmp_path).classes == ("cat", "dog")
+
+
+def test_classes_that_differ_in_case_only_are_told(tmp_path):
+    """The kind: two classes that a person takes for one."""
+    touch(tmp_path, "pets/Cat/1.png", "pets/cat/2.png", "pets/dog/1.png")
+    listing = list_folder(tmp_path)
+    assert listing.classes == ("Cat", "cat", "dog")
+    assert listing.notes == (
+        "the class folders are those of pets/",
+        "'Cat' and 'cat' are two classes, and differ in case only; if they are one, put the images "
+        "of both into one of them",
+    )
+
+
+def test_a_split_without_images_is_refused_with_its_folder(tmp_path):
+    """The kind: a message of Keras's own, without a way out."""
+    touch(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/1.png")
+    for name in ("cat", "dog"):
+        (tmp_path / "valid" / name).mkdir(parents=True)
+    message = refusal(tmp_path)
+    assert message.startswith(f"{tmp_path / 'valid'}: no image in its class folders")
+    assert message.endswith("add some, or remove the folder")
+
+
 def test_links_to_folders_within_a_class_are_counted(tmp_path):
     touch(tmp_path, "elsewhere/1.png", "pets/cat/1.png", "pets/dog/1.png")
     (tmp_path / "pets/cat/more").symlink_to(tmp_path / "elsewhere")

@@ -58,3 +58,17 @@ def test_few_images_do_not_make_a_head_look_worse_calibrated_than_it_is(images, 
         found.append(calibration_error(scores, labels, draws=200))
     assert np.mean([error.value for error in found]) == pytest.approx(off, abs=0.05)
     assert np.mean([error.low <= off <= error.high for error in found]) >= 0.92
+
+
+@pytest.mark.parametrize(("confidence", "accurate"), [(0.8, 0.98), (0.9, 0.99), (0.9, 0.7)])
+@pytest.mark.parametrize("images", [10, 30, 200])
+def test_a_head_that_is_almost_always_right_is_not_certain_to_be(confidence, accurate, images):
+    """The kind: an interval of no width, where nothing that was seen differs."""
+    rng, found = np.random.default_rng(0), []
+    scores = np.tile([confidence, 1 - confidence], (images, 1))
+    for _ in range(200):
+        labels = (rng.random(images) >= accurate).astype(np.int64)
+        found.append(calibration_error(scores, labels, draws=200))
+    off = abs(accurate - confidence)
+    assert np.mean([error.low <= off <= error.high for error in found]) >= 0.9
+    assert all(error.low < error.high for error in found)

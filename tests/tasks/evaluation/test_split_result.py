@@ -8,11 +8,15 @@ import pytest
 
 from stores.errors import CorruptStore
 from stores.runs.store import RunStore
+from tasks.evaluation.near_duplicates import NearDuplicates, Pair
 from tasks.evaluation.split_result import wilson
+from tasks.report.write import write_report
 from tests.support.reports import (
     DENSE,
     SVM,
+    Page,
     entry,
+    extraction,
     make_manifest,
     open_test,
     predict,
@@ -74,6 +78,22 @@ def test_the_head_is_judged_against_the_largest_class(store, manifest, run, ever
         f"The head {verdict} the majority-class baseline (“cats”)"
         in report(store, manifest, [run]).text
     )
+
+
+def test_where_copies_lie_in_two_splits_nothing_is_claimed_of_the_head(store, manifest, run):
+    """The kind: a figure that is known to be too high carries a claim."""
+    open_test(store, manifest, run, every=0)
+    found = NearDuplicates(pairs=(Pair(0, 1, 0.99, "pixels"),))
+    path = write_report(
+        store=store,
+        manifest=manifest,
+        extraction=extraction(manifest),
+        runs=[run.id],
+        chosen=run.id,
+        duplicates=found,
+    )
+    assert "is better than" not in Page(path).text
+    assert "1 pair of near-duplicates lies in different splits" in Page(path).text
 
 
 def test_another_recorded_accuracy_than_the_counted_one_is_refused(store, manifest, run):

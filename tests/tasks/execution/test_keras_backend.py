@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
+from tasks.execution import keras_backend as backend
 from tasks.execution.keras_backend import check_backend
 from tasks.export.formats import read_model, write_model
 from tasks.features.engines import load_engine
@@ -94,6 +96,7 @@ VARIABLES = {
     "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
     "TF_SET_ONEDNN_FPMATH_MODE": "bf16",
     "KERAS_MAX_STEPS_PER_EPOCH": "1",
+    "KERAS_NNX_ENABLED": "1",
 }
 
 
@@ -204,6 +207,12 @@ def test_a_file_that_keras_stumbles_on_is_named(tmp_path, content, expected):
     assert expected in told
 
 
+def test_settings_that_are_no_file_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "keras.json")
+    (told,) = checked(tmp_path)
+    assert told == f"{tmp_path / 'keras.json'}: expected a file of Keras's settings; move it away"
+
+
 def test_another_backend_of_the_environment_is_named(tmp_path):
     assert checked(tmp_path, KERAS_BACKEND="jax") == [
         "Keras's backend is 'jax', expected 'tensorflow', set by KERAS_BACKEND; unset it"
@@ -254,3 +263,39 @@ def test_no_door_imports_keras_where_it_would_fail(tmp_path):
     lines = told.stdout.splitlines()
     assert len(lines) == 6
     assert all(line.startswith("Keras's floatx is 'float8', expected 'float32'") for line in lines)
+
+
+IMPORTS = """
+import importlib, sys
+from tasks.errors import InputError
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except InputError as error:
+        assert "nonsense" in str(error), error
+assert "keras" not in sys.modules
+"""
+ROOT = Path(backend.__file__).parent.parent
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for folder in ("tasks", "flows")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def test_no_module_imports_keras_before_its_settings_are_known(tmp_path):
+    """The kind: a setting that we check ends in Keras's own traceback, by another way in."""
+    (tmp_path / "keras.json").write_text('{"backend": "nonsense"}')
+    variables = os.environ | {"KERAS_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", IMPORTS, *MODULES], env=variables, check=True)
+
+
+def test_keras_is_imported_in_one_place():
+    """The kind: as above, in a function that nothing calls here."""
+    keras_of_its_own = re.compile(r"^\s*(import|from) keras\b", re.MULTILINE)
+    found = {
+        path.name
+        for path in ROOT.glob("tasks/**/*.py")
+        if keras_of_its_own.search(path.read_text())
+    }
+    assert found == {"backend.py", "checked_keras.py"}

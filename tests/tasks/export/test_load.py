@@ -1,12 +1,14 @@
 import hashlib
 import json
+import os
 import shutil
+import zipfile
 
 import keras
 import pytest
+from tasks.export.format_names import PLACES
 
 from tasks.errors import InputError
-from tasks.export.format_names import PLACES
 from tasks.export.load import load_exported, predict_by
 from tests.support.extraction import write_old_folder
 from tests.support.images import write
@@ -69,6 +71,21 @@ def test_a_damaged_model_is_refused(written, tmp_path, name, file, spoil):
         path.unlink()
     with pytest.raises(InputError, match=rf"{path.name}: the model is damaged"):
         load_exported(folder / PLACES[name])
+
+
+def test_a_model_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(tmp_path):
+    """The kind: a small file that takes gigabytes, at another door."""
+    with zipfile.ZipFile(tmp_path / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", " " * 2**27)
+    digest = hashlib.sha256((tmp_path / "model.keras").read_bytes()).hexdigest()
+    about = {"classes": ["a", "b"], "scores": "margin", "sha256": {"model.keras": digest}}
+    (tmp_path / "classes.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"unpacks to 134,217,728 bytes.*export it again"):
+        load_exported(tmp_path)
+    (tmp_path / "classes.json").unlink()
+    os.mkfifo(tmp_path / "classes.json")
+    with pytest.raises(InputError, match="expected a model that flows"):
+        load_exported(tmp_path)
 
 
 def test_a_foreign_keras_file_is_refused_and_its_code_not_executed(tmp_path):

@@ -100,6 +100,14 @@ def test_what_is_no_model_is_damage(tmp_path, kind, content):
         load(tmp_path / "model", kind)
 
 
+def test_a_head_of_an_earlier_version_that_unpacks_to_gigabytes_is_damage(tmp_path):
+    """The kind: a small file that takes gigabytes, exempt for its ending."""
+    content = zipped({"config.json": " " * 2**27}, zipfile.ZIP_DEFLATED)
+    (tmp_path / "head.keras").write_bytes(content)
+    with pytest.raises(CorruptStore, match="unpacks to 134,217,728 bytes"):
+        load(tmp_path, "dense")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_is_gone_is_damage(tmp_path, kind):
     (tmp_path / "model").mkdir()

@@ -5,9 +5,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.images import gif, jpeg
 from tasks.images.bmp import misread
 from tasks.images.exif import orientation
-from tasks.images.headers import announced_size, gif_frames, jpeg_scans, other_format
+from tasks.images.headers import announced_size, other_format
 from tasks.images.png import chunks, unpacks_to_more
 from tests.support.images import damaged, encoded, every_kind, pixels
 
@@ -54,7 +55,7 @@ def test_no_header_is_too_odd_to_be_looked_at(start, rest):
     content = start + rest
     assert isinstance(other_format(content) + misread(content), str)
     assert 1 <= orientation(content) <= 8
-    assert jpeg_scans(content) >= 0
+    assert jpeg.scans(content) >= 0
     assert len(list(chunks(content))) <= len(content)
     assert not unpacks_to_more(content, 2**27)
 
@@ -65,5 +66,5 @@ def test_room_is_made_for_every_frame_of_an_animation():
     starts = [file.index(b"\x2c\0\0\0\0") for file in files]  # all share the palette before it
     frames = [file[start:-1] for file, start in zip(files, starts, strict=True)]
     content = files[0][: starts[0]] + b"".join(frames) + b";"
-    assert gif_frames(content) == sizes
+    assert [(f.height, f.width) for f in gif.frames(content)] == sizes
     assert announced_size(content) == decoded_size(content) == (5, 9)

@@ -1,20 +1,27 @@
 """A file is an image that can be used, or the reason why not; nothing is raised."""
 
 import hashlib
+import re
 import struct
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tasks.images import decoding as pixels
 from tasks.images.image_check import LARGEST_PIXELS, Examined, examine
 from tests.support.images import (
     bomb,
+    encoded,
     every_kind,
     many_scans,
     refused_images,
     small_png,
     write,
+)
+from tests.support.images import (
+    pixels as pixels_of,
 )
 from tests.support.samples import in_child
 
@@ -71,6 +78,37 @@ def test_every_cut_of_an_animation_is_examined(file):
     content = KINDS["animated.gif"]
     statuses = {examine(file(content[:end])).status for end in range(0, len(content), 60)}
     assert statuses == {"accepted", "rejected"}
+
+
+def without_adobe(content):
+    """Return a CMYK JPEG without the segment that says how its inks are stored."""
+    start = content.index(b"\xff\xee")
+    return content[:start] + content[start + 2 + struct.unpack_from(">H", content, start + 2)[0] :]
+
+
+RGBA = np.dstack([pixels_of(0), pixels_of(1)[..., :1]])
+FRAMES = [Image.fromarray(pixels_of(n)) for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (without_adobe(KINDS["cmyk.jpg"]), "a CMYK JPEG without Adobe's marker, .* save it as RGB"),
+        (encoded(RGBA, "WEBP"), "a WebP that is transparent or animated.* save it as PNG"),
+        (
+            encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES),
+            "a WebP that is transparent or animated.* save it as PNG",
+        ),
+        (
+            KINDS["rgb.bmp"][:18] + struct.pack("<i", -64) + KINDS["rgb.bmp"][22:],
+            "a BMP of a negative width.* save it as PNG",
+        ),
+        (KINDS["rgb.bmp"] + bytes(99), "a BMP of .* bytes whose pixels end at.* save it as PNG"),
+    ],
+)
+def test_what_decoders_disagree_on_is_refused_with_the_way_out(file, content, reason):
+    """The kind: pixels that are one program's, or a refusal that names no fix."""
+    assert re.search(reason, examine(file(content)).reason)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(file, undecoded):

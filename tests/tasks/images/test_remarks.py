@@ -1,5 +1,7 @@
 """Where the network sees something else than a person does, it is remarked on."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,6 +61,48 @@ def test_sixteen_bits_whose_upper_ones_are_empty_are_read_as_nearly_black(bits, 
     for content, top in ((png(values), values), (encoded(values[..., 0], "PNG"), values[..., 0])):
         read = f"16 bits, the upper ones empty: read as dark, 0 to {int(top.max()) >> 8} of 255"
         assert remarks(content) == (read if remarked else "")
+
+
+def test_a_few_defects_of_a_sensor_hide_no_empty_bits():
+    """The kind: the maximum of many values tells of one of them."""
+    values = pixels(0, dtype=np.uint16)[..., 0] >> 4
+    values[20, 20] = 65535
+    assert remarks(encoded(values, "PNG")).startswith("16 bits, the upper ones empty in nearly all")
+    values[:4] = 65535
+    assert remarks(encoded(values, "PNG")) == ""
+
+
+def gif(*, frame=(37, 53), canvas=(37, 53), transparent=False):
+    """Return a GIF of one frame, a quarter of which may be transparent."""
+    values = np.ones(frame, np.uint8)
+    values[: frame[0] // 2, : frame[1] // 2] = 0
+    options = {"transparency": 0} if transparent else {}
+    content = bytearray(encoded(Image.fromarray(values * 9), "GIF", **options))
+    content[6:10] = struct.pack("<HH", canvas[1], canvas[0])
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (gif(), ""),
+        (gif(transparent=True), "transparency: dropped, transparent pixels become black"),
+        (
+            gif(canvas=(40, 60)),
+            "a GIF whose first frame does not fill its canvas: 53×37 of 60×40 pixels are used",
+        ),
+    ],
+)
+def test_a_gif_that_is_decoded_as_something_else_is_remarked_on(content, expected):
+    """The kind: a remark that one format has and another lacks."""
+    assert remarks(content).startswith(expected)
+    assert bool(remarks(content)) == bool(expected)
+
+
+def test_an_animated_png_is_remarked_on():
+    frames = [Image.fromarray(pixels(n)) for n in (1, 2)]
+    content = encoded(Image.fromarray(RGB), "PNG", save_all=True, append_images=frames)
+    assert remarks(content) == "animated, 3 frames: the first is used"
 
 
 def alpha(share):

@@ -8,7 +8,12 @@ import pytest
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.inference.predict import Prediction
-from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
+from tasks.inference.predicted_test_images import (
+    _names,
+    dataset_images,
+    record_test_images,
+    with_splits,
+)
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE
 
@@ -50,6 +55,24 @@ def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, 
 
 def test_copies_in_folders_of_their_classes_have_their_labels_at_hand(run, pets, pets_store):
     assert counted(predictions_of(pets.entries, "/elsewhere"), run, pets_store) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "label", "stands"),
+    [
+        ("cat.000.png", "cat", True),
+        ("cat12.jpg", "cats", True),
+        ("Cats", "cat", True),
+        ("tabby_cat", "Tabby Cat", True),
+        ("+1", "+1", True),
+        ("cattle", "cat", False),
+        ("0012.png", "1", False),
+        ("digit_1.png", "1", True),
+    ],
+)
+def test_a_class_stands_in_a_name_however_it_is_written(part, label, stands):
+    """The kind: labels that are at hand by another way than the one that was thought of."""
+    assert _names(part, label) is stands
 
 
 def test_files_without_labels_and_train_images_are_not_counted(run, pets, pets_store):

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from stores.keys import ImageKey
-from tasks.errors import InputError
 from tasks.evaluation.suspect_labels import Suspect, suspects_csv
-from tasks.inference.table_files import cell, check_ending, write_table
+from tasks.inference.table_files import cell, write_table
 
 FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "＝1", "＠x"]
 
@@ -45,9 +44,3 @@ def test_formats_for_programs_are_exact(tmp_path):
 def test_a_number_is_no_text(tmp_path):
     write_table(pa.table({"margin": np.array([-1.5, 2.0])}), tmp_path / "said.csv")
     assert (tmp_path / "said.csv").read_text() == '"margin"\n-1.5\n2\n'
-
-
-@pytest.mark.parametrize("name", ["grid.docx", "grid.jpg", "grid", "grid.png.txt"])
-def test_a_picture_has_the_ending_of_what_is_written(name, tmp_path):
-    with pytest.raises(InputError, match=r"expected a file that ends in \.png"):
-        check_ending(tmp_path / name, (".png",))

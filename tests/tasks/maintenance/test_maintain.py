@@ -1,4 +1,5 @@
 import json
+import os
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,8 @@ from stores.errors import NotInStore
 from stores.features.layers import remember_layers
 from stores.features.store import FeatureStore
 from stores.runs.checkpoints import Checkpoints
+from stores.storage.safe_files import note_root
+from stores.storage.safe_folders import remove
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
     checkpoint_stats,
@@ -205,3 +208,35 @@ def test_what_is_read_through_is_listed_and_not_looked_after(store, tmp_path):
     assert (stats(own)[0]["features"], list(verify(own).values())) == (1, [[]])
     assert list(reindex(own).values()) == [1]
     assert not list(own.glob("features/*/skipped/*"))
+
+
+@pytest.mark.parametrize(
+    "place", ["features/*/tmp/deep.draft", "features/deep", "checkpoints/deep"]
+)
+def test_folders_however_deep_do_not_keep_the_rest_from_being_collected(store, place, caplog):
+    """The kind: one thing in a store that cannot be walked through ends what looks at all."""
+    (features,) = store.glob("features/*")
+    place = store / place.replace("features/*", str(features.relative_to(store)))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    make_deep(place, 3000)
+    (store / "runs" / "tmp").mkdir(parents=True)
+    (store / "runs" / "tmp" / "left.draft").write_text("half")
+    found = [item["path"] for item in collect_garbage(store, grace_seconds=-1, delete=True)]
+    assert str(store / "runs" / "tmp" / "left.draft") in found
+    assert (str(place) in found) == (place.suffix == ".draft")
+    assert place.exists() != (place.suffix == ".draft")
+    assert "folders more than 64 deep; move it out of the store; passed over" in caplog.text
+    remove(note_root(store) / place.relative_to(store))
+    assert not place.exists()
+
+
+def make_deep(folder, levels):
+    """Make folders in folders, deeper than a path can name."""
+    folder.mkdir()
+    outer = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=outer)
+        inner = os.open("d", os.O_RDONLY, dir_fd=outer)
+        os.close(outer)
+        outer = inner
+    os.close(outer)

@@ -1,10 +1,11 @@
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreRefused
+from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreFull, StoreRefused
 from stores.features.layers import remember_layers
 from stores.manifest import datasets
 from stores.merge.features import merge
@@ -16,12 +17,14 @@ from stores.storage.remote.mirror import (
     local_shard,
     mirror_of,
     shown,
+    store_path,
 )
 from stores.storage.remote.objects import remote_of
 from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
 from tests.support.runs import publish
 from tests.support.samples import (
+    RECIPE,
     a_store,
     objects,
     stored,
@@ -134,6 +137,22 @@ def test_an_address_that_is_none_is_refused(address):
         mirror_of(address)
 
 
+@pytest.mark.parametrize(
+    "address", ["file://localhost/tmp", "file://../x", "local://x", "file://~"]
+)
+def test_an_address_of_a_folder_has_a_whole_path(address, tmp_path, monkeypatch):
+    """The kind: what is no path is taken for one below the folder that one happens to be in."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreRefused, match=f"{address}: expected a whole path after"):
+        store_path(address)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "file:///" + "y" * 300, "s3://b/" + "z/" * 3000])
+def test_a_name_that_no_system_takes_is_refused(name):
+    with pytest.raises(StoreRefused, match=r"bytes in .*, expected at most 255 in 4000; give"):
+        store_path(name)
+
+
 def test_a_folders_address_is_the_folder(tmp_path):
     assert mirror_of(f"file://{tmp_path}") == tmp_path
     assert shown(tmp_path) == str(tmp_path)
@@ -205,3 +224,28 @@ def test_a_layer_may_be_at_an_address(machine, tmp_path):
     assert not own.missing(keys).any()
     assert np.array_equal(own.read(keys), rows)
     assert objects(machine("one")) == before
+
+
+def test_what_is_too_large_for_its_kind_is_not_fetched(machine, monkeypatch, caplog):
+    """The kind: whatever size an object has at an address, it is brought to this disk."""
+    run = publish(RunStore(machine("one")))
+    name = f"runs/{run.id[:16]}/run.json"
+    Manifest.write(PETS, machine("one"))
+    monkeypatch.setattr("stores.storage.remote.small_files.RECORD_BYTES", 100)
+    other = machine("other")
+    assert RunStore(other).table().num_rows == 0
+    assert not (other / name).exists()
+    assert f"/{name}: " in caplog.text
+    assert "bytes, expected at most 100; passed over" in caplog.text
+    assert Manifest.read(other, "pets").digest == PETS.digest
+
+
+def test_what_has_no_room_is_not_fetched(machine, monkeypatch):
+    Manifest.write(PETS, machine("one"))
+    _, keys, _ = a_store(machine("one"))
+    other = machine("other")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(StoreFull, match=r"bytes of memory://.*, 1000 are free"):
+        Manifest.read(other, "pets")
+    with pytest.raises(StoreFull, match=r"bytes of memory://.*, 1000 are free"):
+        FeatureStore(other, RECIPE).read(keys)

@@ -1,3 +1,4 @@
+import os
 import tracemalloc
 from collections import Counter
 
@@ -133,8 +134,19 @@ def test_a_grid_that_nobody_takes_is_refused(heads, grid, match):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="found a folder"):
+    with pytest.raises(InputError, match="a folder, expected a regular file"):
         read_sweep(tmp_path, features=FEATURES)
+
+
+def test_a_file_without_an_end_is_not_waited_for(tmp_path):
+    """The kind: a file that a user names is opened by a door of its own."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(InputError, match="a pipe, expected a regular file"):
+        read_sweep(tmp_path / "pipe.toml", features=FEATURES)
+    (tmp_path / "large.toml").touch()
+    os.truncate(tmp_path / "large.toml", 2**40)
+    with pytest.raises(InputError, match="expected at most"):
+        read_sweep(tmp_path / "large.toml", features=FEATURES)
 
 
 def test_more_trials_than_can_be_held_are_refused_before_any_is_made(tmp_path):
@@ -164,6 +176,7 @@ def test_trials_are_counted_as_they_are_made():
     [
         ("a = " + "[" * 5000, "is no TOML"),
         ("#" * 2**21, "expected at most"),
+        ('[[head]]\nkind = "dense"\nepochs = ' + "9" * 5000, "is no TOML: Exceeds .* 5000 digits$"),
         ('[[head]]\nkind = "dense"\nepochs = {low = 1, high = 1' + "0" * 400 + "}", "high"),
     ],
 )

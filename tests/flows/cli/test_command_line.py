@@ -7,7 +7,7 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.cli import command_line
+from flows.cli.command_line import command_line
 
 FLOWS = ("ingest", "extract", "train", "pipeline", "maintain", "sweep", "runs", "predict", "export")
 FLOWS += ("advise",)

@@ -1,0 +1,246 @@
+"""The command line of every flow: its flags, its errors, its last line."""
+
+import inspect
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from httpx import HTTPStatusError, TransportError
+from prefect import Flow
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.settings import PREFECT_API_URL
+from pydantic import ValidationError
+
+from flows.cli.progress import shown_progress
+from flows.cli.stderr_filter import quiet_tensorflow
+from flows.cli.terminal import names_told, write_any_name
+from flows.orchestration.prefect_server import prefect_server
+from stores.errors import StoreError, StoreFull
+from stores.printable import visible
+from tasks.errors import ExtractionError, InputError, what_is_wrong
+
+Summary = dict[str, Any]
+JsonFlag = Annotated[
+    bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
+]
+
+_NO_PERMISSION = "ask for permission to use it, or give another place"
+_NO_SERVER = (
+    "(the Prefect server of PREFECT_API_URL does not answer, or not as one of this version: start "
+    "one, as with `python -m flows.server`{or_else})"
+)
+_NO_TEMPORARY_SERVER = (
+    "(the temporary Prefect server has ended; all that was finished is kept: call again)"
+)
+_REFUSED = (
+    "error: the Prefect server at {url} refuses the auth string of this PREFECT_HOME: set "
+    "PREFECT_API_AUTH_STRING to the server's, or PREFECT_HOME to the server's folder"
+)
+
+
+def command_line(
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    *,
+    warm_up: Callable[..., None] = lambda *_, **__: None,
+    failed: Callable[[Summary], bool] = lambda _: False,
+    needs_server: bool = True,
+) -> None:
+    """Run a flow from the command line and end the process.
+
+    Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
+    line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
+    that failed, again at each retry, is one line and exit code 1, as is a summary that `failed`
+    says is no success; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what
+    the flow is going to need while a temporary server starts. A flow that only looks at a store
+    `needs_server` not: it is then a plain function, which answers at once.
+    """
+    write_any_name()
+    app = make_app(flow, tell, warm_up, needs_server=needs_server)
+    with errors_told(or_temporary=True), names_told(all_utf8=needs_server):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _interrupts_told():
+            summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+        sys.stdout.flush()
+        sys.exit(1 if summary and failed(summary) else 0)
+
+
+def plain_command_line(run: Callable[[], None], module: str) -> None:
+    """Call what is no flow and has no parameters; errors are told as those of flows are."""
+    write_any_name()
+    app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
+    app.default(run)
+    with errors_told(), names_told():
+        app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
+
+
+@contextmanager
+def errors_told(*, or_temporary: bool = False) -> Iterator[None]:
+    """End the process where the block fails by what a person can act on: one line, an exit code.
+
+    `or_temporary`: where the server does not answer, a temporary one would do as well.
+    """
+    try:
+        yield
+    except CycloptsError as error:
+        sys.exit(_said(_one_line(error), code=2))
+    except BrokenPipeError:  # who read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except StoreFull as error:
+        sys.exit(_said(f"error: {error}", code=1))
+    except (StoreError, InputError, ExtractionError) as error:
+        sys.exit(_said(f"error: {error}", code=2))
+    except PermissionError as error:
+        sys.exit(_said(f"error: {error}; {_NO_PERMISSION}", code=2))
+    except OSError as error:
+        sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
+    except (RuntimeError, TransportError, HTTPStatusError) as error:
+        if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
+            raise
+        sys.exit(_server_failed(error, or_temporary=or_temporary))
+    except KeyboardInterrupt:
+        sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
+
+
+def _is_of_server(message: str) -> bool:
+    return " API " in message or "incompatible versions" in message
+
+
+def _server_failed(
+    error: RuntimeError | TransportError | HTTPStatusError, *, or_temporary: bool
+) -> int:
+    """Print what to do about a server, by what it answered and where its address comes from."""
+    url = PREFECT_API_URL.value()
+    if isinstance(error, HTTPStatusError):
+        if error.response.status_code == HTTPStatus.UNAUTHORIZED:
+            return _said(_REFUSED.format(url=url), code=2)
+        return _said(f"error: the Prefect server failed: {error}", code=1)
+    if not url:
+        return _said(f"error: {error} {_NO_TEMPORARY_SERVER}", code=1)
+    unset = "unset" if PREFECT_API_URL.name in os.environ else "`prefect config unset`"
+    or_else = f", or {unset} PREFECT_API_URL, and a temporary one is used" if or_temporary else ""
+    return _said(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1)
+
+
+def make_app(
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    warm_up: Callable[..., None] = lambda *_, **__: None,
+    *,
+    needs_server: bool = True,
+) -> App:
+    """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
+    app = App(
+        name=f"python -m flows.{flow.name}",
+        version_flags=(),
+        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.default(_with_json(flow, tell, warm_up, needs_server))
+    return app
+
+
+def _with_json(
+    flow: Flow[..., Summary],
+    tell: Callable[[Summary], str],
+    warm_up: Callable[..., None],
+    needs_server: bool,  # noqa: FBT001  as its caller has it
+) -> Callable[..., Summary]:
+    """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
+
+    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> Summary:  # noqa: ANN401
+        _quieten_prefect()
+        given = signature.bind(*arguments, **parameters)
+        given.apply_defaults()
+
+        with quiet_tensorflow() as terminal, shown_progress(terminal):
+            if needs_server:
+                summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
+            else:
+                summary = flow.fn(*given.args, **given.kwargs)
+        print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
+        return summary
+
+    signature = inspect.signature(flow.fn)
+    as_json = inspect.signature(run).parameters["as_json"]
+    own = [*signature.parameters.values(), as_json]
+    run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    run.__doc__ = flow.fn.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+    return run
+
+
+def _orchestrated(
+    flow: Flow[..., Summary], warm_up: Callable[[], None], given: inspect.BoundArguments
+) -> Summary:
+    """Run a flow with a Prefect server."""
+
+    def meanwhile() -> None:
+        with suppress(Exception):  # the flow comes to it again, and tells it
+            warm_up()
+
+    with prefect_server(meanwhile):
+        summary: Summary = flow(*given.args, **given.kwargs)
+        return summary
+
+
+def _quieten_prefect() -> None:
+    """Keep Prefect's console to its retries; its server is told everything all the same."""
+    logging.raiseExceptions = False  # a server that died is told once, by the error it leads to
+    root = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
+    for handler in (*root, *logging.getLogger("prefect._internal").handlers):
+        handler.addFilter(_worth_showing)
+
+
+def _worth_showing(record: logging.LogRecord) -> bool:
+    record.msg, record.args = visible(record.getMessage()), ()
+    # A failure ends in our own one line, or as an uncaught error with its traceback.
+    prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
+    return not prefects or " - Retry " in record.getMessage()
+
+
+@contextmanager
+def _interrupts_told() -> Iterator[None]:
+    """Raise KeyboardInterrupt in the place of an error that one led to.
+
+    Prefect tells its server that the flow was interrupted; of a request that this cut short, the
+    connection may be of no more use.
+    """
+    try:
+        yield
+    except Exception as error:
+        before = error.__context__
+        while before is not None:
+            if isinstance(before, KeyboardInterrupt):
+                raise before from None
+            before = before.__context__
+        raise
+
+
+def _one_line(error: CycloptsError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        return f"error: {'; '.join(_mistake(dict(m)) for m in cause.errors())}"
+    return f"error: {' '.join(str(error).split())} (--help shows all flags)"
+
+
+def _mistake(mistake: dict[str, Any]) -> str:
+    if not mistake["loc"]:  # of several parameters together: the message names them
+        return str(mistake["msg"].removeprefix("Value error, "))
+    flag = str(mistake["loc"][0]).replace("_", "-")
+    return f"--{flag}: {what_is_wrong(mistake)}"
+
+
+def _said(line: str, *, code: int) -> int:
+    print(visible(" ".join(line.split())), file=sys.stderr)  # noqa: T201
+    return code

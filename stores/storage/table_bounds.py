@@ -1,0 +1,109 @@
+"""How much a Parquet file may become in memory, looked at before and while it is read.
+
+A file of some kB can announce billions of rows that are all alike, or one long text for each of
+them. What this software writes has a key, a path or a number of its own in each row, and comes to
+some times its size on the disk. The digest in a file does not tell: whoever made it stamped it.
+"""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stores.storage.sizes import most_in_memory
+
+# Of a file's own size: the emptiest manifest that an honest folder gives comes to twelve times.
+_RATIO = 16
+_SMALL = 2**27  # bytes, and
+_FEW = 2**16  # rows that any file may have
+_ROW_BYTES = 4  # of a file at least; the emptiest manifest has 13 a row
+_MOST_CHUNKS = 2**17  # columns × row groups
+_MOST_TEXT = 2**20  # bytes of one cell
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_TEXT = "BYTE_ARRAY"
+_INDEX = 4  # bytes: a text is read as a number in a dictionary
+_KNOWN = {"SNAPPY", "UNCOMPRESSED"}  # no more than 22 times; others come to thousands
+_ENCODINGS = {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"}
+
+
+def read_within_bounds(
+    file: pq.ParquetFile, size: int, *, columns: list[str] | None, in_a_list: int
+) -> pa.Table:
+    """Return the table of a file of `size` bytes, of some columns where they are named.
+
+    `in_a_list` is how many values a row may have in a column of lists. Raises ValueError where the
+    table is more than such a file holds. `file` has its texts as dictionaries; the table has not.
+    """
+    _check_announced(file.metadata, size, columns, in_a_list)
+    table = file.read(columns=columns, use_threads=False)
+    most, total = max(_SMALL, _RATIO * size), 0
+    for name in table.column_names:
+        for lengths in _text_lengths(table[name]):
+            total += pc.sum(lengths).as_py() or 0
+            if (pc.max(lengths).as_py() or 0) > _MOST_TEXT or total > most:
+                raise ValueError(f"column {name} has texts of more bytes than such a file holds")
+    return _plain(table)
+
+
+def text_columns(metadata: pq.FileMetaData) -> list[str]:
+    """Return the columns of texts or bytes: read as dictionaries, no text is there twice."""
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    return [column.path for column in columns if column.physical_type == _TEXT]
+
+
+def _check_announced(
+    metadata: pq.FileMetaData, size: int, columns: list[str] | None, in_a_list: int
+) -> None:
+    rows, most = metadata.num_rows, max(_SMALL, _RATIO * size)
+    if not 0 <= rows <= max(_FEW, size // _ROW_BYTES):
+        raise ValueError(f"{rows} rows are announced, more than {size} bytes hold")
+    if metadata.num_row_groups * metadata.num_columns > _MOST_CHUNKS:
+        raise ValueError(f"{metadata.num_row_groups} groups of {metadata.num_columns} columns")
+    flat = nested = packed = 0
+    for number in range(metadata.num_columns):
+        column = metadata.schema.column(number)
+        if columns is not None and column.path.partition(".")[0] not in columns:
+            continue
+        width = _WIDTHS.get(column.physical_type) or max(_INDEX, column.length)
+        values = 0
+        for group in range(metadata.num_row_groups):
+            chunk = metadata.row_group(group).column(number)
+            if chunk.compression not in _KNOWN or not set(chunk.encodings) <= _ENCODINGS:
+                raise ValueError(f"column {column.path}: {chunk.compression} {chunk.encodings}")
+            values += chunk.num_values
+            packed += chunk.total_uncompressed_size
+        if column.max_repetition_level == 0:
+            flat += values * width
+        else:
+            nested += values * width
+            # An empty list counts as a value.
+            if values > rows * max(in_a_list, 1):
+                raise ValueError(f"column {column.path}: {values} values in {rows} rows")
+    if max(flat, packed) > most or nested > max(most, most_in_memory()):
+        raise ValueError(
+            f"{max(flat + nested, packed)} bytes are announced, more than {size} bytes hold"
+        )
+
+
+def _text_lengths(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Yield the lengths in bytes of all texts of a column, as they are in its rows."""
+    for chunk in column.chunks:
+        values = chunk.flatten() if pa.types.is_list(chunk.type) else chunk
+        if pa.types.is_dictionary(values.type):
+            lengths = pc.binary_length(values.dictionary).cast(pa.int64())
+            yield lengths.take(values.indices)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    types = [_plain_type(field.type) for field in table.schema]
+    fields = [field.with_type(kind) for field, kind in zip(table.schema, types, strict=True)]
+    return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
+    return kind

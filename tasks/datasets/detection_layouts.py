@@ -1,0 +1,32 @@
+"""Data sets for detection, as YOLO, Roboflow and Pascal VOC lay them out: they have no classes."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.errors import InputError
+
+_PICTURES = {"images", "image", "img", "imgs", "jpegimages"}
+_ABOUT = {"labels", "label", "labeltxt", "annotations", "annotation", "imagesets", "xmls"}
+
+
+def check_no_detection(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError where folders side by side are images and what is said of each of them."""
+    folded = {name.lower(): name for name in names}
+    pictures, about = folded.keys() & _PICTURES, folded.keys() & _ABOUT
+    if not pictures or not about or folded.keys() - _PICTURES - _ABOUT:
+        return
+    labels = folded[min(about)]
+    if not any(_has_image(folder / folded[name]) for name in about):
+        raise InputError(
+            f"{folder}: looks like a data set for detection: {folded[min(pictures)]}/ beside "
+            f"{labels}/, which holds no image; expected one folder of images a class, as cat/ and "
+            "dog/: sort the images into such folders"
+        )
+
+
+def _has_image(folder: Path) -> bool:
+    return any(
+        name.lower().endswith(KERAS_ENDINGS) for _, _, files in os.walk(folder) for name in files
+    )

@@ -1,0 +1,15 @@
+"""Keras and TensorFlow, once their settings are known to be ours: nothing else here imports them.
+
+Keras reads its settings while it is imported, and TensorFlow imports it: on a wrong one it ends in
+many lines of its own. Whoever comes first has them checked here; the check at each door is for
+what a program sets later.
+"""
+
+from tasks.execution.keras_backend import check_backend
+
+check_backend()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+__all__ = ["keras", "tf"]

@@ -12,8 +12,8 @@ from stores.errors import CorruptShard, CorruptStore, MissingFeatures
 from stores.features.index import Index
 from stores.features.mapped_shards import Part, Places
 from stores.features.quarantine import find_damage, refresh, set_aside
+from stores.features.row_checksums import Words, identity_words
 from stores.keys import KEY_BYTES, Rows
-from stores.storage.digests import Words, identity_words
 
 _AHEAD_BYTES = 5 * 2**20  # of batches that are read at a time
 _THREADS = min(8, os.cpu_count() or 1)  # more would only wait for memory

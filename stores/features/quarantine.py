@@ -12,15 +12,15 @@ from stores.features.index import Index
 from stores.features.layered_index import LayerIndex
 from stores.features.mapped_shards import JoinedShards, Places
 from stores.features.recipe import Recipe
-from stores.features.shard import Shard, unpack
-from stores.keys import Rows
-from stores.storage.digests import (
+from stores.features.row_checksums import (
     Words,
     contradictory,
     identity_words,
     row_checksums,
     shard_checksum,
 )
+from stores.features.shard import Shard, unpack
+from stores.keys import Rows
 from stores.storage.publish import make_folder, sync_folder
 from stores.storage.remote.mirror import delete_there, move_there
 from stores.storage.safe_folders import remove, rename

@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
 from stores.features.recipe import Recipe
+from stores.features.row_checksums import (
+    contradictory,
+    identity_words,
+    row_checksums,
+    shard_checksum,
+)
 from stores.features.shard_structure import (
     ALIGNMENT,
     NO_SHARD,
@@ -26,7 +32,6 @@ from stores.features.shard_structure import (
     version_attribute,
 )
 from stores.keys import Keys, Rows, Views, identities
-from stores.storage.digests import contradictory, identity_words, row_checksums, shard_checksum
 from stores.storage.remote.mirror import at_address
 from stores.storage.safe_files import note_root, open_regular
 from stores.storage.safe_folders import folders

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from stores.errors import CorruptStore, NotInStore, explained
 from stores.features.checked_read import Reading
-from stores.features.garbage import Garbage, collect, recipe_garbage
 from stores.features.layered_index import index_of
 from stores.features.layers import read_layers
 from stores.features.mapped_shards import JoinedShards
 from stores.features.quarantine import refresh, set_aside, set_aside_odd
 from stores.features.recipe import Recipe, check_recipe, stored_recipes, write_recipe
+from stores.features.shadowed import recipe_garbage
 from stores.features.shard import Producer, Shard, fit, pack, unpack
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
+from stores.storage.garbage import Garbage, collect
 from stores.storage.publish import publish_file
 from stores.storage.remote.folders import GRACE_SECONDS
 from stores.storage.remote.mirror import delete_there, files_in, pull, shown, store_path

@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 
 from stores.errors import CorruptStore
-from stores.features.garbage import bytes_of
 from stores.merge.result import Merged
 from stores.runs.evaluations import evaluations_of
 from stores.runs.parts import history_of, model_of, predictions_of
 from stores.runs.record import Run
 from stores.runs.store import RunStore, run_folders
 from stores.storage.digests import damage, file_digests
+from stores.storage.garbage import bytes_of
 from stores.storage.publish import publish_file, publish_folder
 from stores.storage.safe_files import create, is_file, open_regular, read_bytes, within, write_new
 from stores.storage.safe_folders import make_folders, make_one_folder

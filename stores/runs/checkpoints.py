@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, StoreError
-from stores.features.garbage import Garbage, aged, bytes_of
 from stores.runs.store import RunStore
 from stores.storage.digests import damage, file_digests, json_digest
+from stores.storage.garbage import Garbage, aged, bytes_of
 from stores.storage.json_files import ABSURD, as_record, read_object
 from stores.storage.publish import make_folder, publish_folder
 from stores.storage.remote.folders import GRACE_SECONDS

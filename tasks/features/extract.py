@@ -19,10 +19,10 @@ from stores.storage.publish import check_writable
 from tasks.execution.retries import RETRIED
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.feature_batches import ImageFile, Rejection
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
 from tasks.features.unusable_files import check_all_there, record_rejections
 from tasks.features.version_check import check_producers
+from tasks.images.pixel_batches import ImageFile, Rejection
 
 Result = TypeVar("Result")
 ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]

@@ -1,99 +1,16 @@
-"""The stream: batches of files are read, checked and decoded ahead of the engine, and computed."""
+"""Batches of features: the engine computes batches of pixels, several at once."""
 
-import errno
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.errors import StoreError
-from stores.features.recipe import Recipe
-from stores.keys import ImageKey, as_keys, as_views
-from tasks.errors import ExtractionError, InputError, UndecodableImage
-from tasks.execution.keras_backend import check_backend
+from tasks.errors import ExtractionError, InputError
 from tasks.features.engines import Engine
-from tasks.images.image_check import check_header, unreadable
-from tasks.images.image_files import read_image
-
-# Decoded ahead of the engine; two keep it busy, and bound the memory.
-BATCHES_AHEAD = 2
-# What the system says of a file that is not there, or not ours to read: no second try helps.
-_FILES_FAULT = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENAMETOOLONG,
-    errno.ENXIO,  # a socket
-    errno.ENODEV,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """An image and where its bytes should be."""
-
-    key: ImageKey
-    path: str  # relative to the data set's folder
-    view: int = 0  # by the recipe's augmentation; 0 is the image itself
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A file that gave no feature, and why; `changed` if its bytes are not those ingested."""
-
-    path: str
-    reason: str
-    changed: bool
-
-
-@dataclass(frozen=True)
-class PixelBatch:
-    """Images that were decoded, their pixels (n, height, width, 3), and files that were not."""
-
-    images: list[ImageFile]
-    pixels: NDArray[np.float32]
-    rejected: list[Rejection]
-
-
-@contextmanager
-def pixel_batches(
-    images: Sequence[ImageFile], folder: Path, recipe: Recipe, *, batch_size: int
-) -> Iterator[Iterator[PixelBatch]]:
-    """Give the pixels of images in batches, in order; decoding begins at once.
-
-    A file that is gone or damaged costs itself only. The iterator raises OSError where a disk
-    fails: the same files may be readable at a second try. It raises InputError where the whole
-    folder is gone, or an image does not fit the recipe.
-    """
-    with ThreadPoolExecutor(BATCHES_AHEAD, thread_name_prefix="decode") as pool:
-        starts = iter(range(0, len(images), batch_size))
-        ahead: deque[Future[PixelBatch]] = deque()
-
-        def decode_another() -> None:
-            for start in islice(starts, 1):
-                ahead.append(pool.submit(_load, images[start : start + batch_size], folder, recipe))
-
-        def batches() -> Iterator[PixelBatch]:
-            while ahead:
-                batch = ahead.popleft().result()
-                decode_another()
-                yield batch
-
-        try:
-            for _ in range(BATCHES_AHEAD):
-                decode_another()
-            yield batches()
-        finally:
-            pool.shutdown(cancel_futures=True)
+from tasks.images.pixel_batches import PixelBatch
 
 
 def feature_batches(
@@ -135,78 +52,3 @@ def _computed(
             f"the engine failed at a batch of {len(batch.images)} images ({names}): "
             f"{' '.join(str(error).split())[:300]}; nothing of the shard was stored"
         ) from error
-
-
-def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
-    return _as_viewed(_decoded(images, folder, recipe), recipe)
-
-
-def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
-    read = [(image, _read(image, folder)) for image in images]
-    whole = [(image, content) for image, content in read if isinstance(content, bytes)]
-    rejected = [content for _, content in read if isinstance(content, Rejection)]
-    try:
-        pixels = _pixels([content for _, content in whole], recipe)
-    except InputError:  # now find out of whom
-        alone = [(image, _load_one(image, content, recipe)) for image, content in whole]
-        good = [(image, row) for image, row in alone if not isinstance(row, Rejection)]
-        rejected += [row for _, row in alone if isinstance(row, Rejection)]
-        shape = (0, *recipe.image_size, 3)
-        pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
-        return PixelBatch([image for image, _ in good], pixels, rejected)
-    return PixelBatch([image for image, _ in whole], pixels, rejected)
-
-
-def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:
-    if not any(image.view for image in batch.images):
-        return batch
-    from tasks.images.augmentation import views_of
-
-    keys = as_keys(image.key for image in batch.images)
-    views = as_views(np.array([image.view for image in batch.images]), len(keys))
-    return replace(batch, pixels=views_of(batch.pixels, recipe.augmentation, keys, views))
-
-
-def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
-    try:
-        content = read_image(folder / image.path)
-    except InputError as error:
-        return Rejection(image.path, unreadable(error), changed=True)
-    except OSError as error:
-        if error.errno not in _FILES_FAULT:
-            raise  # the disk's fault
-        _check_folder(folder, image.path)
-        return Rejection(image.path, unreadable(error), changed=True)
-    if ImageKey.of(content) != image.key:
-        return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)
-    try:
-        check_header(content)  # an earlier version may have accepted it
-    except InputError as error:
-        return Rejection(image.path, str(error), changed=False)
-    return content
-
-
-def _load_one(image: ImageFile, content: bytes, recipe: Recipe) -> NDArray[np.float32] | Rejection:
-    try:
-        return _pixels([content], recipe)
-    except UndecodableImage as error:
-        return Rejection(image.path, str(error), changed=False)
-    except InputError as error:
-        raise InputError(f"image {image.path!r} {error}") from error
-
-
-def _pixels(contents: list[bytes], recipe: Recipe) -> NDArray[np.float32]:
-    check_backend()
-    from tasks.images.decoding import load_pixels
-
-    return load_pixels(contents, recipe) if contents else np.empty((0, *recipe.image_size, 3), "f4")
-
-
-def _check_folder(folder: Path, path: str) -> None:
-    # Of a disk that is not mounted all files are gone: nothing is to be learnt of them by that.
-    class_folder = folder / Path(path).parts[0]
-    if not class_folder.exists():
-        raise InputError(
-            f"{class_folder}: the folder is gone; mount it, or ingest the data set again from "
-            "where it is now"
-        )

@@ -19,13 +19,8 @@ from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.progress import advance
 from tasks.execution.retries import RETRIED
 from tasks.features.engines import Job, load_engine
-from tasks.features.feature_batches import (
-    ImageFile,
-    PixelBatch,
-    Rejection,
-    feature_batches,
-    pixel_batches,
-)
+from tasks.features.feature_batches import feature_batches
+from tasks.images.pixel_batches import ImageFile, PixelBatch, Rejection, pixel_batches
 
 # Shards take turns to compute. While one is written, the next has its turn, and the first batches
 # of it have been decoded meanwhile: a crash costs one shard's work and little of the next, and what

@@ -10,7 +10,7 @@ from stores.manifest import Entry, Manifest, dataset_lock
 from tasks.datasets.splits import gone
 from tasks.errors import InputError
 from tasks.execution.retries import RETRIED
-from tasks.features.feature_batches import Rejection
+from tasks.images.pixel_batches import Rejection
 
 
 def record_rejections(

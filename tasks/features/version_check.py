@@ -14,7 +14,7 @@ from stores.manifest import Manifest
 from tasks.execution.retries import RETRIED
 from tasks.features.agreement import COMPARED_ROWS, Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job, load_engine
-from tasks.features.feature_batches import ImageFile, pixel_batches
+from tasks.images.pixel_batches import ImageFile, pixel_batches
 
 log = logging.getLogger("gargalo.extract")
 

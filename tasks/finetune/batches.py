@@ -13,10 +13,10 @@ from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Views, as_views
 from stores.manifest import Images
 from tasks.backbones.registry import find_backbone
-from tasks.features.feature_batches import ImageFile, pixel_batches
 from tasks.features.unusable_files import check_all_there
 from tasks.finetune.specification import FineTuning
 from tasks.images.augmentation import augmented, views_of
+from tasks.images.pixel_batches import ImageFile, pixel_batches
 
 Places = NDArray[np.int64]  # of images among the examples
 Batch = tuple[Places, NDArray[np.float32]]  # and what the network takes of them, (n, *shape)

@@ -18,11 +18,12 @@ from tasks.errors import InputError
 from tasks.execution.progress import advance
 from tasks.features.engines import Engine, EngineChoice, Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.feature_batches import ImageFile, feature_batches, pixel_batches
+from tasks.features.feature_batches import feature_batches
 from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.images.image_check import examined
+from tasks.images.pixel_batches import ImageFile, pixel_batches
 from tasks.training.evaluate_test_split import load_head
 
 # Looked up and computed in one go; between two, the engine waits for what is decoded.

@@ -12,12 +12,12 @@ from prefect import task
 from prefect.runtime import task_run
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.features.garbage import Garbage, aged, collect, drafts
 from stores.features.layers import read_layers
 from stores.manifest import Manifest, datasets
 from stores.merge.features import merge
 from stores.runs.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
 from stores.runs.store import RunStore
+from stores.storage.garbage import Garbage, aged, collect, drafts
 from stores.storage.json_files import ABSURD, read_object
 from stores.storage.remote.folders import GRACE_SECONDS
 from stores.storage.remote.mirror import half_published, is_store, pull, shown

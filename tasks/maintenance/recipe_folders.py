@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stores.errors import CorruptStore, NotInStore, StoreError
-from stores.features.garbage import Garbage, aged
 from stores.features.recipe import Recipe, read_recipe, write_recipe
 from stores.features.shard import recipe_folders, recipe_in
 from stores.features.store import FeatureStore
+from stores.storage.garbage import Garbage, aged
 from stores.storage.remote.mirror import at_address, delete_there, files_in, local_shard
 from stores.storage.safe_files import IrregularFile, is_folder, status
 from stores.storage.safe_folders import remove, walk

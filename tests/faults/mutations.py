@@ -39,17 +39,17 @@ MUTATIONS = (
     *QUICK,
     Mutation(
         "no key check",
-        "stores/storage/digests.py",
+        "stores/features/row_checksums.py",
         "keys ^ views ^ recipe",
         "views ^ recipe",
         "tests/stores/features/test_index.py::test_a_fragment_that_lies_costs_nothing",
     ),
     Mutation(
         "no recipe check",
-        "stores/storage/digests.py",
+        "stores/features/row_checksums.py",
         "keys ^ views ^ recipe",
         "keys ^ views",
-        "tests/stores/storage/test_digests.py::test_checksums_cover_recipe_key_view_and_bytes",
+        "tests/stores/features/test_row_checksums.py::test_checksums_cover_recipe_key_view_and_bytes",
     ),
     Mutation(
         "no check of whole shards",
@@ -60,7 +60,7 @@ MUTATIONS = (
     ),
     Mutation(
         "whole shards checked without their images",
-        "stores/storage/digests.py",
+        "stores/features/row_checksums.py",
         "    state = xxhash.xxh3_64(_bytes_of(words))\n",
         "    state = xxhash.xxh3_64()\n",
         "tests/stores/features/test_mapped_shards.py::test_a_whole_shard_is_not_believed_for_other_images",
@@ -177,7 +177,7 @@ MUTATIONS = (
     ),
     Mutation(
         "bytes decoded whatever their key",
-        "tasks/features/feature_batches.py",
+        "tasks/images/pixel_batches.py",
         "    if ImageKey.of(content) != image.key:\n",
         "    if not content:\n",
         "tests/tasks/features/test_extract_spoilt.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
@@ -198,10 +198,10 @@ MUTATIONS = (
     ),
     Mutation(
         "all decoded ahead",
-        "tasks/features/feature_batches.py",
+        "tasks/images/pixel_batches.py",
         "for _ in range(BATCHES_AHEAD):",
         "for _ in range(1000 * BATCHES_AHEAD):",
-        "tests/tasks/features/test_feature_batches.py::test_memory_does_not_grow_with_the_number_of_images",
+        "tests/tasks/images/test_pixel_batches.py::test_memory_does_not_grow_with_the_number_of_images",
     ),
     Mutation(
         "each batch written over the one before",
@@ -319,10 +319,10 @@ MUTATIONS = (
     ),
     Mutation(
         "a living writer's draft taken for garbage",
-        "stores/features/garbage.py",
+        "stores/storage/garbage.py",
         "if _age(path) > grace_seconds and not is_leased(path):",
         "if _age(path) > grace_seconds:",
-        "tests/stores/features/test_garbage.py::test_a_living_writers_draft_is_not_taken",
+        "tests/stores/storage/test_garbage.py::test_a_living_writers_draft_is_not_taken",
     ),
     Mutation(
         "a layer's row read before one's own",

@@ -12,11 +12,11 @@ import pytest
 from stores import CorruptStore, FeatureStore, UnfitFeatures
 from stores.features.index_fragments import FRAGMENT_VERSION
 from stores.features.layers import remember_layers
+from stores.features.row_checksums import identity_words, row_checksums
 from stores.features.shard import unpack
 from stores.features.shard_structure import text_attribute, version_attribute
 from stores.keys import identities
 from stores.merge.features import merge
-from stores.storage.digests import identity_words, row_checksums
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tests.stores.features.test_shard import packed
 from tests.support.samples import (

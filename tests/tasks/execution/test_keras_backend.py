@@ -230,7 +230,7 @@ from tasks.finetune.train import finetune
 from tasks.finetune.frozen_features import prefix_job
 from tasks.heads.dense.trained import _load
 from tasks.datasets.ingest import ingest
-from tasks.features.feature_batches import _pixels
+from tasks.images.pixel_batches import _pixels
 folder = Path(sys.argv[1])
 doors = [
     lambda: ingest(folder / "pets", store=folder / "store"),

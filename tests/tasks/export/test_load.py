@@ -6,9 +6,9 @@ import zipfile
 
 import keras
 import pytest
-from tasks.export.format_names import PLACES
 
 from tasks.errors import InputError
+from tasks.export.format_names import PLACES
 from tasks.export.load import load_exported, predict_by
 from tests.support.extraction import write_old_folder
 from tests.support.images import write

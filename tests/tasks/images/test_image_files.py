@@ -11,10 +11,10 @@ import pytest
 from stores.keys import ImageKey
 from tasks.errors import InputError
 from tasks.export.load import ExportedModel, predict_by
-from tasks.features.feature_batches import ImageFile, pixel_batches
 from tasks.images import image_files
 from tasks.images.image_check import examine
 from tasks.images.image_files import read_image
+from tasks.images.pixel_batches import ImageFile, pixel_batches
 from tasks.images.thumbnails import placeholder, thumbnail
 from tasks.inference.captioned_grid import grid
 from tests.support.images import small_png, write

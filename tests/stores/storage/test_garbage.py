@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore
-from stores.features.garbage import collect, drafts, recipe_garbage
+from stores.features.shadowed import recipe_garbage
+from stores.storage.garbage import collect, drafts
 from stores.storage.publish import publish_folder
 from tests.stores.storage.test_publish import HOLD_A_FOLDER, other_process
 from tests.support.samples import (
@@ -28,7 +29,7 @@ def later(monkeypatch):
     now = time.time
 
     def wait(seconds):
-        monkeypatch.setattr("stores.features.garbage.time.time", lambda: now() + seconds)
+        monkeypatch.setattr("stores.storage.garbage.time.time", lambda: now() + seconds)
 
     return wait
 
@@ -103,7 +104,7 @@ def test_a_dead_writers_folder_is_garbage_with_all_in_it(tmp_path):
 
 def test_a_draft_that_is_published_meanwhile_is_no_garbage(tmp_path, monkeypatch):
     (tmp_path / "done.draft").touch()
-    monkeypatch.setattr("stores.features.garbage.is_leased", lambda draft: draft.unlink())
+    monkeypatch.setattr("stores.storage.garbage.is_leased", lambda draft: draft.unlink())
     assert list(drafts(tmp_path, grace_seconds=-1)) == []
 
 

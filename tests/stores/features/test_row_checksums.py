@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from stores.features.row_checksums import identity_words, row_checksums, shard_checksum
 from stores.keys import identities
-from stores.storage.digests import identity_words, row_checksums, shard_checksum
 from tests.support.samples import FLOAT16, RECIPE, some_keys, some_rows
 
 _rows = hnp.arrays(

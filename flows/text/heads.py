@@ -99,7 +99,7 @@ def _tested(summary: dict[str, Any]) -> Iterator[str]:
     if summary["test_accuracy"] is not None:
         yield (
             f"test accuracy of {summary['head']}: {summary['test_accuracy']:.4f} "
-            f"(test split opened {many(summary['test_openings'], 'time')}, over all runs)"
+            f"({many(summary['test_openings'], 'test evaluation')} over all runs)"
         )
 
 
@@ -156,8 +156,8 @@ def _tell_leaderboard(summary: dict[str, Any]) -> str:
             lines.append(f"  and {more} more: --limit {len(runs)}, or export FILE")
     if any((run.get("runs_tried") or 1) > 1 for run in summary["runs"]):
         lines.append(
-            "expected: the accuracy without the luck of the run's rank among all runs tried on the "
-            "same images; with its interval: python -m flows.runs show RUN"
+            "expected: the accuracy corrected for selection among all runs tried on the same "
+            "images; with its interval: python -m flows.runs show RUN"
         )
     if any(sum(bool(run.get("test_openings")) for run in runs) > 1 for runs in groups.values()):
         lines.append("test: whoever chooses by it should open it with one run only")
@@ -209,7 +209,7 @@ def _told_run(run: dict[str, Any]) -> Iterator[str]:
         yield f"  {row['name'][:20]:20} {row['images']:6}  recall {recall}  precision {precision}"
     for opening in run["openings"]:
         told = ", ".join(f"{name} {value:.4f}" for name, value in opening["metrics"].items())
-        yield f"  test split opened {opening['opened']} by {opening['asked_by']}: {told}"
+        yield f"  test evaluation of {opening['opened']} by {opening['asked_by']}: {told}"
 
 
 def _tell_comparison(summary: dict[str, Any]) -> str:

@@ -24,8 +24,8 @@ def tell_ingest(summary: dict[str, Any]) -> str:
     ]
     if len(summary["classes"]) > 1:
         lines.append(
-            f"  always saying {summary['largest_class']!r}, the largest class, has accuracy "
-            f"{summary['largest_class_accuracy']:.4f}"
+            f"  majority-class baseline: {summary['largest_class_accuracy']:.4f} "
+            f"(class {summary['largest_class']!r})"
         )
     else:
         lines.append("  one class only: features can be extracted, but no head trained")

@@ -87,11 +87,12 @@ def place_in_words(selection: Mapping[str, Any]) -> str:
 def expected_in_words(selection: Mapping[str, Any]) -> str:
     """Return what to expect of a run, and among how many it was chosen, for people."""
     expected, rest = selection["estimate"], not_counted(selection)
-    luck = ", without the luck of its rank" if selection["tried"] > 1 else ""
+    corrected = ", corrected for selection" if selection["tried"] > 1 else ""
     images = f"{expected['images']:,} image{'' if expected['images'] == 1 else 's'}"
     return (
-        f"expect {expected['accuracy']:.4f} ({expected['low']:.4f} to {expected['high']:.4f}, 95%)"
-        f"{luck}: {place_in_words(selection)} on these {images}{f'; {rest}' if rest else ''}"
+        f"expected accuracy {expected['accuracy']:.4f} "
+        f"({expected['low']:.4f} to {expected['high']:.4f}, 95%)"
+        f"{corrected}: {place_in_words(selection)} on these {images}{f'; {rest}' if rest else ''}"
     )
 
 

@@ -36,7 +36,7 @@ def test_a_triggered_pipeline_completes_and_shows_what_it_did(deployed, first):
     assert str(deployed.home / "feature-store/reports/photos-") in heads
     assert shown["learning-curve-photos"].data.startswith("data:image/svg+xml;base64,")
     eventually(lambda: "features of photos: 30 computed, 0 cached" in deployed.log(first))
-    assert "test split opened 1 time" in deployed.log(first)
+    assert "1 test evaluation over all runs" in deployed.log(first)
     assert "extract 1 to 30 of 30 images of photos by efficientnet_lite0 output" in (
         deployed.last_task_states(first)
     )

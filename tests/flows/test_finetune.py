@@ -30,7 +30,7 @@ def test_a_run_is_fine_tuned_once_reported_tested_and_used(run, run_json, run_id
     assert code == 0
     about = "photos, 32×32 pixels, seed 0 (cached)"
     assert f"fine-tuning on {about}: the head and the backbone from top_conv on" in output
-    assert "test split opened 2 times, over all runs" in output
+    assert "2 test evaluations over all runs" in output
     code, output, _ = run("predict", told["run"][:12], "photos/bluish")
     assert "15 images in" in output
     code, output, _ = run("export", told["run"][:12], "model", "--format", "keras")

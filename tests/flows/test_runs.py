@@ -36,7 +36,7 @@ def test_the_leaderboard_in_its_ways(run, run_json, swept, tmp_path):
 def test_the_list_has_the_settings_in_which_the_runs_of_a_kind_differ(run, swept):
     _, output, _ = run("runs", "list")
     title, _, *lines, about = output.splitlines()
-    assert about.startswith("expected: the accuracy without the luck of the run's rank")
+    assert about.startswith("expected: the accuracy corrected for selection")
     assert title == "photos, 5 runs, by validation:"
     told = {run["run"][:16]: run["specification"] for run in swept["runs"]}
     for line in lines:

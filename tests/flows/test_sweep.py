@@ -163,7 +163,7 @@ def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
     code, output, _ = run("sweep", extracted, *SMALL, "--head", "ridge", "--grid", "penalty=1,10")
     assert code == 0
     assert "sweep on photos: 2 heads, 2 trained, 0 cached, 0 failed" in output
-    assert ", without the luck of its rank: the best of 2 runs tried on these 4 images" in output
+    assert ", corrected for selection: the best of 2 runs tried on these 4 images" in output
 
 
 def test_a_guided_sweep_is_found_again(run_json, extracted):

@@ -95,7 +95,7 @@ def test_on_test_those_count_that_opened_it(store, manifest):
     for every, run in enumerate(runs[:2], 2):
         open_test(store, manifest, run, every=every)
     assert selection_of(RunStore(store), runs[1], "test").tried == 2
-    assert "2 runs opened the test split" in report(store, manifest, runs, chosen=1).text
+    assert "2 runs have a test evaluation" in report(store, manifest, runs, chosen=1).text
 
 
 def test_a_best_and_a_worst_of_many_do_not_differ(store, manifest):

@@ -33,18 +33,18 @@ def manifest(tmp_path):
 def test_the_best_of_several_is_told_without_its_luck(store, manifest):
     several = [train(store, manifest, DENSE, every=n, seed=n) for n in (3, 4, 5)]
     told = report(store, manifest, several, chosen=2).text
-    assert "Without the luck of being the best of 3 runs tried on this data set, expect" in told
+    assert "Corrected for selection (the best of 3 runs tried on this data set), expect" in told
     told = report(store, manifest, several, chosen=0).text
-    assert "Without the luck of being the number 3 of 3 runs tried" in told
+    assert "Corrected for selection (the number 3 of 3 runs tried" in told
 
 
 def test_runs_of_other_commands_count_too(store, manifest):
     first = train(store, manifest, LOGISTIC)
-    assert "Without the luck" not in report(store, manifest, [first]).text
+    assert "Corrected for selection" not in report(store, manifest, [first]).text
     train(store, manifest, SVM, every=3)
     page = report(store, manifest, [first])
-    assert "Without the luck of being the best of 2 runs tried" in page.text
-    assert "expected accuracy, without the luck of being the best of 2 runs tried" in page.text
+    assert "Corrected for selection (the best of 2 runs tried" in page.text
+    assert "expected accuracy, corrected for selection (the best of 2 runs tried" in page.text
 
 
 def test_accuracy_is_drawn_against_what_varies_and_nothing_else(store, manifest):

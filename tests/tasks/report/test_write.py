@@ -56,17 +56,17 @@ def test_the_same_things_make_the_same_report(store, manifest):
 
 def test_a_closed_test_split_is_said_and_validation_is_shown(store, manifest, run):
     page = report(store, manifest, [run])
-    assert "The test split has not been opened with this run." in page.text
+    assert "This run has no test evaluation." in page.text
     expected = run.metrics["validation_accuracy"]
     assert f"{expected:.1%} validation accuracy" in page.text
     assert "Confusion on validation" in page.text
-    assert "0 × the test split was opened" in page.text
+    assert "0 test evaluations over all runs" in page.text
 
 
 def test_each_look_at_the_test_split_is_counted(store, manifest, run):
     for _ in range(3):
         open_test(store, manifest, run)
-    assert "3 × the test split was opened" in report(store, manifest, [run]).text
+    assert "3 test evaluations over all runs" in report(store, manifest, [run]).text
 
 
 def test_sizes_are_those_of_the_manifest(store, manifest, run):

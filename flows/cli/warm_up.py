@@ -3,6 +3,7 @@
 Whatever goes wrong here goes wrong in the flow as well, which then tells it.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +45,7 @@ def warm_up_extract(
     """Load the engine where there is something to compute."""
     parameters.read_through_layers()
     folder = Path(source) if Path(source).is_dir() else None
-    name = parameters.dataset or (folder.resolve().name if folder else str(source))
+    name = parameters.dataset or (Path(os.path.realpath(folder)).name if folder else str(source))
     manifest = None
     with suppress(NotInStore):
         manifest = part(Manifest.read(parameters.store, name))

@@ -1,5 +1,6 @@
 """The parameters of whatever flow uses a store, typed once; see flows.parameters.features."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +16,14 @@ from pydantic import (
 )
 
 from stores.features.layers import remember_layers
-from stores.storage.publish import nearest_there
 from stores.storage.remote.mirror import shown, store_path
 
 
 def _no_file(store: Path) -> Path:
-    nearest = nearest_there(store)
+    # A link that leads nowhere, or to itself, is there, though nothing is at its end.
+    nearest = next(place for place in (store, *store.absolute().parents) if os.path.lexists(place))
     if not nearest.is_dir():
-        raise ValueError(f"{nearest} is no folder")
+        raise ValueError(f"{nearest} is no folder, and no link to one")
     return store
 
 

@@ -50,7 +50,7 @@ def find_weights(
             f"--weights {asked}: {what}; expected imagenet, none, or the path of a Keras weights "
             f"file (.h5, .weights.h5) of {backbone.name} without its classifier"
         )
-    return Weights("file", str(path.resolve()), seed, _file_digest(path))
+    return Weights("file", os.path.realpath(path), seed, _file_digest(path))
 
 
 def packaged_weights(backbone: Backbone) -> Path:

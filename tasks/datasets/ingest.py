@@ -55,8 +55,8 @@ def ingest(
     StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
-    folder = folder.resolve()
-    _check_apart(folder, store.resolve())
+    folder = Path(os.path.realpath(folder))
+    _check_apart(folder, Path(os.path.realpath(store)))
     rule = rule or SplitRule()
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
@@ -100,7 +100,7 @@ def count_unread(
     rehash: bool = False,
 ) -> int:
     """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
     listing = list_folder(folder, _requested(layout, previous))
     known = _still_known(previous, listing) if previous and not rehash else {}

@@ -3,6 +3,7 @@
 To predict test images whose labels are at hand is a look at the test split, as `--open-test` is.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,7 +95,7 @@ def _label_at_hand(prediction: Prediction, entry: Entry, manifest: Manifest | No
     path = Path(prediction.path)
     if any(_names(part, str(entry.label)) for part in PurePath(path.absolute()).parts):
         return True
-    return manifest is not None and path.resolve().is_relative_to(Path(manifest.folder).resolve())
+    return manifest is not None and _real(path).is_relative_to(_real(manifest.folder))
 
 
 def _names(part: str, label: str) -> bool:
@@ -105,3 +106,7 @@ def _names(part: str, label: str) -> bool:
     singular = re.escape(wanted.removesuffix("s"))
     found = wanted and re.search(f"(?<!{beside}){singular}s?(?!{beside})", name)
     return part == label or bool(found)
+
+
+def _real(path: str | Path) -> Path:
+    return Path(os.path.realpath(path))  # of a link to itself too, where Path.resolve raises

@@ -182,6 +182,7 @@ def in_one_word(value: object) -> object:
 def _column(values: list[Any]) -> pa.Array:
     # Of several kinds of heads or versions, a setting may be a number here and a word there.
     kinds = {type(value) for value in values if value is not None}
-    if len(kinds) > 1 and not kinds <= {int, float}:
+    vast = any(type(value) is int and not -(2**63) <= value < 2**63 for value in values)
+    if vast or (len(kinds) > 1 and not kinds <= {int, float}):
         return pa.array([None if value is None else str(value) for value in values], pa.string())
     return pa.array([float(v) if float in kinds and v is not None else v for v in values])

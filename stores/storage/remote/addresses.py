@@ -113,6 +113,6 @@ def _is_mirror(folder: Path) -> bool:
     # No folder elsewhere is one, whatever it holds: who made it does not decide what is put where.
     if folder not in _mirrors and is_file(folder / MARK):
         with suppress(OSError):
-            if folder.parent.resolve() == cache_folder().resolve():
+            if os.path.realpath(folder.parent) == os.path.realpath(cache_folder()):
                 note_mirror(folder)
     return folder in _mirrors

@@ -85,10 +85,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, arguments, part):
     assert not output
 
 
-def test_what_the_system_refuses_is_one_line_and_exit_code_1(run):
-    code, output, errors = run("extract", "photos", "--store", "x" * 300)
+def test_what_the_system_refuses_is_one_line_and_exit_code_1(run, photos):
+    code, output, errors = run("ingest", photos, "--store", "/proc/store")
     assert code == 1
-    assert "File name too long: " in errors
+    assert "No such file or directory: " in errors
     assert "call again" in errors
     assert errors.count("\n") == 1
     assert not output

@@ -1,6 +1,7 @@
 """Flows over a store that a team shares."""
 
 import pytest
+from pydantic import ValidationError
 
 from flows.parameters.features import FeatureParameters
 from stores.features.store import FeatureStore
@@ -87,3 +88,12 @@ def test_what_is_as_usual_is_not_told_and_a_store_by_its_address():
     assert FeatureParameters().unusual() == {}
     assert FeatureParameters(store="s3://bucket/store").unusual() == {"store": "s3://bucket/store"}
     assert FeatureParameters(store="mine", tap=["a"]).flags == "--store=mine --tap=a"
+
+
+@pytest.mark.parametrize("leads_to", ["loop", "nowhere"])
+def test_a_link_that_leads_to_no_folder_is_refused(tmp_path, leads_to):
+    """The kind: a path that cannot be resolved."""
+    (tmp_path / "loop").symlink_to(tmp_path / leads_to)
+    for store in (tmp_path / "loop", tmp_path / "loop" / "store"):
+        with pytest.raises(ValidationError, match="loop is no folder, and no link to one"):
+            FeatureParameters(store=store)

@@ -11,6 +11,8 @@ if _is_program:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Prefect's, when it is imported; flows.server says it in one line.
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
+    # Of requests, which ignores it itself; another thread's catch_warnings may undo that meanwhile.
+    warnings.filterwarnings("ignore", message="SOCKS support in urllib3 requires")
 
 from flows.cli.terminal import open_what_is_closed  # noqa: E402
 from flows.orchestration.first_import import import_prefect  # noqa: E402

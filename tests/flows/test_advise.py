@@ -10,6 +10,8 @@ from tasks.datasets import subset as draw
 from tasks.datasets.digits_sample import write_sample
 from tests.support.places import ROOT
 
+pytestmark = pytest.mark.server  # it takes a minute of a Prefect server
+
 PHOTOGRAPHS = ROOT.parent / "shared/data/cats_and_dogs/train"
 SMALL = ("--image-size", "32")
 

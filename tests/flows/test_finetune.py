@@ -4,6 +4,8 @@ import pytest
 
 from stores.manifest import Manifest
 
+pytestmark = pytest.mark.server  # it takes a minute of a Prefect server
+
 SMALL = ("--image-size", "32")
 TOP = ("--unfreeze", "top_conv", "--epochs", "2", "--learning-rate", "1e-3")
 

@@ -12,10 +12,11 @@ pytestmark = pytest.mark.server
 
 def test_a_home_that_cannot_be_written_is_one_line_and_exit_code_2(run, tmp_path):
     (tmp_path / "file").touch()
-    with temporary_settings({PREFECT_HOME: tmp_path / "file" / "home"}):
+    home = tmp_path / "file" / "home"
+    with temporary_settings({PREFECT_HOME: home}):
         code, _, errors = run("maintain", "list")
     assert code == 2
-    assert f"cannot write {tmp_path / 'file'}, where Prefect keeps its state" in errors
+    assert f"cannot write {home}, where Prefect keeps its state" in errors
     assert errors.count("\n") == 1
 
 

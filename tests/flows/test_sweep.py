@@ -7,6 +7,8 @@ from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.training.repeat_commands import command_line
 
+pytestmark = pytest.mark.server  # it takes a minute of a Prefect server
+
 SMALL = ("--image-size", "32")
 SWEEP = """
 folds = 3

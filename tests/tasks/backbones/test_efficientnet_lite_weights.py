@@ -73,13 +73,13 @@ def test_cats_and_dogs_get_imagenet_cat_and_dog_classes(name):
     load_torch_weights(model, path)
     images, own = [], []
     for folder, classes in (("cats", IMAGENET_CATS), ("dogs", IMAGENET_DOGS)):
-        for path in sorted((PHOTOGRAPHS / folder).glob("*.jpg"))[:20]:
+        for path in sorted((PHOTOGRAPHS / folder).glob("*.jpg"))[:8]:
             image = keras.utils.load_img(path, target_size=size, interpolation="bilinear")
             images.append(np.asarray(image))
             own.append(classes)
     features = model.predict(preprocess_input(np.stack(images)), verbose=0).mean((1, 2))
     found = (features @ tensors["_fc.weight"].T + tensors["_fc.bias"]).argmax(1)
-    assert len(found) == 40
+    assert len(found) == 16
     assert np.mean([k in IMAGENET_CATS or k in IMAGENET_DOGS for k in found]) >= 0.75
     assert np.mean([k in classes for k, classes in zip(found, own, strict=True)]) >= 0.75
 

@@ -31,7 +31,7 @@ def main() -> None:
         hint = f"did you mean {near[0]}?" if near else "gargalo --help lists the commands"
         print(f"error: unknown command {name!r}: {hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    del sys.argv[1]
+    sys.argv[:2] = ["-m"]  # as of `python -m`: the flows see that they are a program
     runpy.run_module(f"flows.{name}", run_name="__main__", alter_sys=True)
 
 

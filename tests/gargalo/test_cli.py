@@ -9,10 +9,10 @@ from gargalo.cli import COMMANDS
 from tests.support.places import ROOT
 
 
-def gargalo(*arguments, cwd=ROOT):
+def gargalo(*arguments, cwd=ROOT, **variables):
     code = "from gargalo.cli import main; main()"
     command = [sys.executable, "-P", "-c", code, *arguments]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **variables}
     return subprocess.run(
         command, cwd=cwd, env=environment, check=False, capture_output=True, text=True
     )
@@ -42,3 +42,11 @@ def test_a_command_is_the_flow_whatever_modules_lie_in_the_current_folder(tmp_pa
     done = gargalo("runs", "list", "--store", "nowhere", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: nowhere: there is no store")
+
+
+def test_it_is_a_program_as_python_m_is(tmp_path):
+    """The kind: what a flow does before its first import is not done by the other door."""
+    done = gargalo("runs", "list", PREFECT_LOGGING_LEVEL="LOUD")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: PREFECT_LOGGING_LEVEL: ")
+    assert done.stderr.count("\n") == 1

@@ -30,6 +30,7 @@ from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
 from tasks.evaluation.selection import expected_in_words
 from tasks.execution.progress import watched
+from tasks.execution.steps import is_without_prefect
 from tasks.export.markdown import block, escape
 from tasks.report.candidates import candidates_of
 from tasks.report.leaderboard import differences, settings_in
@@ -181,7 +182,8 @@ class _Progress:
 
 def _stays() -> bool:
     """Tell whether a flow runs here whose server is there afterwards too."""
-    return bool(PREFECT_API_URL.value()) and FlowRunContext.get() is not None
+    by_prefect = FlowRunContext.get() is not None and not is_without_prefect()
+    return by_prefect and bool(PREFECT_API_URL.value())
 
 
 @contextmanager

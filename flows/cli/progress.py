@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -32,6 +32,7 @@ class RateColumn(ProgressColumn):
 
 
 Start = Callable[[int, str, str], None]
+Display = tuple[Start, Callable[[int], None]]  # how many of what begin; how many more are done
 _announced: list[Start] = []
 
 
@@ -40,7 +41,14 @@ def shown_progress(stream: TextIO) -> Iterator[None]:
     """In the block, show on `stream` what `announce` and `advance` report."""
     console = Console(file=stream)
     show = _bar if console.is_terminal else _lines
-    with show(console) as (start, advance), watched(advance):
+    with shown_by(show(console)):
+        yield
+
+
+@contextmanager
+def shown_by(display: AbstractContextManager[Display]) -> Iterator[None]:
+    """In the block, hand a display what `announce` and `advance` report."""
+    with display as (start, advance), watched(advance):
         _announced.append(start)
         try:
             yield
@@ -55,7 +63,7 @@ def announce(count: int, *, doing: str = "extracting", noun: str = "images") -> 
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[tuple[Start, Callable[[int], None]]]:
+def _bar(console: Console) -> Iterator[Display]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,7 +85,7 @@ def _bar(console: Console) -> Iterator[tuple[Start, Callable[[int], None]]]:
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[tuple[Start, Callable[[int], None]]]:
+def _lines(console: Console) -> Iterator[Display]:
     lock = threading.Lock()
     state = {"total": 0.0, "done": 0.0, "began": 0.0, "said": 0.0}
     words = {"doing": "", "noun": ""}

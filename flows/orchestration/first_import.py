@@ -33,6 +33,8 @@ def import_prefect() -> None:
     """
     if "prefect" in sys.modules:
         return
+    # While it is imported on a terminal for the first time, it would report that.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     _status(_home(), ANOTHER_HOME)
     for path, fix in _toml_files():
         _check_toml(path, fix)

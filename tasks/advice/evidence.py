@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect import task
 
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
@@ -20,7 +19,7 @@ from tasks.datasets.folds import fold_numbers
 from tasks.errors import InputError, WeightsError
 from tasks.evaluation.comparison import Difference, compare
 from tasks.execution.progress import advance
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 
 FOLDS = 5
 
@@ -155,4 +154,4 @@ def _asked(
     return Answers(float(probabilities.max(axis=1).mean()), mean_recall(said, labels)), ""
 
 
-measure_task = task(name="measure", **RETRIED)(measure)
+measure_task = task(name="measure")(measure)

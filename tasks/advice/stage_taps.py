@@ -5,12 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-
 from tasks.backbones.layer_graph import stage_ends, told_by_graph
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.features.job import DEFAULT_TAP
 
 
@@ -53,4 +51,4 @@ def _earlier_ends(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras 
     return [name for name in stage_ends(model) if model.get_layer(name).output is not model.output]
 
 
-taps_to_compare_task = task(name="taps to compare", **RETRIED)(taps_to_compare)
+taps_to_compare_task = task(name="taps to compare")(taps_to_compare)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prefect import task
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
@@ -21,7 +20,7 @@ from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, gone, split_entries
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, Examined, examine
 
 # A file system's clock ticks this coarsely; a file as young as the listing is read again.
@@ -88,7 +87,7 @@ def _ingesting() -> str:
     return visible(f"ingest {task_run.parameters['folder']}")
 
 
-ingest_task = task(name="ingest", task_run_name=_ingesting, **RETRIED)(ingest)
+ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest)
 
 
 def count_unread(

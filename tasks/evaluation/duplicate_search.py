@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect import task
 
 from stores.errors import MissingFeatures, NotInStore
 from stores.features.store import FeatureStore
@@ -14,7 +13,7 @@ from stores.manifest import Entry, Manifest
 from stores.runs.record import Run
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.near_duplicates import MOST, NearDuplicates, near_duplicates
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 
 MOST_PAIRS = 12
 SIDE = 144  # of an image, in pixels
@@ -41,7 +40,7 @@ def find_near_duplicates(manifest: Manifest, run: Run, *, store: Path) -> NearDu
 
 
 near_duplicates_task = task(
-    name="near-duplicates", task_run_name="near-duplicates in {manifest.name}", **RETRIED
+    name="near-duplicates", task_run_name="near-duplicates in {manifest.name}"
 )(find_near_duplicates)
 
 

@@ -1,54 +1,37 @@
-"""How a pure function becomes a Prefect task: what is worth a second try, and how soon."""
+"""What is worth a second try, and how soon."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.states import Completed
-from prefect.tasks import exponential_backoff
 
 from stores.errors import StoreError
 from tasks.errors import InputError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+DELAYS = (1.0, 2.0, 4.0)  # seconds before each further try
+JITTER = 0.5  # a wait is longer by up to this share of it
+
+
+def can_succeed_later(error: object) -> bool:
+    """Tell whether a second try can succeed: after a failure of input or output, and no other."""
+    hopeless = StoreError | InputError | PermissionError
+    return isinstance(error, OSError) and not isinstance(error, hopeless)
 
 
 def is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether a second try can succeed: after a failure of input or output, and no other."""
-    error: object = state.result(raise_on_failure=False)
-    hopeless = StoreError | InputError | PermissionError
-    return isinstance(error, OSError) and not isinstance(error, hopeless)
+    """Tell it of a task's state, as Prefect asks."""
+    return can_succeed_later(state.result(raise_on_failure=False))
 
 
 # The options of a task. Prefect keeps no result of it: the stores alone decide what is computed. A
 # result file names the serializer that reads it (and JSON's may name any function), so that one
 # which somebody else put into PREFECT_HOME would run as a pickle, whatever a task asks for.
 RETRIED: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
-    "retry_jitter_factor": 0.5,
+    "retries": len(DELAYS),
+    "retry_delay_seconds": list(DELAYS),
+    "retry_jitter_factor": JITTER,
     "retry_condition_fn": is_worth_a_retry,
     "cache_policy": NO_CACHE,
     "persist_result": False,
 }
-
-
-def shown_as_cached(
-    work: Callable[P, R], *, if_stored: Callable[P, bool]
-) -> Callable[P, R | State[R]]:
-    """Return a task's function: `work`, in the state Cached where the store has its outcome.
-
-    `if_stored` gets the arguments of `work`, before it is called.
-    """
-
-    @wraps(work)
-    def shown(*arguments: P.args, **options: P.kwargs) -> R | State[R]:
-        stored = if_stored(*arguments, **options)
-        outcome = work(*arguments, **options)
-        return Completed(name="Cached", data=outcome) if stored else outcome
-
-    return shown

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from prefect import task
 
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Manifest, Split
 from stores.storage.publish import check_writable
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
@@ -100,12 +99,12 @@ def plan_shards(
     ]
 
 
-find_missing_task = task(
-    name="find missing", task_run_name="find what {manifest.name} lacks", **RETRIED
-)(find_missing)
-plan_shards_task = task(
-    name="plan shards", task_run_name="plan shards of {manifest.name}", **RETRIED
-)(plan_shards)
+find_missing_task = task(name="find missing", task_run_name="find what {manifest.name} lacks")(
+    find_missing
+)
+plan_shards_task = task(name="plan shards", task_run_name="plan shards of {manifest.name}")(
+    plan_shards
+)
 
 
 def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:

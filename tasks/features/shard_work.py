@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect import task
 
 from stores.features.recipe import Recipe
 from stores.features.shard import Producer
@@ -17,7 +16,7 @@ from stores.keys import Rows
 from tasks.errors import ExtractionError
 from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.progress import advance
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.feature_batches import feature_batches
 from tasks.images.pixel_batches import ImageFile, PixelBatch, Rejection, pixel_batches
@@ -122,6 +121,4 @@ def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFil
     return stored
 
 
-extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}", **RETRIED)(
-    extract_shard
-)
+extract_shard_task = task(name="extract shard", task_run_name="extract {work.about}")(extract_shard)

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from prefect import task
-
 from stores.manifest import Entry, Manifest, dataset_lock
 from tasks.datasets.splits import gone
 from tasks.errors import InputError
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.images.pixel_batches import Rejection
 
 
@@ -52,7 +50,7 @@ def check_all_there(rejected: Sequence[Rejection]) -> None:
 
 
 record_rejections_task = task(
-    name="record rejections", task_run_name="record rejections of {manifest.name}", **RETRIED
+    name="record rejections", task_run_name="record rejections of {manifest.name}"
 )(record_rejections)
 
 

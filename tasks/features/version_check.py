@@ -5,13 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from prefect import task
 
 from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Keys, Rows, as_keys
 from stores.manifest import Manifest
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.features.agreement import COMPARED_ROWS, Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job, load_engine
 from tasks.images.pixel_batches import ImageFile, pixel_batches
@@ -45,7 +44,7 @@ def check_producers(job: Job, manifest: Manifest, *, store: Path) -> int:
 
 
 check_producers_task = task(
-    name="check producers", task_run_name="check producers of {manifest.name}", **RETRIED
+    name="check producers", task_run_name="check producers of {manifest.name}"
 )(check_producers)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from prefect import task
 
 from stores.features.store import FeatureStore
 from stores.runs.checkpoints import Checkpoints, History
@@ -15,7 +14,7 @@ from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.keras_backend import check_backend
-from tasks.execution.retries import RETRIED, shown_as_cached
+from tasks.execution.steps import shown_as_cached, task
 from tasks.finetune.batches import CachedExamples, Examples, ImageExamples, Parts
 from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.specification import FineTuning
@@ -98,7 +97,6 @@ def parts_of(fold: Fold, tuning: FineTuning) -> Parts:
 finetune_task = task(
     name="finetune",
     task_run_name="fine-tune {planned.start.id:.16}, {planned.tuning.strategy}",
-    **RETRIED,
 )(shown_as_cached(finetune, if_stored=is_stored))
 
 

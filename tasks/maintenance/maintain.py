@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from prefect import task
 from prefect.runtime import task_run
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
@@ -24,7 +23,7 @@ from stores.storage.remote.mirror import half_published, is_store, pull, shown
 from stores.storage.safe_files import note_root, status
 from stores.storage.safe_folders import folders, walk
 from tasks.errors import InputError
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.maintenance.recipe_folders import all_features, restore_recipes, unfinished_folders
 from tasks.maintenance.verification import verify_all
 
@@ -126,17 +125,15 @@ def _merging() -> str:
     return f"merge {shown(task_run.parameters['other'])}"
 
 
-stats_task = task(name="stats", task_run_name="stats", **RETRIED)(stats)
-checkpoint_stats_task = task(name="checkpoint stats", task_run_name="checkpoint stats", **RETRIED)(
+stats_task = task(name="stats", task_run_name="stats")(stats)
+checkpoint_stats_task = task(name="checkpoint stats", task_run_name="checkpoint stats")(
     checkpoint_stats
 )
-verify_task = task(name="verify", task_run_name="verify", **RETRIED)(verify)
-reindex_task = task(name="reindex", task_run_name="reindex", **RETRIED)(reindex)
-collect_task = task(name="collect garbage", task_run_name="collect garbage", **RETRIED)(
-    collect_garbage
-)
-list_task = task(name="list", task_run_name="list", **RETRIED)(list_store)
-merge_task = task(name="merge", task_run_name=_merging, **RETRIED)(merge_stores)
+verify_task = task(name="verify", task_run_name="verify")(verify)
+reindex_task = task(name="reindex", task_run_name="reindex")(reindex)
+collect_task = task(name="collect garbage", task_run_name="collect garbage")(collect_garbage)
+list_task = task(name="list", task_run_name="list")(list_store)
+merge_task = task(name="merge", task_run_name=_merging)(merge_stores)
 
 
 def _unfinished(store: Path) -> Iterator[dict[str, Any]]:

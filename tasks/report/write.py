@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-from prefect import task
 
 from stores.keys import ImageKey
 from stores.manifest import Manifest
@@ -23,7 +22,7 @@ from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.evaluation.selection import Selection, not_counted, place_in_words, selection_of
 from tasks.evaluation.split_result import Judged, differences, judge, wilson
 from tasks.evaluation.suspect_labels import Suspect, suspects, suspects_csv
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
 from tasks.report.candidates import candidates_of, choice_of, features_told
@@ -99,7 +98,7 @@ def write_report(
 
 
 # Made anew each time: what it shows of files and of other runs changes without its inputs.
-report_task = task(name="report", task_run_name="report on {chosen:.16}", **RETRIED)(write_report)
+report_task = task(name="report", task_run_name="report on {chosen:.16}")(write_report)
 
 
 def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:

@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-from prefect import task
-
 from stores.errors import CorruptStore
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
@@ -13,7 +11,7 @@ from stores.runs.record import Run, TestOpening
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.metrics import metrics_of
-from tasks.execution.retries import RETRIED
+from tasks.execution.steps import task
 from tasks.heads import TrainedHead
 from tasks.heads.examples import stream_of
 from tasks.heads.stored import load_stored
@@ -75,6 +73,4 @@ def check_testable(manifest: Manifest) -> None:
         )
 
 
-open_test_task = task(name="open test", task_run_name="open test for {run:.16}", **RETRIED)(
-    open_test
-)
+open_test_task = task(name="open test", task_run_name="open test for {run:.16}")(open_test)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect import task
 
 from stores.features.store import FeatureStore
 from stores.runs.store import RunStore
@@ -13,7 +12,7 @@ from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.progress import advance
-from tasks.execution.retries import RETRIED, shown_as_cached
+from tasks.execution.steps import shown_as_cached, task
 from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
 from tasks.heads.examples import Examples, stream_of
 from tasks.training.planned_runs import PlannedRun, check_trainable
@@ -53,7 +52,6 @@ def all_stored(planned: Sequence[PlannedRun], *, store: Path) -> bool:
 train_task = task(
     name="train",
     task_run_name="train {planned[0].head.kind} {planned[0].id:.16} on {planned[0].manifest.name}",
-    **RETRIED,
 )(shown_as_cached(train, if_stored=all_stored))
 
 

@@ -13,7 +13,7 @@ import tasks
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly
 from tasks.datasets.ingest import ingest, ingest_task
 from tasks.errors import ExtractionError, InputError, WeightsError
-from tasks.execution.retries import RETRIED, is_worth_a_retry, shown_as_cached
+from tasks.execution.retries import RETRIED, is_worth_a_retry
 from tasks.training.train import train_task
 
 
@@ -78,12 +78,6 @@ def test_prefect_keeps_no_result_that_it_would_read_again(made):
     assert made.cache_key_fn is None
     assert made.persist_result is False
     assert made.retries == 3
-
-
-@pytest.mark.parametrize("stored", [True, False])
-def test_a_task_whose_outcome_is_stored_is_shown_as_cached(stored):
-    outcome = shown_as_cached(lambda number: number + 1, if_stored=lambda _: stored)(1)
-    assert (outcome.name, outcome.data) == ("Cached", 2) if stored else outcome == 2
 
 
 def test_a_task_is_the_pure_function():

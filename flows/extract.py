@@ -15,6 +15,7 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import ByPrefect, for_any_process
 from flows.text.stores import tell_extract
+from stores.errors import NotInStore
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
@@ -61,7 +62,10 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     if given := _FOLDERS_ONLY & parameters.said:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
-    return Manifest.read(parameters.store, source)
+    try:
+        return Manifest.read(parameters.store, source)
+    except NotInStore as error:
+        raise InputError(f"{source!r}: there is no such folder; {error}") from None
 
 
 def extract_stage(manifest: Manifest, parameters: ExtractParameters) -> tuple[Manifest, Summary]:

@@ -4,20 +4,7 @@ import runpy
 import sys
 from difflib import get_close_matches
 
-COMMANDS = {
-    "ingest": "Read a folder of images as a data set with splits.",
-    "extract": "Compute the features that the store does not have.",
-    "train": "Train heads on stored features.",
-    "pipeline": "Ingest, extract, train, test and report in one command.",
-    "sweep": "Train many heads on stored features and choose one.",
-    "finetune": "Train the last layers of the backbone too.",
-    "advise": "Recommend a layer and a method for a data set.",
-    "predict": "Predict the classes of images.",
-    "runs": "List, show, compare and export runs.",
-    "export": "Write a run as a model that needs no gargalo.",
-    "maintain": "Check, tidy and merge stores.",
-    "server": "Run a Prefect server that stays.",
-}
+from gargalo.public_names import COMMANDS
 
 
 def main() -> None:
@@ -32,6 +19,9 @@ def main() -> None:
         print(f"error: unknown command {name!r}: {hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     sys.argv[:2] = ["-m"]  # as of `python -m`: the flows see that they are a program
+    from flows.cli.program import program
+
+    program.set("gargalo ")
     runpy.run_module(f"flows.{name}", run_name="__main__", alter_sys=True)
 
 

@@ -46,7 +46,8 @@ def notebook_bar() -> Iterator[Display]:
 class _Bar:
     def __init__(self, total: int, doing: str, noun: str) -> None:
         self.total, self.doing, self.noun = total, doing, noun
-        self.done, self.handle = 0, None  # type: tuple[int, Any]
+        self.done = 0
+        self.handle: Any = None
         self._began = self._shown = time.monotonic()
 
     def is_due(self) -> bool:

@@ -7,7 +7,7 @@ not the same class as the one imported.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -20,6 +20,7 @@ from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.datasets.folder_layout import check_layout
+from tasks.datasets.folder_listing import check_folder
 from tasks.datasets.splits import SplitRule
 from tasks.export.format_names import ExportFormat
 from tasks.features.engines import EngineChoice
@@ -28,7 +29,7 @@ from tasks.features.job import DEFAULT_TAP, FeatureRequest
 from tasks.training.repeat_commands import options
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
+Folder = Annotated[Path, Parameter(validator=lambda _, folder: check_folder(folder.resolve()))]
 # Without one, a server's form gives an empty text.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
 

@@ -59,15 +59,20 @@ class Listing:
         return not any(file.trouble == NOT_UTF8 for file in self.files)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise InputError where there is no folder of that name."""
+    refuse_unless_utf8(str(folder))
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise InputError(f"{folder}: {what}; give a folder with one folder of images a class")
+
+
 def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     """List a folder of class folders, or of splits with those; see `tasks.datasets.folder_layout`.
 
     Raises InputError where the folder is missing or empty, or its layout cannot be told.
     """
-    refuse_unless_utf8(str(folder))
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"{folder}: {what}; give a folder with one folder of images a class")
+    check_folder(folder)
     found = find_layout(folder, layout)
     linked: list[str] = []
     files = sorted(_files(folder, found, linked), key=lambda file: file.path)

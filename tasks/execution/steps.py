@@ -61,11 +61,12 @@ class Step(Task[P, R]):
             return super().submit(*args, **kwargs)
         return pool.submit(copy_context().run, partial(self._plainly, *args, **kwargs))
 
-    def with_options(self, **options: Any) -> "Step[P, R]":  # type: ignore[override]  # noqa: ANN401
+    def with_options(self, **options: Any) -> "Step[P, R]":  # noqa: ANN401
         """Return the same step with other options."""
-        changed = super().with_options(**options)
+        changed: Any = super().with_options(**options)
         changed.__class__ = type(self)  # Prefect makes a plain Task
-        return changed
+        step: Step[P, R] = changed
+        return step
 
     def _plainly(self, *args: Any, **kwargs: Any) -> R:  # noqa: ANN401
         work: Callable[..., R] = inspect.unwrap(self.fn)

@@ -24,6 +24,11 @@ _MODULES = {
 KINDS = tuple(_MODULES)
 
 
+def class_name(kind: str) -> str:
+    """Return the name of a kind's scikit-learn class; a short kind is an abbreviation."""
+    return f"{kind.upper() if len(kind) <= 3 else kind.capitalize()}Classifier"
+
+
 class Head(Protocol):
     """The specification of a head: a frozen dataclass of plain values that decide its outcome."""
 

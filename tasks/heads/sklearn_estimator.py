@@ -1,8 +1,13 @@
-"""Any head as a scikit-learn classifier, for people's own pipelines and searches."""
+"""Heads as scikit-learn classifiers, for people's own pipelines and searches.
+
+Each kind of heads has its class in CLASSIFIERS, with the settings of its specification as
+parameters: `DenseClassifier(learning_rate=0.01)`, `RidgeClassifier(penalty=10)`.
+"""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Self
+from dataclasses import fields
+from inspect import Parameter, Signature
+from typing import Any, ClassVar, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,49 +19,34 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tasks.datasets.folds import Fold
 from tasks.errors import InputError, unknown
-from tasks.heads import Candidate, Failed, Head, find_kind
+from tasks.heads import KINDS, Candidate, Failed, class_name, find_kind
 from tasks.heads.examples import Examples, MemoryStream
-from tasks.heads.logistic import LogisticHead
-from tasks.heads.presets import settings_of
+from tasks.heads.presets import make_head, settings_of
 
 
-def _says(scores: str) -> Callable[["HeadClassifier"], bool]:
-    return lambda estimator: find_kind(estimator._specification.kind).scores == scores  # noqa: SLF001
+def _scores_are(scores: str) -> Callable[["HeadClassifier"], bool]:
+    return lambda estimator: find_kind(estimator.kind).scores == scores
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn's
-    """A classifier over the specification of a head.
+    """A head as a scikit-learn classifier: the base of one class for each kind of heads.
 
-    `HeadClassifier(DenseHead(learning_rate=1e-3), seed=1)`; a search varies the settings as
-    `head__learning_rate`. Features are (n, numbers) of finite floats, labels anything that can be
-    sorted. Without a head it is a LogisticHead.
+    Features are (n, numbers) of finite floats, labels anything that can be sorted. Settings are
+    checked by `fit`, which raises InputError.
+
+    Example:
+        >>> isinstance(gargalo.RidgeClassifier(), gargalo.HeadClassifier)
+        True
     """
 
-    def __init__(
-        self, head: Head | None = None, *, seed: int = 0, validation_fraction: float = 0.1
-    ) -> None:
-        self.head = head
-        self.seed = seed
-        # Set aside, stratified, where there is a patience: what it looks at is not learned from.
-        self.validation_fraction = validation_fraction
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002  as theirs
-        """Return all parameters, and with `deep` the head's settings too."""
-        own: dict[str, Any] = super().get_params(deep=False)
-        kind = getattr(self.head, "kind", None)  # scikit-learn's checks set anything
-        settings = settings_of(kind) if deep and kind else []
-        return own | {f"head__{name}": getattr(self.head, name) for name in settings}
+    kind: ClassVar[str]
 
     def set_params(self, **parameters: Any) -> Self:  # noqa: ANN401  scikit-learn's signature
-        """Set parameters, and settings of the head; raises InputError for what there is not."""
-        settings = {name: v for name, v in parameters.items() if name.startswith("head__")}
-        super().set_params(**{n: v for n, v in parameters.items() if n not in settings})
-        if settings:
-            head = self._specification
-            plain = {name.removeprefix("head__"): value for name, value in settings.items()}
-            for name in plain.keys() - set(settings_of(head.kind)):
-                raise unknown("setting", name, settings_of(head.kind))
-            self.head = replace(head, **plain)  # type: ignore[type-var]  # all are dataclasses
+        """Set parameters; raises InputError, which names the nearest, for what there is not."""
+        known = self._get_param_names()
+        for name in parameters.keys() - set(known):
+            raise unknown("setting", name, known)
+        super().set_params(**parameters)
         return self
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> Self:  # noqa: N803  scikit-learn's names
@@ -65,11 +55,16 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         check_classification_targets(labels)
         self.classes_ = unique_labels(labels)
         if len(self.classes_) < 2:
-            raise InputError(f"HeadClassifier needs 2 classes, received 1 class: {self.classes_}")
-        numbers, head = np.searchsorted(self.classes_, labels), self._specification
+            raise InputError(
+                f"{type(self).__name__} needs 2 classes, received 1 class: {self.classes_}"
+            )
+        settings = {name: getattr(self, name) for name in settings_of(self.kind)}
+        head = make_head(self.kind, settings, classes=len(self.classes_))
+        numbers = np.searchsorted(self.classes_, labels)
         fold = self._fold(numbers, stops=getattr(head, "patience", None) is not None)
         examples = Examples(MemoryStream(features), numbers, len(self.classes_), [fold])
-        (outcome,) = find_kind(head.kind).train([Candidate(head, self.seed)], examples)
+        candidate = Candidate(head, getattr(self, "seed", 0))
+        (outcome,) = find_kind(self.kind).train([candidate], examples)
         if isinstance(outcome, Failed):
             raise InputError(outcome.reason)
         self.head_ = outcome
@@ -77,23 +72,19 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:  # noqa: N803
         """Return the class of each row."""
-        said = self._scores(X).argmax(axis=1)
-        return np.asarray(self.classes_[said])
+        numbers = self._scores(X).argmax(axis=1)
+        return np.asarray(self.classes_[numbers])
 
-    @available_if(_says("probability"))  # type: ignore[untyped-decorator]
+    @available_if(_scores_are("probability"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, (n, classes)."""
         return self._scores(X)
 
-    @available_if(_says("margin"))  # type: ignore[untyped-decorator]
+    @available_if(_scores_are("margin"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         """Return the margin of the second of two classes, (n,), or of each class, (n, classes)."""
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    @property
-    def _specification(self) -> Head:
-        return self.head or LogisticHead()
 
     def _scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -105,9 +96,64 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         if stops:
             _, held_out = train_test_split(
                 np.arange(len(labels)),
-                test_size=self.validation_fraction,
+                test_size=getattr(self, "validation_fraction"),  # noqa: B009  of such kinds alone
                 stratify=labels,
-                random_state=self.seed,
+                random_state=getattr(self, "seed", 0),
             )
             stopping[held_out] = True
         return Fold(everything, ~everything, stopping if stops else None)
+
+
+def parameters_of(kind: str) -> list[Parameter]:
+    """Return the parameters of a kind's class: the kind's settings, and what training needs."""
+    about = find_kind(kind)
+    hints, settings = get_type_hints(about.specification), settings_of(kind)
+    own = {f.name: f.default for f in fields(about.specification) if f.name in settings}
+    types = {name: hints[name] for name in own}
+    if "patience" in own:  # the share set aside, stratified, that patience looks at
+        own, types = own | {"validation_fraction": 0.1}, types | {"validation_fraction": float}
+    if about.random:
+        own, types = own | {"seed": 0}, types | {"seed": int}
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=types[name])
+        for name, default in own.items()
+    ]
+
+
+def _class_of(kind: str) -> type[HeadClassifier]:
+    """Return the class of a kind; scikit-learn reads its parameters from the signature."""
+    parameters = parameters_of(kind)
+    defaults = {parameter.name: parameter.default for parameter in parameters}
+
+    def initialise(self: HeadClassifier, **given: Any) -> None:  # noqa: ANN401  any setting
+        for name in given.keys() - defaults.keys():
+            raise unknown("setting", name, defaults)
+        for name, value in (defaults | given).items():
+            setattr(self, name, value)
+
+    signature = Signature([Parameter("self", Parameter.POSITIONAL_ONLY), *parameters])
+    initialise.__signature__ = signature  # type: ignore[attr-defined]
+    initialise.__name__ = "__init__"
+    name = class_name(kind)
+    members = {
+        "__init__": initialise,
+        "__doc__": _documentation(kind, name),
+        "__module__": "gargalo",  # where people, and pickles, find it
+        "kind": kind,
+    }
+    return type(name, (HeadClassifier,), members)
+
+
+def _documentation(kind: str, name: str) -> str:
+    first = parameters_of(kind)[0]
+    return (
+        f"{find_kind(kind).specification.__doc__}\n\n"
+        f"A scikit-learn classifier; see HeadClassifier. It trains the same head as\n"
+        f"`--head {kind}`.\n\n"
+        "Example:\n"
+        f"    >>> head = gargalo.{name}({first.name}={first.default!r}).fit(features, labels)\n"
+        "    >>> head.predict(features)\n"
+    )
+
+
+CLASSIFIERS = {class_name(kind): _class_of(kind) for kind in KINDS}

@@ -1,3 +1,6 @@
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -6,61 +9,96 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import gargalo
 from tasks.errors import InputError
-from tasks.heads import KINDS
-from tasks.heads.dense.specification import DenseHead
-from tasks.heads.knn import KnnHead
-from tasks.heads.presets import make_head
-from tasks.heads.ridge import RidgeHead
-from tasks.heads.sklearn_estimator import HeadClassifier
-from tasks.heads.svm import SvmHead
-from tests.tasks.heads.test_heads import blobs
+from tasks.heads import KINDS, class_name
+from tasks.heads.presets import settings_of
+from tasks.heads.sklearn_estimator import CLASSIFIERS, HeadClassifier
+from tests.tasks.heads.test_heads import blobs, train
 
 NAMES = np.array(["cat", "dog", "eel"])
+# The dense head learns the checks' few examples in its 20 epochs by a larger step.
+QUICK = {"DenseClassifier": {"learning_rate": 0.05}}
 
 
-@parametrize_with_checks([HeadClassifier(RidgeHead(standardize=False)), HeadClassifier()])
-def test_it_is_a_classifier_of_scikit_learns(estimator, check):
+def classifier(name):
+    return CLASSIFIERS[name](**QUICK.get(name, {}))
+
+
+@parametrize_with_checks([classifier(name) for name in CLASSIFIERS])
+def test_each_is_a_classifier_of_scikit_learns(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_learns_names_as_labels(kind):
+def test_a_kind_has_a_public_class_with_its_settings_as_parameters(kind):
+    made = getattr(gargalo, class_name(kind))
+    assert issubclass(made, HeadClassifier)
+    own = {"validation_fraction", "seed"} if kind == "dense" else set()
+    assert set(made().get_params()) == set(settings_of(kind)) | own
+    assert set(inspect.signature(made).parameters) == set(made().get_params())
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_kind_learns_names_as_labels(name):
     features, labels = blobs(3)
-    asked = {"learning_rate": 0.05} if kind == "dense" else {}
-    estimator = HeadClassifier(make_head(kind, asked, classes=3)).fit(features, NAMES[labels])
+    estimator = classifier(name).fit(features, NAMES[labels])
     assert (estimator.predict(features) == NAMES[labels]).mean() > 0.9
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_is_the_head_that_a_flow_trains(classes):
+    features, labels = blobs(classes)
+    estimator = gargalo.DenseClassifier(learning_rate=0.05, seed=3).fit(features, labels)
+    same = train("dense", classes, (features, labels), seed=3, learning_rate=0.05)
+    np.testing.assert_array_equal(estimator.head_.scores(features), same.scores(features))
 
 
 def test_a_search_varies_the_settings_of_a_head_in_a_pipeline():
     features, labels = blobs(2)
-    pipeline = make_pipeline(StandardScaler(), HeadClassifier(DenseHead(epochs=5)))
-    rates = {"headclassifier__head__learning_rate": [1e-6, 0.05]}
+    pipeline = make_pipeline(StandardScaler(), gargalo.DenseClassifier(epochs=5))
+    rates = {"denseclassifier__learning_rate": [1e-6, 0.05]}
     search = GridSearchCV(pipeline, rates, cv=3).fit(features, labels)
-    assert search.best_params_ == {"headclassifier__head__learning_rate": 0.05}
-    assert search.best_estimator_[-1].head.epochs == 5
+    assert search.best_params_ == {"denseclassifier__learning_rate": 0.05}
+    assert search.best_estimator_[-1].epochs == 5
 
 
 def test_a_clone_has_the_same_settings_and_leaves_the_first_alone():
-    estimator = HeadClassifier(DenseHead(dropout=0.5), seed=3)
+    estimator = gargalo.DenseClassifier(dropout=0.5, seed=3)
     assert clone(estimator).get_params() == estimator.get_params()
-    assert clone(estimator).set_params(head__dropout=0.1, seed=4).head == DenseHead(dropout=0.1)
-    assert estimator.head == DenseHead(dropout=0.5)
+    assert clone(estimator).set_params(dropout=0.1).dropout == 0.1
+    assert estimator.dropout == 0.5
+
+
+def test_a_pickle_names_the_public_class_alone():
+    features, labels = blobs(2)
+    content = pickle.dumps(gargalo.RidgeClassifier(penalty=3))
+    assert b"gargalo" in content
+    assert b"sklearn_estimator" not in content
+    assert pickle.loads(content).fit(features, labels).penalty == 3
 
 
 def test_patience_holds_some_examples_out():
     features, labels = blobs(2)
-    estimator = HeadClassifier(DenseHead(learning_rate=0.3, epochs=200, patience=2))
+    estimator = gargalo.DenseClassifier(learning_rate=0.3, epochs=200, patience=2)
     assert len(estimator.fit(features, labels).head_.history) < 200
     assert cross_val_score(estimator, features, labels, cv=3).mean() > 0.9
 
 
 def test_a_setting_that_there_is_not_is_named():
-    with pytest.raises(InputError, match="unknown setting 'neighbours': did you mean nei"):
-        HeadClassifier(KnnHead()).set_params(head__neighbours=3)
+    message = "unknown setting 'neighbours': did you mean nei"
+    with pytest.raises(InputError, match=message):
+        gargalo.KNNClassifier(neighbours=3)
+    with pytest.raises(InputError, match=message):
+        gargalo.KNNClassifier().set_params(neighbours=3)
+
+
+def test_a_value_that_a_setting_cannot_have_is_told_by_fit():
+    with pytest.raises(InputError, match=r"head dense: dropout: .* less than 1\. Received: 2"):
+        gargalo.DenseClassifier(dropout=2).fit(*blobs(2))
 
 
 def test_only_probabilities_are_called_so():
-    assert hasattr(HeadClassifier(DenseHead()), "predict_proba")
-    assert not hasattr(HeadClassifier(SvmHead()), "predict_proba")
-    assert hasattr(HeadClassifier(SvmHead()), "decision_function")
+    assert hasattr(gargalo.DenseClassifier(), "predict_proba")
+    assert not hasattr(gargalo.SVMClassifier(), "predict_proba")
+    assert hasattr(gargalo.SVMClassifier(), "decision_function")

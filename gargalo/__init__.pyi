@@ -1,0 +1,364 @@
+"""Transfer learning on your own images: the types of the public names.
+
+Written by `python -m gargalo.stub`.
+"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, Optional, Union
+
+from tasks.errors import ExtractionError as ExtractionError
+from stores.features.store import FeatureStore as FeatureStore
+from tasks.heads.sklearn_estimator import HeadClassifier as HeadClassifier
+from tasks.errors import InputError as InputError
+from stores.manifest import Manifest as Manifest
+from stores.runs.store import RunStore as RunStore
+from stores.errors import StoreError as StoreError
+from tasks.features.tf_dataset import feature_dataset as feature_dataset
+
+def advise(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = [],
+    pooling: Literal['avg', 'max'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+) -> dict[str, Any]:
+    """Measure whether images are like ImageNet's, and advise a method of transfer learning."""
+
+def export(
+    run: str | PathLike[str],
+    folder: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    format: Union[Literal['saved-model', 'keras', 'openvino'], Sequence[Literal['saved-model', 'keras', 'openvino']]] = ['saved-model', 'keras', 'openvino'],
+    force: bool = False,
+    weights: str | None = None,
+) -> dict[str, Any]:
+    """Write a run as one model that takes an image and says its class."""
+
+def extract(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+) -> dict[str, Any]:
+    """Compute the features that the store does not have, once for each image."""
+
+def finetune(
+    run: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    read_through: str | Sequence[str] | None = None,
+    strategy: Literal['features', 'partial', 'top-layers', 'full', 'scratch'] = 'top-layers',
+    unfreeze: str | None = None,
+    epochs: int = 10,
+    learning_rate: float | None = None,
+    optimizer: Optional[Literal['adam', 'rmsprop', 'sgd']] = None,
+    patience: int | None = None,
+    batch_size: int = 32,
+    augment: str | Sequence[str] = [],
+    views: int = 0,
+    prefix: Literal['images', 'cached'] = 'images',
+    train_batch_norm: bool | None = None,
+    untrained_head: bool = False,
+    seed: int | None = None,
+    image_size: int | None = None,
+    weights: str | None = None,
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    open_test: bool = False,
+) -> dict[str, Any]:
+    """Train a run's backbone together with its head, on the images."""
+
+def ingest(
+    folder: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+) -> dict[str, Any]:
+    """Find, check, hash and split the images of a folder."""
+
+def maintain(
+    action: Literal['stats', 'verify', 'reindex', 'gc', 'list', 'merge'],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    other: str | PathLike[str] | None = None,
+    delete: bool = False,
+    grace_hours: float = 1.0,
+) -> dict[str, Any]:
+    """Look after a store."""
+
+def pipeline(
+    folder: str | PathLike[str] | None = None,
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    folds: int = 0,
+    fold_seed: int = 0,
+    hidden_units: int | Sequence[int] | None = None,
+    activation: Optional[Literal['relu', 'leaky_relu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'tanh', 'sigmoid']] = None,
+    dropout: float | None = None,
+    optimizer: Optional[Literal['adam', 'rmsprop', 'sgd']] = None,
+    learning_rate: float | None = None,
+    schedule: Optional[Literal['constant', 'cosine']] = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    head_batch_size: int | None = None,
+    l2: float | None = None,
+    label_smoothing: float | None = None,
+    batch_norm: bool | None = None,
+    inverse_regularization: float | None = None,
+    penalty: float | None = None,
+    neighbors: int | None = None,
+    metric: Optional[Literal['cosine', 'euclidean']] = None,
+    class_weights: Optional[Literal['none', 'balanced']] = None,
+    standardize: bool | None = None,
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+) -> dict[str, Any]:
+    """Turn a folder of images into a tested classifier and a report."""
+
+def predict(
+    model: str | PathLike[str],
+    images: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    read_through: str | Sequence[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    grid: str | PathLike[str] | None = None,
+    weights: str | None = None,
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+) -> dict[str, Any]:
+    """Say what images show, by a run or by an exported model."""
+
+def runs(
+    action: Literal['list', 'show', 'compare', 'export'],
+    names: str | Sequence[str] = (),
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    sort_by: str = 'validation_accuracy',
+    limit: int = 20,
+) -> dict[str, Any]:
+    """Look at the runs of a store."""
+
+def sweep(
+    dataset: str | PathLike[str],
+    file: str | PathLike[str] | None = None,
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    seed: int | None = None,
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    folds: int = 0,
+    fold_seed: int = 0,
+    hidden_units: int | Sequence[int] | None = None,
+    activation: Optional[Literal['relu', 'leaky_relu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'tanh', 'sigmoid']] = None,
+    dropout: float | None = None,
+    optimizer: Optional[Literal['adam', 'rmsprop', 'sgd']] = None,
+    learning_rate: float | None = None,
+    schedule: Optional[Literal['constant', 'cosine']] = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    head_batch_size: int | None = None,
+    l2: float | None = None,
+    label_smoothing: float | None = None,
+    batch_norm: bool | None = None,
+    inverse_regularization: float | None = None,
+    penalty: float | None = None,
+    neighbors: int | None = None,
+    metric: Optional[Literal['cosine', 'euclidean']] = None,
+    class_weights: Optional[Literal['none', 'balanced']] = None,
+    standardize: bool | None = None,
+    open_test: bool = False,
+    grid: Mapping[str, Sequence[Any]] | str | Sequence[str] = [],
+    trials: int | None = None,
+    search_seed: int = 0,
+    guided: bool = False,
+) -> dict[str, Any]:
+    """Train many heads on cached features, and choose one by validation, or by inner folds."""
+
+def train(
+    dataset: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    seed: int | None = None,
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    folds: int = 0,
+    fold_seed: int = 0,
+    hidden_units: int | Sequence[int] | None = None,
+    activation: Optional[Literal['relu', 'leaky_relu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'tanh', 'sigmoid']] = None,
+    dropout: float | None = None,
+    optimizer: Optional[Literal['adam', 'rmsprop', 'sgd']] = None,
+    learning_rate: float | None = None,
+    schedule: Optional[Literal['constant', 'cosine']] = None,
+    epochs: int | None = None,
+    patience: int | None = None,
+    head_batch_size: int | None = None,
+    l2: float | None = None,
+    label_smoothing: float | None = None,
+    batch_norm: bool | None = None,
+    inverse_regularization: float | None = None,
+    penalty: float | None = None,
+    neighbors: int | None = None,
+    metric: Optional[Literal['cosine', 'euclidean']] = None,
+    class_weights: Optional[Literal['none', 'balanced']] = None,
+    standardize: bool | None = None,
+    open_test: bool = False,
+) -> dict[str, Any]:
+    """Train heads on cached features, and choose the best on validation."""
+
+class CentroidClassifier(HeadClassifier):
+    """The class whose mean is nearest."""
+    def __init__(
+        self,
+        *,
+        standardize: bool = True,
+    ) -> None: ...
+
+class DenseClassifier(HeadClassifier):
+    """Dropout and one output layer, after hidden layers if there are any; a map is flattened."""
+    def __init__(
+        self,
+        *,
+        hidden_units: tuple[int, ...] = (),
+        activation: Literal['relu', 'leaky_relu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'tanh', 'sigmoid'] = 'relu',
+        dropout: float = 0.2,
+        optimizer: Literal['adam', 'rmsprop', 'sgd'] = 'adam',
+        learning_rate: float = 0.001,
+        batch_size: int = 32,
+        epochs: int = 20,
+        schedule: Literal['constant', 'cosine'] = 'constant',
+        l2: float = 0.0,
+        label_smoothing: float = 0.0,
+        class_weights: Literal['none', 'balanced'] = 'none',
+        batch_norm: bool = False,
+        patience: Optional[int] = None,
+        standardize: bool = False,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None: ...
+
+class KNNClassifier(HeadClassifier):
+    """The share of each class among the nearest training images; all of these are the model."""
+    def __init__(
+        self,
+        *,
+        neighbors: int = 5,
+        metric: Literal['cosine', 'euclidean'] = 'cosine',
+        standardize: bool = False,
+    ) -> None: ...
+
+class LogisticClassifier(HeadClassifier):
+    """Logistic regression with an L2 penalty."""
+    def __init__(
+        self,
+        *,
+        inverse_regularization: float = 0.1,
+        class_weights: Literal['none', 'balanced'] = 'none',
+        standardize: bool = True,
+    ) -> None: ...
+
+class RidgeClassifier(HeadClassifier):
+    """Least squares to +1 for an image's class and -1 for the others, with an L2 penalty."""
+    def __init__(
+        self,
+        *,
+        penalty: float = 100.0,
+        standardize: bool = True,
+    ) -> None: ...
+
+class SVMClassifier(HeadClassifier):
+    """A linear support vector machine, one class against the rest."""
+    def __init__(
+        self,
+        *,
+        inverse_regularization: float = 0.01,
+        class_weights: Literal['none', 'balanced'] = 'none',
+        standardize: bool = True,
+    ) -> None: ...

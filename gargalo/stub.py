@@ -1,0 +1,87 @@
+"""Writes `gargalo/__init__.pyi`, the types of the public names: `python -m gargalo.stub`.
+
+Functions are made of flows' parameters, and classifiers of heads' settings, when they are used.
+Type checkers and editors run nothing, and read this file.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from inspect import Parameter, formatannotation, getdoc, signature
+from pathlib import Path
+from typing import Any
+
+import gargalo
+from gargalo.public_names import CLASSES, FUNCTIONS
+from tasks.heads.sklearn_estimator import CLASSIFIERS
+
+STUB = Path(__file__).with_name("__init__.pyi")
+_HEAD = '''"""Transfer learning on your own images: the types of the public names.
+
+Written by `python -m gargalo.stub`.
+"""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, Optional, Union
+'''
+_IMPORTED = re.compile(r"\b(?:typing|collections\.abc|os)\.(?=[A-Z])")
+
+
+def stub() -> str:
+    """Return the text of the stub."""
+    functions = [getattr(gargalo, name) for name in FUNCTIONS]
+    results = {signature(function).return_annotation for function in functions}
+    homes = CLASSES | {one.__name__: one.__module__ for one in results if isinstance(one, type)}
+    imports = [f"from {home} import {name} as {name}" for name, home in sorted(homes.items())]
+    bodies = [*map(_function, functions), *map(_class, CLASSIFIERS.values())]
+    return "\n".join([_HEAD, *imports, "", *bodies])
+
+
+def _function(function: Callable[..., Any]) -> str:
+    about = signature(function)
+    lines = [*_parameters(about.parameters.values(), indent="    ")]
+    result = _written(about.return_annotation)
+    return "\n".join(
+        [f"def {function.__name__}(", *lines, f") -> {result}:", _documented(function), ""]
+    )
+
+
+def _class(made: type[Any]) -> str:
+    lines = _parameters(signature(made).parameters.values(), indent="        ")
+    return "\n".join(
+        [
+            f"class {made.__name__}(HeadClassifier):",
+            _documented(made),
+            "    def __init__(",
+            "        self,",
+            *lines,
+            "    ) -> None: ...",
+            "",
+        ]
+    )
+
+
+def _parameters(parameters: Any, *, indent: str) -> Iterator[str]:  # noqa: ANN401  as inspect has it
+    star = False
+    for parameter in parameters:
+        if parameter.kind is Parameter.KEYWORD_ONLY and not star:
+            yield f"{indent}*,"
+            star = True
+        default = "" if parameter.default is Parameter.empty else f" = {parameter.default!r}"
+        yield f"{indent}{parameter.name}: {_written(parameter.annotation)}{default},"
+
+
+def _documented(documented: Any) -> str:  # noqa: ANN401
+    """Return the first line of the documentation; `help` shows the rest."""
+    line = (getdoc(documented) or "").partition("\n")[0]
+    return f'    """{line}"""'
+
+
+def _written(annotation: Any) -> str:  # noqa: ANN401
+    if isinstance(annotation, type) and annotation.__module__ not in {"builtins", "types"}:
+        return annotation.__name__
+    return _IMPORTED.sub("", formatannotation(annotation).replace("NoneType", "None"))
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), encoding="utf-8")

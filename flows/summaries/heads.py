@@ -1,22 +1,17 @@
-"""What the flows return that train heads, fine-tune, or look at runs."""
+"""What the flows return that train heads or fine-tune."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from flows.summaries.stores import ExtractSummary, IngestSummary
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
-from tasks.report.run_facts import RunComparison, RunFacts
+from tasks.report.run_facts import RunComparison
 
 __all__ = [
-    "CompareSummary",
     "FinetuneSummary",
     "HeadsSummary",
     "PipelineSummary",
-    "RunsExportSummary",
-    "RunsListSummary",
-    "RunsShowSummary",
-    "RunsSummary",
     "SweepSummary",
     "TrainSummary",
     "TrainedHead",
@@ -82,45 +77,3 @@ class PipelineSummary:
     extract: ExtractSummary
     train: TrainSummary
     report: str
-
-
-@dataclass(frozen=True)
-class RunsListSummary:
-    """The leaderboard: a row a run, the best first, with the columns that its table has."""
-
-    runs: list[dict[str, Any]]
-    limit: int  # of the rows that are shown of each data set
-    sort_by: str
-    action: Literal["list"] = "list"
-
-
-@dataclass(frozen=True)
-class RunsShowSummary:
-    """One run, whole."""
-
-    run: RunFacts
-    action: Literal["show"] = "show"
-
-
-@dataclass(frozen=True)
-class CompareSummary:
-    """How two runs differ."""
-
-    comparison: RunComparison
-    action: Literal["compare"] = "compare"
-
-    def json_fields(self) -> dict[str, Any]:
-        """Return what JSON has of it."""
-        return {"action": self.action, **vars(self.comparison)}
-
-
-@dataclass(frozen=True)
-class RunsExportSummary:
-    """The file that the leaderboard was written to."""
-
-    file: str
-    runs: int
-    action: Literal["export"] = "export"
-
-
-RunsSummary = RunsListSummary | RunsShowSummary | CompareSummary | RunsExportSummary

@@ -7,12 +7,12 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
+from tasks.export.write import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
 __all__ = [
     "ExportSummary",
-    "ExportedFormat",
     "ExtractSummary",
     "GarbageSummary",
     "IngestSummary",
@@ -35,15 +35,6 @@ class IngestSummary(DatasetSummary):
 
 
 @dataclass(frozen=True)
-class ExportedFormat:
-    """How far an exported model is from its run."""
-
-    images: int
-    labels_that_differ: int
-    largest_difference: float  # of a score
-
-
-@dataclass(frozen=True)
 class ExportSummary:
     """The models that were written of a run."""
 
@@ -51,7 +42,7 @@ class ExportSummary:
     folder: str
     classes: tuple[str, ...]
     scores: str  # what the models return of each class: probability or margin
-    models: dict[str, ExportedFormat]  # by format
+    models: dict[str, Deviation]  # from the run, by format
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,10 @@ def expected_in_words(selection: Selection) -> str:
     expected, rest = selection.estimate, not_counted(selection)
     corrected = ", corrected for selection" if selection.tried > 1 else ""
     images = f"{expected.images:,} image{'' if expected.images == 1 else 's'}"
+    place = f"{place_in_words(selection)} on these {images}"
     return (
         f"expected accuracy {expected.accuracy:.4f} ({expected.low:.4f} to {expected.high:.4f}, "
-        f"95%){corrected}: {place_in_words(selection)} on these {images}{f'; {rest}' if rest else ''}"
+        f"95%){corrected}: {place}{f'; {rest}' if rest else ''}"
     )
 
 

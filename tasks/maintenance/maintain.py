@@ -187,7 +187,9 @@ def _datasets(store: Path) -> Iterator[ListedDataset]:
         except StoreError as error:
             log.warning("%s; left out", error)
             continue
-        yield ListedDataset(**{field.name: getattr(about, field.name) for field in fields(ListedDataset)})
+        yield ListedDataset(
+            **{field.name: getattr(about, field.name) for field in fields(ListedDataset)}
+        )
 
 
 def _unfinished(store: Path) -> Iterator[UnfinishedFinetuning]:

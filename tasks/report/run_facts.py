@@ -75,9 +75,7 @@ def run_facts(store: Path, name: str) -> RunFacts:
     if run.failure:
         return RunFacts(run.id, run, openings, None)
     split: Evaluated = "test" if openings else "validation"
-    result = evaluate(
-        runs.predictions(run.id), split=split, classes=run.classes, folds=run.folds
-    )
+    result = evaluate(runs.predictions(run.id), split=split, classes=run.classes, folds=run.folds)
     evaluation = Evaluation(
         judged_on=split,
         images=len(result.keys),

@@ -1,18 +1,17 @@
 """Advice: `python -m flows.advise FOLDER-OR-DATASET`."""
 
-from dataclasses import asdict
-
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.artifacts import run_name, show_told
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import run_name, show_text
+from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.stages.arguments import quote
-from flows.text.advice import tell_advise
+from flows.summaries.advice import AdviseSummary
+from flows.text.advice import advise_text
 from stores.manifest import Manifest
 from tasks.advice.evidence import (
     Evidence,
@@ -31,7 +30,7 @@ from tasks.training.repeat_commands import options
 
 # As of flows.extract: while one shard is written, the next is computed.
 @flow(name="advise", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
-def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) -> Summary:
+def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) -> AdviseSummary:
     """Measure whether images are like ImageNet's, and advise a method of transfer learning.
 
     Args:
@@ -45,23 +44,23 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
     taps = taps_to_compare_task(
         parameters.tap, parameters.backbone, parameters.image_size, store=parameters.store
     )
-    asked = parameters.at(*taps)
-    part, extracted = extract_stage(drawn_part(manifest), asked)
-    evidence = _measured(part, asked)
+    requested = parameters.at(*taps)
+    part, extracted = extract_stage(drawn_part(manifest), requested)
+    evidence = _measured(part, requested)
     verdict = judge(evidence)
     situation = _situation(manifest, evidence, parameters)
-    summary = {
-        "dataset": manifest.name,
-        "likeness": verdict.likeness,
-        "certainty": verdict.certainty,
-        "large": situation.large,
-        "smallest_class": situation.smallest_class,
-        "findings": [asdict(finding) for finding in verdict.findings],
-        "evidence": asdict(evidence),
-        "method": asdict(recommend(verdict, situation)),
-        "extract": extracted,
-    }
-    show_told(f"advise on {manifest.name}", tell_advise(summary))
+    summary = AdviseSummary(
+        dataset=manifest.name,
+        likeness=verdict.likeness,
+        certainty=verdict.certainty,
+        large=situation.large,
+        smallest_class=situation.smallest_class,
+        findings=verdict.findings,
+        evidence=evidence,
+        method=recommend(verdict, situation),
+        extract=extracted,
+    )
+    show_text(f"advise on {manifest.name}", advise_text(summary))
     return summary
 
 
@@ -86,4 +85,4 @@ def _situation(manifest: Manifest, evidence: Evidence, parameters: AdviseParamet
 
 
 if __name__ == "__main__":
-    command_line(advise, tell_advise, warm_up=warm_up_advise)
+    command_line(advise, advise_text, warm_up=warm_up_advise)

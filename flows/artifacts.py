@@ -3,10 +3,10 @@
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote as quoted
 from uuid import UUID
 
@@ -26,14 +26,13 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.parameters.features import FeatureParameters
 from stores.printable import visible
-from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
 from tasks.evaluation.selection import expected_in_words
 from tasks.execution.progress import watched
 from tasks.execution.steps import is_without_prefect
 from tasks.export.markdown import block, escape
-from tasks.report.candidates import candidates_of
-from tasks.report.leaderboard import differences, settings_in
+from tasks.features.accounting import ExtractSummary
+from tasks.report.heads_summary import HeadsSummary, TrainedHead
 
 EXTRACTED = "gargalo.features.extracted"
 # A shorter computation is over before anybody looks at how far it is.
@@ -49,87 +48,83 @@ _ACCOUNTED = (
 def run_name() -> str:
     """Return the name of a flow's run: the flow, what it is about, and of which features."""
     given = dict(flow_run.parameters)
-    asked = given.pop("parameters", None)
+    parameters = given.pop("parameters", None)
     about = [Path(str(value)).name for value in list(given.values())[:1] if value]
-    if isinstance(asked, FeatureParameters):
-        about.append(f"by {asked.backbone} {' '.join(asked.tap)}".rstrip())
+    if isinstance(parameters, FeatureParameters):
+        about.append(f"by {parameters.backbone} {' '.join(parameters.tap)}".rstrip())
     return visible(" ".join([flow_run.flow_name or "run", *about]))
 
 
-def show_accounting(extracted: dict[str, Any]) -> None:
+def show_accounting(extracted: ExtractSummary) -> None:
     """Keep what was taken from the store and what was computed, as a table."""
     with _showing() as showing:
         if showing:
             create_table_artifact(
-                [{name: extracted[name] for name in _ACCOUNTED}],
-                key=_key("accounting", extracted["dataset"]),
-                description=f"Features of {escape(extracted['dataset'])}: "
+                [{name: getattr(extracted, name) for name in _ACCOUNTED}],
+                key=_key("accounting", extracted.dataset),
+                description=f"Features of {escape(extracted.dataset)}: "
                 "images = cached + computed + duplicates",
             )
 
 
-def show_heads(
-    store: Path,
-    runs: Sequence[str],
-    chosen: str,
-    *,
-    selection: dict[str, Any],
-    report: Path | None = None,
-) -> None:
+def show_heads(summary: HeadsSummary, store: Path, *, report: Path | None = None) -> None:
     """Keep how heads did, with a link to the report, and a learning curve."""
     with _showing() as showing:
         if not showing:
             return
-        stored = RunStore(store)
-        candidates = candidates_of(stored, runs)
-        mine = next(one for one in candidates if one["run"].id == chosen)
-        dataset = mine["run"].dataset
         create_markdown_artifact(
-            "\n".join(_in_markdown(candidates, mine, stored.openings(chosen), selection, report)),
-            key=_key("heads", dataset),
-            description=f"Heads on {escape(dataset)}",
+            "\n".join(_in_markdown(summary, report)),
+            key=_key("heads", summary.dataset),
+            description=f"Heads on {escape(summary.dataset)}",
         )
-        # Of the chosen head, or else of the best that learns in epochs.
-        if learned := next((one for one in (mine, *candidates) if len(one["history"])), None):
+        _show_learning_curve(summary, RunStore(store))
+
+
+def _show_learning_curve(summary: HeadsSummary, stored: RunStore) -> None:
+    """Show that of the chosen head, or else of the best that learns in epochs."""
+    for head in (summary.chosen, *summary.best_first):
+        history = stored.history(head.run)
+        if len(history):
             from tasks.report.charts import as_image, learning_curves
 
             create_image_artifact(
-                as_image(learning_curves(learned["history"], salt="server")[0]),
-                key=_key("learning-curve", dataset),
-                description=f"Accuracy of {learned['name']} on {escape(dataset)} over the epochs",
+                as_image(learning_curves(history, salt="server")[0]),
+                key=_key("learning-curve", summary.dataset),
+                description=f"Accuracy of {head.head} on {escape(summary.dataset)} over the epochs",
             )
+            return
 
 
-def log_told(told: str) -> None:
-    """Have the run's log say what the command line prints."""
+def log_text(text: str) -> None:
+    """Write what the command line prints to the run's log, too."""
     if _stays():
-        get_run_logger().info("%s", told)
+        get_run_logger().info("%s", text)
 
 
-def show_told(what: str, told: str) -> None:
-    """Keep what the command line prints, where that is the answer; the log says it too."""
-    log_told(told)
+def show_text(what: str, text: str) -> None:
+    """Keep what the command line prints as an artifact, and in the run's log."""
+    log_text(text)
     with _showing() as showing:
         if showing:
             create_markdown_artifact(
-                block(told), key=_key("answer", what), description=f"What {escape(what)} says"
+                block(text), key=_key("answer", what), description=f"Output of {escape(what)}"
             )
 
 
 def is_deployed() -> bool:
-    """Tell whether this is the run of a deployment, of which nobody sees an exit code."""
+    """Return whether this is the run of a deployment, of which nobody sees an exit code."""
     return bool(deployment.id)
 
 
-def tell_extracted(dataset: str, asked: FeatureParameters) -> None:
+def emit_extracted(dataset: str, features: FeatureParameters) -> None:
     """Emit for each tap the event that a data set's features are there, with a training's flags.
 
     A deployment's extract does, so that what a person tries by hand starts nothing.
     """
     if not is_deployed():
         return
-    own = {name: getattr(asked, name) for name in FeatureParameters.model_fields}
-    for tap in asked.tap:
+    own = {name: getattr(features, name) for name in FeatureParameters.model_fields}
+    for tap in features.tap:
         parameters = FeatureParameters(**own | {"tap": [tap]}).unusual()
         emit_event(
             EXTRACTED,
@@ -154,7 +149,7 @@ class _Progress:
 
     def __init__(self, total: int, doing: str) -> None:
         self._total, self._doing, self._done = total, doing, 0
-        self._began = self._said = time.monotonic()
+        self._began = self._updated = time.monotonic()
         self._artifact: UUID | None = None
         self._lock = threading.Lock()
 
@@ -164,9 +159,9 @@ class _Progress:
             self._done += count
             now, finished = time.monotonic(), self._done >= self._total
             long = self._artifact or now - self._began >= LONG_SECONDS
-            if not long or (now - self._said < SECONDS_BETWEEN and not finished):
+            if not long or (now - self._updated < SECONDS_BETWEEN and not finished):
                 return
-            self._said = now
+            self._updated = now
             with _showing() as showing:
                 if showing:
                     self._show(100 * min(1.0, self._done / self._total))
@@ -181,14 +176,14 @@ class _Progress:
 
 
 def _stays() -> bool:
-    """Tell whether a flow runs here whose server is there afterwards too."""
+    """Return whether a flow runs here whose server is there afterwards too."""
     by_prefect = FlowRunContext.get() is not None and not is_without_prefect()
     return by_prefect and bool(PREFECT_API_URL.value())
 
 
 @contextmanager
 def _showing() -> Iterator[bool]:
-    """Tell whether to show anything; a server that does not take it is no reason to fail."""
+    """Yield whether to show anything; a server that does not take it is no reason to fail."""
     try:
         yield _stays()
     except HTTPError as error:
@@ -200,40 +195,31 @@ def _key(what: str, about: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", f"{what}-{about}".lower()).strip("-")
 
 
-def _in_markdown(
-    candidates: Sequence[dict[str, Any]],
-    chosen: dict[str, Any],
-    openings: Sequence[TestOpening],
-    selection: dict[str, Any],
-    report: Path | None,
-) -> Iterator[str]:
-    yield f"# {escape(chosen['run'].dataset)}"
-    yield f"\nChosen on validation: **{escape(chosen['name'])}**, {_told(chosen['validation'])}."
-    if selection["tried"] > 1:
-        yield f"E{expected_in_words(selection)[1:]}."
-    if openings:
-        metrics = openings[-1].metrics.items()
-        told = (f"{n.removeprefix('test_').replace('_', ' ')} {value:.4f}" for n, value in metrics)
-        yield f"On the test split: {', '.join(told)}."
-    yield "\n| head | train | validation | run | settings that differ |\n|---|---|---|---|---|"
-    differ = differences(map(_settings, candidates))
-    for one in candidates[:MOST_HEADS]:
-        name = f"**{escape(one['name'])}**" if one is chosen else escape(one["name"])
-        accuracies = f"{_told(one['train'])} | {_told(one['validation'])}"
-        run = one["run"].id
-        yield f"| {name} | {accuracies} | `{run[:16]}` | {escape(differ[run])} |"
-    if len(candidates) > MOST_HEADS:
-        yield f"\nand {len(candidates) - MOST_HEADS} more"
+def _in_markdown(summary: HeadsSummary, report: Path | None) -> Iterator[str]:
+    chosen, heads = summary.chosen, summary.best_first
+    yield f"# {escape(summary.dataset)}"
+    accuracy = _figure(chosen.validation_accuracy)
+    yield f"\nChosen on {summary.measured_on}: **{escape(chosen.head)}**, {accuracy}."
+    if summary.selection and summary.selection.tried > 1:
+        yield f"E{expected_in_words(summary.selection)[1:]}."
+    if metrics := summary.test_metrics:
+        named = (f"{n.removeprefix('test_').replace('_', ' ')} {v:.4f}" for n, v in metrics.items())
+        yield f"On the test split: {', '.join(named)}."
+    yield f"\n| head | train | {summary.measured_on} | run | settings that differ |"
+    yield "|---|---|---|---|---|"
+    yield from (_row(head, chosen=head is chosen) for head in heads[:MOST_HEADS])
+    if len(heads) > MOST_HEADS:
+        yield f"\nand {len(heads) - MOST_HEADS} more"
     if report:
         where = report.absolute()
         yield f"\nReport: [{escape(where)}](file://{quoted(str(where))})"
 
 
-def _settings(candidate: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    run = candidate["run"]
-    told = {"parameters": run.parameters, "specification": run.head, "seed": run.seed}
-    return run.id, run.head["kind"], settings_in(told)
+def _row(head: TrainedHead, *, chosen: bool) -> str:
+    name = f"**{escape(head.head)}**" if chosen else escape(head.head)
+    accuracies = f"{_figure(head.train_accuracy)} | {_figure(head.validation_accuracy)}"
+    return f"| {name} | {accuracies} | `{head.run[:16]}` | {escape(head.differing)} |"
 
 
-def _told(accuracy: float | None) -> str:
+def _figure(accuracy: float | None) -> str:
     return "–" if accuracy is None else f"{accuracy:.4f}"

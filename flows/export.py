@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from flows.artifacts import run_name, show_told
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import run_name, show_text
+from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExportParameters
-from flows.text.stores import tell_export
+from flows.summaries.stores import ExportSummary
+from flows.text.stores import export_text
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
@@ -22,8 +23,10 @@ from tasks.inference.predict import Classifier, Prediction, load_classifier, pre
 
 
 @flow(name="export", flow_run_name=run_name)
-def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParameters()) -> Summary:
-    """Write a run as one model that takes an image and says its class.
+def export(
+    run: str, folder: Path, *, parameters: ExportParameters = ExportParameters()
+) -> ExportSummary:
+    """Write a run as one model that takes an image and returns its class.
 
     Args:
         run: Id of a run, or the beginning of it.
@@ -41,44 +44,38 @@ def export(run: str, folder: Path, *, parameters: ExportParameters = ExportParam
         formats=parameters.format,
         card=partial(model_card, stored, manifest, classifier, parameters.store),
     )
-    summary = {
-        "run": stored.id,
-        "folder": str(folder),
-        "classes": list(stored.classes),
-        "scores": classifier.scores,
-        "models": {
-            name: {
-                "images": found.images,
-                "labels_that_differ": found.labels_that_differ,
-                "largest_difference": found.largest_difference,
-            }
-            for name, found in deviations.items()
-        },
-    }
-    show_told(f"export of {stored.id[:16]}", tell_export(summary))
+    summary = ExportSummary(
+        run=stored.id,
+        folder=str(folder),
+        classes=stored.classes,
+        scores=classifier.scores,
+        models=deviations,
+    )
+    show_text(f"export of {stored.id[:16]}", export_text(summary))
     return summary
 
 
 def _expected(
     run: Run, manifest: Manifest, classifier: Classifier, parameters: ExportParameters
 ) -> list[tuple[Path, Prediction]]:
-    """Return the run's validation images with what its classifier says of them."""
-    told = RunStore(parameters.store).predictions(run.id)
-    keys = set(told.filter(pc.equal(told["split"], "validation"))["key"].to_pylist())
+    """Return the run's validation images with the predictions of its classifier."""
+    stored = RunStore(parameters.store).predictions(run.id)
+    keys = set(stored.filter(pc.equal(stored["split"], "validation"))["key"].to_pylist())
     paths = images_of(manifest, keys)
     announce(len(paths), doing="predicting")
-    said = list(zip(paths, predict(paths, classifier, batch_size=32), strict=True))
-    expected = [(path, one) for path, one in said if one.predicted]
+    predicted = list(zip(paths, predict(paths, classifier, batch_size=32), strict=True))
+    expected = [(path, one) for path, one in predicted if one.predicted]
     if not expected:
-        lacks = "is in the data set any more"
-        if said:
-            lacks = f"can be read ({said[0][0]}: {said[0][1].reason})"
+        reason = "is in the data set any more"
+        if predicted:
+            path, first = predicted[0]
+            reason = f"can be read ({path}: {first.reason})"
         raise InputError(
-            f"run {run.id[:16]}: none of its validation images {lacks}, so that an exported model "
+            f"run {run.id[:16]}: none of its validation images {reason}, so that an exported model "
             "could not be compared with it"
         )
     return expected
 
 
 if __name__ == "__main__":
-    command_line(export, tell_export, needs_server=False)
+    command_line(export, export_text, needs_server=False)

@@ -1,23 +1,20 @@
 """Fine-tune: `python -m flows.finetune RUN`."""
 
 import json
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.artifacts import log_told, progress_artifact, run_name, show_heads
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import log_text, progress_artifact, run_name, show_heads
+from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_finetune
-from flows.extract import account
 from flows.orchestration.served_flow import flow
 from flows.parameters.finetune import FinetuneParameters
 from flows.stages.arguments import quote
 from flows.stages.compute import ByPrefect
-from flows.stages.near_duplicates import leaks_stage
-from flows.text.heads import tell_finetune
+from flows.stages.near_duplicates import near_duplicates_stage
+from flows.summaries.heads import FinetuneSummary
+from flows.text.heads import finetune_text
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
@@ -25,20 +22,20 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.evaluation.duplicate_search import summary_of
-from tasks.evaluation.selection import selection_of
+from tasks.features.accounting import account
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.saved import features_job
 from tasks.finetune.train import finetune_task
-from tasks.report.candidates import head_name
-from tasks.report.leaderboard import compared
+from tasks.report.heads_summary import summarize_heads
+from tasks.report.run_facts import RunComparison, compared
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import check_testable, open_test_task
 
 
 @flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
-def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> Summary:
+def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> FinetuneSummary:
     """Train a run's backbone together with its head, on the images.
 
     Args:
@@ -57,7 +54,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     began = FeatureStore.open(parameters.store, start.fingerprint).recipe
     recipes = list(dict.fromkeys([recipe, began]))
     chosen = start.id if tuned.failure else tuned.id
-    found = leaks_stage(manifest, start.id, parameters.store)
+    found = near_duplicates_stage(manifest, start.id, parameters.store)
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
@@ -66,13 +63,21 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         chosen=chosen,
         duplicates=quote(found),
     )
-    leaks = {"near_duplicates": summary_of(found, manifest), "folds": start.folds}
-    about = {"cached": cached, "report": str(report), **leaks}
-    summary = _summary(start, tuned, manifest, recipe, parameters.store) | about
-    if selection := summary["selection"]:
-        both = [start.id, tuned.id]
-        show_heads(parameters.store, both, tuned.id, selection=selection, report=report)
-    log_told(tell_finetune(summary))
+    both = [start] if tuned.id == start.id else [start, tuned]
+    known = {start.id, tuned.id} if cached else {start.id}
+    summary = FinetuneSummary(
+        **vars(summarize_heads(runs, manifest, both, tuned, cached=known)),
+        started_from=start.id,
+        finetuning=tuned.finetuning,
+        image_size=recipe.image_size,
+        cached=cached,
+        comparison=None if chosen == start.id else _comparison(runs, start, tuned),
+        near_duplicates=summary_of(found, manifest),
+        report=str(report),
+    )
+    if not tuned.failure:
+        show_heads(summary, parameters.store, report=report)
+    log_text(finetune_text(summary))
     return summary
 
 
@@ -113,42 +118,17 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 
 
-def _summary(
-    start: Run, tuned: Run, manifest: Manifest, recipe: Recipe, store: Path
-) -> dict[str, Any]:
-    runs = RunStore(store)
-    openings = runs.openings(tuned.id)
-    differ = not tuned.failure and tuned.id != start.id
-    return {
-        "run": tuned.id,
-        "started_from": start.id,
-        "dataset": manifest.name,
-        "finetuning": tuned.finetuning,
-        "image_size": recipe.image_size,
-        "seed": tuned.seed,
-        "failure": tuned.failure,
-        "head": head_name(tuned),
-        "train_accuracy": tuned.metrics.get("train_accuracy"),
-        "validation_accuracy": tuned.metrics.get("validation_accuracy"),
-        "started_from_accuracy": start.metrics["validation_accuracy"],
-        "selection": None if tuned.failure else asdict(selection_of(runs, tuned)),
-        "comparison": _comparison(runs, start, tuned) if differ else None,
-        "test_accuracy": openings[-1].metrics["test_accuracy"] if openings else None,
-        "test_openings": runs.times_opened(manifest.select("test").keys),
-    }
-
-
-def _comparison(runs: RunStore, start: Run, tuned: Run) -> dict[str, Any]:
+def _comparison(runs: RunStore, start: Run, tuned: Run) -> RunComparison:
     """Return how a run differs from its start: the one comparison of each fine-tuning of it."""
     begun = [json.loads(row["finetuning"]) for row in runs.table().to_pylist()]
     tunings = sum(finetuning.get("started_from") == start.id for finetuning in begun)
     return compared(runs.root, start.id, tuned.id, comparisons=tunings)
 
 
-def diverged(summary: Summary) -> bool:
-    """Tell whether nothing came of it."""
-    return bool(summary["failure"])
+def diverged(summary: FinetuneSummary) -> bool:
+    """Return whether the fine-tuning failed."""
+    return bool(summary.chosen.failure)
 
 
 if __name__ == "__main__":
-    command_line(finetune, tell_finetune, warm_up=warm_up_finetune, failed=diverged)
+    command_line(finetune, finetune_text, warm_up=warm_up_finetune, failed=diverged)

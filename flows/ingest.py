@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from flows.artifacts import log_told, run_name
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import log_text, run_name
+from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import DatasetParameters, Folder, IngestParameters
 from flows.stages.arguments import quote
-from flows.text.stores import tell_ingest
+from flows.summaries.stores import IngestSummary
+from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
 from tasks.datasets.splits import majority
 
 
 @flow(name="ingest", flow_run_name=run_name)
-def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters()) -> Summary:
+def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters()) -> IngestSummary:
     """Find, check, hash and split the images of a folder.
 
     Args:
@@ -24,11 +25,11 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
         parameters: The data set's name, its splits, and where it is kept.
     """
     _, summary = ingest_stage(folder, parameters)
-    log_told(tell_ingest(summary))
+    log_text(ingest_text(summary))
     return summary
 
 
-def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest, Summary]:
+def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
     ingested = ingest_task(
         folder,
@@ -39,14 +40,14 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, accuracy = majority(about["counts"])
-    return ingested.manifest, {
-        **about,
-        "largest_class": largest,
-        "largest_class_accuracy": accuracy,
-        "read": ingested.read,
-    }
+    largest, accuracy = majority(about.counts)
+    return ingested.manifest, IngestSummary(
+        **vars(about),
+        largest_class=largest,
+        largest_class_accuracy=accuracy,
+        read=ingested.read,
+    )
 
 
 if __name__ == "__main__":
-    command_line(ingest, tell_ingest, warm_up=warm_up_ingest)
+    command_line(ingest, ingest_text, warm_up=warm_up_ingest)

@@ -1,17 +1,25 @@
 """Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from flows.artifacts import is_deployed, run_name, show_told
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import is_deployed, run_name, show_text
+from flows.cli.command_line import command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import MaintainParameters
-from flows.text.stores import tell_maintain
+from flows.summaries.stores import (
+    GarbageSummary,
+    ListSummary,
+    MaintainSummary,
+    MergeSummary,
+    ReindexSummary,
+    StatsSummary,
+    VerifySummary,
+)
+from flows.text.stores import maintain_text
 from stores.storage.remote.mirror import shown
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
@@ -28,7 +36,9 @@ Action = Literal["stats", "verify", "reindex", "gc", "list", "merge"]
 
 
 @flow(name="maintain", flow_run_name=run_name)
-def maintain(action: Action, *, parameters: MaintainParameters = MaintainParameters()) -> Summary:
+def maintain(
+    action: Action, *, parameters: MaintainParameters = MaintainParameters()
+) -> MaintainSummary:
     """Look after a store.
 
     Args:
@@ -36,45 +46,45 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
             data sets, runs and checkpoints, set damaged features aside; reindex: make the index
             again from the shards; gc: list what nobody needs, with --delete remove it; list: data
             sets, recipes, runs and fine-tunings that are not finished; merge: take over the
-            features, data sets and runs of another store, --from, that this one lacks.
+            features, data sets and runs of another store, --from, that are missing in this one.
         parameters: Which store.
     """
     summary = _look_after(action, parameters)
-    show_told(f"maintain {action}", tell_maintain(summary))
+    show_text(f"maintain {action}", maintain_text(summary))
     if is_deployed() and found_damage(summary):
-        what = "damage was found: see what maintain says, among the artifacts"
+        what = "damage was found: see the text of maintain, among the artifacts"
         damaged: State[Any] = Failed(message=what)
-        return cast("Summary", damaged)
+        return cast("MaintainSummary", damaged)
     return summary
 
 
-def _look_after(action: Action, parameters: MaintainParameters) -> Summary:
+def _look_after(action: Action, parameters: MaintainParameters) -> MaintainSummary:
     store: Path = parameters.store
-    if action == "gc":
-        found = collect_task(
-            store, grace_seconds=3600 * parameters.grace_hours, delete=parameters.delete
-        )
-        return {"action": action, "deleted": parameters.delete, "garbage": found}
-    if action == "stats":
-        kept = {"stats": stats_task(store), "checkpoints": checkpoint_stats_task(store)}
-        return {"action": action, **kept}
-    if action == "merge":
-        if parameters.other is None:
-            raise InputError("merge: from which store? give its folder with --from")
-        taken = merge_task(store, parameters.other)
-        return {"action": action, "from": shown(parameters.other), "merge": taken}
-    tasks: dict[str, Callable[[Path], Any]] = {
-        "verify": verify_task,
-        "reindex": reindex_task,
-        "list": list_task,
-    }
-    return {"action": action, action: tasks[action](store)}
+    match action:
+        case "gc":
+            grace, delete = 3600 * parameters.grace_hours, parameters.delete
+            found = collect_task(store, grace_seconds=grace, delete=delete)
+            return GarbageSummary(found, deleted=delete)
+        case "stats":
+            return StatsSummary(stats_task(store), checkpoint_stats_task(store))
+        case "merge":
+            if parameters.other is None:
+                raise InputError("merge: from which store? give its folder with --from")
+            return MergeSummary(shown(parameters.other), merge_task(store, parameters.other))
+        case "verify":
+            return VerifySummary(verify_task(store))
+        case "reindex":
+            return ReindexSummary(reindex_task(store))
+        case "list":
+            return ListSummary(list_task(store))
 
 
-def found_damage(summary: Summary) -> bool:
-    """Tell whether `verify` or `merge` found something wrong, which is exit code 1."""
-    return any(summary.get("verify", {}).values()) or bool(summary.get("merge", {}).get("damaged"))
+def found_damage(summary: MaintainSummary) -> bool:
+    """Return whether `verify` or `merge` found something wrong, which is exit code 1."""
+    if isinstance(summary, VerifySummary):
+        return any(summary.verify.values())
+    return isinstance(summary, MergeSummary) and bool(summary.merge.damaged)
 
 
 if __name__ == "__main__":
-    command_line(maintain, tell_maintain, failed=found_damage)
+    command_line(maintain, maintain_text, failed=found_damage)

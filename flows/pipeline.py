@@ -1,11 +1,12 @@
 """Pipeline: `python -m flows.pipeline [FOLDER]`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.artifacts import log_told, run_name, show_heads
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import log_text, run_name, show_heads
+from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
 from flows.ingest import ingest_stage
@@ -13,8 +14,9 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import OptionalFolder
 from flows.parameters.heads import PipelineParameters
 from flows.stages.arguments import quote
-from flows.stages.near_duplicates import leaks_stage
-from flows.text.heads import tell_pipeline
+from flows.stages.near_duplicates import near_duplicates_stage
+from flows.summaries.heads import PipelineSummary
+from flows.text.heads import pipeline_text
 from flows.train import check_heads, train_stage
 from stores.storage.remote.mirror import store_path
 from tasks.datasets.digits_sample import write_sample
@@ -35,7 +37,7 @@ ABOUT_SAMPLE = (
 @flow(name="pipeline", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def pipeline(
     folder: OptionalFolder = None, *, parameters: PipelineParameters = PipelineParameters()
-) -> Summary:
+) -> PipelineSummary:
     """Turn a folder of images into a tested classifier and a report.
 
     Ingests, extracts features, trains heads, chooses one on validation, tests it, and reports.
@@ -53,26 +55,19 @@ def pipeline(
     manifest, extracted = extract_stage(manifest, parameters)
     tested_by = "pipeline" if has_test_images(manifest) else None
     trained = train_stage(manifest, parameters, tested_by=tested_by)
-    runs = [run["run"] for run in trained["runs"]]
-    found = leaks_stage(manifest, trained["run"], parameters.store)
+    found = near_duplicates_stage(manifest, trained.run, parameters.store)
     report = report_task(
         store=parameters.store,
         manifest=quote(manifest),
         extraction=quote(extracted),
-        runs=runs,
-        chosen=trained["run"],
+        runs=[head.run for head in trained.runs],
+        chosen=trained.run,
         duplicates=quote(found),
     )
-    selection = trained["selection"]
-    show_heads(parameters.store, runs, trained["run"], selection=selection, report=report)
-    summary = {
-        "about": about,
-        "ingest": ingested,
-        "extract": extracted,
-        "train": trained | {"near_duplicates": summary_of(found, manifest)},
-        "report": str(report),
-    }
-    log_told(tell_pipeline(summary))
+    show_heads(trained, parameters.store, report=report)
+    trained = replace(trained, near_duplicates=summary_of(found, manifest))
+    summary = PipelineSummary(about, ingested, extracted, trained, str(report))
+    log_text(pipeline_text(summary))
     return summary
 
 
@@ -82,11 +77,10 @@ def folder_or_sample(
     """Return the folder and parameters as given, or those of the embedded sample."""
     if folder is not None:
         return folder, parameters
-    said = parameters.model_dump(include=parameters.said)
-    defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
-    return write_sample(store_path(parameters.store) / "sample"), PipelineParameters(
-        **defaults | said
-    )
+    explicit = parameters.model_dump(include=parameters.said)
+    defaults = SAMPLE_DEFAULTS if "backbone" not in explicit else {}
+    sample = write_sample(store_path(parameters.store) / "sample")
+    return sample, PipelineParameters(**defaults | explicit)
 
 
 def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> None:
@@ -96,4 +90,4 @@ def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> 
 
 
 if __name__ == "__main__":
-    command_line(pipeline, tell_pipeline, warm_up=warm_up_pipeline)
+    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline)

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from flows.artifacts import run_name, show_told
-from flows.cli.command_line import Summary, command_line
+from flows.artifacts import run_name, show_text
+from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import PredictParameters
-from flows.text.predictions import tell_predict
-from stores.manifest import SPLITS
+from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
+from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
 from tasks.datasets.find_images import find_images
 from tasks.execution.output_paths import check_output
@@ -29,8 +29,8 @@ def predict(
     images: tuple[Path, ...],
     *,
     parameters: PredictParameters = PredictParameters(),
-) -> Summary:
-    """Say what images show, by a run or by an exported model.
+) -> PredictSummary:
+    """Predict the classes of images, by a run or by an exported model.
 
     Args:
         model: Id of a run, or the beginning of it; or what flows.export wrote.
@@ -44,24 +44,31 @@ def predict(
     classifier = find_model(model, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
-    said = list(_predictions(paths, classifier, parameters))
+    predictions = list(_predictions(paths, classifier, parameters))
     seconds = time.perf_counter() - began
-    said, in_its_dataset = _compared_with_dataset(said, classifier, parameters.store)
+    predictions, in_its_dataset = _compared_with_dataset(predictions, classifier, parameters.store)
     if parameters.output:
-        table = as_table(said, classifier.classes, classifier.scores)
+        table = as_table(predictions, classifier.classes, classifier.scores)
         write_table(table, parameters.output)
     if parameters.grid:
-        write_bytes(grid(_captions(paths, said, classifier.scores)), parameters.grid)
-    summary = {
-        "model": model,
-        "seconds": round(seconds, 3),
-        **_summary(said, classifier.classes),
-        "in_its_dataset": in_its_dataset,
-        "passed_over": found.passed_over,
-        "output": str(parameters.output) if parameters.output else None,
-        "grid": str(parameters.grid) if parameters.grid else None,
-    }
-    show_told(f"predict by {model}", tell_predict(summary))
+        write_bytes(grid(_captions(paths, predictions, classifier.scores)), parameters.grid)
+    usable = [image for image in predictions if image.predicted]
+    counts = Counter(image.predicted for image in usable)
+    summary = PredictSummary(
+        model=model,
+        seconds=round(seconds, 3),
+        images=len(predictions),
+        counts={name: counts[name] for name in classifier.classes},
+        cached=sum(image.cached for image in usable),
+        computed=sum(not image.cached for image in usable),
+        rejected=len(predictions) - len(usable),
+        predictions=tuple(map(_predicted, predictions)),
+        in_its_dataset=in_its_dataset,
+        passed_over=found.passed_over,
+        output=str(parameters.output) if parameters.output else None,
+        grid=str(parameters.grid) if parameters.grid else None,
+    )
+    show_text(f"predict by {model}", predict_text(summary))
     return summary
 
 
@@ -86,23 +93,25 @@ def _predictions(
 
 
 def _compared_with_dataset(
-    said: list[Prediction], model: Classifier | ExportedModel, store: Path
-) -> tuple[list[Prediction], Summary | None]:
+    predictions: list[Prediction], model: Classifier | ExportedModel, store: Path
+) -> tuple[list[Prediction], InDataset | None]:
     """Return predictions with their splits in the run's data set, and how many are of each.
 
     Those of test images are recorded where their labels are at hand. None for an exported model.
     """
     if isinstance(model, ExportedModel):
-        return said, None
+        return predictions, None
     images = dataset_images(model.run, store=store)
-    said = with_splits(said, images)
-    counts = Counter(told.split for told in said if told.split)
-    return said, {
-        "dataset": model.run.dataset,
-        "in_store": images.manifest is not None,
-        **{split: counts[split] for split in SPLITS},
-        "recorded": record_test_images(said, images, model.run, store=store),
-    }
+    predictions = with_splits(predictions, images)
+    counts = Counter(image.split for image in predictions)
+    return predictions, InDataset(
+        dataset=model.run.dataset,
+        in_store=images.manifest is not None,
+        train=counts["train"],
+        validation=counts["validation"],
+        test=counts["test"],
+        recorded=record_test_images(predictions, images, model.run, store=store),
+    )
 
 
 def _check_outputs(parameters: PredictParameters) -> None:
@@ -113,42 +122,26 @@ def _check_outputs(parameters: PredictParameters) -> None:
 
 
 def _captions(
-    paths: Sequence[Path], said: Sequence[Prediction], scores: str
+    paths: Sequence[Path], predictions: Sequence[Prediction], scores: str
 ) -> list[tuple[Path, str]]:
     form = ".1%" if scores == "probability" else ".2f"
     return [
-        (path, f"{told.predicted} {told.score or 0.0:{form}}")
-        for path, told in zip(paths, said, strict=True)
-        if told.predicted
+        (path, f"{image.predicted} {image.score or 0.0:{form}}")
+        for path, image in zip(paths, predictions, strict=True)
+        if image.predicted
     ]
 
 
-def _summary(said: Sequence[Prediction], classes: Sequence[str]) -> Summary:
-    good = [told for told in said if told.predicted]
-    counts = Counter(told.predicted for told in good)
-    return {
-        "images": len(said),
-        "counts": {name: counts[name] for name in classes},
-        "cached": sum(told.cached for told in good),
-        "computed": sum(not told.cached for told in good),
-        "rejected": len(said) - len(good),
-        "predictions": [
-            {
-                "path": told.path,
-                "predicted": told.predicted,
-                "score": told.score,
-                "reason": told.reason,
-                "split": told.split or None,
-            }
-            for told in said
-        ],
-    }
+def _predicted(image: Prediction) -> PredictedImage:
+    return PredictedImage(
+        image.path, image.predicted, image.score, image.reason, image.split or None
+    )
 
 
-def nothing_said(summary: Summary) -> bool:
-    """Tell whether not one image could be used."""
-    return bool(summary["rejected"] == summary["images"])
+def nothing_predicted(summary: PredictSummary) -> bool:
+    """Return whether not one image could be used."""
+    return summary.rejected == summary.images
 
 
 if __name__ == "__main__":
-    command_line(predict, tell_predict, failed=nothing_said, needs_server=False)
+    command_line(predict, predict_text, failed=nothing_predicted, needs_server=False)

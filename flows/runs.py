@@ -3,16 +3,24 @@
 from pathlib import Path
 from typing import Literal
 
-from flows.cli.command_line import Summary, command_line
+from flows.cli.command_line import command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.heads import RunsParameters
-from flows.text.heads import tell_runs
+from flows.summaries.runs import (
+    CompareSummary,
+    RunsExportSummary,
+    RunsListSummary,
+    RunsShowSummary,
+    RunsSummary,
+)
+from flows.text.runs import runs_text
 from flows.text.stores import many
 from tasks.errors import InputError
 from tasks.execution.output_paths import check_output
 from tasks.inference.table_files import ENDINGS, write_table
 from tasks.maintenance.maintain import check_exists
-from tasks.report.leaderboard import compared, leaderboard, run_facts
+from tasks.report.leaderboard import leaderboard
+from tasks.report.run_facts import compared, run_facts
 
 Action = Literal["list", "show", "compare", "export"]
 _ARGUMENTS = {"list": 0, "show": 1, "compare": 2, "export": 1}
@@ -24,8 +32,8 @@ def runs(
     names: tuple[str, ...] = (),
     *,
     parameters: RunsParameters = RunsParameters(),
-) -> Summary:
-    """Look at the runs of a store.
+) -> RunsSummary:
+    """List, show, compare and export the runs of a store.
 
     Args:
         action: list: the leaderboard; show RUN: one run, whole; compare RUN RUN: whether two
@@ -40,16 +48,15 @@ def runs(
     if action == "export":
         check_output(Path(names[0]), endings=ENDINGS)
     if action == "show":
-        return {"action": action, "run": run_facts(store, names[0])}
+        return RunsShowSummary(run_facts(store, names[0]))
     if action == "compare":
-        return {"action": action, **compared(store, *names)}
+        return CompareSummary(compared(store, *names))
     table = leaderboard(store, dataset=parameters.dataset, sort_by=parameters.sort_by)
     if action == "export":
         write_table(table, Path(names[0]))
-        return {"action": action, "file": names[0], "runs": table.num_rows}
-    about = parameters.model_dump(include={"limit", "sort_by"})
-    return {"action": action, "runs": table.to_pylist(), **about}
+        return RunsExportSummary(names[0], table.num_rows)
+    return RunsListSummary(table.to_pylist(), parameters.limit, parameters.sort_by)
 
 
 if __name__ == "__main__":
-    command_line(runs, tell_runs, needs_server=False)
+    command_line(runs, runs_text, needs_server=False)

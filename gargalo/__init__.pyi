@@ -15,6 +15,25 @@ from stores.manifest import Manifest as Manifest
 from stores.runs.store import RunStore as RunStore
 from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
+from flows.summaries.advice import AdviseSummary
+from flows.summaries.heads import FinetuneSummary
+from flows.summaries.heads import PipelineSummary
+from flows.summaries.heads import SweepSummary
+from flows.summaries.heads import TrainSummary
+from flows.summaries.predictions import PredictSummary
+from flows.summaries.runs import CompareSummary
+from flows.summaries.runs import RunsExportSummary
+from flows.summaries.runs import RunsListSummary
+from flows.summaries.runs import RunsShowSummary
+from flows.summaries.stores import ExportSummary
+from flows.summaries.stores import GarbageSummary
+from flows.summaries.stores import IngestSummary
+from flows.summaries.stores import ListSummary
+from flows.summaries.stores import MergeSummary
+from flows.summaries.stores import ReindexSummary
+from flows.summaries.stores import StatsSummary
+from flows.summaries.stores import VerifySummary
+from tasks.features.accounting import ExtractSummary
 
 def advise(
     source: str | PathLike[str],
@@ -41,7 +60,7 @@ def advise(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
-) -> dict[str, Any]:
+) -> AdviseSummary:
     """Measure whether images are like ImageNet's, and advise a method of transfer learning."""
 
 def export(
@@ -52,8 +71,8 @@ def export(
     format: Union[Literal['saved-model', 'keras', 'openvino'], Sequence[Literal['saved-model', 'keras', 'openvino']]] = ['saved-model', 'keras', 'openvino'],
     force: bool = False,
     weights: str | None = None,
-) -> dict[str, Any]:
-    """Write a run as one model that takes an image and says its class."""
+) -> ExportSummary:
+    """Write a run as one model that takes an image and returns its class."""
 
 def extract(
     source: str | PathLike[str],
@@ -80,8 +99,8 @@ def extract(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
-) -> dict[str, Any]:
-    """Compute the features that the store does not have, once for each image."""
+) -> ExtractSummary:
+    """Compute the features that are missing in the store, once for each image."""
 
 def finetune(
     run: str | PathLike[str],
@@ -105,7 +124,7 @@ def finetune(
     weights: str | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     open_test: bool = False,
-) -> dict[str, Any]:
+) -> FinetuneSummary:
     """Train a run's backbone together with its head, on the images."""
 
 def ingest(
@@ -119,7 +138,7 @@ def ingest(
     layout: str | None = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
-) -> dict[str, Any]:
+) -> IngestSummary:
     """Find, check, hash and split the images of a folder."""
 
 def maintain(
@@ -129,7 +148,7 @@ def maintain(
     other: str | PathLike[str] | None = None,
     delete: bool = False,
     grace_hours: float = 1.0,
-) -> dict[str, Any]:
+) -> StatsSummary | VerifySummary | ReindexSummary | GarbageSummary | ListSummary | MergeSummary:
     """Look after a store."""
 
 def pipeline(
@@ -178,7 +197,7 @@ def pipeline(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
-) -> dict[str, Any]:
+) -> PipelineSummary:
     """Turn a folder of images into a tested classifier and a report."""
 
 def predict(
@@ -192,8 +211,8 @@ def predict(
     weights: str | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
-) -> dict[str, Any]:
-    """Say what images show, by a run or by an exported model."""
+) -> PredictSummary:
+    """Predict the classes of images, by a run or by an exported model."""
 
 def runs(
     action: Literal['list', 'show', 'compare', 'export'],
@@ -203,8 +222,8 @@ def runs(
     dataset: str | None = None,
     sort_by: str = 'validation_accuracy',
     limit: int = 20,
-) -> dict[str, Any]:
-    """Look at the runs of a store."""
+) -> RunsListSummary | RunsShowSummary | CompareSummary | RunsExportSummary:
+    """List, show, compare and export the runs of a store."""
 
 def sweep(
     dataset: str | PathLike[str],
@@ -249,7 +268,7 @@ def sweep(
     trials: int | None = None,
     search_seed: int = 0,
     guided: bool = False,
-) -> dict[str, Any]:
+) -> SweepSummary:
     """Train many heads on cached features, and choose one by validation, or by inner folds."""
 
 def train(
@@ -290,7 +309,7 @@ def train(
     class_weights: Optional[Literal['none', 'balanced']] = None,
     standardize: bool | None = None,
     open_test: bool = False,
-) -> dict[str, Any]:
+) -> TrainSummary:
     """Train heads on cached features, and choose the best on validation."""
 
 class CentroidClassifier(HeadClassifier):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from inspect import Parameter, formatannotation, getdoc, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gargalo
 from gargalo.public_names import CLASSES, FUNCTIONS
@@ -30,17 +30,22 @@ _IMPORTED = re.compile(r"\b(?:typing|collections\.abc|os)\.(?=[A-Z])")
 def stub() -> str:
     """Return the text of the stub."""
     functions = [getattr(gargalo, name) for name in FUNCTIONS]
-    results = {signature(function).return_annotation for function in functions}
-    homes = CLASSES | {one.__name__: one.__module__ for one in results if isinstance(one, type)}
-    imports = [f"from {home} import {name} as {name}" for name, home in sorted(homes.items())]
+    results = {one for function in functions for one in _results(function)}
+    imports = [f"from {home} import {name} as {name}" for name, home in sorted(CLASSES.items())]
+    imports += sorted(f"from {one.__module__} import {one.__name__}" for one in results)
     bodies = [*map(_function, functions), *map(_class, CLASSIFIERS.values())]
     return "\n".join([_HEAD, *imports, "", *bodies])
 
 
+def _results(function: Callable[..., Any]) -> tuple[type[Any], ...]:
+    """Return the classes that a function may return."""
+    returned = signature(function).return_annotation
+    return get_args(returned) or (returned,)
+
+
 def _function(function: Callable[..., Any]) -> str:
-    about = signature(function)
-    lines = [*_parameters(about.parameters.values(), indent="    ")]
-    result = _written(about.return_annotation)
+    lines = _parameters(signature(function).parameters.values(), indent="    ")
+    result = " | ".join(one.__name__ for one in _results(function))
     return "\n".join(
         [f"def {function.__name__}(", *lines, f") -> {result}:", _documented(function), ""]
     )
@@ -78,8 +83,6 @@ def _documented(documented: Any) -> str:  # noqa: ANN401
 
 
 def _written(annotation: Any) -> str:  # noqa: ANN401
-    if isinstance(annotation, type) and annotation.__module__ not in {"builtins", "types"}:
-        return annotation.__name__
     return _IMPORTED.sub("", formatannotation(annotation).replace("NoneType", "None"))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import ImageKey, Keys, as_keys
 from stores.manifest_rows import check_rows
@@ -186,27 +187,27 @@ class Manifest:
         by_class = Counter((label, split) for label, split, _ in found)
         return {c: {s: by_class[c, s] for s in SPLITS} for c in self.classes}
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DatasetSummary:
         """Return sizes: images per split, duplicates, classes, and what is left out and why."""
         accepted = self.of_status("accepted")
         counts = self.counts()
-        return {
-            "dataset": self.name,
-            "folder": self.folder,
-            "classes": list(self.classes),
-            "images": len(accepted),
+        return DatasetSummary(
+            dataset=self.name,
+            folder=self.folder,
+            classes=self.classes,
+            images=len(accepted),
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
-            "counts": counts,
-            "duplicates": len(accepted) - len({entry.key for entry in accepted}),
-            "rejected": [_told(entry) for entry in self.of_status("rejected", "conflicting")],
-            "ignored": [_told(entry) for entry in self.of_status("ignored")],
-            "remarks": [_told(entry) for entry in accepted if entry.reason],
-            "remark_counts": _remark_counts(accepted),
-            "absent": len(self.of_status("absent")),
-            "seed": self.seed,
-            "layout": self.layout,
-            "notes": list(self.notes),
-        }
+            counts=counts,
+            duplicates=len(accepted) - len({entry.key for entry in accepted}),
+            rejected=_reasons(self.of_status("rejected", "conflicting")),
+            ignored=_reasons(self.of_status("ignored")),
+            remarks=_reasons(entry for entry in accepted if entry.reason),
+            remark_counts=_remark_counts(accepted),
+            absent=len(self.of_status("absent")),
+            seed=self.seed,
+            layout=self.layout,
+            notes=tuple(self.notes),
+        )
 
 
 @contextmanager
@@ -234,17 +235,15 @@ def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
     return within(store_path(store) / "datasets", name) / "manifest.parquet"
 
 
-def _remark_counts(accepted: list[Entry]) -> list[dict[str, Any]]:
+def _remark_counts(accepted: list[Entry]) -> tuple[RemarkCount, ...]:
     """Return each remark with the number of images that have it, and one of them."""
     found: dict[str, list[str]] = {}
     for entry in accepted:
         for remark in filter(None, entry.reason.split("; ")):
             found.setdefault(re.sub(r"\d+ (?=frames|of 255)", "N ", remark), []).append(entry.path)
-    return [
-        {"remark": remark, "images": len(paths), "example": paths[0]}
-        for remark, paths in sorted(found.items(), key=lambda item: -len(item[1]))
-    ]
+    most_first = sorted(found.items(), key=lambda item: -len(item[1]))
+    return tuple(RemarkCount(remark, len(paths), paths[0]) for remark, paths in most_first)
 
 
-def _told(entry: Entry) -> dict[str, str]:
-    return {"path": entry.path, "reason": entry.reason}
+def _reasons(entries: Iterable[Entry]) -> tuple[FileReason, ...]:
+    return tuple(FileReason(entry.path, entry.reason) for entry in entries)

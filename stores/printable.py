@@ -6,6 +6,7 @@ direction `\u202e`.
 """
 
 import re
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 # Unicode's controls (Cc), surrogates (Cs), line and paragraph separators, and format characters
@@ -25,8 +26,11 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def all_visible(value: Any) -> Any:  # noqa: ANN401  whatever JSON can hold
+def all_visible(value: Any) -> Any:  # noqa: ANN401  whatever a summary holds
     """Return a summary, or a part of one, with each text and each name in it visible."""
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = {field.name: all_visible(getattr(value, field.name)) for field in fields(value)}
+        return replace(value, **shown)
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, dict):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, CycloptsError, Parameter
 from httpx import HTTPStatusError, TransportError
@@ -24,11 +24,12 @@ from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import names_told, write_any_name
 from flows.orchestration.prefect_server import prefect_server
+from flows.summaries.as_json import as_json as json_of
 from stores.errors import StoreError, StoreFull
 from stores.printable import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
 
-Summary = dict[str, Any]
+Summary = TypeVar("Summary")  # what a flow returns: a dataclass of flows.summaries
 JsonFlag = Annotated[
     bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
 ]
@@ -49,7 +50,7 @@ _REFUSED = (
 
 def command_line(
     flow: Flow[..., Summary],
-    tell: Callable[[Summary], str],
+    text: Callable[[Summary], str],
     *,
     warm_up: Callable[..., None] = lambda *_, **__: None,
     failed: Callable[[Summary], bool] = lambda _: False,
@@ -57,15 +58,15 @@ def command_line(
 ) -> None:
     """Run a flow from the command line and end the process.
 
-    Prints what `tell` makes of the flow's summary, or with `--json` the summary itself as the last
-    line. A user's mistake is one line on standard error and exit code 2; a disk, network or server
-    that failed, again at each retry, is one line and exit code 1, as is a summary that `failed`
-    says is no success; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what
-    the flow is going to need while a temporary server starts. A flow that only looks at a store
-    `needs_server` not: it is then a plain function, which answers at once.
+    Prints the `text` of the flow's summary, or with `--json` the summary itself as the last line. A
+    user's mistake is one line on standard error and exit code 2. A disk, network or server that
+    failed, again at each retry, is one line and exit code 1, as is a summary for which `failed` is
+    true; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what the flow is going
+    to need while a temporary server starts. A flow that only reads a store has `needs_server`
+    false: it is then a plain function, which answers at once.
     """
     write_any_name()
-    app = make_app(flow, tell, warm_up, needs_server=needs_server)
+    app = make_app(flow, text, warm_up, needs_server=needs_server)
     with errors_told(or_temporary=True), names_told(all_utf8=needs_server):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_told():
@@ -134,7 +135,7 @@ def _server_failed(
 
 def make_app(
     flow: Flow[..., Summary],
-    tell: Callable[[Summary], str],
+    text: Callable[[Summary], str],
     warm_up: Callable[..., None] = lambda *_, **__: None,
     *,
     needs_server: bool = True,
@@ -147,13 +148,13 @@ def make_app(
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.default(_with_json(flow, tell, warm_up, needs_server))
+    app.default(_with_json(flow, text, warm_up, needs_server))
     return app
 
 
 def _with_json(
     flow: Flow[..., Summary],
-    tell: Callable[[Summary], str],
+    text: Callable[[Summary], str],
     warm_up: Callable[..., None],
     needs_server: bool,  # noqa: FBT001  as its caller has it
 ) -> Callable[..., Summary]:
@@ -169,7 +170,7 @@ def _with_json(
                 summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
             else:
                 summary = flow.fn(*given.args, **given.kwargs)
-        print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
+        print(json.dumps(json_of(summary)) if as_json else text(summary))  # noqa: T201  what it is for
         return summary
 
     signature = inspect.signature(flow.fn)

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TextIO
+from typing import TextIO, TypeVar
 
 from stores.printable import all_visible
 from tasks.datasets.class_names import fault_of_names, refuse_unless_utf8
 from tasks.errors import InputError
+
+Summary = TypeVar("Summary")
 
 
 def open_what_is_closed() -> None:
@@ -56,11 +58,11 @@ def names_told(*, all_utf8: bool = False) -> Iterator[None]:
         raise
 
 
-def with_visible_names(tell: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+def with_visible_names(text: Callable[[Summary], str]) -> Callable[[Summary], str]:
     """Return what makes text of a summary, so that control characters in names are written out."""
 
-    @wraps(tell)
-    def shown(summary: dict[str, Any]) -> str:
-        return tell(all_visible(summary))
+    @wraps(text)
+    def shown(summary: Summary) -> str:
+        return text(all_visible(summary))
 
     return shown

@@ -9,8 +9,8 @@ from tasks.evaluation.duplicate_search import near_duplicates_task
 from tasks.evaluation.near_duplicates import NearDuplicates
 
 
-def leaks_stage(manifest: Manifest, run: str, store: Path) -> NearDuplicates:
-    """Return the near-duplicates between what a run learned from and what measured it."""
+def near_duplicates_stage(manifest: Manifest, run: str, store: Path) -> NearDuplicates:
+    """Return the near-duplicates between what a run learned from and what it was measured on."""
     chosen = RunStore(store).read(run)
     found: NearDuplicates = near_duplicates_task(quote(manifest), quote(chosen), store=store)
     return found

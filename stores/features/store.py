@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,20 @@ from stores.storage.remote.folders import GRACE_SECONDS
 from stores.storage.remote.mirror import delete_there, files_in, pull, shown, store_path
 from stores.storage.safe_files import status
 from stores.storage.safe_folders import entries, remove
+
+
+@dataclass(frozen=True)
+class FeatureStats:
+    """Counts and sizes of one recipe's features."""
+
+    fingerprint: str
+    recipe: str  # in words
+    feature_shape: tuple[int, ...] | None  # None: none is stored
+    features: int
+    shards: int
+    bytes: int
+    producers: tuple[Producer, ...]
+    quarantined: int  # shards
 
 
 class FeatureStore:
@@ -175,20 +190,20 @@ class FeatureStore:
         self._refresh()
         return collect(recipe_garbage(self._index, grace_seconds), delete=delete)
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> FeatureStats:
         """Return counts and sizes: shards, features, bytes, row shape, dtype and producers."""
         self._refresh()
         shards = list(self._index)
-        return {
-            "fingerprint": self.recipe.fingerprint,
-            "recipe": str(self.recipe),
-            "feature_shape": list(shards[0].shape) if shards else None,
-            "features": JoinedShards(shards, self._index.shard_path).distinct,
-            "shards": len(shards),
-            "bytes": sum(shard.size for shard in shards),
-            "producers": _makers(shards),
-            "quarantined": len(files_in(self.folder / "quarantine", ".h5")),
-        }
+        return FeatureStats(
+            fingerprint=self.recipe.fingerprint,
+            recipe=str(self.recipe),
+            feature_shape=shards[0].shape if shards else None,
+            features=JoinedShards(shards, self._index.shard_path).distinct,
+            shards=len(shards),
+            bytes=sum(shard.size for shard in shards),
+            producers=tuple(_makers(shards)),
+            quarantined=len(files_in(self.folder / "quarantine", ".h5")),
+        )
 
     @property
     def feature_shape(self) -> tuple[int, ...] | None:

@@ -49,6 +49,15 @@ class Checkpoint:
         return len(self.history)
 
 
+@dataclass(frozen=True)
+class CheckpointStats:
+    """How many checkpoints a fine-tuning has."""
+
+    run: str  # the first 16 digits of its id
+    checkpoints: int
+    bytes: int
+
+
 class Checkpoints:
     """Those of one run that is being trained: `checkpoints/<first 16 digits of its id>/`.
 
@@ -98,14 +107,10 @@ class Checkpoints:
                 log.warning("%s: a damaged checkpoint is passed over: %s", folder, error)
         return None
 
-    def stats(self) -> dict[str, Any]:
-        """Return whose they are, by the run's first 16 digits, how many, and their bytes."""
+    def stats(self) -> CheckpointStats:
+        """Return whose they are, how many, and their bytes."""
         kept = self._folders()
-        return {
-            "run": self.folder.name,
-            "checkpoints": len(kept),
-            "bytes": sum(map(bytes_of, kept)),
-        }
+        return CheckpointStats(self.folder.name, len(kept), sum(map(bytes_of, kept)))
 
     def verify(self) -> list[str]:
         """Read every byte of each; return what is wrong, and from where the next call goes on."""
@@ -197,7 +202,7 @@ def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
     return [
         found
         for found in all_checkpoints(root)
-        if found.stats()["checkpoints"] and not is_stored(runs, found.folder.name)
+        if found.stats().checkpoints and not is_stored(runs, found.folder.name)
     ]
 
 

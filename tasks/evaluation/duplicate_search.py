@@ -1,7 +1,7 @@
 """Near-duplicates of a data set: found by what the store has, and as the report shows them."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,40 +44,56 @@ near_duplicates_task = task(
 )(find_near_duplicates)
 
 
-def summary_of(found: NearDuplicates, manifest: Manifest) -> dict[str, Any]:
-    """Return what a flow's summary has of them: counts, an example, and what is not known."""
+@dataclass(frozen=True)
+class DuplicatesSummary:
+    """Near-duplicates in numbers: counts, an example, and what is not known."""
+
+    pairs: int = 0
+    crowded: int = 0  # pairs that may be copies, among many images that are all alike
+    untold: tuple[str, ...] = ()  # why some, or all, may not have been found
+    example: tuple[str, ...] = ()  # the paths of one pair
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An image as a page shows it."""
+
+    path: str
+    src: str
+    label: str | None
+    split: str | None  # or its fold
+
+
+@dataclass(frozen=True)
+class ShownPair:
+    """Two near-duplicates as a page shows them."""
+
+    similarity: float
+    by: str
+    first: ShownImage
+    second: ShownImage
+
+
+def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
+    """Return near-duplicates in numbers."""
     paths = manifest.select().paths
-    return {
-        "pairs": len(found.pairs),
-        "crowded": found.crowded,
-        "untold": list(found.untold),
-        "example": [paths[found.pairs[0].first], paths[found.pairs[0].second]]
-        if found.pairs
-        else [],
-    }
+    example = [paths[n] for pair in found.pairs[:1] for n in (pair.first, pair.second)]
+    return DuplicatesSummary(len(found.pairs), found.crowded, found.untold, tuple(example))
 
 
-def likeness_of(found: NearDuplicates, manifest: Manifest, run: Run) -> dict[str, Any]:
-    """Return what the report shows of near-duplicates: the pairs most alike with their pictures."""
+def shown_pairs(found: NearDuplicates, manifest: Manifest, run: Run) -> list[ShownPair]:
+    """Return the pairs most alike with their pictures."""
     entries, parts = entries_of(manifest), _parts(manifest, run)
     images = manifest.select()
 
-    def shown_at(place: int) -> dict[str, Any]:
-        entry = entries[bytes(images.keys[place])]
-        return shown_image(manifest, entry, SIDE) | {"split": parts[place]}
+    def shown_at(place: int) -> ShownImage:
+        shown = shown_image(manifest, entries[bytes(images.keys[place])], SIDE)
+        return replace(shown, split=parts[place])
 
-    return summary_of(found, manifest) | {
-        "across": "folds or splits" if run.folds else "splits",
-        "shown": [
-            {
-                "similarity": pair.similarity,
-                "by": pair.by,
-                "first": shown_at(pair.first),
-                "second": shown_at(pair.second),
-            }
-            for pair in found.pairs[:MOST_PAIRS]
-        ],
-    }
+    return [
+        ShownPair(pair.similarity, pair.by, shown_at(pair.first), shown_at(pair.second))
+        for pair in found.pairs[:MOST_PAIRS]
+    ]
 
 
 def entries_of(manifest: Manifest) -> dict[bytes, Entry]:
@@ -89,13 +105,13 @@ def entries_of(manifest: Manifest) -> dict[bytes, Entry]:
     return entries
 
 
-def shown_image(manifest: Manifest, entry: Entry, side: int) -> dict[str, Any]:
-    """Return what a page shows of an image."""
+def shown_image(manifest: Manifest, entry: Entry, side: int) -> ShownImage:
+    """Return an image as a page shows it."""
     from tasks.images.thumbnails import thumbnail
 
     path = Path(manifest.folder) / entry.path
     src = thumbnail(path, entry.key, side=side) if entry.key else ""
-    return {"path": entry.path, "src": src, "label": entry.label, "split": entry.split}
+    return ShownImage(entry.path, src, entry.label, entry.split)
 
 
 def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:

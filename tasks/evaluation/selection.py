@@ -76,32 +76,32 @@ def trial_of(row: Row) -> tuple[Any, ...]:
     return row["fingerprint"], row["head_specification"], row["finetuning"], dealt, seed
 
 
-def place_in_words(selection: Mapping[str, Any]) -> str:
-    """Return a run's place among the runs tried, for people; `selection` as asdict gives it."""
-    tried, rank = selection["tried"], selection["rank"]
+def place_in_words(selection: Selection) -> str:
+    """Return a run's place among the runs tried, for people."""
+    tried, rank = selection.tried, selection.rank
     if tried == 1:
         return "the only run tried"
     return f"the {'best' if rank == 1 else f'number {rank:,}'} of {tried:,} runs tried"
 
 
-def expected_in_words(selection: Mapping[str, Any]) -> str:
+def expected_in_words(selection: Selection) -> str:
     """Return what to expect of a run, and among how many it was chosen, for people."""
-    expected, rest = selection["estimate"], not_counted(selection)
-    corrected = ", corrected for selection" if selection["tried"] > 1 else ""
-    images = f"{expected['images']:,} image{'' if expected['images'] == 1 else 's'}"
+    expected, rest = selection.estimate, not_counted(selection)
+    corrected = ", corrected for selection" if selection.tried > 1 else ""
+    images = f"{expected.images:,} image{'' if expected.images == 1 else 's'}"
+    place = f"{place_in_words(selection)} on these {images}"
     return (
-        f"expected accuracy {expected['accuracy']:.4f} "
-        f"({expected['low']:.4f} to {expected['high']:.4f}, 95%)"
-        f"{corrected}: {place_in_words(selection)} on these {images}{f'; {rest}' if rest else ''}"
+        f"expected accuracy {expected.accuracy:.4f} ({expected.low:.4f} to {expected.high:.4f}, "
+        f"95%){corrected}: {place}{f'; {rest}' if rest else ''}"
     )
 
 
-def not_counted(selection: Mapping[str, Any]) -> str:
+def not_counted(selection: Selection) -> str:
     """Return which runs of the data set are not among those tried, for people; '' for none."""
     parts = {
-        "that failed": selection["failed"],
-        "on other held-out images": selection["elsewhere"],
-        "with damaged predictions": selection["unreadable"],
+        "that failed": selection.failed,
+        "on other held-out images": selection.elsewhere,
+        "with damaged predictions": selection.unreadable,
     }
     named = [f"{n:,} run{'' if n == 1 else 's'} {what}" for what, n in parts.items() if n]
     return f"not counted: {', '.join(named)}" if named else ""

@@ -1,10 +1,9 @@
-"""What a run said on one split, beside what is true: counts, shares, intervals, mistakes."""
+"""A run's predictions on one split, beside the true classes: counts, shares, mistakes."""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,18 @@ from stores.manifest import Manifest, Split
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClassResult:
+    """How the images of one class were predicted."""
+
+    name: str
+    cells: tuple[int, ...]  # images by predicted class: a row of the confusion matrix
+    images: int
+    recall: float | None  # None without an image
+    precision: float | None  # None where no image was predicted to be of this class
+
+
+@dataclass(frozen=True)
+class SplitResult:
     """A run's predictions on one split, in the order of the images' keys."""
 
     split: Split
@@ -43,8 +53,8 @@ class Judged:
         """The share of right predictions; None without images."""
         return self.correct / len(self.keys) if self.keys else None
 
-    def always(self, name: str) -> float | None:
-        """Return the accuracy of always saying one class; None without images."""
+    def baseline(self, name: str) -> float | None:
+        """Return the accuracy of predicting one class for all images; None without images."""
         return float(np.mean([self.classes[n] == name for n in self.true])) if self.keys else None
 
     def mistakes(self) -> NDArray[np.int64]:
@@ -53,17 +63,18 @@ class Judged:
         confidence = self.scores[wrong, self.predicted[wrong]]
         return wrong[np.argsort(-confidence, kind="stable")]
 
-    def per_class(self) -> list[dict[str, Any]]:
-        """Return each class's counts, recall and precision (None where there is no image)."""
-        right, true, said = self.confusion.diagonal(), self.confusion.sum(1), self.confusion.sum(0)
+    def per_class(self) -> list[ClassResult]:
+        """Return the result of each class."""
+        matrix = self.confusion
+        right, true, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
         return [
-            {
-                "name": name,
-                "cells": self.confusion[n].tolist(),
-                "images": int(true[n]),
-                "recall": int(right[n]) / int(true[n]) if true[n] else None,
-                "precision": int(right[n]) / int(said[n]) if said[n] else None,
-            }
+            ClassResult(
+                name=name,
+                cells=tuple(matrix[n].tolist()),
+                images=int(true[n]),
+                recall=int(right[n]) / int(true[n]) if true[n] else None,
+                precision=int(right[n]) / int(predicted[n]) if predicted[n] else None,
+            )
             for n, name in enumerate(self.classes)
         ]
 
@@ -77,10 +88,10 @@ class Judged:
         return sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))
 
 
-def judge(
+def evaluate(
     predictions: pa.Table, *, split: Split, classes: tuple[str, ...], folds: int = 0
-) -> Judged:
-    """Return the predictions of a run (see RunStore.predictions) on one split.
+) -> SplitResult:
+    """Return the result of a run's predictions (see RunStore.predictions) on one split.
 
     Of a run with folds, all images that these held out stand for validation.
     """
@@ -89,7 +100,7 @@ def judge(
     rows = predictions.filter(chosen).sort_by("key")
     names = pa.array(classes, pa.string())
     scores = rows["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return Judged(
+    return SplitResult(
         split=split,
         classes=classes,
         keys=[ImageKey(key) for key in rows["key"].to_pylist()],

@@ -9,7 +9,7 @@ import numpy as np
 
 from stores.keys import ImageKey
 from stores.printable import cell
-from tasks.evaluation.split_result import Judged
+from tasks.evaluation.split_result import SplitResult
 
 
 @dataclass(frozen=True)
@@ -23,30 +23,30 @@ class Suspect:
     likely: bool  # the head is as sure of it as it is, on average, of images with that label
 
 
-def suspects(judged: Judged) -> list[Suspect]:
+def suspects(result: SplitResult) -> list[Suspect]:
     """Return the images that contradict their labels, those that do it most first.
 
     Ranked by the normalised margin, and `likely` by the class's own threshold, as in C. Northcutt
     et al., Confident Learning, Journal of Artificial Intelligence Research 70 (2021), 1373-1411.
     The predictions have to be held out: a head knows the labels that it has learned.
     """
-    own = judged.scores[np.arange(len(judged.true)), judged.true]
+    own = result.scores[np.arange(len(result.true)), result.true]
     sure = np.array(
         [
-            own[judged.true == number].mean() if (judged.true == number).any() else np.inf
-            for number in range(len(judged.classes))
+            own[result.true == number].mean() if (result.true == number).any() else np.inf
+            for number in range(len(result.classes))
         ]
     )
-    said = judged.scores.max(axis=1)
-    wrong = np.flatnonzero(judged.predicted != judged.true)
-    order = wrong[np.argsort(own[wrong] - said[wrong], kind="stable")]
+    highest = result.scores.max(axis=1)
+    wrong = np.flatnonzero(result.predicted != result.true)
+    order = wrong[np.argsort(own[wrong] - highest[wrong], kind="stable")]
     return [
         Suspect(
-            judged.keys[n],
-            judged.classes[judged.true[n]],
-            judged.classes[judged.predicted[n]],
-            float(said[n] - own[n]),
-            bool(said[n] >= sure[judged.predicted[n]]),
+            result.keys[n],
+            result.classes[result.true[n]],
+            result.classes[result.predicted[n]],
+            float(highest[n] - own[n]),
+            bool(highest[n] >= sure[result.predicted[n]]),
         )
         for n in order.tolist()
     ]

@@ -14,7 +14,7 @@ from tasks.export.markdown import render
 from tasks.export.write import Deviation
 from tasks.finetune.specification import head_settings, in_words
 from tasks.inference.predict import Classifier
-from tasks.report.leaderboard import run_facts
+from tasks.report.run_facts import run_facts
 
 _LICENCES = {
     "none": "none were trained; they were drawn by chance",
@@ -32,8 +32,8 @@ def model_card(
     deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""
-    about = run_facts(store, run.id)
-    tested = about["openings"][-1]["metrics"] if about["openings"] else {}
+    facts = run_facts(store, run.id)
+    tested = facts.openings[-1].metrics if facts.openings else {}
     same = manifest.digest == run.dataset_digest
     counts = manifest.counts().values()
     splits = ("train", "validation", "test")
@@ -43,10 +43,10 @@ def model_card(
         recipe=classifier.recipe,
         head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
         scores=classifier.scores,
-        about=about,
+        evaluation=facts.evaluation,
         metrics=run.metrics | tested,
-        place=place_in_words(about["selection"]),
-        not_counted=not_counted(about["selection"]),
+        place=place_in_words(facts.evaluation.selection) if facts.evaluation else "",
+        not_counted=not_counted(facts.evaluation.selection) if facts.evaluation else "",
         sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
         licence=_licence(run, classifier.recipe),
         tuning_told=in_words(run.finetuning) if run.finetuning else "",

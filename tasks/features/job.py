@@ -20,6 +20,20 @@ from tasks.features.engines import EngineChoice, Job
 
 # The backbone's own output, whatever its last layer is called.
 DEFAULT_TAP = "output"
+# All that a person sets of features, as flags, sweeps and a run's parameters name it, and the field
+# of the recipe that it decides. Features are alike where all of these are.
+FEATURE_SETTINGS = {
+    "backbone": "backbone",
+    "weights": "weights",
+    "image_size": "image_size",
+    "tap": "tap",
+    "pooling": "pooling",
+    "dtype": "dtype",
+    "precision": "compute_precision",
+    "decode": "decode",
+    "crop_to_aspect_ratio": "aspect_ratio",
+    "pad_to_aspect_ratio": "aspect_ratio",
+}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -12,9 +12,16 @@ from prefect.runtime import task_run
 
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.features.layers import read_layers
+from stores.features.store import FeatureStats
 from stores.manifest import Manifest, datasets
 from stores.merge.features import merge
-from stores.runs.checkpoints import all_checkpoints, checkpoint_garbage, unfinished
+from stores.merge.result import Merged
+from stores.runs.checkpoints import (
+    CheckpointStats,
+    all_checkpoints,
+    checkpoint_garbage,
+    unfinished,
+)
 from stores.runs.store import RunStore
 from stores.storage.garbage import Garbage, aged, collect, drafts
 from stores.storage.json_files import ABSURD, read_object
@@ -30,13 +37,56 @@ from tasks.maintenance.verification import verify_all
 log = logging.getLogger("gargalo.store")
 
 
-def stats(store: Path) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class GarbageItem:
+    """One file or folder that may go, or went."""
+
+    path: str
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListedDataset:
+    """A data set in numbers."""
+
+    dataset: str
+    folder: str
+    classes: tuple[str, ...]
+    images: int
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class UnfinishedFinetuning:
+    """A fine-tuning that its next call goes on with."""
+
+    run: str  # the first 16 digits of its id
+    checkpoints: int
+    bytes: int
+    epochs: int  # that are done
+
+
+@dataclass(frozen=True)
+class StoreListing:
+    """What is in a store."""
+
+    datasets: tuple[ListedDataset, ...]
+    recipes: tuple[str, ...]
+    runs: list[dict[str, Any]]  # rows of the table of runs, with the columns that it has
+    finetunings: tuple[UnfinishedFinetuning, ...]
+    layers: tuple[str, ...]
+
+
+def stats(store: Path) -> list[FeatureStats]:
     """Return the counts and sizes of each recipe's features."""
     check_exists(store)
     return [features.stats() for features in all_features(store)]
 
 
-def checkpoint_stats(store: Path) -> list[dict[str, Any]]:
+def checkpoint_stats(store: Path) -> list[CheckpointStats]:
     """Return the counts and sizes of each fine-tuning's checkpoints."""
     check_exists(store)
     return [kept.stats() for kept in all_checkpoints(store)]
@@ -66,7 +116,7 @@ def reindex(store: Path) -> dict[str, int]:
 
 def collect_garbage(
     store: Path, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
-) -> list[dict[str, Any]]:
+) -> list[GarbageItem]:
     """Return what nobody will read again, with its size in bytes and the reason; or delete it."""
     check_exists(store)
     recipes = list(all_features(store))
@@ -86,39 +136,30 @@ def collect_garbage(
     found += collect(unfinished_folders(store, grace_seconds), delete=delete)
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
     found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
-    return [{"path": str(item.path), "bytes": item.size, "reason": item.reason} for item in found]
+    return [GarbageItem(str(item.path), item.size, item.reason) for item in found]
 
 
-def list_store(store: Path) -> dict[str, Any]:
+def list_store(store: Path) -> StoreListing:
     """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
     check_exists(store)
-    sets = []
-    for name in datasets(store):
-        try:
-            about = Manifest.read(store, name).summary()
-        except StoreError as error:
-            log.warning("%s; left out", error)
-            continue
-        kept = ("dataset", "folder", "classes", "images", "train", "validation", "test")
-        sets.append({key: about[key] for key in kept})
-    return {
-        "datasets": sets,
-        "recipes": [str(features.recipe) for features in all_features(store)],
-        "runs": RunStore(store).table().drop(["classes"]).to_pylist(),
-        "finetunings": list(_unfinished(store)),
-        "layers": [shown(layer) for layer in read_layers(store)],
-    }
+    return StoreListing(
+        datasets=tuple(_datasets(store)),
+        recipes=tuple(str(features.recipe) for features in all_features(store)),
+        runs=RunStore(store).table().drop(["classes"]).to_pylist(),
+        finetunings=tuple(_unfinished(store)),
+        layers=tuple(shown(layer) for layer in read_layers(store)),
+    )
 
 
-def merge_stores(store: Path, other: Path) -> dict[str, Any]:
-    """Take over all that another store has and this one lacks; return counts, and what was not.
+def merge_stores(store: Path, other: Path) -> Merged:
+    """Take over all that is missing here from another store; return counts, and what was left.
 
     The other is only read. Raises InputError where it is this one, NotInStore where it is none.
     """
     check_exists(other, flag="--from")
     if store.exists() and store.samefile(other):
         raise InputError(f"--from {shown(other)}: that is the store itself; give another")
-    return asdict(merge(store, other))
+    return merge(store, other)
 
 
 def _merging() -> str:
@@ -136,14 +177,26 @@ list_task = task(name="list", task_run_name="list")(list_store)
 merge_task = task(name="merge", task_run_name=_merging)(merge_stores)
 
 
-def _unfinished(store: Path) -> Iterator[dict[str, Any]]:
+def _datasets(store: Path) -> Iterator[ListedDataset]:
+    for name in datasets(store):
+        try:
+            about = Manifest.read(store, name).summary()
+        except StoreError as error:
+            log.warning("%s; left out", error)
+            continue
+        yield ListedDataset(
+            **{field.name: getattr(about, field.name) for field in fields(ListedDataset)}
+        )
+
+
+def _unfinished(store: Path) -> Iterator[UnfinishedFinetuning]:
     for kept in unfinished(store):
         try:
             latest = kept.latest()
         except StoreError as error:
             log.warning("%s; left out", error)
             continue
-        yield kept.stats() | {"epochs": latest.epochs if latest else 0}
+        yield UnfinishedFinetuning(**vars(kept.stats()), epochs=latest.epochs if latest else 0)
 
 
 def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:

@@ -62,7 +62,7 @@ def _checkpoints(store: Path, found: Found) -> None:
     for kept in all_checkpoints(store):
         name = f"fine-tuning {kept.folder.name}"
         with _listed(found, name):
-            if kept.stats()["checkpoints"] and not is_stored(runs, kept.folder.name):
+            if kept.stats().checkpoints and not is_stored(runs, kept.folder.name):
                 found[name] = kept.verify()
 
 

@@ -1,106 +1,120 @@
-"""What the report shows beyond one head: all heads, how sure they are, a map of the images."""
+"""What the report shows beyond one head: all heads' charts, calibration, a map of the images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from markupsafe import Markup
 
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
-from stores.runs.store import RunStore
-from tasks.evaluation.duplicate_search import entries_of, shown_image, vectors
+from tasks.evaluation.duplicate_search import ShownImage, entries_of, shown_image, vectors
 from tasks.evaluation.image_map import maps, sample
-from tasks.evaluation.metrics import calibration_error, reliability
-from tasks.evaluation.split_result import Judged
-from tasks.report.leaderboard import in_one_word
+from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
+from tasks.evaluation.split_result import SplitResult
+from tasks.features.accounting import RecipeSummary
+from tasks.features.job import FEATURE_SETTINGS
+from tasks.report.heads_summary import HeadsSummary, TrainedHead
+from tasks.report.settings import in_one_word
 
+MOST_CURVES = 5  # heads whose learning curves are drawn
 MOST_SWEPT = 12  # parameters that are drawn
 MOST_MAPPED = 500  # images on the map
-_FEATURES = ("backbone", "image_size", "tap", "pooling", "precision")
 _SIDE = 72  # of an image on the map, in pixels
 
 
-def all_heads(runs: RunStore, chosen: Run, candidates: Sequence[Run]) -> dict[str, Any]:
-    """Return charts of all candidates together, and those that failed."""
-    from tasks.report.charts import all_curves
+@dataclass(frozen=True)
+class Curves:
+    """Learning curves: each of some heads' by itself, the chosen one's first, and all in one."""
 
-    alike = [run for run in candidates if _measured_alike(run, chosen)]
-    # A fine-tuning and its start differ in more than a setting.
-    swept = [] if chosen.finetuning else _swept(alike)
+    drawn: list[tuple[TrainedHead, list[Markup]]]
+    with_epochs: int  # heads
+    without_epochs: list[TrainedHead]
+    all_heads: Markup | None  # None: there are too few
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The reliability curve of a head that gives probabilities, and its error."""
+
+    curve: Markup
+    error: CalibrationError | None
+
+
+@dataclass(frozen=True)
+class MapPoint:
+    """An image on the map."""
+
+    places: list[tuple[float, float]]  # one a method
+    number: int  # of its class
+    image: ShownImage
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """A map of the images by their features; without points where there are too few."""
+
+    methods: list[str]
+    images: int
+    colours: list[str]  # one a class
+    points: list[MapPoint]
+
+
+def curves_of(
+    heads: HeadsSummary, histories: Mapping[str, pa.Table], comparable: Sequence[Run]
+) -> Curves:
+    """Draw the learning curves of heads, by the histories of their runs.
+
+    Those that are `comparable` are drawn in one picture, too.
+    """
+    from tasks.report.charts import all_curves, learning_curves
+
+    learned = [head for head in heads.best_first if len(histories[head.run])]
+    learned.sort(key=lambda head: head.run != heads.run)
     # A fine-tuning's curve begins with that of the head that it started from.
-    begun = {run.finetuning.get("started_from") for run in alike}
-    histories = [(run, runs.history(run.id)) for run in alike if run.id not in begun]
-    told = [(run.id == chosen.id, history) for run, history in histories if len(history)]
-    return {
-        "swept": swept[:MOST_SWEPT],
-        "more_swept": max(0, len(swept) - MOST_SWEPT),
-        "all_curves": all_curves(
-            [history for _, history in told],
-            chosen=next((n for n, (mine, _) in enumerate(told) if mine), -1),
+    starts = {run.finetuning.get("started_from") for run in comparable}
+    ids = [run.id for run in comparable if run.id not in starts and len(histories[run.id])]
+    return Curves(
+        drawn=[
+            (head, learning_curves(histories[head.run], salt=head.run[:16]))
+            for head in learned[:MOST_CURVES]
+        ],
+        with_epochs=len(learned),
+        without_epochs=[head for head in heads.best_first if not len(histories[head.run])],
+        all_heads=all_curves(
+            [histories[run] for run in ids],
+            chosen=ids.index(heads.run) if heads.run in ids else -1,
             salt="all",
         )
-        if len(told) > 1
+        if len(ids) > 1
         else None,
-        "failures": [run for run in candidates if run.failure],
-    }
+    )
 
 
-def calibration(judged: Judged, score_name: str) -> dict[str, Any] | None:
-    """Return the reliability curve of a head that gives probabilities, and its error."""
-    from tasks.report.charts import reliability_curve
-
-    if score_name != "probability" or not judged.keys:
-        return None
-    return {
-        "curve": reliability_curve(reliability(judged.scores, judged.true), salt="reliability"),
-        "error": calibration_error(judged.scores, judged.true),
-    }
-
-
-def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
-    """Return a map of the images by their features; without points where there are too few."""
-    from tasks.report.charts import class_colours
-
-    images = manifest.select()
-    chosen = sample(images.labels, MOST_MAPPED)
-    keys = images.keys[chosen]
-    places = maps(vectors(FeatureStore.open(store, run.fingerprint), keys))
-    entries = entries_of(manifest)
-    return {
-        "methods": list(places),
-        "images": len(images.keys),
-        "colours": class_colours(len(manifest.classes)),
-        "points": [
-            {
-                "places": [(float(at[n][0]), float(at[n][1])) for at in places.values()],
-                "number": int(images.labels[chosen[n]]),
-                **shown_image(manifest, entries[bytes(key)], _SIDE),
-            }
-            for n, key in enumerate(keys)
-        ]
-        if places
-        else [],
-    }
-
-
-def _measured_alike(run: Run, other: Run) -> bool:
+def comparable_runs(run: Run, candidates: Sequence[Run]) -> list[Run]:
+    """Return the candidates with a result that were measured on the same images as a run."""
     names = ("dataset_digest", "folds", "fold_seed")
-    return not run.failure and all(getattr(run, n) == getattr(other, n) for n in names)
+    return [
+        other
+        for other in candidates
+        if not other.failure and all(getattr(run, n) == getattr(other, n) for n in names)
+    ]
 
 
-def _swept(runs: Sequence[Run]) -> list[Markup]:
+def swept_charts(runs: Sequence[Run]) -> list[Markup]:
     """Draw the accuracy against each parameter that varies, a head's setting within its kind."""
     from tasks.report.charts import swept
 
     kinds = list(dict.fromkeys(run.head["kind"] for run in runs))
-    panels = [("", name, runs) for name in ("kind", *_FEATURES)]
+    panels = [("", name, runs) for name in ("kind", *FEATURE_SETTINGS)]
     for kind in kinds:
-        alike = [run for run in runs if run.head["kind"] == kind]
-        names = [name for name in alike[0].head if name not in {"kind", "version"}]
+        of_kind = [run for run in runs if run.head["kind"] == kind]
+        names = [name for name in of_kind[0].head if name not in {"kind", "version"}]
         about = f"{kind}: " if len(kinds) > 1 else ""
-        panels += [(about, name, alike) for name in names]
+        panels += [(about, name, of_kind) for name in names]
     charts: list[Markup] = []
     for about, name, some in panels:
         having = [run for run in some if name in run.head or name in run.parameters]
@@ -110,6 +124,61 @@ def _swept(runs: Sequence[Run]) -> list[Markup]:
             title = about + name.replace("_", " ")
             charts.append(swept(title, values, accuracies, salt=f"swept-{len(charts)}"))
     return charts
+
+
+def calibration(result: SplitResult, score_name: str) -> Calibration | None:
+    """Return the calibration of a head; None where its scores are no probabilities."""
+    from tasks.report.charts import reliability_curve
+
+    if score_name != "probability" or not result.keys:
+        return None
+    curve = reliability_curve(reliability(result.scores, result.true), salt="reliability")
+    return Calibration(curve, calibration_error(result.scores, result.true))
+
+
+def map_of(manifest: Manifest, run: Run, store: Path) -> ImageMap:
+    """Return a map of the images by their features."""
+    from tasks.report.charts import class_colours
+
+    images = manifest.select()
+    chosen = sample(images.labels, MOST_MAPPED)
+    keys = images.keys[chosen]
+    places = maps(vectors(FeatureStore.open(store, run.fingerprint), keys))
+    entries = entries_of(manifest)
+    points = [
+        MapPoint(
+            [(float(at[n][0]), float(at[n][1])) for at in places.values()],
+            int(images.labels[chosen[n]]),
+            shown_image(manifest, entries[bytes(key)], _SIDE),
+        )
+        for n, key in enumerate(keys if places else ())
+    ]
+    colours = class_colours(len(manifest.classes))
+    return ImageMap(list(places), len(images.keys), colours, points)
+
+
+def recipe_labels(recipes: Sequence[RecipeSummary]) -> dict[str, str]:
+    """Return the tap of each recipe, and the settings in which it differs, by fingerprint."""
+    values = {
+        one.fingerprint: {n: getattr(one.recipe, n) for n in FEATURE_SETTINGS.values()}
+        for one in recipes
+    }
+    differing = {
+        name
+        for settings in values.values()
+        for name, value in settings.items()
+        if any(other[name] != value for other in values.values())
+    }
+    if "backbone" in differing:
+        differing -= {"weights"}  # of another backbone they are always others
+    return {
+        fingerprint: ", ".join(
+            "×".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for name, value in settings.items()
+            if name in differing | {"tap"}
+        )
+        for fingerprint, settings in values.items()
+    }
 
 
 def _value(run: Run, name: str) -> Any:  # noqa: ANN401  a setting's

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from stores.printable import visible
+from tasks.evaluation.selection import not_counted, place_in_words
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -33,6 +34,8 @@ def _environment() -> jinja2.Environment:
         "count": count,
         "duration": duration,
         "as_json": as_json,
+        "place": place_in_words,
+        "not_counted": not_counted,
     }
     return environment
 

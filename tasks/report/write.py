@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,16 +17,25 @@ from stores.storage.publish import publish_file
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority
 from tasks.evaluation.comparison import Evaluated
-from tasks.evaluation.duplicate_search import find_near_duplicates, likeness_of
+from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
 from tasks.evaluation.near_duplicates import NearDuplicates
-from tasks.evaluation.selection import Selection, not_counted, place_in_words, selection_of
-from tasks.evaluation.split_result import Judged, differences, judge, wilson
-from tasks.evaluation.suspect_labels import Suspect, suspects, suspects_csv
+from tasks.evaluation.selection import selection_of
+from tasks.evaluation.split_result import SplitResult, differences, evaluate, wilson
+from tasks.evaluation.suspect_labels import suspects, suspects_csv
 from tasks.execution.steps import task
+from tasks.features.accounting import ExtractSummary
 from tasks.finetune.specification import head_settings, in_words
 from tasks.heads import KINDS, find_kind
-from tasks.report.candidates import candidates_of, choice_of, features_told
-from tasks.report.sweep_sections import all_heads, calibration, map_of
+from tasks.report.heads_summary import HeadsSummary, summarize_heads
+from tasks.report.sweep_sections import (
+    MOST_SWEPT,
+    calibration,
+    comparable_runs,
+    curves_of,
+    map_of,
+    recipe_labels,
+    swept_charts,
+)
 from tasks.report.templating import render
 from tasks.training.repeat_commands import Kept, SweepCall, to_repeat, to_repeat_sweep
 
@@ -35,11 +44,23 @@ MOST_MISTAKES = 12
 MOST_SUSPECTS = 12
 
 
+@dataclass(frozen=True)
+class Shot:
+    """An image with its prediction: a cell of the grid, or of the mistakes."""
+
+    path: str
+    src: str
+    true: str
+    predicted: str
+    score: float
+    true_score: float
+
+
 def write_report(
     *,
     store: Path,
     manifest: Manifest,
-    extraction: dict[str, Any],
+    extraction: ExtractSummary,
     runs: Sequence[str],
     chosen: str,
     survey: bool = False,
@@ -52,46 +73,37 @@ def write_report(
     which takes some seconds. `duplicates` are those of the chosen run's splits or folds; without
     them they are searched for. `swept` is how the sweep was called that trained all these runs.
 
-    `extraction` is the JSON object of the extract flow. Where the test split was not opened with
-    the chosen run, the report is about validation and says so. Raises NotInStore, CorruptStore,
-    StoreReadOnly or StoreFull.
+    Where the chosen run has no test evaluation, the report is about validation and says so. Raises
+    NotInStore, CorruptStore, StoreReadOnly or StoreFull.
     """
     stored = RunStore(store)
     run = stored.read(chosen)
-    test_keys = manifest.select("test").keys
+    candidates = {one.id: one for one in map(stored.read, [*runs, run.id])}
+    heads = summarize_heads(stored, manifest, list(candidates.values()), run)
     path = report_path(store, manifest, run.id)
-    told = stored.predictions(run.id)
-    held_out = judge(told, split="validation", classes=run.classes, folds=run.folds)
-    paths, candidates = _paths(manifest), candidates_of(stored, [*runs, run.id])
-    found = suspects(held_out)
-    table = path.with_suffix(".suspect-labels.csv")
-    publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
     if duplicates is None:
         duplicates = find_near_duplicates(manifest, run, store=store)
+    recipes = extraction.recipes
     content = render(
         "report.html.jinja",
         run=run,
         manifest=manifest,
         extraction=extraction,
-        recipes=sorted(extraction["recipes"], key=lambda r: r["fingerprint"] != run.fingerprint),
-        features_told=features_told(extraction["recipes"]),
-        testable=bool(len(test_keys)),
-        times_opened=stored.times_opened(test_keys),
-        tuning_told=in_words(run.finetuning) if run.finetuning else "",
+        recipes=sorted(recipes, key=lambda recipe: recipe.fingerprint != run.fingerprint),
+        recipe_labels=recipe_labels(recipes),
+        testable=bool(len(manifest.select("test").keys)),
+        finetuning_in_words=in_words(run.finetuning) if run.finetuning else "",
         head=head_settings(run.head, run.finetuning),
-        commands=_commands(run, [one["run"] for one in candidates], manifest, store, swept),
+        heads=heads,
+        commands=_commands(
+            run, [candidates[h.run] for h in heads.best_first], manifest, store, swept
+        ),
         **_left_out(manifest, extraction),
         survey=map_of(manifest, run, store) if survey else None,
-        likeness=likeness_of(duplicates, manifest, run),
-        suspects=[_suspect(held_out, manifest, paths, one) for one in found[:MOST_SUSPECTS]],
-        suspects_found=len(found),
-        likely_errors=sum(one.likely for one in found),
-        judged_labels=len(held_out.keys),
-        suspects_table=table.name,
-        selection=_told(selection_of(stored, run)),
-        **_results(run, manifest, told, stored, paths),
-        **choice_of(run, candidates),
-        **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
+        near_duplicates=summary_of(duplicates, manifest),
+        near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
+        **_results(run, manifest, stored, path),
+        **_charts(run, heads, list(candidates.values()), stored),
     )
     publish_file(content, path, tmp=path.parent / "tmp")
     return path
@@ -108,43 +120,67 @@ def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
     return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
 
 
-def _results(
-    run: Run,
-    manifest: Manifest,
-    predictions: pa.Table,
-    runs: RunStore,
-    paths: dict[bytes, str],
-) -> dict[str, Any]:
-    """Judge the run's predictions, on test where that was opened, else on validation."""
-    openings = runs.openings(run.id)
+def _results(run: Run, manifest: Manifest, runs: RunStore, path: Path) -> dict[str, Any]:
+    """Return the run's results, on test where that was evaluated, else on validation."""
+    openings, predictions = runs.openings(run.id), runs.predictions(run.id)
     split: Evaluated = "test" if openings else "validation"
-    judged = judge(predictions, split=split, classes=run.classes, folds=run.folds)
+    result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority(sizes)
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
-    shot = partial(_shot, judged, Path(manifest.folder), paths)
+    images = manifest.select()
+    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
+    shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
-        "calibration": calibration(judged, score_name),
-        "judged": judged,
+        "calibration": calibration(result, score_name),
+        "result": result,
         "openings": openings,
-        "interval": wilson(judged.correct, len(judged.keys)),
-        "headline": _told(selection_of(runs, run, split)),
+        "interval": wilson(result.correct, len(result.keys)),
+        "headline": selection_of(runs, run, split),
         "sizes": sizes,
         "largest": largest,
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
-        "always": judged.always(largest),
+        "baseline": result.baseline(largest),
         "differences": differences(predictions, manifest),
         "score_name": score_name,
-        "grid": [shot(n) for n in range(min(GRID_IMAGES, len(judged.keys)))],
-        "mistakes": [shot(n) for n in judged.mistakes()[:MOST_MISTAKES].tolist()],
+        "grid": [shot(n) for n in range(min(GRID_IMAGES, len(result.keys)))],
+        "mistakes": [shot(n) for n in result.mistakes()[:MOST_MISTAKES].tolist()],
+        **_suspects(run, predictions, manifest, paths, path),
     }
 
 
-def _told(selection: Selection) -> dict[str, Any]:
-    """Return a selection for the template, with its words."""
-    told = asdict(selection)
-    return told | {"place": place_in_words(told), "not_counted": not_counted(told)}
+def _suspects(
+    run: Run, predictions: pa.Table, manifest: Manifest, paths: dict[bytes, str], path: Path
+) -> dict[str, Any]:
+    """Return the suspect labels, and publish a table of all of them beside the report."""
+    held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    found = suspects(held_out)
+    table = path.with_suffix(".suspect-labels.csv")
+    publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
+    shot = partial(_shot, held_out, Path(manifest.folder), paths)
+    return {
+        "suspects": [shot(held_out.keys.index(one.key)) for one in found[:MOST_SUSPECTS]],
+        "suspects_found": len(found),
+        "likely_errors": sum(one.likely for one in found),
+        "held_out_images": len(held_out.keys),
+        "suspects_table": table.name,
+    }
+
+
+def _charts(
+    run: Run, heads: HeadsSummary, candidates: Sequence[Run], runs: RunStore
+) -> dict[str, Any]:
+    """Draw the learning curves, and the accuracy against what was swept."""
+    comparable = comparable_runs(run, candidates)
+    # A fine-tuning and its start differ in more than a setting.
+    swept = [] if run.finetuning else swept_charts(comparable)
+    histories = {one.id: runs.history(one.id) for one in candidates}
+    return {
+        "swept": swept[:MOST_SWEPT],
+        "more_swept": max(0, len(swept) - MOST_SWEPT),
+        "curves": curves_of(heads, histories, comparable),
+    }
 
 
 def _commands(
@@ -166,47 +202,34 @@ def _commands(
     return list(to_repeat_sweep(swept, manifest, candidates, store, kept))
 
 
-def _left_out(manifest: Manifest, extraction: dict[str, Any]) -> dict[str, Any]:
+def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     """List what is in the folder and in no result, and why; and what is in it twice."""
     summary = manifest.summary()
     twins: dict[ImageKey | None, list[str]] = defaultdict(list)
     for entry in manifest.of_status("accepted"):
         twins[entry.key].append(entry.path)
-    rejected = {told["path"]: told for told in (*summary["rejected"], *extraction["rejected"])}
-    endings = Counter(PurePosixPath(told["path"]).suffix.lower() for told in summary["ignored"])
+    rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
+    endings = Counter(PurePosixPath(file.path).suffix.lower() for file in summary.ignored)
     return {
         "rejected": list(rejected.values()),
-        "ignored": summary["ignored"],
+        "ignored": summary.ignored,
         "endings": endings.most_common(),
-        "remarks": summary["remarks"],
-        "remark_counts": summary["remark_counts"],
+        "remarks": summary.remarks,
+        "remark_counts": summary.remark_counts,
         "absent": [entry.path for entry in manifest.of_status("absent")],
         "duplicates": [paths for paths in twins.values() if len(paths) > 1],
     }
 
 
-def _paths(manifest: Manifest) -> dict[bytes, str]:
-    images = manifest.select()
-    return dict(zip(map(bytes, images.keys), images.paths, strict=True))
-
-
-def _suspect(
-    judged: Judged, manifest: Manifest, paths: dict[bytes, str], suspect: Suspect
-) -> dict[str, Any]:
-    """Return a suspect label with its image: a cell of the pictures."""
-    return _shot(judged, Path(manifest.folder), paths, judged.keys.index(suspect.key))
-
-
-def _shot(judged: Judged, folder: Path, paths: dict[bytes, str], n: int) -> dict[str, Any]:
-    """Return an image with what was said of it: a cell of the grid, or of the mistakes."""
+def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) -> Shot:
     from tasks.images.thumbnails import placeholder, thumbnail
 
-    path = paths.get(judged.keys[n], "")
-    return {
-        "path": path,
-        "src": thumbnail(folder / path, judged.keys[n]) if path else placeholder("not listed"),
-        "true": judged.classes[judged.true[n]],
-        "predicted": judged.classes[judged.predicted[n]],
-        "score": float(judged.scores[n, judged.predicted[n]]),
-        "true_score": float(judged.scores[n, judged.true[n]]),
-    }
+    path = paths.get(result.keys[n], "")
+    return Shot(
+        path=path,
+        src=thumbnail(folder / path, result.keys[n]) if path else placeholder("not listed"),
+        true=result.classes[result.true[n]],
+        predicted=result.classes[result.predicted[n]],
+        score=float(result.scores[n, result.predicted[n]]),
+        true_score=float(result.scores[n, result.true[n]]),
+    )

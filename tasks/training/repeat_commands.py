@@ -14,19 +14,8 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.remote.mirror import shown
 from tasks.datasets.folder_layout import AUTO
+from tasks.features.job import FEATURE_SETTINGS
 
-# What is asked of the features, of all that a run's parameters hold.
-OF_FEATURES = (
-    "backbone",
-    "weights",
-    "image_size",
-    "tap",
-    "pooling",
-    "dtype",
-    "precision",
-    "decode",
-)
-_SHAPES = ("crop_to_aspect_ratio", "pad_to_aspect_ratio")
 # Settings whose default depends on others: that one is off has to be said.
 _SAID_EITHER_WAY = {"standardize", "train_batch_norm"}
 
@@ -121,7 +110,7 @@ def _before_training(
     yield [f"python -m flows.ingest {shlex.quote(manifest.folder)}", *options(asked)]
     taps: dict[str, list[str]] = {}
     for run in runs:
-        features = features_asked(run, also=_SHAPES)
+        features = features_asked(run)
         if features.get("weights") == "none":  # they have a seed too
             features["seed"] = run.parameters.get("seed", manifest.seed)
         own = features.pop("tap", [])
@@ -132,10 +121,9 @@ def _before_training(
         yield [f"python -m flows.extract {shlex.quote(manifest.name)}", *options(features)]
 
 
-def features_asked(run: Run, also: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what was asked of a run's features."""
-    names = (*OF_FEATURES, *also)
-    return {name: run.parameters[name] for name in names if name in run.parameters}
+def features_asked(run: Run) -> dict[str, Any]:
+    """Return the requested settings of a run's features."""
+    return {name: run.parameters[name] for name in FEATURE_SETTINGS if name in run.parameters}
 
 
 def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:

@@ -1,0 +1,44 @@
+"""What predicting images returns."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """What an image shows, or the reason why it could not be used."""
+
+    path: str
+    predicted: str | None  # the class
+    score: float | None
+    reason: str
+    split: str | None  # in the run's own data set
+
+
+@dataclass(frozen=True)
+class InDataset:
+    """How many of the predicted images are in the run's own data set."""
+
+    dataset: str
+    in_store: bool  # whether that data set is in the store
+    train: int
+    validation: int
+    test: int
+    recorded: int  # test images with labels at hand: counted as a test evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSummary:
+    """The predictions of a run, or of an exported model."""
+
+    model: str
+    seconds: float
+    images: int
+    counts: dict[str, int]  # images by predicted class
+    cached: int  # features
+    computed: int
+    rejected: int
+    predictions: tuple[PredictedImage, ...]
+    in_its_dataset: InDataset | None  # None: of an exported model
+    passed_over: dict[str, int]  # files in the folders that were not predicted, by ending
+    output: str | None  # the files that were written
+    grid: str | None

@@ -1,0 +1,88 @@
+"""The exact accounting of an extraction: images = cached + computed + duplicates."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stores.dataset_summary import FileReason
+from stores.features.recipe import Recipe
+from stores.features.store import FeatureStore
+from stores.manifest import Manifest
+from tasks.features.shard_work import ShardDone
+
+
+@dataclass(frozen=True)
+class RecipeSummary:
+    """One recipe, and the shape of its features in the store; None where there are none."""
+
+    tap: str
+    fingerprint: str
+    feature_shape: tuple[int, ...] | None
+    recipe: Recipe
+
+    def json_fields(self) -> dict[str, Any]:
+        """Return what JSON has of it."""
+        return {**vars(self), "recipe": json.loads(self.recipe.to_json())}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSummary:
+    """Which features of a data set were in the store, and which were computed."""
+
+    dataset: str
+    images: int
+    cached: int | None  # None: no features were looked for
+    computed: int
+    checked: int  # rows computed only to compare engines or versions
+    duplicates: int
+    rejected: tuple[FileReason, ...]
+    notes: tuple[str, ...]
+    fingerprint: str  # of the first recipe, as is the shape
+    feature_shape: tuple[int, ...] | None
+    recipes: tuple[RecipeSummary, ...]
+    engine: str
+    agreement: dict[str, Any] | None  # of the engine with Keras: `Agreement` as a shard has it
+    seconds: float
+    images_per_second: float
+
+
+def account(
+    manifest: Manifest,
+    recipes: Sequence[Recipe],
+    done: Sequence[ShardDone] | None,
+    *,
+    store: Path,
+    compared: int = 0,
+    seconds: float = 0.0,
+) -> ExtractSummary:
+    """Return the accounting of an extraction; `compared` rows were computed to compare versions.
+
+    Where no features were looked for, `done` is None, and so is the number of those cached.
+    """
+    about = manifest.summary()
+    looked, done = done is not None, done or []
+    computed = sum(shard.computed for shard in done)
+    producer = done[-1].producer if done else {}
+    summaries = tuple(
+        RecipeSummary(r.tap, r.fingerprint, FeatureStore(store, r).feature_shape, r)
+        for r in recipes
+    )
+    return ExtractSummary(
+        dataset=manifest.name,
+        images=about.images,
+        cached=about.images - about.duplicates - computed if looked else None,
+        computed=computed,
+        checked=compared + sum(shard.checked for shard in done),
+        duplicates=about.duplicates,
+        rejected=about.rejected,
+        notes=about.notes,
+        fingerprint=summaries[0].fingerprint,
+        feature_shape=summaries[0].feature_shape,
+        recipes=summaries,
+        engine=producer.get("engine", "none"),
+        agreement=producer.get("agreement"),
+        seconds=round(seconds, 3),
+        images_per_second=round(computed / seconds, 1) if seconds else 0.0,
+    )

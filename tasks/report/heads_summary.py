@@ -1,0 +1,148 @@
+"""Heads and how they did: one summary for the terminal, the report and a server's artifact."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stores.manifest import Manifest
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.evaluation.selection import Selection, selection_of
+from tasks.report.settings import differences, own_settings, settings_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedHead:
+    """A head: how it was made and how it did. A fine-tuned model is one too."""
+
+    run: str  # its id
+    head: str  # a preset or a kind, as it was requested
+    cached: bool  # it was trained before
+    failure: str  # why there is no model, or ''
+    seed: int
+    fingerprint: str  # of the features' recipe
+    parameters: dict[str, Any]  # as requested
+    specification: dict[str, Any]
+    metrics: dict[str, float]
+    test_evaluations: int
+    differing: str  # the settings in which it differs from the others, in words
+    settings: str  # all settings of its own, in words
+
+    @property
+    def train_accuracy(self) -> float | None:
+        """The accuracy on what it learned from; None where training failed."""
+        return self.metrics.get("train_accuracy")
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """The accuracy on validation, or by folds; None where training failed."""
+        return self.metrics.get("validation_accuracy")
+
+    def json_fields(self) -> dict[str, Any]:
+        """Return what JSON has of it: each metric by its name, too."""
+        return {**vars(self), **self.metrics}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadsSummary:
+    """Heads of one data set, which was chosen, and what that choice is worth."""
+
+    dataset: str
+    run: str  # the id of the chosen one, which is one of `runs`
+    folds: int  # that validation is made of; 0: it is the data set's own split
+    runs: tuple[TrainedHead, ...]
+    selection: Selection | None  # None: it failed, and nothing is known
+    test_metrics: dict[str, float]  # of the chosen one's last test evaluation
+    test_openings: int  # test evaluations by all runs of the store
+
+    @property
+    def chosen(self) -> TrainedHead:
+        """The chosen head."""
+        return next(head for head in self.runs if head.run == self.run)
+
+    @property
+    def measured_on(self) -> str:
+        """What the heads were measured on."""
+        return f"{self.folds} fold{'' if self.folds == 1 else 's'}" if self.folds else "validation"
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The chosen head's accuracy on the test split, where that was evaluated."""
+        return self.test_metrics.get("test_accuracy")
+
+    @property
+    def best_first(self) -> list[TrainedHead]:
+        """The heads in the order of their accuracy; those that failed come last."""
+
+        def rank(head: TrainedHead) -> float:
+            return -1.0 if head.validation_accuracy is None else head.validation_accuracy
+
+        return sorted(self.runs, key=rank, reverse=True)
+
+    def json_fields(self) -> dict[str, Any]:
+        """Return what JSON has of it: what matters of the chosen head, too."""
+        return {
+            **vars(self),
+            "head": self.chosen.head,
+            "validation_accuracy": self.chosen.validation_accuracy,
+            "test_accuracy": self.test_accuracy,
+        }
+
+
+def summarize_heads(
+    stored: RunStore,
+    manifest: Manifest,
+    runs: Sequence[Run],
+    chosen: Run,
+    *,
+    requested: Sequence[Mapping[str, Any]] = (),
+    cached: Container[str] = (),
+) -> HeadsSummary:
+    """Return the summary of runs, in their order, of which one was chosen.
+
+    `requested` are the parameters by which they were requested now, where a run was stored by
+    others; `cached` are the ids of those that were trained before.
+    """
+    parameters = list(requested) or [run.parameters for run in runs]
+    ids = [run.id for run in runs]
+    differing = differences(map(_compared, runs, parameters))
+    evaluations = {run: stored.openings(run) for run in {*ids, chosen.id}}
+    last = evaluations[chosen.id][-1:]
+    return HeadsSummary(
+        dataset=manifest.name,
+        run=chosen.id,
+        folds=chosen.folds,
+        runs=tuple(
+            TrainedHead(
+                run=run.id,
+                head=head_name(run, asked),
+                cached=run.id in cached,
+                failure=run.failure,
+                seed=run.seed,
+                fingerprint=run.fingerprint,
+                parameters=dict(asked),
+                specification=run.head,
+                metrics=run.metrics,
+                test_evaluations=len(evaluations[run.id]),
+                differing=differing[run.id],
+                settings=own_settings(run),
+            )
+            for run, asked in zip(runs, parameters, strict=True)
+        ),
+        selection=None if chosen.failure else selection_of(stored, chosen),
+        test_metrics=last[0].metrics if last else {},
+        test_openings=stored.times_opened(manifest.select("test").keys),
+    )
+
+
+def head_name(run: Run, parameters: Mapping[str, Any] | None = None) -> str:
+    """Return what the user called the head (a preset, perhaps), or else its kind."""
+    requested = (run.parameters if parameters is None else parameters).get("head")
+    name = requested if isinstance(requested, str) else str(run.head.get("kind", "head"))
+    return f"{name}, fine-tuned" if run.finetuning else name
+
+
+def _compared(run: Run, parameters: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    kind = "fine-tuned" if run.finetuning else str(run.head["kind"])
+    settings = settings_of(run.head, parameters, run.finetuning)
+    return run.id, kind, settings | {"seed": run.seed}

@@ -1,10 +1,12 @@
 """What the flows return that train heads or fine-tune."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from flows.summaries.stores import ExtractSummary, IngestSummary
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.execution.in_notebook import InNotebook, Table
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.run_facts import RunComparison
 
@@ -69,7 +71,7 @@ class FinetuneSummary(HeadsSummary):
 
 
 @dataclass(frozen=True)
-class PipelineSummary:
+class PipelineSummary(InNotebook):
     """What each stage of a pipeline returned, and where the report is."""
 
     about: str  # the images, where they are the embedded sample; else ''
@@ -77,3 +79,9 @@ class PipelineSummary:
     extract: ExtractSummary
     train: TrainSummary
     report: str
+
+    def tables(self) -> Iterator[Table]:
+        """Yield what its stages show, and where the report is."""
+        for stage in (self.ingest, self.extract, self.train):
+            yield from stage.tables()
+        yield Table(f"Report: {self.report}", [])

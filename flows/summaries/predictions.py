@@ -1,6 +1,9 @@
 """What predicting images returns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from tasks.execution.in_notebook import InNotebook, Table
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class InDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictSummary:
+class PredictSummary(InNotebook):
     """The predictions of a run, or of an exported model."""
 
     model: str
@@ -42,3 +45,19 @@ class PredictSummary:
     passed_over: dict[str, int]  # files in the folders that were not predicted, by ending
     output: str | None  # the files that were written
     grid: str | None
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the images by predicted class, and the predictions."""
+        yield Table(f"Predicted by {self.model}", [self.counts])
+        yield Table(
+            f"{self.images:,} images",
+            [
+                {
+                    "image": image.path,
+                    "predicted": image.predicted,
+                    "score": image.score,
+                    "reason": image.reason,
+                }
+                for image in self.predictions
+            ],
+        )

@@ -1,13 +1,15 @@
 """What looking at runs returns."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tasks.execution.in_notebook import InNotebook, Table
 from tasks.report.run_facts import RunComparison, RunFacts
 
 
 @dataclass(frozen=True)
-class RunsListSummary:
+class RunsListSummary(InNotebook):
     """The leaderboard: a row a run, the best first, with the columns that its table has."""
 
     runs: list[dict[str, Any]]
@@ -15,13 +17,27 @@ class RunsListSummary:
     sort_by: str
     action: Literal["list"] = "list"
 
+    def tables(self) -> Iterator[Table]:
+        """Yield the leaderboard."""
+        yield Table(f"Runs by {self.sort_by}", self.runs)
+
 
 @dataclass(frozen=True)
-class RunsShowSummary:
+class RunsShowSummary(InNotebook):
     """One run, whole."""
 
     run: RunFacts
     action: Literal["show"] = "show"
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the run's metrics and its results by class."""
+        yield Table(f"Run {self.run.id[:16]} on {self.run.run.dataset}", [self.run.run.metrics])
+        if self.run.evaluation:
+            rows = [
+                {"class": one.name, "images": one.images, "recall": one.recall}
+                for one in self.run.evaluation.per_class
+            ]
+            yield Table(f"On {self.run.evaluation.judged_on}", rows)
 
 
 @dataclass(frozen=True)

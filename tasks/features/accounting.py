@@ -1,7 +1,7 @@
 """The exact accounting of an extraction: images = cached + computed + duplicates."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from stores.dataset_summary import FileReason
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
+from tasks.execution.in_notebook import InNotebook, Table
 from tasks.features.shard_work import ShardDone
 
 
@@ -28,7 +29,7 @@ class RecipeSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractSummary:
+class ExtractSummary(InNotebook):
     """Which features of a data set were in the store, and which were computed."""
 
     dataset: str
@@ -46,6 +47,23 @@ class ExtractSummary:
     agreement: dict[str, Any] | None  # of the engine with Keras: `Agreement` as a shard has it
     seconds: float
     images_per_second: float
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the accounting, the recipes, and the files that were left out."""
+        names = ("images", "cached", "computed", "duplicates", "engine", "seconds")
+        accounted = {name: getattr(self, name) for name in names}
+        yield Table(f"Features of {self.dataset}", [accounted])
+        shapes = ("×".join(map(str, recipe.feature_shape or ())) for recipe in self.recipes)
+        recipes = zip(self.recipes, shapes, strict=True)
+        yield Table(
+            "Recipes",
+            [
+                {"tap": recipe.tap, "shape": shape, "fingerprint": recipe.fingerprint[:16]}
+                for recipe, shape in recipes
+            ],
+        )
+        if self.rejected:
+            yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
 
 
 def account(

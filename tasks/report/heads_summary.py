@@ -1,18 +1,19 @@
 """Heads and how they did: one summary for the terminal, the report and a server's artifact."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from tasks.evaluation.selection import Selection, selection_of
+from tasks.evaluation.selection import Selection, expected_in_words, selection_of
+from tasks.execution.in_notebook import InNotebook, Table
 from tasks.report.settings import differences, own_settings, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedHead:
+class TrainedHead(InNotebook):
     """A head: how it was made and how it did. A fine-tuned model is one too."""
 
     run: str  # its id
@@ -42,9 +43,15 @@ class TrainedHead:
         """Return what JSON has of it: each metric by its name, too."""
         return {**vars(self), **self.metrics}
 
+    def tables(self) -> Iterator[Table]:
+        """Yield its accuracies, or why it failed, and its settings."""
+        about = {"run": self.run[:16], "failure": self.failure} if self.failure else {}
+        yield Table(f"{self.head}, run {self.run[:16]}", [about or self.metrics])
+        yield Table(self.settings, [])
+
 
 @dataclass(frozen=True, kw_only=True)
-class HeadsSummary:
+class HeadsSummary(InNotebook):
     """Heads of one data set, which was chosen, and what that choice is worth."""
 
     dataset: str
@@ -78,6 +85,25 @@ class HeadsSummary:
             return -1.0 if head.validation_accuracy is None else head.validation_accuracy
 
         return sorted(self.runs, key=rank, reverse=True)
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the heads, the best first, and what the choice is worth."""
+        rows = [
+            {
+                "": "chosen" if head.run == self.run else "",
+                "head": head.head,
+                "train": head.train_accuracy,
+                self.measured_on: head.validation_accuracy,
+                "run": head.run[:16],
+                "settings that differ": head.failure or head.differing,
+            }
+            for head in self.best_first
+        ]
+        yield Table(f"Heads on {self.dataset}", rows)
+        if self.selection:
+            yield Table(expected_in_words(self.selection), [])
+        if self.test_accuracy is not None:
+            yield Table(f"test accuracy of {self.chosen.head}: {self.test_accuracy:.4f}", [])
 
     def json_fields(self) -> dict[str, Any]:
         """Return what JSON has of it: what matters of the chosen head, too."""

@@ -1,0 +1,51 @@
+"""How a result shows in a notebook: as tables, in which no name acts on the page."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from stores.printable import visible
+
+MOST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with the same columns, under a title."""
+
+    title: str
+    rows: Sequence[Mapping[str, object]]
+
+    def as_html(self) -> str:
+        """Return the table with its first rows."""
+        shown = self.rows[:MOST_ROWS]
+        lines = [f"<p><b>{_text(self.title)}</b></p>"]
+        if shown:
+            head = "".join(f"<th>{_text(name)}</th>" for name in shown[0])
+            cells = ("".join(f"<td>{_text(value)}</td>" for value in row.values()) for row in shown)
+            body = "".join(f"<tr>{row}</tr>" for row in cells)
+            lines.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        if len(self.rows) > len(shown):
+            lines.append(f"<p>and {len(self.rows) - len(shown):,} more</p>")
+        return "".join(lines)
+
+
+class InNotebook(ABC):
+    """A result that notebooks show as tables."""
+
+    @abstractmethod
+    def tables(self) -> Iterable[Table]:
+        """Return what is shown."""
+
+    def _repr_html_(self) -> str:
+        return f"<div>{''.join(table.as_html() for table in self.tables())}</div>"
+
+
+def _text(value: object) -> str:
+    """Return a value as HTML; what acts on a page, or on the line that it stands in, is escaped."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return escape(visible(f"{value:,}" if type(value) is int else str(value)))

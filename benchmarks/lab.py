@@ -20,7 +20,7 @@ from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
 from tasks.evaluation.comparison import estimate_of_the_chosen, held_out_answers
 from tasks.evaluation.metrics import accuracy
-from tasks.evaluation.split_result import judge
+from tasks.evaluation.split_result import evaluate
 from tasks.evaluation.suspect_labels import suspects
 from tasks.heads import Candidate, Failed, find_kind
 from tasks.heads.examples import Examples, MemoryStream, stream_of
@@ -158,10 +158,10 @@ def _flipped(manifest: Manifest, setting: Setting) -> Finding:
     changed = replace(manifest, name="flipped", entries=entries)
     head = make_head("logistic", {}, classes=len(manifest.classes))
     (run,) = _train([PlannedRun(changed, setting.job.recipes[0], head, 0, {}, 5)], setting.store)
-    told = RunStore(setting.store).predictions(run.id)
-    judged = judge(told, split="validation", classes=manifest.classes, folds=5)
+    predictions = RunStore(setting.store).predictions(run.id)
+    result = evaluate(predictions, split="validation", classes=manifest.classes, folds=5)
     keys = {manifest.entries[n].key for n in flipped}
-    found = sum(one.key in keys for one in suspects(judged)[:MOST_SUSPECT])
+    found = sum(one.key in keys for one in suspects(result)[:MOST_SUSPECT])
     what = f"labels flipped at random, of {len(flipped)}, among the {MOST_SUSPECT} most suspect"
     return Finding(GROUP, what, (float(found),), "labels", "≥ 30")
 

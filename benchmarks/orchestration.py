@@ -100,7 +100,7 @@ def overhead(setting: Setting, environment: dict[str, str], *, rounds: int) -> F
         name="benchmark", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=False
     )
     def staged() -> int:
-        return int(extract_stage(manifest, parameters)[1]["computed"])
+        return int(extract_stage(manifest, parameters)[1].computed)
 
     @flow(name="empty")
     def empty() -> int:
@@ -146,11 +146,10 @@ def artifacts(setting: Setting, environment: dict[str, str], *, rounds: int) -> 
     def shown() -> list[float]:
         accounted = extract_stage(manifest, parameters)[1]
         trained = train_stage(manifest, parameters, tested_by=None)
-        runs = [run["run"] for run in trained["runs"]]
 
         def show() -> None:
             show_accounting(accounted)
-            show_heads(setting.store, runs, trained["run"], selection=trained["selection"])
+            show_heads(trained, setting.store)
             with progress_artifact(updates, "extracting"):
                 for _ in range(updates):
                     advance(1)

@@ -73,11 +73,11 @@ class UnfinishedFinetuning:
 class StoreListing:
     """What is in a store."""
 
-    datasets: tuple[ListedDataset, ...]
-    recipes: tuple[str, ...]
+    datasets: list[ListedDataset]
+    recipes: list[str]
     runs: list[dict[str, Any]]  # rows of the table of runs, with the columns that it has
-    finetunings: tuple[UnfinishedFinetuning, ...]
-    layers: tuple[str, ...]
+    finetunings: list[UnfinishedFinetuning]
+    layers: list[str]
 
 
 def stats(store: Path) -> list[FeatureStats]:
@@ -143,11 +143,11 @@ def list_store(store: Path) -> StoreListing:
     """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
     check_exists(store)
     return StoreListing(
-        datasets=tuple(_datasets(store)),
-        recipes=tuple(str(features.recipe) for features in all_features(store)),
+        datasets=list(_datasets(store)),
+        recipes=[str(features.recipe) for features in all_features(store)],
         runs=RunStore(store).table().drop(["classes"]).to_pylist(),
-        finetunings=tuple(_unfinished(store)),
-        layers=tuple(shown(layer) for layer in read_layers(store)),
+        finetunings=list(_unfinished(store)),
+        layers=[shown(layer) for layer in read_layers(store)],
     )
 
 

@@ -11,10 +11,10 @@ from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from flows.cli.command_line import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
-from flows.predict import nothing_said
+from flows.predict import nothing_predicted
 from tests.support.prefect_server import running_server
 
-FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_said}
+FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_predicted}
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +50,9 @@ def run(prefect_settings, tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capfd.readouterr()
         flow = resolve_name(f"flows.{name}:{name}")
-        tell = resolve_name(f"flows.{name}:tell_{name}")
+        text = resolve_name(f"flows.{name}:{name}_text")
         try:
-            command_line(flow, tell, failed=FAILED.get(name, lambda _: False))
+            command_line(flow, text, failed=FAILED.get(name, lambda _: False))
         except SystemExit as end:
             return (end.code, *capfd.readouterr())
         return (0, *capfd.readouterr())
@@ -74,7 +74,7 @@ def run_json(run):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Of the module's first store by `once`: a copy, and what was told of it."""
+    """The module's first store by `once`: a copy, and its summary."""
     return {"store": tmp_path_factory.mktemp("made") / "feature-store"}
 
 
@@ -87,13 +87,13 @@ def once(made, tmp_path):
 
     def once(make):
         own = tmp_path / "feature-store"
-        if "told" in made:
+        if "summary" in made:
             shutil.copytree(made["store"], own)
-            return made["told"]
-        told = make()
+            return made["summary"]
+        summary = make()
         shutil.copytree(own, made["store"])
-        made["told"] = told
-        return told
+        made["summary"] = summary
+        return summary
 
     return once
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from flows.text.heads import tell_runs
+from flows.summaries.runs import RunsListSummary
+from flows.text.runs import runs_text
 
 SMALL = ("--image-size", "32")
 GRID = ("--head", "ridge", "--head", "knn", "--grid", "penalty=1,10,100", "--grid", "neighbors=1,3")
@@ -38,9 +39,9 @@ def test_the_list_has_the_settings_in_which_the_runs_of_a_kind_differ(run, swept
     title, _, *lines, about = output.splitlines()
     assert about.startswith("expected: the accuracy corrected for selection")
     assert title == "photos, 5 runs, by validation:"
-    told = {run["run"][:16]: run["specification"] for run in swept["runs"]}
+    heads = {run["run"][:16]: run["specification"] for run in swept["runs"]}
     for line in lines:
-        head = told[line.split()[0]]
+        head = heads[line.split()[0]]
         name = {"ridge": "penalty", "knn": "neighbors"}[head["kind"]]
         assert line.endswith(f"  {name} {head[name]}")
 
@@ -53,25 +54,23 @@ def row(run, dataset="pets", digest="d" * 64, folds=0, accuracy=0.5):
 
 def test_only_runs_that_were_measured_alike_are_ranked_together():
     rows = [row("a"), row("b", "digits"), row("c", folds=5), row("d", digest="e" * 64), row("f")]
-    told = tell_runs(
-        {"action": "list", "runs": rows, "limit": 1, "sort_by": "validation_accuracy"}
-    ).splitlines()
-    titles = [line for line in told if line.endswith(":")]
+    lines = runs_text(RunsListSummary(rows, 1, "validation_accuracy")).splitlines()
+    titles = [line for line in lines if line.endswith(":")]
     assert titles == [
         "pets (as it was with digest dddddddd), 2 runs, by validation:",
         "digits, 1 run, by validation:",
         "pets (as it was with digest dddddddd), 1 run, by 5 folds:",
         "pets (as it was with digest eeeeeeee), 1 run, by validation:",
     ]
-    assert told[3] == "  and 1 more: --limit 2, or export FILE"
+    assert lines[3] == "  and 1 more: --limit 2, or export FILE"
 
 
 def test_a_damaged_run_stands_in_the_list_without_an_expected_accuracy():
     """The kind: a column that some runs have no value in."""
     rows = [row("a") | {"runs_tried": 2, "expected_accuracy": 0.25}]
     rows.append(row("b") | {"runs_tried": None, "expected_accuracy": None})
-    summary = {"action": "list", "runs": rows, "limit": 9, "sort_by": "validation_accuracy"}
-    _, _, whole, damaged, _ = tell_runs(summary).splitlines()
+    summary = RunsListSummary(rows, 9, "validation_accuracy")
+    _, _, whole, damaged, _ = runs_text(summary).splitlines()
     assert "0.2500" in whole
     assert "–" in damaged
 

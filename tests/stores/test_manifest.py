@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores import CorruptStore, ImageKey, Manifest, NewerFormat, NotInStore, StoreError
+from stores.dataset_summary import FileReason, RemarkCount
 from stores.manifest import (
     MANIFEST_VERSION,
     SPLITS,
@@ -239,32 +240,32 @@ def test_counts_are_of_distinct_images():
     }
 
 
-def test_the_summary_tells_what_is_left_out():
+def test_the_summary_has_what_is_left_out():
     summary = PETS.summary()
-    assert summary["images"] == 4
-    assert summary["duplicates"] == 1
-    assert [summary[split] for split in SPLITS] == [1, 1, 1]
-    assert [told["reason"] for told in summary["rejected"]] == [
+    assert summary.images == 4
+    assert summary.duplicates == 1
+    assert [summary.train, summary.validation, summary.test] == [1, 1, 1]
+    assert [file.reason for file in summary.rejected] == [
         "no JPEG",
         "unreadable",
         "two labels",
     ]
-    assert summary["ignored"] == [{"path": "dog/7.webp", "reason": ".webp"}]
-    assert [told["path"] for told in summary["remarks"]] == ["cat/copy of 1.jpg"]
-    assert [(about["images"], about["example"]) for about in summary["remark_counts"]] == [
+    assert summary.ignored == (FileReason("dog/7.webp", ".webp"),)
+    assert [file.path for file in summary.remarks] == ["cat/copy of 1.jpg"]
+    assert [(about.images, about.example) for about in summary.remark_counts] == [
         (1, "cat/copy of 1.jpg")
     ]
-    assert summary["absent"] == 1
+    assert summary.absent == 1
 
 
 def test_remarks_are_counted_whatever_their_numbers():
     reasons = ["animated, 3 frames: the first is used", "", "animated, 5 frames: the first is used"]
     reasons.append("CMYK: converted to RGB; animated, 3 frames: the first is used")
     entries = [entry(str(n), reason=reason) for n, reason in enumerate(reasons)]
-    assert manifest(*entries).summary()["remark_counts"] == [
-        {"remark": "animated, N frames: the first is used", "images": 3, "example": "0"},
-        {"remark": "CMYK: converted to RGB", "images": 1, "example": "3"},
-    ]
+    assert manifest(*entries).summary().remark_counts == (
+        RemarkCount("animated, N frames: the first is used", 3, "0"),
+        RemarkCount("CMYK: converted to RGB", 1, "3"),
+    )
 
 
 def test_a_data_set_is_held_against_another_process(tmp_path):

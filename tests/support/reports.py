@@ -1,6 +1,7 @@
 """Runs on noise, the report on them, and what a browser would see of it."""
 
 import html
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from stores.features.recipe import Recipe
 from stores.keys import ImageKey
 from stores.manifest import Entry, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from tasks.features.accounting import ExtractSummary, RecipeSummary
 from tasks.report.write import write_report
 
 FINGERPRINT = "ab" * 32
@@ -155,13 +158,25 @@ def open_test(store, manifest, run, every=4, margin=False):
 
 
 def extraction(manifest, **about):
-    return {
-        "dataset": manifest.name, "images": 81, "cached": 78, "computed": 3, "checked": 16,
-        "duplicates": 0, "rejected": [], "fingerprint": FINGERPRINT, "feature_shape": [1280],
-        "recipes": [{"tap": "output", "fingerprint": FINGERPRINT, "feature_shape": [1280],
-                     "recipe": RECIPE}],
-        "seconds": 75.25, "images_per_second": 12.5, "engine": "openvino",
-    } | about  # fmt: skip
+    recipe = RecipeSummary("output", FINGERPRINT, (1280,), Recipe.from_json(json.dumps(RECIPE)))
+    summary = ExtractSummary(
+        dataset=manifest.name,
+        images=81,
+        cached=78,
+        computed=3,
+        checked=16,
+        duplicates=0,
+        rejected=(),
+        notes=(),
+        fingerprint=FINGERPRINT,
+        feature_shape=(1280,),
+        recipes=(recipe,),
+        engine="openvino",
+        agreement=None,
+        seconds=75.25,
+        images_per_second=12.5,
+    )
+    return replace(summary, **about)
 
 
 def report(store, manifest, runs, chosen=0, **about):

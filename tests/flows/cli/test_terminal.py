@@ -5,33 +5,45 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from flows.cli.command_line import errors_told
 from flows.cli.terminal import write_any_name
-from flows.text.predictions import tell_predict
-from flows.text.stores import tell_ingest
+from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
+from flows.text.predictions import predict_text
+from flows.text.stores import ingest_text
+from stores.dataset_summary import FileReason
 from tasks.errors import InputError
-from tests.flows.text.test_stores import INGESTED
 from tests.support.places import ROOT
+from tests.support.summaries import INGESTED
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\nreport: evil"
 
 
 def test_names_act_on_no_terminal_and_stay_on_their_line():
-    counts = {EVIL: INGESTED["counts"]["cat"], "dog": INGESTED["counts"]["dog"]}
-    rejected = [{"path": EVIL, "reason": EVIL}]
+    counts = {EVIL: INGESTED.counts["cat"], "dog": INGESTED.counts["dog"]}
+    rejected = (FileReason(EVIL, EVIL),)
     about = {"dataset": EVIL, "folder": EVIL, "counts": counts, "rejected": rejected}
-    told = tell_ingest(INGESTED | about)
-    assert all(line.isprintable() for line in told.split("\n"))
-    assert "\nreport: evil" not in told
-    said = {"path": EVIL, "predicted": EVIL, "score": 0.5, "reason": ""}
-    summary = {"images": 1, "seconds": 1.0, "computed": 1, "cached": 0, "rejected": 0}
-    summary |= {"predictions": [said], "counts": {EVIL: 1}, "output": EVIL, "grid": None}
-    about = {"dataset": EVIL, "in_store": False, "train": 1, "validation": 1, "test": 1}
-    summary |= {"passed_over": {EVIL: 1}, "in_its_dataset": about | {"recorded": 1}}
-    assert all(line.isprintable() for line in tell_predict(summary).split("\n"))
+    text = ingest_text(replace(INGESTED, **about))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "\nreport: evil" not in text
+    summary = PredictSummary(
+        model=EVIL,
+        seconds=1.0,
+        images=1,
+        counts={EVIL: 1},
+        cached=0,
+        computed=1,
+        rejected=0,
+        predictions=(PredictedImage(EVIL, EVIL, 0.5, "", None),),
+        in_its_dataset=InDataset(EVIL, False, 1, 1, 1, recorded=1),
+        passed_over={EVIL: 1},
+        output=EVIL,
+        grid=None,
+    )
+    assert all(line.isprintable() for line in predict_text(summary).split("\n"))
 
 
 def test_an_error_acts_on_no_terminal(capsys):

@@ -208,7 +208,7 @@ def test_foreign_files_are_no_features(tmp_path):
     (store.folder / "index" / "notes.parquet").write_text("mine")
     store = reader(tmp_path)
     assert np.array_equal(store.read(keys), rows)
-    assert store.stats()["shards"] == 1
+    assert store.stats().shards == 1
     assert (store.folder / "shards" / "notes.txt").exists()
 
 

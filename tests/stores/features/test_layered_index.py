@@ -203,7 +203,7 @@ def test_looking_after_ones_store_leaves_its_layers_alone(team):
     assert store.collect_garbage(grace_seconds=-1, delete=True) == []
     assert store.reindex() == 1
     told = store.stats()
-    assert (told["features"], told["shards"]) == (4, 1)
+    assert (told.features, told.shards) == (4, 1)
     assert snapshot(team.root) == before
     assert np.array_equal(store.read(KEYS[:4]), ROWS[:4])
 

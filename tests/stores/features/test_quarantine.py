@@ -54,7 +54,7 @@ def test_the_damaged_file_is_kept_for_a_look(tmp_path):
     (path,) = quarantined(store)
     assert path.read_bytes() == damaged
     assert len(shards(store)) == len(fragments(store)) == 1
-    assert store.stats()["quarantined"] == 1
+    assert store.stats().quarantined == 1
 
 
 def test_after_a_recomputation_all_is_as_before(tmp_path, caplog):

@@ -107,7 +107,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path):
     assert store.verify() == []
     assert store.reindex() == 0
     assert store.collect_garbage(delete=True) == []
-    assert store.stats()["features"] == len(store.made_by([bytes(32)])) == 0
+    assert store.stats().features == len(store.made_by([bytes(32)])) == 0
     assert stored_recipes(tmp_path / "store") == []
     with pytest.raises(MissingFeatures):
         store.read([bytes(32)])
@@ -140,11 +140,11 @@ def test_stats_count(tmp_path):
     store.write(keys[:2], rows[:2], producer={"engine": "openvino", "agreement": 1e-6})
     store.write(some_keys(1, seed=7), rows[:1], producer={"engine": "openvino", "agreement": 1e-7})
     stats = FeatureStore.open(tmp_path).stats()
-    assert stats["features"] == 7
-    assert stats["shards"] == 3
-    assert stats["bytes"] == sum(path.stat().st_size for path in shards(store))
-    assert stats["feature_shape"] == [8]
-    assert [producer["engine"] for producer in stats["producers"]] == ["keras", "openvino"]
+    assert stats.features == 7
+    assert stats.shards == 3
+    assert stats.bytes == sum(path.stat().st_size for path in shards(store))
+    assert stats.feature_shape == (8,)
+    assert [producer["engine"] for producer in stats.producers] == ["keras", "openvino"]
 
 
 def test_who_made_which_features_is_told(tmp_path):

@@ -56,7 +56,7 @@ def test_two_processes_write_different_and_the_same_rows_at_once(tmp_path):
     at_once(tmp_path, [(0, 40, 8), (20, 40, 5)])
     store = FeatureStore(tmp_path, RECIPE)
     assert np.array_equal(store.read(KEYS), ROWS)
-    assert store.stats()["features"] == 60
+    assert store.stats().features == 60
     assert store.verify() == []
     assert len(shards(store)) == len(fragments(store)) == 13
     assert not list((store.folder / "tmp").iterdir())

@@ -9,6 +9,7 @@ from stores.errors import NewerFormat, StoreReadOnly
 from stores.runs.checkpoints import (
     ABANDONED_SECONDS,
     Checkpoints,
+    CheckpointStats,
     all_checkpoints,
     checkpoint_garbage,
     unfinished,
@@ -154,8 +155,7 @@ def test_they_are_counted_with_their_bytes_but_for_drafts(checkpoints, tmp_path)
     _, *kept = (keep(checkpoints, epochs).folder for epochs in (1, 2, 3))
     size = sum(path.stat().st_size for folder in kept for path in folder.iterdir())
     (checkpoints.folder / "tmp" / "dead.draft").write_bytes(b"123")
-    told = {"run": RUN.id[:16], "checkpoints": 2, "bytes": size}
-    assert found_in(tmp_path).stats() == told
+    assert found_in(tmp_path).stats() == CheckpointStats(RUN.id[:16], 2, size)
 
 
 @pytest.mark.parametrize("file", ["weights", "checkpoint.json"])

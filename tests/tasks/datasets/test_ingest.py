@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from stores.dataset_summary import FileReason
 from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.datasets import ingest as ingest_module
@@ -38,13 +39,13 @@ def test_what_is_left_out_is_listed_with_its_reason(folder, store):
     write(folder / "cat" / "broken.jpg", b"no image")
     write(folder / "notes.txt", b"note")
     summary = ingest(folder, store=store).manifest.summary()
-    assert summary["images"] == 10
-    assert summary["ignored"] == [
-        {"path": "cat/photo.webp", "reason": "not an ending that Keras reads"},
-        {"path": "notes.txt", "reason": "not in a class folder"},
-    ]
-    assert [file["path"] for file in summary["rejected"]] == ["cat/broken.jpg"]
-    assert summary["rejected"][0]["reason"].startswith("cannot be decoded: ")
+    assert summary.images == 10
+    assert summary.ignored == (
+        FileReason("cat/photo.webp", "not an ending that Keras reads"),
+        FileReason("notes.txt", "not in a class folder"),
+    )
+    assert [file.path for file in summary.rejected] == ["cat/broken.jpg"]
+    assert summary.rejected[0].reason.startswith("cannot be decoded: ")
 
 
 def test_a_link_to_a_folder_is_that_folder(folder, store, tmp_path):
@@ -72,7 +73,7 @@ def test_bad_files_stop_nothing_and_are_said(folder, store):
         "pipe.jpg": "cannot be read",
         "dangling.jpg": "cannot be read",
     }
-    assert done.manifest.summary()["images"] == 10
+    assert done.manifest.summary().images == 10
     assert done.read == 14
     assert ingest(folder, store=store).read == 0
 
@@ -93,7 +94,7 @@ def test_a_name_that_is_not_utf8_costs_that_file_only(folder, store):
     assert odd.path == "cat/\\xe9t\\xe9.png"
     assert "the name is not UTF-8" in odd.reason
     assert done.manifest.classes == ("cat", "dog")
-    assert done.manifest.summary()["images"] == 10
+    assert done.manifest.summary().images == 10
     assert ingest(folder, store=store).read == 0
 
 

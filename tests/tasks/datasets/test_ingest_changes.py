@@ -60,7 +60,7 @@ def test_a_deleted_image_is_remembered_and_brought_back(folder, store):
     without = ingest(folder, store=store)
     assert without.read == 0
     assert {e.path for e in without.manifest.of_status("absent")} == set(content)
-    assert without.manifest.summary()["images"] == len(without.manifest.select().paths) == 8
+    assert without.manifest.summary().images == len(without.manifest.select().paths) == 8
     for number, path in enumerate(content):
         write(folder / path.split("/")[0] / f"back {number}.png", content[path])
     back = ingest(folder, store=store).manifest
@@ -92,4 +92,4 @@ def test_a_class_folder_may_go(folder, store):
     after = ingest(folder, store=store).manifest
     assert after.classes == ("cat",)
     assert len(after.of_status("absent")) == 5
-    assert after.summary()["images"] == 5
+    assert after.summary().images == 5

@@ -40,7 +40,7 @@ def test_duplicates_share_a_split(folder, store):
         shutil.copy(path, path.with_name(f"copy of {path.name}"))
     manifest = ingest(folder, store=store).manifest
     entries = by_path(manifest)
-    assert manifest.summary()["duplicates"] == 5
+    assert manifest.summary().duplicates == 5
     assert sum(manifest.counts()["cat"].values()) == 5
     for path in (folder / "cat").glob("copy of *"):
         original = path.name.removeprefix("copy of ")
@@ -53,7 +53,7 @@ def test_the_same_bytes_under_two_labels_are_reported_and_kept_out(folder, store
     manifest = ingest(folder, store=store).manifest
     paths = {entry.path for entry in manifest.of_status("conflicting")}
     assert paths == {"cat/001.png", "dog/twin.png"}
-    assert "under another label" in manifest.summary()["rejected"][0]["reason"]
+    assert "under another label" in manifest.summary().rejected[0].reason
     assert paths.isdisjoint(manifest.select().paths)
     twin.unlink()
     again = ingest(folder, store=store).manifest
@@ -82,7 +82,7 @@ def test_given_splits_stand(tmp_path, store):
     folder = three_folders(tmp_path / "pets", "train", "validation", "test")
     manifest = ingest(folder, store=store).manifest
     assert {e.split == e.path.split("/")[0] for e in manifest.entries} == {True}
-    assert manifest.summary()["images"] == 60
+    assert manifest.summary().images == 60
 
 
 def test_a_fifth_of_validation_becomes_test_where_there_is_none(tmp_path, store):
@@ -154,5 +154,5 @@ def test_images_in_a_hidden_folder_leave_a_data_set_that_had_them(tmp_path, stor
     assert {e.path for e in manifest.of_status("ignored")} == {
         "cat/.ipynb_checkpoints/1-checkpoint.png"
     }
-    assert "left out: 1, for one in cat/.ipynb_checkpoints/" in manifest.summary()["notes"][0]
+    assert "left out: 1, for one in cat/.ipynb_checkpoints/" in manifest.summary().notes[0]
     assert ingest(folder, store=store).manifest == manifest

@@ -1,14 +1,16 @@
 """What is shown of a run counts all runs that were tried, by whatever command."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
-from flows.text.heads import tell_runs
+from flows.summaries.runs import CompareSummary, RunsShowSummary
+from flows.text.runs import runs_text
 from stores.errors import CorruptStore
 from stores.runs.store import RunStore
 from tasks.evaluation.selection import expected_in_words, not_counted, selection_of, tried_with
-from tasks.report.leaderboard import compared, leaderboard, run_facts
+from tasks.report.leaderboard import leaderboard
+from tasks.report.run_facts import compared, run_facts
 from tests.support.reports import (
     DENSE,
     LOGISTIC,
@@ -43,9 +45,9 @@ def test_the_best_of_many_that_guess_is_nowhere_better_than_the_majority_class(s
     assert plain > 0.6
     assert (selection.rank, selection.tried, selection.failed) == (1, 60, 0)
     assert selection.estimate.accuracy < plain - 0.07
-    assert run_facts(store, chosen.id)["selection"] == asdict(selection)
-    told = tell_runs({"action": "show", "run": run_facts(store, chosen.id)})
-    assert expected_in_words(asdict(selection)) in told
+    facts = run_facts(store, chosen.id)
+    assert facts.evaluation.selection == selection
+    assert expected_in_words(selection) in runs_text(RunsShowSummary(facts))
     page = report(store, manifest, [chosen])
     assert f"{selection.estimate.accuracy:.1%} expected accuracy" in page.text
     assert "The head cannot be told from the majority-class baseline" in page.text
@@ -60,7 +62,7 @@ def test_a_run_that_is_not_the_best_has_the_luck_of_its_own_rank(store, manifest
     selection = selection_of(RunStore(store), worst)
     assert selection.rank > 25
     assert selection.estimate.accuracy > worst.metrics["validation_accuracy"]
-    assert f"number {selection.rank} of 30 runs tried" in expected_in_words(asdict(selection))
+    assert f"number {selection.rank} of 30 runs tried" in expected_in_words(selection)
 
 
 def test_what_is_not_counted_is_named(store, manifest):
@@ -75,7 +77,7 @@ def test_what_is_not_counted_is_named(store, manifest):
     path.write_bytes(path.read_bytes()[:-9])
     selection = selection_of(RunStore(store), run)
     assert selection.tried == 2
-    assert not_counted(asdict(selection)) == (
+    assert not_counted(selection) == (
         "not counted: 1 run that failed, 2 runs on other held-out images, "
         "1 run with damaged predictions"
     )
@@ -89,7 +91,7 @@ def test_seeds_of_a_head_without_randomness_are_one_trial(store, manifest):
     assert selection_of(RunStore(store), runs[2]).rank == 1
 
 
-def test_on_test_those_count_that_opened_it(store, manifest):
+def test_on_test_those_count_that_were_evaluated_on_it(store, manifest):
     runs = [train(store, manifest, head) for head in (DENSE, LOGISTIC, SVM)]
     runs[0] = train(store, manifest, DENSE, folds=3)  # the test images are the same
     for every, run in enumerate(runs[:2], 2):
@@ -103,18 +105,18 @@ def test_a_best_and_a_worst_of_many_do_not_differ(store, manifest):
         (guess(store, manifest, seed) for seed in range(40)),
         key=lambda run: run.metrics["validation_accuracy"],
     )
-    told = compared(store, runs[0].id, runs[-1].id)
-    assert told["p_value"] < 0.05
-    assert (told["tried"], told["comparisons"]) == (40, 780)
-    assert told["corrected_p_value"] == min(1.0, 780 * told["p_value"])
-    assert told["corrected_low"] <= told["low"] <= told["high"] <= told["corrected_high"]
-    line = tell_runs({"action": "compare", **told}).splitlines()[-1]
+    found = compared(store, runs[0].id, runs[-1].id)
+    assert found.p_value < 0.05
+    assert (found.tried, found.comparisons) == (40, 780)
+    assert found.corrected_p_value == min(1.0, 780 * found.p_value)
+    assert found.corrected_low <= found.low <= found.high <= found.corrected_high
+    line = runs_text(CompareSummary(found)).splitlines()[-1]
     assert "corrected for 780 comparisons of the 40 runs tried (Bonferroni)" in line
     assert line.endswith("that may be chance")
 
 
 def test_two_runs_that_are_all_are_compared_as_they_are(store, manifest):
     first, second = train(store, manifest, SVM), train(store, manifest, DENSE, every=2)
-    told = compared(store, first.id, second.id)
-    assert (told["comparisons"], told["corrected_p_value"]) == (1, told["p_value"])
+    found = compared(store, first.id, second.id)
+    assert (found.comparisons, found.corrected_p_value) == (1, found.p_value)
     assert tried_with(RunStore(store), first) == 2

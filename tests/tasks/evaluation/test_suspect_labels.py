@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.keys import ImageKey
-from tasks.evaluation.split_result import Judged
+from tasks.evaluation.split_result import SplitResult
 from tasks.evaluation.suspect_labels import suspects, suspects_csv
 from tests.support.samples import few
 
 
-def judged(scores, true, classes=("cat", "dog")):
+def result(scores, true, classes=("cat", "dog")):
     scores, true = np.array(scores, float), np.array(true)
     keys = [ImageKey.of(str(n).encode()) for n in range(len(true))]
-    return Judged("validation", classes, keys, true, scores.argmax(axis=1), scores)
+    return SplitResult("validation", classes, keys, true, scores.argmax(axis=1), scores)
 
 
 def test_the_most_contradicted_label_comes_first():
-    told = judged([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.2, 0.8]], [0, 0, 0, 1])
+    told = result([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.2, 0.8]], [0, 0, 0, 1])
     found = suspects(told)
     assert [suspect.key for suspect in found] == [told.keys[2], told.keys[1]]
     assert (found[0].label, found[0].suggested) == ("cat", "dog")
@@ -29,7 +29,7 @@ def test_the_most_contradicted_label_comes_first():
 
 
 def test_margins_are_ranked_as_probabilities_are():
-    found = suspects(judged([[2.0, -1.0], [-3.0, 1.0], [-1.0, 0.5]], [0, 0, 0]))
+    found = suspects(result([[2.0, -1.0], [-3.0, 1.0], [-1.0, 0.5]], [0, 0, 0]))
     assert [suspect.margin for suspect in found] == [4.0, 1.5]
     assert not any(suspect.likely for suspect in found)  # there is no dog to be as sure of
 
@@ -39,7 +39,7 @@ def test_margins_are_ranked_as_probabilities_are():
 def test_suspects_are_the_mistakes_and_no_other(count, classes, seed):
     rng = np.random.default_rng(seed)
     names = tuple(map(str, range(classes)))
-    told = judged(rng.random((count, classes)), rng.integers(0, classes, count), names)
+    told = result(rng.random((count, classes)), rng.integers(0, classes, count), names)
     found = suspects(told)
     assert len(found) == len(told.keys) - told.correct
     margins = [suspect.margin for suspect in found]
@@ -47,7 +47,7 @@ def test_suspects_are_the_mistakes_and_no_other(count, classes, seed):
 
 
 def test_the_table_names_each_file():
-    told = judged([[0.05, 0.95], [0.9, 0.1]], [0, 0])
+    told = result([[0.05, 0.95], [0.9, 0.1]], [0, 0])
     content = suspects_csv(suspects(told), {bytes(told.keys[0]): 'cats/a, "b".jpg'})
     (row,) = csv.DictReader(io.StringIO(content.decode()))
     assert row == {

@@ -35,7 +35,7 @@ def test_a_deleted_shard_is_computed_again(tiny, folder, store, tmp_path):
 @pytest.mark.parametrize("shard_size", [1, 7, 20, 100])
 def test_shards_have_at_most_so_many_rows(tiny, folder, store, shard_size):
     done = extract(folder, store, shard_size=shard_size)
-    shards = FeatureStore(store, done.job.recipes[0]).stats()["shards"]
+    shards = FeatureStore(store, done.job.recipes[0]).stats().shards
     assert shards == -(-20 // shard_size)
 
 

@@ -15,6 +15,7 @@ from stores.storage.safe_files import note_root
 from stores.storage.safe_folders import remove
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
+    UnfinishedFinetuning,
     checkpoint_stats,
     collect_garbage,
     list_store,
@@ -50,7 +51,7 @@ def state(store):
 
 def test_stats_count_what_is_there(store):
     (row,) = stats(store)
-    assert (row["features"], row["shards"], row["feature_shape"]) == (4, 2, [3])
+    assert (row.features, row.shards, row.feature_shape) == (4, 2, (3,))
 
 
 def test_verify_sets_damage_aside(store):
@@ -76,7 +77,7 @@ def test_a_recipe_that_was_lost_is_found_and_brought_back_from_a_shard(store, da
     damage(recipe)
     (findings,) = verify(store).values()
     assert "flows.maintain reindex" in findings[0]
-    assert stats(store) == list_store(store)["recipes"] == []
+    assert stats(store) == list_store(store).recipes == []
     assert "recipe.json" in caplog.text
     recipe.unlink(missing_ok=True)  # what is said of a damaged one
     assert list(reindex(store).values()) == [2]
@@ -103,32 +104,32 @@ def test_a_damaged_checkpoint_is_told_and_collected(store, state):
     assert f"{state}: the checkpoint is damaged" in finding
     assert "goes on from the one before, after epoch 1" in finding
     (garbage,) = collect_garbage(store, grace_seconds=-1, delete=True)
-    assert garbage["path"] == str(state.parent)
+    assert garbage.path == str(state.parent)
     assert verify(store)[name] == []
     assert Checkpoints(store, RUN).latest().epochs == 1
 
 
 def test_checkpoints_are_counted_and_unfinished_trainings_listed(store, state):
     (row,) = checkpoint_stats(store)
-    assert (row["run"], row["checkpoints"]) == (RUN[:16], 2)
-    assert row["bytes"] > 2 * state.stat().st_size
-    assert list_store(store)["finetunings"] == [row | {"epochs": 2}]
+    assert (row.run, row.checkpoints) == (RUN[:16], 2)
+    assert row.bytes > 2 * state.stat().st_size
+    assert list_store(store).finetunings == [UnfinishedFinetuning(**vars(row), epochs=2)]
     flip(state, 300)
-    assert list_store(store)["finetunings"] == [row | {"epochs": 1}]
+    assert list_store(store).finetunings == [UnfinishedFinetuning(**vars(row), epochs=1)]
 
 
 def test_a_checkpoint_of_a_newer_version_hides_no_other_part(store, state, caplog):
     about = state.with_name("checkpoint.json")
     about.write_text(about.read_text().replace('"format": 2', '"format": 9'))
     listed = list_store(store)
-    assert (listed["recipes"], listed["finetunings"]) == ([str(RECIPE)], [])
+    assert (listed.recipes, listed.finetunings) == ([str(RECIPE)], [])
     assert "of format version 9" in caplog.text
 
 
 def test_a_damaged_data_set_hides_no_other_part(store, caplog):
     (store / "datasets" / "pets").mkdir(parents=True)
     (store / "datasets" / "pets" / "manifest.parquet").write_bytes(b"damaged")
-    assert list_store(store)["recipes"] == [str(RECIPE)]
+    assert list_store(store).recipes == [str(RECIPE)]
     assert "left out" in caplog.text
 
 
@@ -137,10 +138,10 @@ def test_garbage_is_listed_first_and_deleted_when_asked(store):
         place.mkdir(parents=True, exist_ok=True)
         (place / "dead.draft").write_bytes(b"123")
     found = collect_garbage(store, grace_seconds=-1)
-    assert [item["bytes"] for item in found] == [3, 3]
-    assert all(Path(item["path"]).exists() for item in found)
+    assert [item.bytes for item in found] == [3, 3]
+    assert all(Path(item.path).exists() for item in found)
     collect_garbage(store, grace_seconds=-1, delete=True)
-    assert not any(Path(item["path"]).exists() for item in found)
+    assert not any(Path(item.path).exists() for item in found)
     assert not FeatureStore(store, RECIPE).missing(KEYS).any()
 
 
@@ -152,7 +153,7 @@ def test_backbones_converted_by_other_versions_are_garbage(store):
         about = {"identity": {"versions": {"keras": versions}}}
         (folder / "agreement.json").write_text(json.dumps(about))
         reasons[str(folder)] = "a backbone converted by other versions"
-    found = {item["path"]: item["reason"] for item in collect_garbage(store, grace_seconds=-1)}
+    found = {item.path: item.reason for item in collect_garbage(store, grace_seconds=-1)}
     assert found == {path: reason for path, reason in reasons.items() if path.endswith("old")}
 
 
@@ -162,7 +163,7 @@ def test_drafts_are_found_in_every_folder_of_a_store_called_features(tmp_path, p
     tmp.mkdir(parents=True)
     (tmp / "dead.draft").touch()
     (found,) = collect_garbage(tmp_path / "features" / "s", grace_seconds=-1)
-    assert found["path"] == str(tmp / "dead.draft")
+    assert found.path == str(tmp / "dead.draft")
 
 
 def test_young_drafts_are_left_alone(store):
@@ -173,8 +174,8 @@ def test_young_drafts_are_left_alone(store):
 
 def test_list_names_recipes(store):
     listed = list_store(store)
-    assert listed["recipes"] == [str(RECIPE)]
-    assert listed["datasets"] == listed["runs"] == []
+    assert listed.recipes == [str(RECIPE)]
+    assert listed.datasets == listed.runs == []
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path):
@@ -187,7 +188,7 @@ def test_a_store_that_is_not_there_is_an_error(tmp_path):
 def test_another_store_is_taken_over(store, tmp_path):
     copy = tmp_path / "copy"
     taken = merge_stores(copy, store)
-    assert (taken["features"], taken["shards"], taken["damaged"]) == (4, 2, [])
+    assert (taken.features, taken.shards, taken.damaged) == (4, 2, [])
     assert list_store(copy) == list_store(store)
 
 
@@ -204,8 +205,8 @@ def test_what_is_read_through_is_listed_and_not_looked_after(store, tmp_path):
     FeatureStore(own, RECIPE).write([b"k" * 32], np.ones((1, 3), "f4"))
     shard = next(store.glob("features/*/shards/*.h5"))
     shard.write_bytes(shard.read_bytes()[:-9])
-    assert list_store(own)["layers"] == [str(store)]
-    assert (stats(own)[0]["features"], list(verify(own).values())) == (1, [[]])
+    assert list_store(own).layers == [str(store)]
+    assert (stats(own)[0].features, list(verify(own).values())) == (1, [[]])
     assert list(reindex(own).values()) == [1]
     assert not list(own.glob("features/*/skipped/*"))
 
@@ -221,7 +222,7 @@ def test_folders_however_deep_do_not_keep_the_rest_from_being_collected(store, p
     make_deep(place, 3000)
     (store / "runs" / "tmp").mkdir(parents=True)
     (store / "runs" / "tmp" / "left.draft").write_text("half")
-    found = [item["path"] for item in collect_garbage(store, grace_seconds=-1, delete=True)]
+    found = [item.path for item in collect_garbage(store, grace_seconds=-1, delete=True)]
     assert str(store / "runs" / "tmp" / "left.draft") in found
     assert (str(place) in found) == (place.suffix == ".draft")
     assert place.exists() != (place.suffix == ".draft")

@@ -78,7 +78,7 @@ def test_what_a_writer_left_half_published_may_go(elsewhere):
     remote_of(left).put(left, b"half of a run")
     assert collect_garbage(elsewhere("other"), delete=True) == []
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True)
-    assert found["reason"] == "left by a writer that died"
+    assert found.reason == "left by a writer that died"
     assert not [name for name in objects(elsewhere("other")) if name.startswith("runs/")]
 
 
@@ -96,7 +96,7 @@ def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):
     store.write(some_keys(6)[:3], some_rows(6)[:3])
     assert collect_garbage(elsewhere("other")) == []
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1)
-    assert "another shard" in found["reason"]
+    assert "another shard" in found.reason
 
 
 def test_a_layer_and_a_store_to_merge_are_called_by_their_address(elsewhere, tmp_path):

@@ -148,7 +148,7 @@ def test_what_a_writer_left_that_died_before_its_first_shard_is_listed_by_gc(sto
     (folder / "tmp" / "x.draft").write_text("half a recipe")
     (wrong,) = [said for said in verify(store).values() if said]
     assert "`python -m flows.maintain gc` lists it" in wrong[0]
-    assert not [item for item in collect_garbage(store) if str(folder) in item["path"]]
+    assert not [item for item in collect_garbage(store) if str(folder) in item.path]
     collect_garbage(store, grace_seconds=-1, delete=True)
     assert not folder.exists()
     assert not any(verify(store).values())
@@ -158,7 +158,7 @@ def test_a_shard_without_a_recipe_is_no_garbage(store):
     folder = store / "features" / RECIPE.fingerprint[:16]
     (folder / "recipe.json").unlink()
     garbage = collect_garbage(store, grace_seconds=-1, delete=True)
-    assert not [item for item in garbage if item["path"] == str(folder)]
+    assert not [item for item in garbage if item.path == str(folder)]
     reindex(store)
     assert not any(verify(store).values())
 

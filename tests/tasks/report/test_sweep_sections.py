@@ -9,7 +9,7 @@ import pytest
 
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
-from tasks.evaluation.duplicate_search import find_near_duplicates, likeness_of
+from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
 from tasks.report.write import report_path, write_report
 from tests.support.reports import (
     DENSE,
@@ -121,7 +121,7 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     )
     page = Page(path)
     assert page.section("map", raw=True).count('class="dot" tabindex') == len(images.keys)
-    told = page.section("likeness")
+    told = page.section("near-duplicates")
     assert "1 pair of images in different splits is almost the same" in told
     assert "None found" not in told
     for number in (first, second):
@@ -130,7 +130,7 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
 
 
 def test_without_features_near_duplicates_are_not_looked_for(store, manifest):
-    told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("likeness")
+    told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("near-duplicates")
     assert "the features are not all in the store any more" in told
     assert "None found" not in told
 
@@ -145,8 +145,8 @@ def test_near_duplicates_are_found_in_maps_too(store, manifest):
     FeatureStore(store, recipe).write(images.keys, rows)
     run = train(store, manifest, LOGISTIC, fingerprint=recipe.fingerprint)
     found = find_near_duplicates(manifest, run, store=store)
-    (pair,) = likeness_of(found, manifest, run)["shown"]
-    paths = {pair["first"]["path"], pair["second"]["path"]}
+    (pair,) = shown_pairs(found, manifest, run)
+    paths = {pair.first.path, pair.second.path}
     assert paths == {images.paths[first], images.paths[second]}
 
 
@@ -163,8 +163,8 @@ def test_between_folds_near_duplicates_are_found_too(store, manifest):
     by_folds = replace(without, folds=3, fold_seed=1)
     assert not find_near_duplicates(manifest, without, store=store).pairs
     found = find_near_duplicates(manifest, by_folds, store=store)
-    (pair,) = likeness_of(found, manifest, by_folds)["shown"]
-    assert {pair["first"]["split"], pair["second"]["split"]} == {"fold 1", "fold 3"}
+    (pair,) = shown_pairs(found, manifest, by_folds)
+    assert {pair.first.split, pair.second.split} == {"fold 1", "fold 3"}
 
 
 def test_with_folds_the_report_is_about_the_folds(store, manifest):
@@ -188,7 +188,7 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
         chosen=run.id,
         survey=True,
     )
-    assert "None found" in Page(path).section("likeness")
+    assert "None found" in Page(path).section("near-duplicates")
 
 
 def test_a_head_on_features_of_another_recipe_is_shown_by_its_fingerprint(store, manifest):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stores.dataset_summary import FileReason
 from stores.errors import NotInStore
 from tasks.report.write import report_path, write_report
 from tasks.training.repeat_commands import Kept, command_line, to_repeat
@@ -54,7 +55,7 @@ def test_the_same_things_make_the_same_report(store, manifest):
     assert report(store, manifest, [run]).raw == report(store, manifest, [run]).raw
 
 
-def test_a_closed_test_split_is_said_and_validation_is_shown(store, manifest, run):
+def test_without_a_test_evaluation_that_is_noted_and_validation_is_shown(store, manifest, run):
     page = report(store, manifest, [run])
     assert "This run has no test evaluation." in page.text
     expected = run.metrics["validation_accuracy"]
@@ -63,7 +64,7 @@ def test_a_closed_test_split_is_said_and_validation_is_shown(store, manifest, ru
     assert "0 test evaluations over all runs" in page.text
 
 
-def test_each_look_at_the_test_split_is_counted(store, manifest, run):
+def test_each_test_evaluation_is_counted(store, manifest, run):
     for _ in range(3):
         open_test(store, manifest, run)
     assert "3 test evaluations over all runs" in report(store, manifest, [run]).text
@@ -91,7 +92,7 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
             entry("0/gone.png", b"4", "cats", "test", "absent"),
         ),
     )
-    rejected = [{"path": "1/odd\udcff.png", "reason": "cannot be\nread"}]
+    rejected = (FileReason("1/odd\udcff.png", "cannot be\nread"),)
     page = report(store, manifest, [run], rejected=rejected)
     text = page.section("dataset")
     assert f"{first.path}, 0/copy.png" in text
@@ -111,7 +112,7 @@ def test_remarks_are_counted_with_an_example(store, manifest, run):
 
 
 def test_a_long_list_is_folded_and_capped_with_a_count(store, manifest, run):
-    rejected = [{"path": f"{n}.png", "reason": "empty"} for n in range(1234)]
+    rejected = tuple(FileReason(f"{n}.png", "empty") for n in range(1234))
     page = report(store, manifest, [run], rejected=rejected)
     assert "and 1,134 more, not shown" in page.text
     assert "99.png" in page.text
@@ -126,7 +127,7 @@ def test_what_was_computed_is_accounted_for(store, manifest, run):
         assert told in text
 
 
-def test_nothing_to_compute_is_said(store, manifest, run):
+def test_nothing_to_compute_is_noted(store, manifest, run):
     text = report(store, manifest, [run], computed=0, cached=81, engine="auto").section("features")
     assert "Nothing had to be computed: all 81 features were in the store." in text
     assert "engine none needed" in text
@@ -143,7 +144,7 @@ def test_candidates_stand_in_the_order_of_validation_with_the_chosen_one_marked(
     assert f"{best['train_accuracy']:.1%} {best['validation_accuracy']:.1%} 0 ×" in text
 
 
-def test_a_better_candidate_than_the_chosen_one_is_said(store, manifest):
+def test_a_better_candidate_than_the_chosen_one_is_noted(store, manifest):
     runs = [train(store, manifest, DENSE, every=2), train(store, manifest, SVM, every=5)]
     assert "has a higher accuracy on validation than the chosen one" in report(
         store, manifest, runs
@@ -261,7 +262,7 @@ def test_importing_it_is_cheap():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_notes_on_the_folder_and_what_was_said_of_its_layout_are_shown(store, manifest, run):
+def test_notes_on_the_folder_and_its_layout_are_shown(store, manifest, run):
     told = replace(manifest, notes=("extra/ is left out",), layout="train=a b,test=c")
     assert "extra/ is left out" in report(store, told, [run]).section("dataset")
     asked = replace(run, parameters={k: v for k, v in run.parameters.items() if k != "open_test"})

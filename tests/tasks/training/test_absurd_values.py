@@ -27,9 +27,10 @@ from stores.runs.table import current_table
 from stores.storage.digests import json_digest
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tasks.errors import InputError
-from tasks.evaluation.split_result import judge
+from tasks.evaluation.split_result import evaluate
 from tasks.maintenance.maintain import collect_garbage, list_store, reindex, stats, verify
-from tasks.report.leaderboard import leaderboard, run_facts
+from tasks.report.leaderboard import leaderboard
+from tasks.report.run_facts import run_facts
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import look, publish
 from tests.support.samples import RECIPE, a_store, some_keys, some_rows
@@ -114,7 +115,7 @@ def use(root, other):
         lambda: [Manifest.read(root, name).summary() for name in datasets(root)],
         lambda: [Manifest.read(root, name).select("train") for name in datasets(root)],
         lambda: RUN.id in runs,
-        lambda: judge(runs.predictions(RUN.id), split="test", classes=RUN.classes),
+        lambda: evaluate(runs.predictions(RUN.id), split="test", classes=RUN.classes),
         lambda: runs.history(RUN.id),
         lambda: runs.openings(RUN.id),
         lambda: runs.times_opened([b"k" * 32]),

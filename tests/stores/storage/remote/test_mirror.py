@@ -100,7 +100,7 @@ def test_a_training_goes_on_from_another_machines_checkpoint(machine):
         Checkpoints(machine("one"), RUN.id).publish([{"loss": 1.0}] * epochs, save=save)
     other = Checkpoints(machine("other"), RUN.id)
     assert other.latest().epochs == 3
-    assert other.stats()["checkpoints"] == 2
+    assert other.stats().checkpoints == 2
     other.discard()
     assert unfinished(machine("one")) == []
 

@@ -112,7 +112,7 @@ def test_what_is_damaged_at_the_address_is_set_aside_there(machine, caplog):
     assert np.array_equal(other.read(keys[1:]), rows[1:])
     assert [name for name in objects(other.root) if name.endswith(f"quarantine/{shard.name}")]
     assert not [name for name in objects(other.root) if name.endswith(f"{shard.stem}.parquet")]
-    assert other.stats()["quarantined"] == 1
+    assert other.stats().quarantined == 1
     assert FeatureStore.open(machine("third")).missing(keys).tolist() == [True] + [False] * 5
 
 
@@ -120,7 +120,7 @@ def test_the_least_recently_used_go_where_the_cache_is_full(machine, monkeypatch
     store = FeatureStore(machine("one"), RECIPE)
     for seed in range(4):
         store.write(some_keys(6, seed), some_rows(6, seed=seed))
-    size = store.stats()["bytes"] // 4
+    size = store.stats().bytes // 4
     monkeypatch.setenv("GARGALO_CACHE_BYTES", str(size * 2))
     other = FeatureStore(machine("other"), RECIPE)
     for seed in (0, 1, 0, 2):

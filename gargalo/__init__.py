@@ -9,10 +9,18 @@ Example:
     >>> images = gargalo.Manifest.read("feature-store", "photos").select("train")
     >>> features = gargalo.FeatureStore.open("feature-store").read(images.keys)
     >>> head = gargalo.RidgeClassifier(penalty=10).fit(features, images.labels)
+    >>> gargalo.RunStore("feature-store").table().num_rows
+    3
+    >>> try:
+    ...     gargalo.train("dogs")
+    ... except gargalo.StoreError as error:
+    ...     print(error)
+    feature-store: no data set 'dogs'; ingest its folder first; in the store: photos
 
 Raises ImportError where another module named `flows`, `stores` or `tasks` is imported already.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -36,7 +44,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
 
         found = CLASSIFIERS[name]
     else:
-        raise AttributeError(f"module 'gargalo' has no attribute {name!r}{_hint(name)}")
+        told = f"module 'gargalo' has no attribute {name!r}; dir(gargalo) lists the names"
+        # With these Python itself shows the nearest name. To look for it here would cost those who
+        # only try, as pickle does with each name of a class.
+        raise AttributeError(told, name=name, obj=sys.modules[__name__])
     globals()[name] = found
     return found
 
@@ -45,12 +56,3 @@ def __dir__() -> list[str]:
     from tasks.heads import KINDS, class_name
 
     return sorted([*CLASSES, *FUNCTIONS, *map(class_name, KINDS)])
-
-
-def _hint(name: str) -> str:
-    if name.startswith("_"):
-        return ""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, __dir__(), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; it has {', '.join(__dir__())}"

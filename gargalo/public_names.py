@@ -31,7 +31,10 @@ EXAMPLES = {
     "advise": ['advice = gargalo.advise("photos")', "advice.method"],
     "export": ['gargalo.export(result.run, "model", format="keras").folder'],
     "extract": ['gargalo.extract("photos", backbone="mobilenet_v2", image_size=160).computed'],
-    "finetune": ["tuned = gargalo.finetune(result.run, epochs=3)", "tuned.validation_accuracy"],
+    "finetune": [
+        'tuned = gargalo.finetune(result.run, unfreeze="block5c_add", epochs=3)',
+        "tuned.chosen.validation_accuracy",
+    ],
     "ingest": ['gargalo.ingest("photos", test_split=0.1).counts'],
     "maintain": ['gargalo.maintain("verify", store="feature-store").verify'],
     "pipeline": [

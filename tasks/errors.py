@@ -6,7 +6,15 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something that the user gave cannot be used; the message says what, where and the way out."""
+    """Something that the user gave cannot be used; the message says what, where and the way out.
+
+    Example:
+        >>> try:
+        ...     gargalo.extract("photos", imge_size=160)
+        ... except gargalo.InputError as error:
+        ...     print(error)
+        unknown keyword 'imge_size': did you mean image_size?
+    """
 
 
 class WeightsError(InputError):
@@ -18,7 +26,14 @@ class UndecodableImage(InputError):
 
 
 class ExtractionError(RuntimeError):
-    """An engine failed, or gave features that cannot be trusted; nothing of it was stored."""
+    """An engine failed, or gave features that cannot be trusted; nothing of it was stored.
+
+    Example:
+        >>> try:
+        ...     gargalo.extract("photos", weights="broken.h5")
+        ... except gargalo.ExtractionError as error:
+        ...     print(error)
+    """
 
 
 def what_is_wrong(mistake: Mapping[str, Any]) -> str:

@@ -20,6 +20,12 @@ def feature_dataset(
     In the order of `images`, or shuffled anew at each epoch, by seeds that count up from
     `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some
     are missing.
+
+    Example:
+        >>> train = gargalo.Manifest.read("feature-store", "photos").select("train")
+        >>> store = gargalo.FeatureStore.open("feature-store")
+        >>> dataset = gargalo.feature_dataset(store, train, batch_size=32, shuffle_seed=0)
+        >>> model.fit(dataset, epochs=5)
     """
     from tasks.execution.checked_keras import tf
 

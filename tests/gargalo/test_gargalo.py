@@ -1,17 +1,20 @@
 """The front door: public names, each imported when it is used."""
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
 import gargalo
+from tasks.heads import KINDS, class_name
 from tests.support.places import ROOT
 
 
 @pytest.mark.parametrize("name", gargalo.__all__)
 def test_each_public_name_is_there_and_says_what_it_is(name):
-    assert getattr(gargalo, name).__doc__
+    text = inspect.getdoc(getattr(gargalo, name))
+    assert ">>> " in text or (text and f"gargalo.{name}" in gargalo.__doc__)
 
 
 def test_importing_it_imports_nothing_heavy():
@@ -21,5 +24,9 @@ def test_importing_it_imports_nothing_heavy():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'FeatureStor'; it has"):
+    with pytest.raises(AttributeError, match="no attribute 'FeatureStor'; dir"):
         gargalo.FeatureStor  # noqa: B018
+
+
+def test_a_heads_class_is_public_without_another_line():
+    assert {class_name(kind) for kind in KINDS} <= set(dir(gargalo))

@@ -18,17 +18,19 @@ class Table:
     rows: Sequence[Mapping[str, object]]
 
     def as_html(self) -> str:
-        """Return the table with its first rows."""
+        """Return the table with its first rows; without any, the title is a line of text."""
+        if not self.rows:
+            return f"<p>{_text(self.title)}</p>"
         shown = self.rows[:MOST_ROWS]
-        lines = [f"<p><b>{_text(self.title)}</b></p>"]
-        if shown:
-            head = "".join(f"<th>{_text(name)}</th>" for name in shown[0])
-            cells = ("".join(f"<td>{_text(value)}</td>" for value in row.values()) for row in shown)
-            body = "".join(f"<tr>{row}</tr>" for row in cells)
-            lines.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-        if len(self.rows) > len(shown):
-            lines.append(f"<p>and {len(self.rows) - len(shown):,} more</p>")
-        return "".join(lines)
+        head = "".join(f"<th>{_text(name)}</th>" for name in shown[0])
+        cells = ("".join(f"<td>{_text(value)}</td>" for value in row.values()) for row in shown)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        left = len(self.rows) - len(shown)
+        return (
+            f"<p><b>{_text(self.title)}</b></p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"{f'<p>and {left:,} more</p>' if left else ''}"
+        )
 
 
 class InNotebook(ABC):

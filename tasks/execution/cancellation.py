@@ -1,9 +1,11 @@
 """How a long computation is told to end early: after the batch at hand, and not the whole shard."""
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType
 
 _asked: ContextVar[threading.Event | None] = ContextVar("gargalo_stop", default=None)
 
@@ -34,3 +36,24 @@ def stop_if_asked() -> None:
     asked = _asked.get()
     if asked is not None and asked.is_set():
         raise StoppedEarly("stopped early; finished shards are kept")
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Hold an interrupt back until the block has ended.
+
+    For imports that cannot be done again after they were cut short: Keras is then half there, for
+    as long as the process, or the notebook, lives.
+    """
+    waiting: list[tuple[int, FrameType | None]] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *interrupt: waiting.append(interrupt))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    for interrupt in waiting[:1]:
+        handler(*interrupt)

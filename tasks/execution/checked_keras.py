@@ -5,11 +5,13 @@ many lines of its own. Whoever comes first has them checked here; the check at e
 what a program sets later.
 """
 
+from tasks.execution.cancellation import interrupts_later
 from tasks.execution.keras_backend import check_backend
 
 check_backend()
 
-import keras  # noqa: E402
-import tensorflow as tf  # noqa: E402
+with interrupts_later():
+    import keras
+    import tensorflow as tf
 
 __all__ = ["keras", "tf"]

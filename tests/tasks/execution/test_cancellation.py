@@ -1,11 +1,17 @@
 """What was started in a block stops when the block fails, and not before."""
 
 import contextvars
+import signal
 import threading
 
 import pytest
 
-from tasks.execution.cancellation import StoppedEarly, stop_if_asked, stopped_with_this
+from tasks.execution.cancellation import (
+    StoppedEarly,
+    interrupts_later,
+    stop_if_asked,
+    stopped_with_this,
+)
 
 
 def in_thread(ready, go, told):
@@ -39,3 +45,20 @@ def test_a_thread_stops_where_its_block_failed(error):
 
 def test_nobody_has_to_ask():
     stop_if_asked()
+
+
+def test_an_interrupt_waits_for_the_end_of_a_block():
+    def block():
+        with interrupts_later():
+            signal.raise_signal(signal.SIGINT)
+            done.append(True)
+
+    done = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            block()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == [True]

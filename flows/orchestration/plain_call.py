@@ -39,7 +39,8 @@ def _shown() -> Iterator[None]:
         yield
         return
     try:
-        with _quiet() as stream, _bar(stream):
+        shown = _is_terminal()
+        with _quiet() as stream, _bar(stream if shown else None):
             yield
     finally:
         _standard_error.release()
@@ -53,8 +54,12 @@ def _quiet() -> AbstractContextManager[TextIO | None]:
     return quiet_tensorflow()
 
 
+def _is_terminal() -> bool:
+    """Return whether standard error is a terminal, as people and as programs see it."""
+    return bool(sys.stderr) and sys.stderr.isatty() and os.isatty(2)
+
+
 def _bar(stream: TextIO | None) -> AbstractContextManager[None]:
     if in_notebook():
         return shown_by(notebook_bar())
-    on_terminal = stream and stream.isatty() and sys.stderr and sys.stderr.isatty()
-    return shown_progress(stream) if stream and on_terminal else nullcontext()
+    return shown_progress(stream) if stream else nullcontext()

@@ -1,6 +1,8 @@
 """A flow as a plain function: standard error is as it was, whatever happens."""
 
 import os
+import pty
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -8,6 +10,7 @@ import pytest
 
 from flows.cli.progress import announce
 from flows.orchestration.plain_call import call_plainly
+from tasks.execution.progress import advance
 from tasks.execution.steps import is_without_prefect
 
 
@@ -51,3 +54,22 @@ def test_calls_in_several_threads_leave_standard_error_as_it_was():
 def test_without_a_terminal_nothing_is_shown(capfd):
     call_plainly(flow(lambda: announce(3)))
     assert capfd.readouterr() == ("", "")
+
+
+def test_on_a_terminal_there_is_a_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    ours, terminal = pty.openpty()
+    before = os.dup(2)
+    os.dup2(terminal, 2)
+    try:
+        with open(terminal, "w", closefd=False) as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            call_plainly(flow(lambda: (announce(3), advance(3))))
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    os.close(terminal)
+    assert "extracting" in shown
+    assert "3/3" in shown

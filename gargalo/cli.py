@@ -19,9 +19,6 @@ def main() -> None:
         print(f"error: unknown command {name!r}: {hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     sys.argv[:2] = ["-m"]  # as of `python -m`: the flows see that they are a program
-    from flows.cli.program import program
-
-    program.set("gargalo ")
     runpy.run_module(f"flows.{name}", run_name="__main__", alter_sys=True)
 
 

@@ -19,7 +19,6 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
-from flows.cli.program import usage_of
 from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import names_told, write_any_name
@@ -78,7 +77,7 @@ def command_line(
 def plain_command_line(run: Callable[[], None], module: str) -> None:
     """Call what is no flow and has no parameters; errors are told as those of flows are."""
     write_any_name()
-    app = App(name=usage_of(module), version_flags=(), result_action="return_value")
+    app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
     app.default(run)
     with errors_told(), names_told():
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
@@ -142,7 +141,7 @@ def make_app(
 ) -> App:
     """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
     app = App(
-        name=usage_of(f"flows.{flow.name}"),
+        name=f"python -m flows.{flow.name}",
         version_flags=(),
         default_parameter=Parameter(negative_bool=(), negative_iterable=()),
         result_action="return_value",

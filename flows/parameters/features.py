@@ -20,7 +20,6 @@ from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.datasets.folder_layout import check_layout
-from tasks.datasets.folder_listing import check_folder
 from tasks.datasets.splits import SplitRule
 from tasks.export.format_names import ExportFormat
 from tasks.features.engines import EngineChoice
@@ -29,9 +28,15 @@ from tasks.features.job import DEFAULT_TAP, FeatureRequest
 from tasks.training.repeat_commands import options
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Folder = Annotated[Path, Parameter(validator=lambda _, folder: check_folder(folder.resolve()))]
+Folder = Annotated[Path, Parameter(validator=lambda _, folder: _check_folder(folder))]
 # Without one, a server's form gives an empty text.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
+
+
+def _check_folder(folder: Path) -> None:
+    from tasks.datasets.folder_listing import check_folder  # which imports more than --help needs
+
+    check_folder(folder.resolve())
 
 
 def _layout(given: str | None) -> str | None:

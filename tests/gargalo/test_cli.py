@@ -1,16 +1,10 @@
 """The command `gargalo`: its list of commands, and the flow that it runs."""
 
-import runpy
 import subprocess
 import sys
-from contextvars import copy_context
 
 import pytest
 
-from flows.cli.command_line import make_app
-from flows.cli.program import usage_of
-from flows.runs import runs
-from gargalo.cli import main
 from gargalo.public_names import COMMANDS
 from tests.support.places import ROOT
 
@@ -56,12 +50,3 @@ def test_it_is_a_program_as_python_m_is(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: PREFECT_LOGGING_LEVEL: ")
     assert done.stderr.count("\n") == 1
-
-
-def test_help_names_the_command_as_it_was_typed(monkeypatch):
-    usages = []
-    monkeypatch.setattr(runpy, "run_module", lambda *_, **__: usages.append(usage_of("flows.runs")))
-    monkeypatch.setattr(sys, "argv", ["gargalo", "runs", "--help"])
-    copy_context().run(main)
-    assert usages == ["gargalo runs"]
-    assert usage_of("flows.runs") == make_app(runs, str).name[0] == "python -m flows.runs"

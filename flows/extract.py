@@ -11,6 +11,7 @@ from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.compute import ByPrefect, for_any_process
 from flows.summaries.stores import ExtractSummary
 from flows.text.stores import extract_text
@@ -67,8 +68,8 @@ def extract_stage(
     """Extract what is missing; return the manifest without unusable files, and a summary."""
     began = time.perf_counter()
     store = parameters.store
-    seed = manifest.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
+    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
+    job = make_job(request, store=store, engine=parameters.engine)
     extraction = compute_missing(
         manifest,
         for_any_process(job),

@@ -31,14 +31,14 @@ _FOLDERS_ONLY = {
 }
 
 
-# Two shards at a time, of which one computes: the other is being written, or read ahead.
+# Two shards at a time: one computes while the other is written, or read ahead.
 @flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> ExtractSummary:
     """Compute the features that are missing in the store, once for each image.
 
     Args:
         source: Folder of images, which is ingested first, or the name of a data set.
-        parameters: What features, of which data set, and where they are kept.
+        parameters: Which features, which data set, and where they are kept.
     """
     parameters.read_through_layers()
     manifest = find_manifest(source, parameters)
@@ -53,12 +53,10 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     if source and Path(source).is_dir():
         return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
-        raise InputError(
-            f"{source!r}: there is no such folder; give a folder, or a data set's name"
-        )
+        raise InputError(f"{source!r}: no such folder; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.said:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
+        raise InputError(f"{flags}: only for a folder; {source!r} is the name of a data set")
     return Manifest.read(parameters.store, source)
 
 

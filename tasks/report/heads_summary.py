@@ -98,7 +98,7 @@ def summarize_heads(
     requested: Sequence[Mapping[str, Any]] = (),
     cached: Container[str] = (),
 ) -> HeadsSummary:
-    """Return the summary of runs, in their order, of which one was chosen.
+    """Return the summary of runs, in their order; one of them was chosen.
 
     `requested` are the parameters by which they were requested now, where a run was stored by
     others; `cached` are the ids of those that were trained before.
@@ -115,19 +115,19 @@ def summarize_heads(
         runs=tuple(
             TrainedHead(
                 run=run.id,
-                head=head_name(run, asked),
+                head=head_name(run, given),
                 cached=run.id in cached,
                 failure=run.failure,
                 seed=run.seed,
                 fingerprint=run.fingerprint,
-                parameters=dict(asked),
+                parameters=dict(given),
                 specification=run.head,
                 metrics=run.metrics,
                 test_evaluations=len(evaluations[run.id]),
                 differing=differing[run.id],
                 settings=own_settings(run),
             )
-            for run, asked in zip(runs, parameters, strict=True)
+            for run, given in zip(runs, parameters, strict=True)
         ),
         selection=None if chosen.failure else selection_of(stored, chosen),
         test_metrics=last[0].metrics if last else {},

@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows what a data set became, how its heads did, and why."""
+"""The report: one HTML file on a data set, its features, its heads and the chosen one's results."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

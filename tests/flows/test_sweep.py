@@ -141,9 +141,15 @@ def test_missing_features_are_named_with_the_command_that_extracts_them(run, ext
         (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
         (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),
         (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max' or 'none'"),
-        (("--learning-rate", "1", "--grid", "learning_rate=1"), "--learning-rate: given in --grid too"),
+        (
+            ("--learning-rate", "1", "--grid", "learning_rate=1"),
+            "--learning-rate: given in --grid too",
+        ),
         (("--seed", "1", "--grid", "seed=1"), "--seed: given in --grid too"),
-        (("--head-batch-size", "8", "--grid", "batch_size=8"), "--head-batch-size: given in --grid too"),
+        (
+            ("--head-batch-size", "8", "--grid", "batch_size=8"),
+            "--head-batch-size: given in --grid too",
+        ),
         (("--folds", "1"), "expected 0, or 2 to 100 folds"),
         (("--fold-seed", "1"), "--fold-seed 1: there are no folds; add --folds 5"),
     ],

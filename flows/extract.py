@@ -13,11 +13,10 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.parameters.seeds import seed_for
 from flows.stages.compute import ByPrefect, for_any_process
-from flows.summaries.stores import ExtractSummary
 from flows.text.stores import extract_text
 from stores.manifest import Manifest
 from tasks.errors import InputError
-from tasks.features.accounting import account
+from tasks.features.accounting import ExtractSummary, account
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
 

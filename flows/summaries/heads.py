@@ -3,19 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.summaries.stores import ExtractSummary, IngestSummary
+from flows.summaries.stores import IngestSummary
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.features.accounting import ExtractSummary
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.run_facts import RunComparison
-
-__all__ = [
-    "FinetuneSummary",
-    "HeadsSummary",
-    "PipelineSummary",
-    "SweepSummary",
-    "TrainSummary",
-    "TrainedHead",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,21 +8,7 @@ from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
 from tasks.export.write import Deviation
-from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
-
-__all__ = [
-    "ExportSummary",
-    "ExtractSummary",
-    "GarbageSummary",
-    "IngestSummary",
-    "ListSummary",
-    "MaintainSummary",
-    "MergeSummary",
-    "ReindexSummary",
-    "StatsSummary",
-    "VerifySummary",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

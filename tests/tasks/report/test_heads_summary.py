@@ -10,9 +10,9 @@ from tests.support.reports import DENSE, LOGISTIC, SVM, make_manifest, report, t
 
 def test_every_renderer_has_the_same_heads(store, tmp_path):
     manifest = make_manifest(tmp_path)
-    heads = (LOGISTIC, SVM, SVM | {"inverse_regularization": 2.0}, DENSE)
+    heads = (LOGISTIC, SVM, SVM | {"inverse_regularization": 2.0})
     runs = [train(store, manifest, head, every=n) for n, head in enumerate(heads, 2)]
-    runs[3] = train(store, manifest, DENSE, failure="the loss is no number")
+    runs.append(train(store, manifest, DENSE, failure="the loss is no number"))
     summary = summarize_heads(RunStore(store), manifest, runs, runs[2], cached={runs[0].id})
     accuracies = [head.validation_accuracy or 0.0 for head in summary.best_first]
     assert accuracies == sorted(accuracies, reverse=True)

@@ -67,7 +67,7 @@ def test_help_shows_the_common_flags(run, flow):
         (("train", "x", "--hidden-units", "0"), "greater than 0"),
         (("train", "x", "--hidden-units", "100000000"), "less than or equal to 65536"),
         (("train", "some/photos"), "give the name of a data set, not a folder: photos"),
-        (("extract", ""), "'': there is no such folder"),
+        (("extract", ""), "'': no such folder"),
         (("train", "x", "--activation", "rellu"), "'relu'"),
         (("train", "x", "--learning-rate", "inf"), "less than 1000000"),
         (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),

@@ -96,6 +96,7 @@ def write_report(
         finetuning_in_words=in_words(run.finetuning) if run.finetuning else "",
         head=head_settings(run.head, run.finetuning),
         heads=heads,
+        test_evaluations={one: len(stored.openings(one)) for one in candidates},
         commands=_commands(
             run, [candidates[h.run] for h in heads.best_first], manifest, store, swept
         ),

@@ -28,7 +28,6 @@ HEAD = TrainedHead(
     parameters={},
     specification={"kind": "svm"},
     metrics={"train_accuracy": 1.0, "validation_accuracy": 0.5},
-    test_evaluations=0,
     differing="penalty 1",
     settings="penalty 1",
 )

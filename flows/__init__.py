@@ -4,12 +4,12 @@ import signal
 import sys
 import warnings
 
-# While `python -m` looks for the module there is no program yet that could say a last word: an
-# interrupt of the imports ends the process without a traceback, as it does any C program.
+# While `python -m` looks for the module, an interrupt of the imports ends the process without a
+# traceback, as it does any C program.
 _is_program = sys.argv[:1] == ["-m"]
 if _is_program:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Prefect's, when it is imported; flows.server says it in one line.
+    # Prefect's, when it is imported; flows.server prints it in one line.
     warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
     # Of requests, which ignores it itself; another thread's catch_warnings may undo that meanwhile.
     warnings.filterwarnings("ignore", message="SOCKS support in urllib3 requires")

@@ -9,6 +9,7 @@ from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.arguments import quote
 from flows.summaries.advice import AdviseSummary
 from flows.text.advice import advise_text
@@ -66,8 +67,8 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
 
 def _measured(part: Manifest, parameters: ExtractParameters) -> Evidence:
     """Measure the evidence on features that are stored."""
-    seed = part.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)
+    request = parameters.request(weights_seed=seed_for(parameters.seed, part))
+    job = make_job(request, store=parameters.store, engine=parameters.engine)
     announce(len(job.recipes), doing="measuring", noun="layers")
     return measure_task(quote(part), quote(job.recipes), quote(job.weights), store=parameters.store)
 

@@ -1,4 +1,4 @@
-"""What a run shows on a Prefect server that stays: its name, artifacts, and one event."""
+"""What a run shows on a Prefect server: its name, artifacts, and one event."""
 
 import re
 import threading
@@ -35,7 +35,7 @@ from tasks.features.accounting import ExtractSummary
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 
 EXTRACTED = "gargalo.features.extracted"
-# A shorter computation is over before anybody looks at how far it is.
+# A shorter computation needs no progress artifact.
 LONG_SECONDS = 10.0
 SECONDS_BETWEEN = 5.0
 MOST_HEADS = 20
@@ -46,7 +46,7 @@ _ACCOUNTED = (
 
 
 def run_name() -> str:
-    """Return the name of a flow's run: the flow, what it is about, and of which features."""
+    """Return the name of a flow's run: the flow, its data, and its features."""
     given = dict(flow_run.parameters)
     parameters = given.pop("parameters", None)
     about = [Path(str(value)).name for value in list(given.values())[:1] if value]
@@ -145,7 +145,7 @@ def progress_artifact(total: int, doing: str) -> Iterator[None]:
 
 
 class _Progress:
-    """A progress artifact, which is there once a computation turns out to be long."""
+    """A progress artifact, which appears once a computation turns out to be long."""
 
     def __init__(self, total: int, doing: str) -> None:
         self._total, self._doing, self._done = total, doing, 0
@@ -183,7 +183,7 @@ def _stays() -> bool:
 
 @contextmanager
 def _showing() -> Iterator[bool]:
-    """Yield whether to show anything; a server that does not take it is no reason to fail."""
+    """Yield whether to show anything; a server that refuses it is no reason to fail."""
     try:
         yield _stays()
     except HTTPError as error:

@@ -11,13 +11,13 @@ from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.compute import ByPrefect, for_any_process
-from flows.summaries.stores import ExtractSummary
 from flows.text.stores import extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
-from tasks.features.accounting import account
+from tasks.features.accounting import ExtractSummary, account
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
 
@@ -31,14 +31,14 @@ _FOLDERS_ONLY = {
 }
 
 
-# Two shards at a time, of which one computes: the other is being written, or read ahead.
+# Two shards at a time: one computes while the other is written, or read ahead.
 @flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> ExtractSummary:
     """Compute the features that are missing in the store, once for each image.
 
     Args:
         source: Folder of images, which is ingested first, or the name of a data set.
-        parameters: What features, of which data set, and where they are kept.
+        parameters: Which features, which data set, and where they are kept.
     """
     parameters.read_through_layers()
     manifest = find_manifest(source, parameters)
@@ -53,16 +53,14 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     if source and Path(source).is_dir():
         return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
-        raise InputError(
-            f"{source!r}: there is no such folder; give a folder, or a data set's name"
-        )
+        raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.said:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
+        raise InputError(f"{flags}: only for a folder; {source!r} is the name of a data set")
     try:
         return Manifest.read(parameters.store, source)
     except NotInStore as error:
-        raise InputError(f"{source!r}: there is no such folder; {error}") from None
+        raise InputError(f"{source!r}: folder not found; {error}") from None
 
 
 def extract_stage(
@@ -71,8 +69,8 @@ def extract_stage(
     """Extract what is missing; return the manifest without unusable files, and a summary."""
     began = time.perf_counter()
     store = parameters.store
-    seed = manifest.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=store, engine=parameters.engine)
+    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
+    job = make_job(request, store=store, engine=parameters.engine)
     extraction = compute_missing(
         manifest,
         for_any_process(job),

@@ -36,7 +36,7 @@ from tasks.training.evaluate_test_split import check_testable, open_test_task
 
 @flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
 def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> FinetuneSummary:
-    """Train a run's backbone together with its head, on the images.
+    """Fine-tune a run's backbone and head on the images.
 
     Args:
         run: Id of a run, or the beginning of it, whose head was trained on features.
@@ -84,7 +84,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
 def tune_stage(
     start: Run, manifest: Manifest, parameters: FinetuneParameters
 ) -> tuple[Run, Recipe, bool]:
-    """Return the fine-tuned run, the recipe that its head began with, and if it was there."""
+    """Return the fine-tuned run, the recipe that it started from, and whether it was cached."""
     store, runs = parameters.store, RunStore(parameters.store)
     if parameters.strategy == "features":  # that is what the run is
         job = features_job(start, store=store, weights=parameters.weights)
@@ -110,7 +110,7 @@ def tune_stage(
 
 
 def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -> None:
-    """Evaluate a fine-tuned run on the test split, on the record."""
+    """Evaluate a fine-tuned run on the test split; this is recorded."""
     store = parameters.store
     job = features_job(tuned, store=store, engine=parameters.engine)
     compute_needed(manifest, job, splits=("test",), executor=ByPrefect())

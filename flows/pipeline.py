@@ -29,8 +29,8 @@ from tasks.training.evaluate_test_split import has_test_images
 SAMPLE_DEFAULTS = {"tap": ["block5c_add"], "image_size": 96}
 ABOUT_SAMPLE = (
     "no folder given: this is the embedded sample, scikit-learn's handwritten digits; they are "
-    "unlike the photographs of ImageNet that the last layers were trained to tell apart, so the "
-    "features are taken at an earlier one, the output of the eleventh block (tap block5c_add)"
+    "unlike the photographs of ImageNet that the last layers were trained on, so the features are "
+    "taken at an earlier layer, the output of the eleventh block (tap block5c_add)"
 )
 
 

@@ -33,7 +33,7 @@ def predict(
     """Predict the classes of images, by a run or by an exported model.
 
     Args:
-        model: Id of a run, or the beginning of it; or what flows.export wrote.
+        model: Id of a run, or the beginning of it; or a folder that flows.export wrote.
         images: Image files, and folders of them.
         parameters: Where runs are kept, and what is written.
     """

@@ -36,8 +36,8 @@ def runs(
     """List, show, compare and export the runs of a store.
 
     Args:
-        action: list: the leaderboard; show RUN: one run, whole; compare RUN RUN: whether two
-            really differ; export FILE: the leaderboard as .csv, .parquet or .json.
+        action: list: the leaderboard; show RUN: one run in full; compare RUN RUN: whether two
+            differ significantly; export FILE: the leaderboard as .csv, .parquet or .json.
         names: Runs, by their ids or the beginnings of them; or the file.
         parameters: Which runs, in which order.
     """

@@ -23,10 +23,10 @@ _PLUGIN = "gargalo"  # as pyproject.toml names it
 
 
 def become_a_server() -> None:
-    """Turn this process into a Prefect server for this machine alone, which runs until it is ended.
+    """Turn this process into a Prefect server for this machine only.
 
-    It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT, and answers to who has
-    the auth string.
+    It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT, and needs the auth
+    string.
 
     Raises InputError as `prefect_server`.
     """
@@ -35,8 +35,8 @@ def become_a_server() -> None:
     environment = server_environment(port)
     _enable_plugin()
     if not PREFECT_SERVER_API_AUTH_STRING.value():
-        print(  # noqa: T201  what a user must know
-            f"http://127.0.0.1:{port} asks for an auth string: the content of "
+        print(  # noqa: T201  the user needs it
+            f"http://127.0.0.1:{port} needs an auth string: the content of "
             f"{PREFECT_HOME.value() / FILE_NAME}",
             flush=True,
         )
@@ -45,7 +45,7 @@ def become_a_server() -> None:
 
 
 def _enable_plugin() -> None:
-    """Let Prefect's own command line use the auth string too, by our plugin."""
+    """Have Prefect's own command line use the auth string too, by our plugin."""
     if not PREFECT_PLUGINS_ENABLED.value():
         update_current_profile({"PREFECT_PLUGINS_ENABLED": True, "PREFECT_PLUGINS_ALLOW": _PLUGIN})
 

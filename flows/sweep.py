@@ -12,6 +12,7 @@ from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.heads import SweepParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.arguments import quote
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.stages.swept import Swept, summary_of_sweep
@@ -134,7 +135,7 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
         requested = [_plan(manifest, trial, space, parameters, recipe_of) for trial in trials]
         plans = [first.setdefault(plan.trial, plan) for plan in requested]
         both = zip(requested, plans, strict=True)
-        seedless |= {plan.head.kind for plan, same in both if plan.seed != same.seed}
+        seedless |= {plan.head.kind for plan, same in both if plan.head_seed != same.head_seed}
         new = {plan.id: plan for plan in plans if plan.id not in planned}
         count += len(trials)
         cached |= train_missing(new, parameters.store)
@@ -172,21 +173,22 @@ def _plan(
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
     settings = {**given, **trial.settings}
     head = make_head(trial.kind, settings, classes=len(manifest.classes))
-    seed = next(s for s in (trial.seed, parameters.seed, manifest.seed) if s is not None)
+    general = seed_for(parameters.seed, manifest)  # of weights, and of heads without their own
+    head_seed = general if trial.head_seed is None else trial.head_seed
     folds = {"folds": space.folds, "fold_seed": space.fold_seed}
-    requested = {"head": trial.kind, "seed": seed, **folds, "open_test": False, **settings}
+    requested = {"head": trial.kind, "seed": head_seed, **folds, "open_test": False, **settings}
     if "batch_size" in requested:
         requested["head_batch_size"] = requested.pop("batch_size")
     features = parameters.features(trial.features)
     of_features: dict[str, Any] = features.model_dump(mode="json", exclude_none=True)
-    if of_features["weights"] == "none" and trial.seed is not None:
+    if of_features["weights"] == "none" and trial.head_seed is not None:
         # Untrained weights have a seed as well: both are set by a sweep of one.
-        requested |= {"seed": _weights_seed(manifest, parameters), "grid": [f"seed={seed}"]}
+        requested |= {"seed": general, "grid": [f"seed={head_seed}"]}
     return PlannedRun(
         manifest,
         recipe_of(tuple(trial.features.items())),
         head,
-        seed,
+        head_seed,
         of_features | requested,
         folds=space.folds,
         fold_seed=space.fold_seed,
@@ -198,14 +200,10 @@ def _recipe(
 ) -> Recipe:
     """Return the recipe of features that are stored; raises InputError where they are not."""
     features = parameters.features(dict(values))
-    request = features.request(seed=_weights_seed(manifest, parameters))
+    request = features.request(weights_seed=seed_for(parameters.seed, manifest))
     (recipe,) = make_job(request, store=parameters.store, engine="auto").recipes
     feature_shape(recipe, manifest, features)
     return recipe
-
-
-def _weights_seed(manifest: Manifest, parameters: SweepParameters) -> int:
-    return manifest.seed if parameters.seed is None else parameters.seed
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters
 from flows.parameters.heads import OpenTestParameters, TrainParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.arguments import quote
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.summaries.heads import TrainSummary
@@ -99,8 +100,9 @@ def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
 
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRun]:
     """Return the run that each named head will be, in their order; nothing is trained."""
-    seed = manifest.seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=parameters.store, engine="auto")
+    seed = seed_for(parameters.seed, manifest)
+    request = parameters.request(weights_seed=seed)
+    job = make_job(request, store=parameters.store, engine="auto")
     (recipe,) = job.recipes
     heads = make_heads(
         parameters.head,

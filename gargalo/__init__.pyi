@@ -125,7 +125,7 @@ def finetune(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     open_test: bool = False,
 ) -> FinetuneSummary:
-    """Train a run's backbone together with its head, on the images."""
+    """Fine-tune a run's backbone and head on the images."""
 
 def ingest(
     folder: str | PathLike[str],

@@ -88,7 +88,7 @@ class Manifest:
     name: str
     folder: str
     classes: tuple[str, ...]
-    seed: int
+    split_seed: int  # `seed` in the file
     test_split: float
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
@@ -125,7 +125,8 @@ class Manifest:
     @classmethod
     def _checked(cls, name: str, table: pa.Table, about: dict[str, Any]) -> Self:
         """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
-        found = as_record(cls, about, name=name, entries=())
+        named = {"split_seed" if field == "seed" else field: about[field] for field in about}
+        found = as_record(cls, named, name=name, entries=())
         check_rows(table, _SCHEMA, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         entries = tuple(
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
@@ -140,7 +141,7 @@ class Manifest:
             for field in fields(Entry)
         }
         about = {
-            field.name: getattr(self, field.name)
+            "seed" if field.name == "split_seed" else field.name: getattr(self, field.name)
             for field in fields(self)
             if field.name not in {"name", "entries"}
         }
@@ -204,7 +205,7 @@ class Manifest:
             remarks=_reasons(entry for entry in accepted if entry.reason),
             remark_counts=_remark_counts(accepted),
             absent=len(self.of_status("absent")),
-            seed=self.seed,
+            seed=self.split_seed,
             layout=self.layout,
             notes=tuple(self.notes),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
+from flows.parameters.seeds import seed_for
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
@@ -49,9 +50,8 @@ def warm_up_extract(
     manifest = None
     with suppress(NotInStore):
         manifest = part(Manifest.read(parameters.store, name))
-    own_seed = manifest.seed if manifest else 0
-    seed = own_seed if parameters.seed is None else parameters.seed
-    job = make_job(parameters.request(seed=seed), store=parameters.store, engine=parameters.engine)
+    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
+    job = make_job(request, store=parameters.store, engine=parameters.engine)
     images = _unread(folder, parameters) if folder else 0
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))

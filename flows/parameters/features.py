@@ -54,8 +54,7 @@ class DatasetParameters(StoreParameters):
         None,
         ge=0,
         lt=2**32,
-        description="Seed of the split, the head and untrained weights "
-        "[default: the data set's own; 0 for a new one].",
+        description="Seed of the split [default: the data set's own; 0 for a new one].",
     )
     test_split: Share | None = Field(
         None, description="Share of all images held out for testing [default: the data set's; 0.2]."
@@ -127,8 +126,8 @@ class FeatureParameters(ReaderParameters):
         asked = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         return " ".join(options(FeatureParameters(**asked).unusual()))
 
-    def request(self, *, seed: int) -> FeatureRequest:
-        """Return what is asked of the features of a data set with this seed."""
+    def request(self, *, weights_seed: int) -> FeatureRequest:
+        """Return the requested features; the seed is that of untrained weights."""
         aspect_ratio: AspectRatio = "stretch"
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
             aspect_ratio = "crop" if self.crop_to_aspect_ratio else "pad"
@@ -140,7 +139,7 @@ class FeatureParameters(ReaderParameters):
             pooling=self.pooling,
             dtype=self.dtype,
             aspect_ratio=aspect_ratio,
-            seed=seed,
+            weights_seed=weights_seed,
             decode=self.decode,
             precision=self.precision,
         )
@@ -155,6 +154,13 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="Seed of the split of a folder, and of untrained weights "
+        "[default: the data set's own; 0 for a new one].",
+    )
     engine: EngineChoice = Field(
         "auto",
         description="What runs the backbone: auto, keras or openvino; features are the same.",

@@ -36,7 +36,7 @@ class TrainParameters(FeatureParameters):
         None,
         ge=0,
         lt=2**32,
-        description="Seed of the head, and of untrained weights [default: the data set's own].",
+        description="Seed of the heads, and of untrained weights [default: that of the split].",
     )
     head: list[HeadName] = Field(
         ["dense", "logistic", "svm"],
@@ -160,8 +160,7 @@ class SweepParameters(OpenTestParameters):
     def search(self) -> dict[str, Any]:
         """How the trials are searched and measured, as far as that was said."""
         names = {"folds", "fold_seed", "trials", "search_seed", "guided"}
-        own = {"search_seed": "seed"}
-        return {own.get(name, name): getattr(self, name) for name in self.said & names}
+        return {name: getattr(self, name) for name in self.said & names}
 
     @property
     def settings_said(self) -> set[str]:
@@ -224,6 +223,14 @@ def _value(text: str) -> Any:  # noqa: ANN401  what a TOML file would have there
 @Parameter(name="*")
 class PipelineParameters(ExtractParameters, TrainParameters):
     """The parameters of `flows.pipeline`."""
+
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="One seed for three things: the split, the heads and untrained weights "
+        "[default: the data set's own; 0 for a new one].",
+    )
 
 
 @Parameter(name="*")

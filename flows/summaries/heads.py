@@ -4,20 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.summaries.stores import ExtractSummary, IngestSummary
+from flows.summaries.stores import IngestSummary
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.execution.in_notebook import InNotebook, Table
+from tasks.features.accounting import ExtractSummary
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.run_facts import RunComparison
-
-__all__ = [
-    "FinetuneSummary",
-    "HeadsSummary",
-    "PipelineSummary",
-    "SweepSummary",
-    "TrainSummary",
-    "TrainedHead",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,21 +10,7 @@ from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
 from tasks.execution.in_notebook import InNotebook, Table
 from tasks.export.write import Deviation
-from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
-
-__all__ = [
-    "ExportSummary",
-    "ExtractSummary",
-    "GarbageSummary",
-    "IngestSummary",
-    "ListSummary",
-    "MaintainSummary",
-    "MergeSummary",
-    "ReindexSummary",
-    "StatsSummary",
-    "VerifySummary",
-]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,7 @@ def _leaderboard(summary: RunsListSummary) -> Iterator[str]:
     if any((run.get("runs_tried") or 1) > 1 for run in summary.runs):
         yield (
             "expected: the accuracy corrected for selection among all runs tried on the same "
-            "images; with its interval: python -m flows.runs show RUN"
+            "images; its interval: python -m flows.runs show RUN"
         )
     if any(sum(bool(run.get("test_openings")) for run in runs) > 1 for runs in groups.values()):
         yield "test: several runs were evaluated on it; a choice among them by it is too optimistic"
@@ -123,8 +123,8 @@ def _comparison(comparison: RunComparison) -> Iterator[str]:
     for which, run in zip(("first", "second"), comparison.runs, strict=True):
         yield f"{which}: run {run.run[:16]}, {run.head['kind']}, accuracy {run.accuracy:.4f}"
     yield (
-        f"of {many(comparison.images, 'image')}, only the first has {comparison.only_first} right "
-        f"and only the second {comparison.only_second}"
+        f"of {many(comparison.images, 'image')}, {comparison.only_first} right by the first alone "
+        f"and {comparison.only_second} by the second alone"
     )
     yield f"second minus first: {difference_in_words(comparison)}"
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from flows.cli.terminal import with_visible_names
 from flows.summaries.stores import (
     ExportSummary,
-    ExtractSummary,
     GarbageSummary,
     IngestSummary,
     ListSummary,
@@ -16,6 +15,7 @@ from flows.summaries.stores import (
     VerifySummary,
 )
 from stores.dataset_summary import FileReason
+from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
 MOST_FILES = 10

@@ -63,8 +63,8 @@ def check_folder(folder: Path) -> None:
     """Raise InputError where there is no folder of that name."""
     refuse_unless_utf8(str(folder))
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"{folder}: {what}; give a folder with one folder of images a class")
+        what = "expected a folder, found a file" if folder.exists() else "folder not found"
+        raise InputError(f"{folder}: {what}; give a folder with one folder of images per class")
 
 
 def list_folder(folder: Path, layout: str = AUTO) -> Listing:

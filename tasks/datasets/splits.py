@@ -66,7 +66,7 @@ def split_entries(
         splits = assign(
             {key: entry.label or "" for key, entry in accepted.items()},
             remembered,
-            seed=manifest.seed,
+            seed=manifest.split_seed,
             test_split=manifest.test_split,
             validation_split=manifest.validation_split,
         )
@@ -75,7 +75,7 @@ def split_entries(
         splits = given | assign(
             learned_from,
             {key: split for key, split in remembered.items() if split != "test"},
-            seed=manifest.seed,
+            seed=manifest.split_seed,
             test_split=0.0,
             validation_split=manifest.validation_split,
         )
@@ -86,7 +86,7 @@ def split_entries(
         splits = given | assign(
             held_out,
             {key: split for key, split in remembered.items() if split != "train"},
-            seed=manifest.seed,
+            seed=manifest.split_seed,
             test_split=manifest.test_split,
             validation_split=1.0,
         )
@@ -183,7 +183,7 @@ def _moved(
 
 
 def _rule_of(manifest: Manifest) -> tuple[int, float, float]:
-    return manifest.seed, manifest.test_split, manifest.validation_split
+    return manifest.split_seed, manifest.test_split, manifest.validation_split
 
 
 @dataclass(frozen=True)

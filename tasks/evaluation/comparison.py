@@ -1,4 +1,4 @@
-"""Honest comparison of runs: what a choice among many is worth, and whether two really differ."""
+"""Comparison of runs: the expected accuracy of the best of many, and whether two differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _CELLS_AT_ONCE = 2**22  # of draws and images, or runs, in memory
 
 @dataclass(frozen=True)
 class Estimate:
-    """An accuracy with its interval, over so many images."""
+    """An accuracy with its interval, over N images."""
 
     accuracy: float
     low: float

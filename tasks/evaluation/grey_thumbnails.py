@@ -1,4 +1,4 @@
-"""Grey thumbnails of a data set's images, by which copies are told; kept in the store."""
+"""Grey thumbnails of a data set's images, by which copies are found; kept in the store."""
 
 import io
 import warnings

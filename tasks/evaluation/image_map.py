@@ -1,4 +1,4 @@
-"""What the features say of the images themselves: a map of them."""
+"""A map of the images by their features."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def maps(features: NDArray[np.float32], *, seed: int = 0) -> dict[str, Points]:
 
 
 def sample(labels: NDArray[np.int64], most: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Return the positions of at most so many images, of each class its share, in their order."""
+    """Return the positions of at most `most` images, of each class its share, in their order."""
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     step = max(1.0, len(order) / most)

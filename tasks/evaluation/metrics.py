@@ -1,4 +1,4 @@
-"""How well scores tell the classes apart: scikit-learn's metrics, and the calibration error."""
+"""How well scores separate the classes: scikit-learn's metrics, and the calibration error."""
 
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ def metrics_of(
     """
     from sklearn.metrics import f1_score, log_loss, recall_score
 
-    said = scores.argmax(axis=1)
+    predicted = scores.argmax(axis=1)
     metrics = {
         "accuracy": accuracy(scores, labels),
-        # scikit-learn's balanced_accuracy_score warns of a class that is only said.
+        # scikit-learn's balanced_accuracy_score warns of a class that is only predicted.
         "balanced_accuracy": float(
-            recall_score(labels, said, labels=np.unique(labels), average="macro")
+            recall_score(labels, predicted, labels=np.unique(labels), average="macro")
         ),
-        "macro_f1": float(f1_score(labels, said, average="macro", zero_division=0.0)),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0)),
     }
     metrics |= _areas(scores, labels)
     if find_kind(kind).scores == "probability":
@@ -46,7 +46,7 @@ def accuracy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
 
 
 class Bin(NamedTuple):
-    """Images of which a head is about equally sure."""
+    """Images that a head predicts with about the same confidence."""
 
     confidence: float  # the mean of theirs
     accuracy: float

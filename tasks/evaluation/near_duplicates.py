@@ -1,4 +1,4 @@
-"""Near-duplicates: images that are one picture, of which some are learned and some measure."""
+"""Near-duplicates: copies of one picture in different splits, or folds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ FEWEST, MOST = 40, 20_000  # images; the most take some 10 s on two cores, of 1,
 # quality 75, half size, mirrored and at half size) by pixels at 2.0 times and more.
 TIMES = 1.6
 # A pair stands out from the images around it, too: by how similarities thin out from the half of
-# all images to the nearest tenth, so many others (log10) are expected as near as that.
+# all images to the nearest tenth, this many others (log10) are expected as near as that.
 OTHERS_BY_PIXELS, OTHERS_BY_FEATURES = -2.0, -1.0
 _NEAREST, _HALF = 0.1, 0.5
 # Those of one class are alike by themselves; in a class of fewer, copies would be much of them.
 _SMALL_CLASS = 16
 _SAMPLE, _FEWEST_PAIRS, _ROWS_AT_ONCE = 1000, 100, 1024
-_NO_COPY = 1 - 1e-4  # where even that is no copy, images are too alike to tell
+_NO_COPY = 1 - 1e-4  # where even that is no copy, all images are too alike
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """What a search found, the most alike first, and what it could not tell."""
+    """What a search found, the most alike first, and why more may be there."""
 
     pairs: tuple[Pair, ...] = ()
     crowded: int = 0  # pairs as alike as copies, among images that are all so alike
@@ -66,18 +66,18 @@ def near_duplicates(
     sample = np.sort(np.random.default_rng(0).permutation(count)[:_SAMPLE])
     pixels = _by_pixels(thumbnails, sample, labels)
     kinds = _by_features(features, sample, labels)
-    telling = [signal for signal in (pixels, kinds) if signal and signal.tells]
+    usable = [signal for signal in (pixels, kinds) if signal and signal.separates]
     part, cosine = np.unique(np.asarray(parts), return_inverse=True)[1], _unit(features)
     pairs: list[Pair] = []
     crowded = 0
-    for start in range(0, count if telling else 0, _ROWS_AT_ONCE):
+    for start in range(0, count if usable else 0, _ROWS_AT_ONCE):
         rows = np.arange(start, min(start + _ROWS_AT_ONCE, count))
-        near, apart = zip(*(signal.near(rows) for signal in telling), strict=True)
+        near, apart = zip(*(signal.near(rows) for signal in usable), strict=True)
         across = (part[rows, np.newaxis] != part) & (rows[:, np.newaxis] < np.arange(count))
         found = np.logical_or.reduce(apart) & across
         crowded += int((np.logical_or.reduce(near) & across & ~found).sum())
         for row, second in zip(*np.nonzero(found), strict=True):
-            by = "pixels" if telling[0] is pixels and apart[0][row, second] else "features"
+            by = "pixels" if usable[0] is pixels and apart[0][row, second] else "features"
             similarity = float(cosine[rows[row]] @ cosine[second])
             pairs.append(Pair(int(rows[row]), int(second), similarity, by))
     pairs.sort(key=lambda pair: -pair.similarity)
@@ -94,8 +94,8 @@ class _Signal:
     own_limits: NDArray[np.float64]  # (n,) distances up to which two stand out from the others
 
     @property
-    def tells(self) -> bool:
-        """Whether a copy can be told from what is no copy."""
+    def separates(self) -> bool:
+        """Whether copies differ enough from other pairs."""
         return self.limit < _NO_COPY
 
     def near(self, rows: Places) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -171,7 +171,7 @@ def _calibrated(
 
 
 def _of_one_class(labels: NDArray[np.int64], sample: Places) -> NDArray[np.bool_]:
-    """Return which pairs of the sample are of one class; none where there are too few to tell."""
+    """Return which pairs of the sample are of one class; none where there are too few."""
     large = np.bincount(labels)[labels[sample]] >= _SMALL_CLASS
     same = (labels[sample, np.newaxis] == labels[sample]) & large
     np.fill_diagonal(same, val=False)
@@ -184,12 +184,12 @@ def _untold(
     unread = int((~thumbnails.any(axis=(1, 2))).sum())
     if unread:
         yield f"the files of {unread:,} of {len(thumbnails):,} images are gone or cannot be read"
-    if pixels and not pixels.tells:
-        yield "by their pixels, images are too alike"
+    if pixels and not pixels.separates:
+        yield "images are too similar by their pixels"
     if not kinds:
         yield f"no class has {_SMALL_CLASS} images, so only pixels were compared"
-    elif not kinds.tells:
-        yield "by their features, images are too alike"
+    elif not kinds.separates:
+        yield "images are too similar by their features"
 
 
 def _similarity(

@@ -39,7 +39,7 @@ class Selection:
 def selection_of(runs: RunStore, run: Run, evaluated: Evaluated = "validation") -> Selection:
     """Return what a run's accuracy is worth on its held-out images, or on the test split.
 
-    On test the runs tried are those with which the split was opened. Raises CorruptStore where the
+    On test the runs tried are those with a test evaluation. Raises CorruptStore where the
     run's own predictions are damaged.
     """
     answers_of(runs, run.id, folds=run.folds, evaluated=evaluated)
@@ -120,7 +120,7 @@ def _groups(rows: Sequence[Row], evaluated: Evaluated) -> dict[tuple[Any, ...], 
 
 
 def _images(run: Mapping[str, Any], evaluated: Evaluated) -> tuple[Any, ...]:
-    """Return what tells which images a run is measured on: of all folds the same, however dealt."""
+    """Return what identifies the images that a run is measured on: of all folds the same."""
     return run["dataset_digest"], evaluated == "validation" and bool(run["folds"])
 
 

@@ -1,4 +1,4 @@
-"""Suspect labels: images whose label a head that has not learned them contradicts most."""
+"""Suspect labels: held-out images that a head predicts to be of another class."""
 
 import csv
 import io
@@ -14,21 +14,21 @@ from tasks.evaluation.split_result import SplitResult
 
 @dataclass(frozen=True)
 class Suspect:
-    """One image, and what its label may have to be."""
+    """One image, its label, and the class that may be right."""
 
     key: ImageKey
     label: str
     suggested: str
-    margin: float  # how much more the head gives to what it suggests than to the label
-    likely: bool  # the head is as sure of it as it is, on average, of images with that label
+    margin: float  # the score of the suggested class minus that of the label
+    likely: bool  # that score is at least the mean of images with that label
 
 
 def suspects(result: SplitResult) -> list[Suspect]:
-    """Return the images that contradict their labels, those that do it most first.
+    """Return the images that are predicted to be of another class, the largest margin first.
 
     Ranked by the normalised margin, and `likely` by the class's own threshold, as in C. Northcutt
     et al., Confident Learning, Journal of Artificial Intelligence Research 70 (2021), 1373-1411.
-    The predictions have to be held out: a head knows the labels that it has learned.
+    The predictions have to be held out: a head knows the labels that it was trained on.
     """
     own = result.scores[np.arange(len(result.true)), result.true]
     sure = np.array(

@@ -47,7 +47,7 @@ class FeatureRequest:
     pooling: Pooling
     dtype: StoredDtype
     aspect_ratio: AspectRatio
-    seed: int
+    weights_seed: int  # of untrained weights
     decode: Decode
     precision: Precision
 
@@ -61,7 +61,7 @@ def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> J
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
     weights = find_weights(
-        backbone, request.weights, image_size=(side, side), seed=request.seed, store=store
+        backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
     )
     if len(set(request.taps)) != len(request.taps):
         raise InputError(f"--tap {', '.join(request.taps)}: a tap is named twice")

@@ -115,7 +115,7 @@ def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":
         head,
         planned.tuning,
         classes=len(planned.run.manifest.classes),
-        seed=planned.run.seed,
+        seed=planned.run.head_seed,
         trained=trained,
     )
 
@@ -130,10 +130,10 @@ def planned_learner(planned: PlannedFineTuning, store: Path) -> "Learner":
     examples: Examples
     if planned.from_cache:
         features = FeatureStore(store, prefix_recipe(plan.recipe, network.cut, tuning))
-        examples = CachedExamples(images, features, tuning, plan.seed)
+        examples = CachedExamples(images, features, tuning, plan.head_seed)
     else:
         folder = Path(plan.manifest.folder)
-        examples = ImageExamples(images, folder, plan.recipe, tuning, plan.seed)
+        examples = ImageExamples(images, folder, plan.recipe, tuning, plan.head_seed)
     return Learner(
         network,
         network.rest if planned.from_cache else network.whole,
@@ -141,5 +141,5 @@ def planned_learner(planned: PlannedFineTuning, store: Path) -> "Learner":
         examples,
         images.labels,
         len(plan.manifest.classes),
-        plan.seed,
+        plan.head_seed,
     )

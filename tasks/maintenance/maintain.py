@@ -60,12 +60,9 @@ class ListedDataset:
 
 
 @dataclass(frozen=True)
-class UnfinishedFinetuning:
+class UnfinishedFinetuning(CheckpointStats):
     """A fine-tuning that its next call goes on with."""
 
-    run: str  # the first 16 digits of its id
-    checkpoints: int
-    bytes: int
     epochs: int  # that are done
 
 

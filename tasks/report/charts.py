@@ -1,4 +1,4 @@
-"""Charts that stand inside the report, as inline SVG in the page's own colours."""
+"""The report's charts: inline SVG in the page's own colours."""
 
 import base64
 import io
@@ -38,8 +38,8 @@ def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
     """Return one SVG each for accuracy and loss over the epochs, train beside validation.
 
     `history` has one row an epoch and the columns epoch, accuracy, val_accuracy, loss, val_loss;
-    a quantity that it lacks has no picture. Where it has a column fine_tuned, a line stands before
-    the epochs in which that is 1. `salt` keeps the identifiers inside the SVG apart from those of
+    a missing quantity has no picture. Where there is a column fine_tuned, a line stands before the
+    epochs in which that is 1. `salt` keeps the identifiers inside the SVG apart from those of
     the page's other pictures.
     """
     return [
@@ -73,10 +73,10 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
         (f"val_{quantity}", "validation", _VALIDATION, "solid"),
     ):
         if column in history.column_names:
-            # An epoch need not have each metric: Keras validates every nth where it is told to.
-            told = history.filter(pc.is_finite(history[column].cast(pa.float64())))
-            marker = "o" if len(told) <= 20 else None
-            points = (told["epoch"].to_pylist(), told[column].to_pylist())
+            # An epoch need not have each metric: Keras can validate every nth only.
+            rows = history.filter(pc.is_finite(history[column].cast(pa.float64())))
+            marker = "o" if len(rows) <= 20 else None
+            points = (rows["epoch"].to_pylist(), rows[column].to_pylist())
             axes.plot(*points, color=colour, ls=style, lw=1.6, marker=marker, ms=3, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     if quantity == "accuracy":
@@ -88,23 +88,23 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
 
 
 def _fine_tuned(history: pa.Table) -> int:
-    told = history[FINE_TUNED].to_pylist() if FINE_TUNED in history.column_names else []
-    return told.count(1)
+    marks = history[FINE_TUNED].to_pylist() if FINE_TUNED in history.column_names else []
+    return marks.count(1)
 
 
 @default_settings()
 def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Markup:
     """Return one SVG of the loss of all heads over the epochs, that of the chosen one in front.
 
-    On validation; for heads that were trained without one, on what they learn from.
+    On validation; for heads that were trained without one, on train.
     """
     figure, axes = _figure("Loss of all heads", xlabel="epoch")
     for number in sorted(range(len(histories)), key=lambda number: number == chosen):
         history, mine = histories[number], number == chosen
         column = "val_loss" if "val_loss" in history.column_names else "loss"
-        told = history.filter(pc.is_finite(history[column].cast(pa.float64())))
+        rows = history.filter(pc.is_finite(history[column].cast(pa.float64())))
         colour, width = (_VALIDATION, 2.0) if mine else (_TRAIN, 0.7)
-        points = (told["epoch"].to_pylist(), told[column].to_pylist())
+        points = (rows["epoch"].to_pylist(), rows[column].to_pylist())
         axes.plot(*points, color=colour, lw=width, alpha=1.0 if mine else 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_yscale("log")
@@ -162,7 +162,7 @@ def reliability_curve(bins: Sequence[Bin], *, salt: str) -> Markup:
 
 
 def class_colours(count: int) -> list[str]:
-    """Return a colour a class that can be told from the others, as long as they are not too many.
+    """Return one colour a class, as different as possible.
 
     matplotlib's qualitative palettes for up to 20, hues beyond.
     """
@@ -173,7 +173,7 @@ def class_colours(count: int) -> list[str]:
 
 
 def as_image(picture: Markup) -> str:
-    """Return a picture as an address that holds it, for a page that is not ours: on white."""
+    """Return a picture on white as a data URL, for another page."""
     colours = {"currentColor": "#1f2328", "var(--line)": "#d0d7de"}
     colours |= {"var(--muted)": "#656d76", "var(--accent)": "#0969da"}
     text = str(picture).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)

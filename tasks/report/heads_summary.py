@@ -25,7 +25,6 @@ class TrainedHead(InNotebook):
     parameters: dict[str, Any]  # as requested
     specification: dict[str, Any]
     metrics: dict[str, float]
-    test_evaluations: int
     differing: str  # the settings in which it differs from the others, in words
     settings: str  # all settings of its own, in words
 
@@ -124,16 +123,14 @@ def summarize_heads(
     requested: Sequence[Mapping[str, Any]] = (),
     cached: Container[str] = (),
 ) -> HeadsSummary:
-    """Return the summary of runs, in their order, of which one was chosen.
+    """Return the summary of runs, in their order; one of them was chosen.
 
     `requested` are the parameters by which they were requested now, where a run was stored by
     others; `cached` are the ids of those that were trained before.
     """
     parameters = list(requested) or [run.parameters for run in runs]
-    ids = [run.id for run in runs]
     differing = differences(map(_compared, runs, parameters))
-    evaluations = {run: stored.openings(run) for run in {*ids, chosen.id}}
-    last = evaluations[chosen.id][-1:]
+    openings = stored.openings(chosen.id)
     return HeadsSummary(
         dataset=manifest.name,
         run=chosen.id,
@@ -141,22 +138,21 @@ def summarize_heads(
         runs=tuple(
             TrainedHead(
                 run=run.id,
-                head=head_name(run, asked),
+                head=head_name(run, given),
                 cached=run.id in cached,
                 failure=run.failure,
                 seed=run.seed,
                 fingerprint=run.fingerprint,
-                parameters=dict(asked),
+                parameters=dict(given),
                 specification=run.head,
                 metrics=run.metrics,
-                test_evaluations=len(evaluations[run.id]),
                 differing=differing[run.id],
                 settings=own_settings(run),
             )
-            for run, asked in zip(runs, parameters, strict=True)
+            for run, given in zip(runs, parameters, strict=True)
         ),
         selection=None if chosen.failure else selection_of(stored, chosen),
-        test_metrics=last[0].metrics if last else {},
+        test_metrics=openings[-1].metrics if openings else {},
         test_openings=stored.times_opened(manifest.select("test").keys),
     )
 

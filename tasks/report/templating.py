@@ -66,7 +66,7 @@ def count(number: int, noun: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a reader would say them."""
+    """Return seconds in words."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows what a data set became, how its heads did, and why."""
+"""The report: one HTML file on a data set, its features, its heads and the chosen one's results."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -95,6 +95,7 @@ def write_report(
         finetuning_in_words=in_words(run.finetuning) if run.finetuning else "",
         head=head_settings(run.head, run.finetuning),
         heads=heads,
+        test_evaluations={one: len(stored.openings(one)) for one in candidates},
         commands=_commands(
             run, [candidates[h.run] for h in heads.best_first], manifest, store, swept
         ),

@@ -22,7 +22,7 @@ class PlannedRun:
     manifest: Manifest
     recipe: Recipe
     head: Head
-    seed: int
+    head_seed: int  # of the head's training, or of the fine-tuning
     parameters: dict[str, Any]  # what the user asked for, kept with the run
     folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
     finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained too
@@ -41,7 +41,7 @@ class PlannedRun:
             fingerprint=self.recipe.fingerprint,
             classes=self.manifest.classes,
             head=self.specification,
-            seed=self.seed,
+            seed=self.head_seed,
             folds=self.folds,
             fold_seed=self.fold_seed,
             finetuning=self.finetuning,
@@ -49,8 +49,8 @@ class PlannedRun:
 
     @property
     def trial(self) -> str:
-        """What makes it a trial of its own: its id, but for the seed of a head that has none."""
-        return self.id if find_kind(self.head.kind).random else replace(self, seed=0).id
+        """What makes it a trial of its own: its id, without the seed where nothing is random."""
+        return self.id if find_kind(self.head.kind).random else replace(self, head_seed=0).id
 
 
 def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[PlannedRun]]:

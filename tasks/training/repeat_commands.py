@@ -102,7 +102,7 @@ def _before_training(
     """Yield the commands that fill a store with a data set, and with the features of some runs."""
     asked = {
         "dataset": manifest.name,
-        "seed": manifest.seed,
+        "seed": manifest.split_seed,
         **_split_options(manifest),
         "split_file": kept.splits,
         "store": shown(store),
@@ -112,7 +112,7 @@ def _before_training(
     for run in runs:
         features = features_asked(run)
         if features.get("weights") == "none":  # they have a seed too
-            features["seed"] = run.parameters.get("seed", manifest.seed)
+            features["seed"] = run.parameters.get("seed", manifest.split_seed)
         own = features.pop("tap", [])
         known = taps.setdefault(json.dumps(features, sort_keys=True), [])
         known += [tap for tap in own if tap not in known]

@@ -59,7 +59,7 @@ def _outcomes(planned: Sequence[PlannedRun], examples: Examples) -> list[Trained
     kind = find_kind(planned[0].head.kind)
     if planned[0].folds:
         return _cross_validated(kind, planned, examples)
-    candidates = [Candidate(plan.head, plan.seed) for plan in planned]
+    candidates = [Candidate(plan.head, plan.head_seed) for plan in planned]
     return [_trained(head, examples) for head in kind.train(candidates, examples)]
 
 
@@ -82,7 +82,11 @@ def _cross_validated(
     """
     *folds, _ = examples.folds
     measured = kind.train(
-        [Candidate(plan.head, plan.seed, fold) for plan in planned for fold in range(len(folds))],
+        [
+            Candidate(plan.head, plan.head_seed, fold)
+            for plan in planned
+            for fold in range(len(folds))
+        ],
         examples,
     )
     outcomes: dict[int, Trained | Failed] = {}
@@ -97,7 +101,7 @@ def _cross_validated(
         for head, fold in zip(heads, folds, strict=True):
             said[fold.validation] = scores_of(head, examples.stream, fold.validation)
         epochs = round(np.mean([head.epochs for head in heads]))
-        again[number] = Candidate(plan.head, plan.seed, len(folds), epochs or None)
+        again[number] = Candidate(plan.head, plan.head_seed, len(folds), epochs or None)
     kept = kind.train(list(again.values()), examples) if again else []
     for number, final in zip(again, kept, strict=True):
         outcomes[number] = _trained(final, examples, held_out[number])

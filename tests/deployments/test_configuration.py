@@ -7,7 +7,7 @@ from deployments.pool import QUEUES
 from deployments.serve import runner_deployment
 from flows.parameters.heads import SweepParameters
 from flows.pipeline import SAMPLE_DEFAULTS
-from flows.sweep import asked_sweep
+from flows.sweep import requested_sweep
 from tasks.errors import InputError
 
 
@@ -39,7 +39,7 @@ def test_without_images_it_is_about_the_sample(tmp_path, monkeypatch):
     assert not told["pipeline", "nightly"]["parameters"].get("folder")
     asked = told["sweep", "weekly"]["parameters"]
     assert asked["dataset"] == "digits"
-    tried = asked_sweep(Path(asked["file"]), SweepParameters())
+    tried = requested_sweep(Path(asked["file"]), SweepParameters())
     (size,) = tried.features["image_size"]
     assert {"tap": tried.features["tap"], "image_size": size} == SAMPLE_DEFAULTS
 

@@ -125,7 +125,7 @@ def test_a_seed_of_heads_on_untrained_features_is_got_again(run_json, photos, tm
     assert (alone["run"], alone["cached"]) == (swept["run"], 1)
 
 
-def test_features_that_are_not_there_are_told_with_the_command_that_extracts_them(run, extracted):
+def test_missing_features_are_named_with_the_command_that_extracts_them(run, extracted):
     code, _, errors = run("sweep", extracted, *SMALL, "--grid", "tap=block2a_add")
     assert code == 2
     assert f"python -m flows.extract {extracted} --image-size=32 --tap=block2a_add" in errors
@@ -141,9 +141,15 @@ def test_features_that_are_not_there_are_told_with_the_command_that_extracts_the
         (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
         (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),
         (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max' or 'none'"),
-        (("--learning-rate", "1", "--grid", "learning_rate=1"), "--learning-rate: --grid says"),
-        (("--seed", "1", "--grid", "seed=1"), "--seed: --grid says"),
-        (("--head-batch-size", "8", "--grid", "batch_size=8"), "--head-batch-size: --grid says"),
+        (
+            ("--learning-rate", "1", "--grid", "learning_rate=1"),
+            "--learning-rate: given in --grid too",
+        ),
+        (("--seed", "1", "--grid", "seed=1"), "--seed: given in --grid too"),
+        (
+            ("--head-batch-size", "8", "--grid", "batch_size=8"),
+            "--head-batch-size: given in --grid too",
+        ),
         (("--folds", "1"), "expected 0, or 2 to 100 folds"),
         (("--fold-seed", "1"), "--fold-seed 1: there are no folds; add --folds 5"),
     ],
@@ -158,10 +164,10 @@ def test_a_file_and_a_grid_exclude_each_other(run, extracted, tmp_path):
     (tmp_path / "sweep.toml").write_text(SWEEP)
     code, _, errors = run("sweep", extracted, tmp_path / "sweep.toml", "--grid", "penalty=1")
     assert code == 2
-    assert "sweep.toml says what is tried; say it there alone" in errors
+    assert "sweep.toml too; give it there alone" in errors
 
 
-def test_a_sweep_is_told_with_what_the_choice_is_worth(run, extracted):
+def test_the_text_of_a_sweep_has_what_the_choice_is_worth(run, extracted):
     code, output, _ = run("sweep", extracted, *SMALL, "--head", "ridge", "--grid", "penalty=1,10")
     assert code == 0
     assert "sweep on photos: 2 heads, 2 trained, 0 cached, 0 failed" in output

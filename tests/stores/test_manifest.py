@@ -39,7 +39,7 @@ def entry(path, content=b"", **changes):
 
 
 def manifest(*entries, **changes):
-    rule = {"seed": 0, "test_split": 0.2, "validation_split": 0.2, "listed_ns": 5}
+    rule = {"split_seed": 0, "test_split": 0.2, "validation_split": 0.2, "listed_ns": 5}
     about = {"name": "pets", "folder": "/pets", "classes": ("cat", "dog"), **rule}
     return Manifest(**about | {"entries": tuple(entries)} | changes)
 
@@ -140,8 +140,8 @@ def test_what_cannot_name_a_folder_names_no_data_set(tmp_path, name):
 
 def test_a_new_manifest_replaces_the_old_one(tmp_path):
     PETS.write(tmp_path)
-    replace(PETS, seed=1).write(tmp_path)
-    assert Manifest.read(tmp_path, "pets").seed == 1
+    replace(PETS, split_seed=1).write(tmp_path)
+    assert Manifest.read(tmp_path, "pets").split_seed == 1
     assert datasets(tmp_path) == ["pets"]
 
 
@@ -214,7 +214,9 @@ def test_the_digest_stays_with_names_order_and_the_rest(entries, names):
     renamed = [replace(e, path=n, inode=7) for e, n in zip(entries, names, strict=True)]
     kept = [e for e in renamed if e.status == "accepted"]
     for chosen in renamed, kept, [*renamed, *kept]:
-        other = replace(PETS, entries=tuple(chosen), name="x", folder="y", seed=9, listed_ns=9)
+        other = replace(
+            PETS, entries=tuple(chosen), name="x", folder="y", split_seed=9, listed_ns=9
+        )
         assert other.digest == PETS.digest
 
 

@@ -23,7 +23,7 @@ REQUEST = FeatureRequest(
     pooling="avg",
     dtype="float32",
     aspect_ratio="stretch",
-    seed=0,
+    weights_seed=0,
     decode="exact",
     precision="float32",
 )

@@ -1,7 +1,8 @@
 """Summaries as flows return them."""
 
-from flows.summaries.stores import ExtractSummary, IngestSummary
+from flows.summaries.stores import IngestSummary
 from stores.dataset_summary import FileReason
+from tasks.features.accounting import ExtractSummary
 
 INGESTED = IngestSummary(
     dataset="pets",

@@ -56,7 +56,7 @@ class GuidedSearch:
         if space.trials is None:
             raise InputError("a guided search needs to know how many trials: give --trials")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=space.seed)
+        sampler = optuna.samplers.TPESampler(seed=space.search_seed)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._failed = optuna.trial.TrialState.FAIL
         self._space, self._left = space, space.trials

@@ -73,7 +73,7 @@ class Trial:
     features: Mapping[str, Any]
     kind: str
     settings: Mapping[str, Any]
-    seed: int | None  # None: the data set's
+    head_seed: int | None  # None: that of the other heads
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Sweep:
     folds: int = 0
     fold_seed: int = 0
     trials: int | None = None  # drawn by chance; None: the whole grid
-    seed: int = 0  # of that chance
+    search_seed: int = 0  # of that chance
     guided: bool = False  # by what came of the trials before; see tasks.training.sweep.search
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ class Sweep:
                     yield make_trial(features, kind, settings)
 
     def _drawn(self, count: int) -> Iterator[Trial]:
-        rng = np.random.default_rng(self.seed)
+        rng = np.random.default_rng(self.search_seed)
         for _ in range(count):
             kind, axes = self.heads[int(rng.integers(len(self.heads)))]
             yield make_trial(_draw(self.features, rng), kind, _draw(axes, rng))
@@ -126,7 +126,7 @@ def sweep_of(
     grid: Mapping[str, Axis],
     *,
     features: Sequence[str],
-    **search: Any,  # noqa: ANN401  folds, fold_seed, trials, seed
+    **search: Any,  # noqa: ANN401  folds, fold_seed, trials, search_seed
 ) -> Sweep:
     """Return the sweep of named kinds of heads and a grid of values, each for whom it concerns.
 

@@ -76,8 +76,9 @@ def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, A
     for name in told.features.keys() - set(features):
         raise unknown("setting of [features]", name, features)
     axes = {name: _axis(f"[features]: {name}", values) for name, values in told.features.items()}
-    folds = {"folds": told.folds, "fold_seed": told.fold_seed}
-    return Sweep(axes, heads, **{**folds, **dict(told.search)} | search)
+    own = {"folds": told.folds, "fold_seed": told.fold_seed, **dict(told.search)}
+    own["search_seed"] = own.pop("seed")
+    return Sweep(axes, heads, **own | search)
 
 
 def _head(about: dict[str, Any]) -> tuple[str, Axes]:

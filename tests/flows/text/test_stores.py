@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.summaries.heads import PipelineSummary, TrainedHead, TrainSummary
+from flows.summaries.heads import PipelineSummary, TrainSummary
 from flows.summaries.predictions import PredictedImage, PredictSummary
 from flows.summaries.stores import ListSummary, StatsSummary
 from flows.text.heads import pipeline_text, train_text
@@ -13,6 +13,7 @@ from stores.dataset_summary import FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.maintenance.maintain import StoreListing, UnfinishedFinetuning
+from tasks.report.heads_summary import TrainedHead
 from tests.support.summaries import EXTRACTED, INGESTED
 
 NONE = DuplicatesSummary()
@@ -27,7 +28,6 @@ HEAD = TrainedHead(
     parameters={},
     specification={"kind": "svm"},
     metrics={"train_accuracy": 1.0, "validation_accuracy": 0.5},
-    test_evaluations=0,
     differing="penalty 1",
     settings="penalty 1",
 )

@@ -157,9 +157,12 @@ def test_too_few_or_too_many_images_are_not_called_free_of_copies(count):
     ("about", "expected"),
     [
         ({"thumbnails": np.zeros((100, SIDE, SIDE), "u1")}, "100 of 100 images are gone"),
-        ({"thumbnails": np.full((100, SIDE, SIDE), 7, "u1")}, "by their pixels, images are too"),
+        (
+            {"thumbnails": np.full((100, SIDE, SIDE), 7, "u1")},
+            "images are too similar by their pixels",
+        ),
         ({"labels": np.arange(100) // 4}, "no class has 16 images"),
-        ({"features": np.ones((100, 8), "f4")}, "by their features, images are too alike"),
+        ({"features": np.ones((100, 8), "f4")}, "images are too similar by their features"),
     ],
 )
 def test_what_cannot_be_compared_is_not_called_free_of_copies(about, expected):

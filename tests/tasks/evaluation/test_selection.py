@@ -50,7 +50,7 @@ def test_the_best_of_many_that_guess_is_nowhere_better_than_the_majority_class(s
     assert expected_in_words(selection) in runs_text(RunsShowSummary(facts))
     page = report(store, manifest, [chosen])
     assert f"{selection.estimate.accuracy:.1%} expected accuracy" in page.text
-    assert "The head cannot be told from the majority-class baseline" in page.text
+    assert "The head is not significantly better than the majority-class baseline" in page.text
     first = leaderboard(store, sort_by="validation_accuracy").to_pylist()[0]
     assert first["expected_accuracy"] == selection.estimate.accuracy
     assert first["runs_tried"] == 60

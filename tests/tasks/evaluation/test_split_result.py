@@ -70,9 +70,15 @@ def test_the_interval_has_exact_ends():
 
 @pytest.mark.parametrize(
     ("every", "verdict"),
-    [(0, "is better than"), (3, "cannot be told from"), (1, "is worse than")],
+    [
+        (0, "is significantly better than"),
+        (3, "is not significantly better than"),
+        (1, "is significantly worse than"),
+    ],
 )
-def test_the_head_is_judged_against_the_largest_class(store, manifest, run, every, verdict):
+def test_the_head_is_compared_with_the_majority_class_baseline(
+    store, manifest, run, every, verdict
+):
     open_test(store, manifest, run, every=every)
     assert (
         f"The head {verdict} the majority-class baseline (“cats”)"
@@ -92,7 +98,7 @@ def test_where_copies_lie_in_two_splits_nothing_is_claimed_of_the_head(store, ma
         chosen=run.id,
         duplicates=found,
     )
-    assert "is better than" not in Page(path).text
+    assert "better than" not in Page(path).text
     assert "1 pair of near-duplicates lies in different splits" in Page(path).text
 
 
@@ -150,18 +156,18 @@ def test_an_svm_has_margins_and_no_probabilities(store, manifest):
     assert "probability 2" not in text
 
 
-def test_no_mistake_is_said_too(store, manifest, run):
+def test_a_page_without_mistakes_says_so(store, manifest, run):
     open_test(store, manifest, run, every=0)
     page = report(store, manifest, [run])
-    assert "There is none: all 36 images of test are right." in page.text
+    assert "None: all 36 images of test are right." in page.text
     assert "100% test accuracy" in page.text
     assert "–100% 95% interval" in page.text
 
 
-def test_a_data_set_that_changed_since_is_said(store, manifest, run):
+def test_a_data_set_that_changed_since_is_noted(store, manifest, run):
     assert "The data set has changed" not in report(store, manifest, [run]).text
     moved = replace(manifest.entries[0], split="validation")
     added = entry("0/new.png", b"new", "cats", "train")
     later = replace(manifest, entries=(moved, *manifest.entries[2:], added))
     text = report(store, later, [run]).text
-    assert "2 images only in the data set as it is now, 2 images only in the run" in text
+    assert "2 images only in the data set now, 2 images only in the run" in text

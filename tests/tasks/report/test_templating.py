@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from stores.dataset_summary import FileReason
 from tasks.report.templating import count, duration, percent, plain
 from tests.support.reports import DENSE, make_manifest, open_test, report, train
 
@@ -30,7 +31,7 @@ def evil_page(store, tmp_path):
         versions={EVIL: EVIL},
     )
     open_test(store, manifest, run)
-    about = {"engine": EVIL, "rejected": [{"path": QUOTED, "reason": EVIL}]}
+    about = {"engine": EVIL, "rejected": (FileReason(QUOTED, EVIL),)}
     return report(store, manifest, [run], **about)
 
 

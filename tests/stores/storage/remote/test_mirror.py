@@ -33,11 +33,11 @@ from tests.support.samples import (
 
 def test_a_manifest_is_the_newest(machine):
     for seed in (1, 2):
-        replace(PETS, seed=seed).write(machine("one"))
+        replace(PETS, split_seed=seed).write(machine("one"))
         assert datasets(machine("other")) == [PETS.name]
-        assert Manifest.read(machine("other"), PETS.name).seed == seed
-    replace(PETS, seed=3).write(machine("other"))  # the other's is as large as one's own
-    assert Manifest.read(machine("one"), PETS.name).seed == 3
+        assert Manifest.read(machine("other"), PETS.name).split_seed == seed
+    replace(PETS, split_seed=3).write(machine("other"))  # the other's is as large as one's own
+    assert Manifest.read(machine("one"), PETS.name).split_seed == 3
 
 
 def test_a_run_is_read_with_its_model_and_gone_when_it_is_deleted(machine):

@@ -47,7 +47,7 @@ def test_a_guided_search_repeats_itself_and_more_trials_begin_with_the_same():
     first, again = (sought(Sweep(**SPACE, trials=40, guided=True), nearer_to_ten) for _ in "12")
     assert first == again
     assert sought(Sweep(**SPACE, trials=32, guided=True), nearer_to_ten) == first[:32]
-    assert sought(Sweep(**SPACE, trials=40, seed=1, guided=True), nearer_to_ten) != first
+    assert sought(Sweep(**SPACE, trials=40, search_seed=1, guided=True), nearer_to_ten) != first
 
 
 def test_trials_that_fail_do_not_end_a_guided_search():

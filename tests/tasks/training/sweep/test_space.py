@@ -36,10 +36,10 @@ def test_a_grid_is_each_of_the_features_with_each_of_the_heads(tmp_path):
     assert Counter((t.kind, t.features["tap"]) for t in trials) == {
         ("dense", "a"): 4, ("dense", "b"): 4, ("centroid", "a"): 1, ("centroid", "b"): 1,
     }  # fmt: skip
-    assert {(t.settings["learning_rate"], t.seed) for t in trials if t.kind == "dense"} == {
+    assert {(t.settings["learning_rate"], t.head_seed) for t in trials if t.kind == "dense"} == {
         (1e-3, 0), (1e-3, 1), (1e-2, 0), (1e-2, 1),
     }  # fmt: skip
-    assert {t.seed for t in trials if t.kind == "centroid"} == {None}
+    assert {t.head_seed for t in trials if t.kind == "centroid"} == {None}
 
 
 def test_a_list_of_layers_is_one_value_and_a_list_of_lists_are_several(tmp_path):
@@ -58,11 +58,11 @@ def test_a_range_is_evenly_spaced_on_its_scale():
 
 def test_more_trials_begin_with_those_of_fewer():
     space = ({"tap": ["a", "b", "c"]}, [("ridge", {"penalty": Range(low=0.1, high=10)})])
-    few, more = (list(Sweep(*space, trials=count, seed=4)) for count in (5, 9))
+    few, more = (list(Sweep(*space, trials=count, search_seed=4)) for count in (5, 9))
     assert more[:5] == few
     assert len({trial.settings["penalty"] for trial in more}) == 9
     assert all(0.1 <= trial.settings["penalty"] <= 10 for trial in more)
-    assert list(Sweep(*space, trials=5, seed=5)) != few
+    assert list(Sweep(*space, trials=5, search_seed=5)) != few
 
 
 def test_flags_take_the_place_of_what_the_file_says_of_the_search(tmp_path):

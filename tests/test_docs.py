@@ -9,7 +9,7 @@ import pytest
 from flows.cli.command_line import make_app
 from tasks.backbones.registry import BACKBONES
 from tasks.datasets.digits_sample import write_sample
-from tests.support.extraction import extract
+from tests.support.extraction import extract, write_folder
 from tests.support.places import ROOT
 from tests.support.tiny import TINY
 
@@ -74,8 +74,9 @@ WITH_SNIPPETS = [page for page in PAGES if snippets_of(page)]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A folder with the sample and its features by a tiny backbone, as `make demo` leaves it."""
+    """A folder with photos, and the sample's features by a tiny backbone, as of `make demo`."""
     folder = tmp_path_factory.mktemp("docs")
+    write_folder(folder / "photos")
     sample = write_sample(folder / "feature-store" / "sample")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKBONES, "tiny", TINY)
@@ -95,7 +96,7 @@ def test_every_command_has_flags_that_exist(command, tmp_path, monkeypatch):
 def test_there_are_commands_and_snippets():
     assert len(COMMANDS) > 30
     assert {name_of(page) for page in WITH_SNIPPETS} == {"README.md", "docs/python.md"}
-    assert len(snippets_of(ROOT / "docs/python.md")) == 4
+    assert len(snippets_of(ROOT / "docs/python.md")) == 7
 
 
 @pytest.mark.parametrize("page", WITH_SNIPPETS, ids=name_of)

@@ -9,8 +9,6 @@ import warnings
 _is_program = sys.argv[:1] == ["-m"]
 if _is_program:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Prefect's, when it is imported; flows.server prints it in one line.
-    warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
     # Of requests, which ignores it itself; another thread's catch_warnings may undo that meanwhile.
     warnings.filterwarnings("ignore", message="SOCKS support in urllib3 requires")
 

@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -35,6 +36,8 @@ def import_prefect() -> None:
         return
     # While it is imported on a terminal for the first time, it would report that.
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    # Of its folder; what needs a server says it in one line, and the rest needs no folder.
+    warnings.filterwarnings("ignore", message="Failed to create the Prefect home")
     _status(_home(), ANOTHER_HOME)
     for path, fix in _toml_files():
         _check_toml(path, fix)

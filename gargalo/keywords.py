@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from tasks.errors import InputError, unknown, what_is_wrong
 
@@ -18,22 +19,29 @@ Model = TypeVar("Model", bound=BaseModel)
 StrPath = str | os.PathLike[str]
 # These are for who computes elsewhere, which takes a Prefect server.
 _BY_COMMAND = {"runner", "dask_address"}
+_STORES = {"store", "other"}  # given by a folder or an address
 _GRID = Mapping[str, Sequence[Any]] | str | Sequence[str]
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
 def keywords_of(model: type[BaseModel]) -> list[Parameter]:
     """Return the keyword arguments that a flow's parameters are from Python."""
+    defaults = model().model_dump(mode="json")
     return [
         Parameter(
-            name,
-            Parameter.KEYWORD_ONLY,
-            default=str(field.default) if isinstance(field.default, Path) else field.default,
-            annotation=_GRID if _is_grid(name, field.annotation) else public_type(field.annotation),
+            name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=_type_of(name, field)
         )
         for name, field in model.model_fields.items()
         if name not in _BY_COMMAND
     ]
+
+
+def _type_of(name: str, field: FieldInfo) -> Any:  # noqa: ANN401  types
+    if name in _STORES:
+        return StrPath if field.default is not None else StrPath | None
+    if name == "grid" and _is_list(field.annotation):
+        return _GRID
+    return public_type(field.annotation)
 
 
 def documentation_of(model: type[BaseModel]) -> Iterator[str]:
@@ -119,10 +127,6 @@ def _path_as_text(value: Any) -> Any:  # noqa: ANN401
 def _is_list(annotation: Any) -> bool:  # noqa: ANN401
     several = [annotation, *get_args(annotation)]
     return any(get_origin(one) in {list, tuple} for one in several)
-
-
-def _is_grid(name: str, annotation: Any) -> bool:  # noqa: ANN401
-    return name == "grid" and _is_list(annotation)
 
 
 def _in_grid(value: Any) -> str:  # noqa: ANN401

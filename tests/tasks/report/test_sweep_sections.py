@@ -35,7 +35,7 @@ def test_the_best_of_several_is_corrected_for_selection(store, manifest):
     told = report(store, manifest, several, chosen=2).text
     assert "Corrected for selection (the best of 3 runs tried on this data set), expect" in told
     told = report(store, manifest, several, chosen=0).text
-    assert "Corrected for selection (the number 3 of 3 runs tried" in told
+    assert "Corrected for selection (number 3 of 3 runs tried" in told
 
 
 def test_runs_of_other_commands_count_too(store, manifest):

@@ -150,7 +150,7 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
     cached = {run for run in planned if run in runs}
     missing = [plan for run, plan in planned.items() if run not in cached]
     announce(len(missing), doing="training", noun="heads")
-    several = "train {planned[0].head.kind} heads together on {planned[0].manifest.name}"
+    several = "train a group of {planned[0].head.kind} heads on {planned[0].manifest.name}"
     group_task = train_task.with_options(task_run_name=several)
     with stopped_with_this():
         futures = [

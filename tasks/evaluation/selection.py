@@ -81,7 +81,7 @@ def place_in_words(selection: Selection) -> str:
     tried, rank = selection.tried, selection.rank
     if tried == 1:
         return "the only run tried"
-    return f"the {'best' if rank == 1 else f'number {rank:,}'} of {tried:,} runs tried"
+    return f"{'the best' if rank == 1 else f'number {rank:,}'} of {tried:,} runs tried"
 
 
 def expected_in_words(selection: Selection) -> str:

@@ -29,10 +29,12 @@ def settings_of(
 
 
 def own_settings(run: Run) -> str:
-    """Return the settings of a run's head in words, or of its fine-tuning, but for its kind."""
+    """Return the settings of a run's head in words, or of its fine-tuning: those that are on."""
     own = settings_told(run.finetuning) if run.finetuning else run.head
-    named = {name: own[name] for name in own if name not in {"kind", "version"}}
-    return _in_words(named)
+    off = (None, False, [])
+    return _in_words(
+        {n: v for n, v in own.items() if n not in {"kind", "version"} and v not in off}
+    )
 
 
 def differences(runs: Iterable[tuple[str, str, Mapping[str, Any]]]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def test_a_server_that_takes_no_artifact_does_not_fail_a_run(run_json, photos, m
     assert run_json("extract", photos, *SMALL)["computed"] == 30
 
 
-def test_what_a_servers_form_says_though_it_is_as_usual_was_not_said(monkeypatch):
+def test_a_default_in_a_servers_form_was_not_given(monkeypatch):
     form = ExtractParameters(pooling="max").model_dump()
     assert len(ExtractParameters(**form).said) > 10
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a deployment's")

@@ -20,7 +20,7 @@ def state(run_json, photos):
     return kept.folder / "state.npz"
 
 
-def test_checkpoints_are_told(run, run_json, state):
+def test_checkpoints_are_listed(run, run_json, state):
     assert run("maintain", "stats")[1] == f"1 checkpoint, 1.0 MiB: fine-tuning {RUN[:16]}\n"
     (row,) = run_json("maintain", "stats")["checkpoints"]
     assert row["bytes"] > 2**20

@@ -120,9 +120,9 @@ def test_neither_names_nor_order_matter(order):
 
 
 def test_another_seed_is_another_split():
-    drawn = [splits_of(split(images(50), seed=seed)) for seed in range(5)]
+    drawn = [splits_of(split(images(50), split_seed=seed)) for seed in range(5)]
     assert len({tuple(splits.values()) for splits in drawn}) == 5
-    assert splits_of(split(images(50), seed=3)) == drawn[3]
+    assert splits_of(split(images(50), split_seed=3)) == drawn[3]
 
 
 @few
@@ -253,8 +253,8 @@ def test_what_is_gone_is_remembered_once_however_often_it_goes():
 def test_another_rule_draws_the_splits_anew_and_says_so(caplog):
     before = split(images(50))
     with caplog.at_level(logging.WARNING, logger="gargalo"):
-        again = split(images(50), before, seed=1)
-    assert splits_of(again) == splits_of(split(images(50), seed=1))
+        again = split(images(50), before, split_seed=1)
+    assert splits_of(again) == splits_of(split(images(50), split_seed=1))
     assert splits_of(again) != splits_of(before)
     assert "anew" in caplog.text
 
@@ -312,7 +312,7 @@ def test_the_majority_is_the_largest_class_of_train_and_right_on_its_share_of_te
 
 
 def test_a_rule_says_only_what_is_asked():
-    manifest = split(images(3), seed=7, test_split=0.5)
+    manifest = split(images(3), split_seed=7, test_split=0.5)
     assert SplitRule().resolved(None) == (0, 0.2, 0.2)
     assert SplitRule().resolved(manifest) == (7, 0.5, 0.2)
     assert SplitRule(seed=0).resolved(manifest) == (0, 0.5, 0.2)

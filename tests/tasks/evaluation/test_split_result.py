@@ -126,7 +126,7 @@ def test_the_confusion_matrix_holds_an_independent_count(store, manifest, run):
     assert f"dogs {dogs} {recall} {precision}" in text
 
 
-def test_many_classes_are_told_by_their_most_confused_pairs(store, tmp_path):
+def test_many_classes_are_shown_by_their_most_confused_pairs(store, tmp_path):
     manifest = make_manifest(tmp_path, [f"class {n:02d}" for n in range(22)], (1, 1, 2))
     run = train(store, manifest, DENSE)
     open_test(store, manifest, run, every=2)

@@ -27,7 +27,7 @@ def recipe(**asked):
         {"dtype": "float16"},
         {"aspect_ratio": "crop"},
         {"aspect_ratio": "pad"},
-        {"seed": 1},
+        {"weights_seed": 1},
         {"decode": "fast"},
         {"precision": "bfloat16"},
     ],
@@ -44,7 +44,7 @@ def test_nothing_that_can_be_asked_for_is_left_untried():
 
 
 def test_a_seed_is_of_untrained_weights_only(tiny):
-    assert recipe(weights=__file__, seed=1) == recipe(weights=__file__, seed=0)
+    assert recipe(weights=__file__, weights_seed=1) == recipe(weights=__file__, weights_seed=0)
 
 
 def test_the_native_size_may_be_said_or_not(tiny):

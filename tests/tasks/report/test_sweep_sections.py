@@ -30,12 +30,12 @@ def manifest(tmp_path):
     return make_manifest(tmp_path)
 
 
-def test_the_best_of_several_is_told_without_its_luck(store, manifest):
+def test_the_best_of_several_is_corrected_for_selection(store, manifest):
     several = [train(store, manifest, DENSE, every=n, seed=n) for n in (3, 4, 5)]
     told = report(store, manifest, several, chosen=2).text
     assert "Corrected for selection (the best of 3 runs tried on this data set), expect" in told
     told = report(store, manifest, several, chosen=0).text
-    assert "Corrected for selection (the number 3 of 3 runs tried" in told
+    assert "Corrected for selection (number 3 of 3 runs tried" in told
 
 
 def test_runs_of_other_commands_count_too(store, manifest):
@@ -66,7 +66,7 @@ def test_a_setting_is_compared_within_a_kind_and_the_kinds_among_each_other(stor
     ]
 
 
-def test_a_head_that_failed_is_told_with_its_reason(store, manifest):
+def test_a_head_that_failed_is_listed_with_its_reason(store, manifest):
     runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, failure="it diverged")]
     assert "it diverged" in report(store, manifest, runs).section("heads")
 
@@ -129,7 +129,7 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     assert "http" not in page.raw.replace("http://www.w3.org", "")
 
 
-def test_without_features_near_duplicates_are_not_looked_for(store, manifest):
+def test_without_features_near_duplicates_are_not_searched_for(store, manifest):
     told = report(store, manifest, [train(store, manifest, LOGISTIC)]).section("near-duplicates")
     assert "the features are not all in the store any more" in told
     assert "None found" not in told

@@ -28,6 +28,7 @@ from flows.parameters.features import FeatureParameters
 from stores.printable import visible
 from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.evaluation.selection import expected_in_words
 from tasks.execution.progress import watched
 from tasks.export.markdown import block, escape
@@ -68,7 +69,7 @@ def show_accounting(extracted: dict[str, Any]) -> None:
 
 
 def show_heads(
-    store: Path,
+    store: StoreLike,
     runs: Sequence[str],
     chosen: str,
     *,

@@ -18,6 +18,7 @@ from flows.text.stores import tell_extract
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
@@ -90,7 +91,7 @@ def account(
     recipes: Sequence[Recipe],
     done: Sequence[ShardDone] | None,
     *,
-    store: Path,
+    store: StoreLike,
     seconds: float = 0.0,
 ) -> Summary:
     """Return the exact accounting: images = cached + computed + duplicates.

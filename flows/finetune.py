@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -23,6 +22,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.evaluation.selection import selection_of
@@ -114,7 +114,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
 
 
 def _summary(
-    start: Run, tuned: Run, manifest: Manifest, recipe: Recipe, store: Path
+    start: Run, tuned: Run, manifest: Manifest, recipe: Recipe, store: StoreLike
 ) -> dict[str, Any]:
     runs = RunStore(store)
     openings = runs.openings(tuned.id)

@@ -1,7 +1,6 @@
 """Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from prefect.client.schemas.objects import State
@@ -12,7 +11,7 @@ from flows.cli.command_line import Summary, command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import MaintainParameters
 from flows.text.stores import tell_maintain
-from stores.storage.remote.mirror import shown
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
     checkpoint_stats_task,
@@ -49,7 +48,7 @@ def maintain(action: Action, *, parameters: MaintainParameters = MaintainParamet
 
 
 def _look_after(action: Action, parameters: MaintainParameters) -> Summary:
-    store: Path = parameters.store
+    store: StoreLike = parameters.store
     if action == "gc":
         found = collect_task(
             store, grace_seconds=3600 * parameters.grace_hours, delete=parameters.delete
@@ -62,8 +61,8 @@ def _look_after(action: Action, parameters: MaintainParameters) -> Summary:
         if parameters.other is None:
             raise InputError("merge: from which store? give its folder with --from")
         taken = merge_task(store, parameters.other)
-        return {"action": action, "from": shown(parameters.other), "merge": taken}
-    tasks: dict[str, Callable[[Path], Any]] = {
+        return {"action": action, "from": parameters.other.show(), "merge": taken}
+    tasks: dict[str, Callable[[StoreLike], Any]] = {
         "verify": verify_task,
         "reindex": reindex_task,
         "list": list_task,

@@ -16,7 +16,6 @@ from flows.stages.arguments import quote
 from flows.stages.near_duplicates import leaks_stage
 from flows.text.heads import tell_pipeline
 from flows.train import check_heads, train_stage
-from stores.storage.remote.mirror import store_path
 from tasks.datasets.digits_sample import write_sample
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.report.write import report_task
@@ -84,9 +83,7 @@ def folder_or_sample(
         return folder, parameters
     said = parameters.model_dump(include=parameters.said)
     defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
-    return write_sample(store_path(parameters.store) / "sample"), PipelineParameters(
-        **defaults | said
-    )
+    return write_sample((parameters.store / "sample").path), PipelineParameters(**defaults | said)
 
 
 def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> None:

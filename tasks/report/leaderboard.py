@@ -4,12 +4,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import InputError, unknown
 from tasks.evaluation.comparison import CONFIDENCE, Evaluated, compare, held_out_answers
 from tasks.evaluation.selection import Selection, selection_of, selections, tried_with
@@ -20,7 +20,7 @@ from tasks.training.repeat_commands import OF_FEATURES
 _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
 
 
-def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.Table:
+def leaderboard(store: StoreLike, *, dataset: str | None = None, sort_by: str) -> pa.Table:
     """Return the runs, best first: a column a metric, a feature's or a head's setting.
 
     Beside the accuracy on held-out images stands what to expect of it: without the luck of the
@@ -47,7 +47,7 @@ def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.
     return pa.table({name: _column([row.get(name) for row in flat]) for name in columns})
 
 
-def run_facts(store: Path, name: str) -> dict[str, Any]:
+def run_facts(store: StoreLike, name: str) -> dict[str, Any]:
     """Return one run in full: its record, its looks at the test split, and each class's metrics."""
     runs = RunStore(store)
     run = runs.read(name)
@@ -73,7 +73,7 @@ def run_facts(store: Path, name: str) -> dict[str, Any]:
 
 
 def compared(
-    store: Path, first: str, second: str, *, comparisons: int | None = None
+    store: StoreLike, first: str, second: str, *, comparisons: int | None = None
 ) -> dict[str, Any]:
     """Return how two runs differ on the images that both were measured on.
 

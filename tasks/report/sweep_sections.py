@@ -1,7 +1,6 @@
 """What the report shows beyond one head: all heads, how sure they are, a map of the images."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -10,6 +9,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import entries_of, shown_image, vectors
 from tasks.evaluation.image_map import maps, sample
 from tasks.evaluation.metrics import calibration_error, reliability
@@ -59,7 +59,7 @@ def calibration(judged: Judged, score_name: str) -> dict[str, Any] | None:
     }
 
 
-def map_of(manifest: Manifest, run: Run, store: Path) -> dict[str, Any]:
+def map_of(manifest: Manifest, run: Run, store: StoreLike) -> dict[str, Any]:
     """Return a map of the images by their features; without points where there are too few."""
     from tasks.report.charts import class_colours
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 from prefect import task
 
 from stores.keys import ImageKey
+from stores.layout import locate
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from stores.storage.publish import publish_file
+from stores.storage.location import Location, StoreLike
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority
 from tasks.evaluation.comparison import Evaluated
@@ -38,7 +39,7 @@ MOST_SUSPECTS = 12
 
 def write_report(
     *,
-    store: Path,
+    store: StoreLike,
     manifest: Manifest,
     extraction: dict[str, Any],
     runs: Sequence[str],
@@ -60,13 +61,13 @@ def write_report(
     stored = RunStore(store)
     run = stored.read(chosen)
     test_keys = manifest.select("test").keys
-    path = report_path(store, manifest, run.id)
+    place = report_place(store, manifest, run.id)
     told = stored.predictions(run.id)
     held_out = judge(told, split="validation", classes=run.classes, folds=run.folds)
     paths, candidates = _paths(manifest), candidates_of(stored, [*runs, run.id])
     found = suspects(held_out)
-    table = path.with_suffix(".suspect-labels.csv")
-    publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
+    table = place.parent / f"{place.path.stem}.suspect-labels.csv"
+    table.publish(suspects_csv(found, paths), tmp=place.parent / "tmp")
     if duplicates is None:
         duplicates = find_near_duplicates(manifest, run, store=store)
     content = render(
@@ -94,19 +95,19 @@ def write_report(
         **choice_of(run, candidates),
         **all_heads(stored, run, [candidate["run"] for candidate in candidates]),
     )
-    publish_file(content, path, tmp=path.parent / "tmp")
-    return path
+    place.publish(content, tmp=place.parent / "tmp")
+    return place.path
 
 
 # Made anew each time: what it shows of files and of other runs changes without its inputs.
 report_task = task(name="report", task_run_name="report on {chosen:.16}", **RETRIED)(write_report)
 
 
-def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
+def report_place(store: StoreLike, manifest: Manifest, chosen: str) -> Location:
     """Return where the report on a run of a data set lies."""
     # A file's name takes 255 bytes; a data set's name may come near that.
     name = manifest.name.encode()[:200].decode(errors="ignore")
-    return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
+    return locate(store) / "reports" / f"{name}-{chosen[:16]}.html"
 
 
 def _results(
@@ -152,18 +153,19 @@ def _commands(
     run: Run,
     candidates: Sequence[Run],
     manifest: Manifest,
-    store: Path,
+    store: StoreLike,
     swept: SweepCall | None,
 ) -> list[list[str]]:
     """Return what to type to get all of it again; files that it names are put beside the report."""
-    path = report_path(store, manifest, run.id)
-    kept = Kept(path.with_suffix(".splits.csv"))
-    publish_file(split_csv(manifest), kept.splits, tmp=path.parent / "tmp")
+    reports, name = locate(store) / "reports", report_place(store, manifest, run.id).path.stem
+    splits, file = reports / f"{name}.splits.csv", reports / f"{name}.sweep.toml"
+    splits.publish(split_csv(manifest), tmp=reports / "tmp")
+    kept = Kept(splits.path)
     if swept is None:
         return list(to_repeat(run, manifest, store, kept))
     if swept.file is not None:
-        kept = Kept(kept.splits, sweep=path.with_suffix(".sweep.toml"))
-        publish_file(swept.file, path.with_suffix(".sweep.toml"), tmp=path.parent / "tmp")
+        file.publish(swept.file, tmp=reports / "tmp")
+        kept = Kept(splits.path, sweep=file.path)
     return list(to_repeat_sweep(swept, manifest, candidates, store, kept))
 
 

@@ -1,7 +1,6 @@
 """The test split, opened once for a run, on the record."""
 
 import logging
-from pathlib import Path
 
 from prefect import task
 
@@ -11,6 +10,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run, TestOpening
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.metrics import metrics_of
 from tasks.execution.retries import RETRIED
@@ -23,7 +23,7 @@ log = logging.getLogger("gargalo.train")
 
 
 def open_test(
-    run: str, manifest: Manifest, recipe: Recipe, *, store: Path, asked_by: str
+    run: str, manifest: Manifest, recipe: Recipe, *, store: StoreLike, asked_by: str
 ) -> TestOpening:
     """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
 

@@ -27,6 +27,7 @@ from prefect.settings import PREFECT_API_URL
 from flows.parameters.features import FeatureParameters
 from stores.printable import visible
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.evaluation.selection import expected_in_words
 from tasks.execution.progress import watched
 from tasks.execution.steps import is_without_prefect
@@ -67,7 +68,7 @@ def show_accounting(extracted: ExtractSummary) -> None:
             )
 
 
-def show_heads(summary: HeadsSummary, store: Path, *, report: Path | None = None) -> None:
+def show_heads(summary: HeadsSummary, store: StoreLike, *, report: Path | None = None) -> None:
     """Keep how heads did, with a link to the report, and a learning curve."""
     with _showing() as showing:
         if not showing:

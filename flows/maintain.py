@@ -1,6 +1,5 @@
 """Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
 
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from prefect.client.schemas.objects import State
@@ -20,7 +19,7 @@ from flows.summaries.stores import (
     VerifySummary,
 )
 from flows.text.stores import maintain_text
-from stores.storage.remote.mirror import shown
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
     checkpoint_stats_task,
@@ -59,7 +58,7 @@ def maintain(
 
 
 def _look_after(action: Action, parameters: MaintainParameters) -> MaintainSummary:
-    store: Path = parameters.store
+    store: StoreLike = parameters.store
     match action:
         case "gc":
             grace, delete = 3600 * parameters.grace_hours, parameters.delete
@@ -70,7 +69,7 @@ def _look_after(action: Action, parameters: MaintainParameters) -> MaintainSumma
         case "merge":
             if parameters.other is None:
                 raise InputError("merge: from which store? give its folder with --from")
-            return MergeSummary(shown(parameters.other), merge_task(store, parameters.other))
+            return MergeSummary(parameters.other.show(), merge_task(store, parameters.other))
         case "verify":
             return VerifySummary(verify_task(store))
         case "reindex":

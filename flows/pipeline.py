@@ -18,7 +18,6 @@ from flows.stages.near_duplicates import near_duplicates_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
 from flows.train import check_heads, train_stage
-from stores.storage.remote.mirror import store_path
 from tasks.datasets.digits_sample import write_sample
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.report.write import report_task
@@ -79,7 +78,7 @@ def folder_or_sample(
         return folder, parameters
     explicit = parameters.model_dump(include=parameters.said)
     defaults = SAMPLE_DEFAULTS if "backbone" not in explicit else {}
-    sample = write_sample(store_path(parameters.store) / "sample")
+    sample = write_sample((parameters.store / "sample").path)
     return sample, PipelineParameters(**defaults | explicit)
 
 

@@ -13,6 +13,7 @@ from flows.parameters.features import PredictParameters
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.datasets.find_images import find_images
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
@@ -93,7 +94,7 @@ def _predictions(
 
 
 def _compared_with_dataset(
-    predictions: list[Prediction], model: Classifier | ExportedModel, store: Path
+    predictions: list[Prediction], model: Classifier | ExportedModel, store: StoreLike
 ) -> tuple[list[Prediction], InDataset | None]:
     """Return predictions with their splits in the run's data set, and how many are of each.
 

@@ -22,6 +22,7 @@ from flows.train import feature_shape, find_data_set
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.datasets.folds import check_fold_seed
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
@@ -144,7 +145,7 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
     return Swept(planned, cached, count, seedless)
 
 
-def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
+def train_missing(planned: dict[str, PlannedRun], store: StoreLike) -> set[str]:
     """Train the heads that were not trained before, side by side; return those that were."""
     runs = RunStore(store)
     cached = {run for run in planned if run in runs}

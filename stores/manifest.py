@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -18,11 +17,11 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.keys import ImageKey, Keys, as_keys
+from stores.layout import locate
 from stores.manifest_rows import check_rows
 from stores.storage.json_files import ABSURD, as_record
-from stores.storage.publish import locked, publish_file
-from stores.storage.remote.mirror import pull, shown, store_path
-from stores.storage.safe_files import status, within
+from stores.storage.location import Location, StoreLike
+from stores.storage.safe_files import status
 from stores.storage.safe_folders import folders
 from stores.storage.stamped_parquet import read_table, table_bytes
 
@@ -98,17 +97,18 @@ class Manifest:
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
-    def read(cls, store: str | os.PathLike[str], name: str) -> Self:
+    def read(cls, store: StoreLike, name: str) -> Self:
         """Read a data set's manifest; raises NotInStore, CorruptStore or NewerFormat."""
-        path = manifest_path(store, name)
-        pull(path)
+        place = manifest_place(store, name)
+        place.refresh()
+        path = place.path
         try:
             table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
             return cls._checked(name, table, about)
         except FileNotFoundError as error:
             there = ", ".join(datasets(store)) or "none"
             raise NotInStore(
-                f"{shown(store)}: no data set {name!r}; ingest its folder first; in the store: "
+                f"{locate(store)}: no data set {name!r}; ingest its folder first; in the store: "
                 f"{there}"
             ) from error
         except NewerFormat:
@@ -134,7 +134,7 @@ class Manifest:
         )
         return replace(found, entries=entries)
 
-    def write(self, store: str | os.PathLike[str]) -> None:
+    def write(self, store: StoreLike) -> None:
         """Publish the manifest; raises StoreReadOnly or StoreFull."""
         columns = {
             field.name: [getattr(entry, field.name) for entry in self.entries]
@@ -151,8 +151,8 @@ class Manifest:
             version=MANIFEST_VERSION,
             metadata=about,
         )
-        path = manifest_path(store, self.name)
-        publish_file(content, path, tmp=path.parent / "tmp")
+        place = manifest_place(store, self.name)
+        place.publish(content, tmp=place.parent / "tmp")
 
     def select(self, *splits: Split) -> Images:
         """Return the distinct accepted images of some splits (of all, where none is named).
@@ -212,28 +212,28 @@ class Manifest:
 
 
 @contextmanager
-def dataset_lock(store: str | os.PathLike[str], name: str) -> Iterator[None]:
+def dataset_lock(store: StoreLike, name: str) -> Iterator[None]:
     """Hold a data set while its manifest is read, changed and written; others wait."""
-    with locked(manifest_path(store, name).parent / "lock"):
+    with (manifest_place(store, name).parent / "lock").locked():
         yield
 
 
-def datasets(store: str | os.PathLike[str]) -> list[str]:
+def datasets(store: StoreLike) -> list[str]:
     """Return the names of a store's data sets."""
-    folder = store_path(store) / "datasets"
-    pull(folder)
-    names = [path.name for path in folders(folder) if status(path / "manifest.parquet")]
+    folder = locate(store) / "datasets"
+    folder.refresh()
+    names = [path.name for path in folders(folder.path) if status(path / "manifest.parquet")]
     return [name for name in names if _NAME.fullmatch(name)]
 
 
-def manifest_path(store: str | os.PathLike[str], name: str) -> Path:
+def manifest_place(store: StoreLike, name: str) -> Location:
     """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
     if not _NAME.fullmatch(name) or len(os.fsencode(name)) > 200:
         raise StoreError(
             f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash or "
             "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
-    return within(store_path(store) / "datasets", name) / "manifest.parquet"
+    return (locate(store) / "datasets").within(name) / "manifest.parquet"
 
 
 def _remark_counts(accepted: list[Entry]) -> tuple[RemarkCount, ...]:

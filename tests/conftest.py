@@ -1,5 +1,5 @@
 """Addresses whose files are kept in memory: nobody has a store there, but these tests."""
 
-from stores.storage.remote.addresses import PROTOCOLS
+from stores.storage.addresses import PROTOCOLS
 
 PROTOCOLS.add("memory")

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from flows.parameters.store import ReaderParameters, StoreParameters, folder_of
+from flows.parameters.store import ReaderParameters, Store, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
@@ -241,7 +241,7 @@ class ExportParameters(StoreParameters):
 class MaintainParameters(StoreParameters):
     """The parameters of `flows.maintain`."""
 
-    other: Annotated[Path | None, Parameter(name="--from"), BeforeValidator(folder_of)] = Field(
+    other: Annotated[Store | None, Parameter(name="--from")] = Field(
         None,
         description="merge: folder or address of the store that is taken over; it is only read.",
     )

@@ -1,10 +1,11 @@
 """The parameters of whatever flow uses a store, typed once; see flows.parameters.features."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from prefect.runtime import deployment
 from pydantic import (
     AfterValidator,
@@ -12,30 +13,45 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    field_serializer,
+    WithJsonSchema,
 )
 
 from stores.features.layers import remember_layers
-from stores.storage.remote.mirror import shown, store_path
+from stores.layout import locate
+from stores.storage.location import Location
 
 
-def _no_file(store: Path) -> Path:
+def _no_file(store: Location) -> Location:
     # A link that leads nowhere, or to itself, is there, though nothing is at its end.
-    nearest = next(place for place in (store, *store.absolute().parents) if os.path.lexists(place))
+    places = (store.path, *store.path.absolute().parents)
+    nearest = next(place for place in places if os.path.lexists(place))
     if not nearest.is_dir():
         raise ValueError(f"{nearest} is no folder, and no link to one")
     return store
 
 
-def folder_of(given: object) -> object:
-    """Return the folder of a store that is given by its address; anything else as it is."""
-    return store_path(given) if isinstance(given, str) else given
+def _located(given: object) -> object:
+    return locate(given) if isinstance(given, str | Path) else given
+
+
+def _typed(_kind: object, tokens: Sequence[Token]) -> str:
+    return tokens[0].value
+
+
+# A store, given by its folder or its address.
+Store = Annotated[
+    Location,
+    BeforeValidator(_located),
+    AfterValidator(_no_file),
+    WithJsonSchema({"type": "string"}),
+    Parameter(converter=_typed, accepts_keys=False, n_tokens=1),
+]
 
 
 def _layer(given: str) -> str:
     """Return what is given of a layer; one that cannot be is refused before a server is told it."""
     if given != "none":
-        store_path(given)
+        locate(given)
     return given
 
 
@@ -45,14 +61,10 @@ class StoreParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    store: Annotated[Path, BeforeValidator(folder_of), AfterValidator(_no_file)] = Field(
-        Path("feature-store"),
+    store: Store = Field(
+        locate("feature-store"),
         description="Folder of the feature store, or its address, as s3://bucket/prefix.",
     )
-
-    @field_serializer("store", "other", when_used="json", check_fields=False)
-    def _shown(self, store: Path | None) -> str | None:
-        return shown(store) if store else None
 
     def unusual(self, **which: Any) -> dict[str, Any]:  # noqa: ANN401  as model_dump has it
         """Return what is not as usual, as JSON has it: the store by its address."""
@@ -99,4 +111,4 @@ class ReaderParameters(StoreParameters):
         """Have the store remember what was said of its layers, if anything was."""
         if self.read_through:
             asked = [] if self.read_through == ["none"] else self.read_through
-            remember_layers(self.store, [store_path(folder) for folder in asked])
+            remember_layers(self.store, [locate(folder) for folder in asked])

@@ -13,7 +13,6 @@ from flows.artifacts import progress_artifact
 from flows.cli.progress import announce
 from flows.stages.arguments import quote
 from flows.stages.runners import Runner, Workers
-from stores.storage.remote.mirror import TravellingStore
 from tasks.execution.cancellation import stopped_with_this
 from tasks.execution.progress import advance
 from tasks.features.engines import Job
@@ -74,4 +73,4 @@ class ByPrefect:
 
 def for_any_process(job: Job) -> Job:
     """Return the same job for whoever computes it, wherever that process was started."""
-    return replace(job, store=TravellingStore(job.store.absolute()))
+    return replace(job, store=job.store.absolute())

@@ -1,15 +1,14 @@
 """The search for near-duplicates, as a stage of the flows that show how heads did."""
 
-from pathlib import Path
-
 from flows.stages.arguments import quote
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import near_duplicates_task
 from tasks.evaluation.near_duplicates import NearDuplicates
 
 
-def near_duplicates_stage(manifest: Manifest, run: str, store: Path) -> NearDuplicates:
+def near_duplicates_stage(manifest: Manifest, run: str, store: StoreLike) -> NearDuplicates:
     """Return the near-duplicates between what a run learned from and what it was measured on."""
     chosen = RunStore(store).read(run)
     found: NearDuplicates = near_duplicates_task(quote(manifest), quote(chosen), store=store)

@@ -7,6 +7,7 @@ from flows.summaries.heads import SweepSummary
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.report.heads_summary import summarize_heads
 from tasks.training.planned_runs import PlannedRun, remarks
@@ -36,7 +37,7 @@ def summary_of_sweep(
     manifest: Manifest,
     near_duplicates: DuplicatesSummary,
     report: Path,
-    store: Path,
+    store: StoreLike,
 ) -> SweepSummary:
     """Return what a sweep came to."""
     whole = [run for run in trained if not run.failure]

@@ -1,7 +1,6 @@
 """The index: which shard and row hold which feature. Derived from the shards at any time."""
 
 import logging
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
@@ -12,11 +11,8 @@ from stores.features.index_fragments import fragment_bytes, read_fragment
 from stores.features.mapped_shards import JoinedShards
 from stores.features.recipe import Recipe
 from stores.features.shard import Shard, unpack
-from stores.storage.publish import publish_file
-from stores.storage.remote.mirror import at_address, local_shard, pull
-from stores.storage.safe_folders import entries
+from stores.storage.location import IRREGULAR, Location
 
-_NO_FILE = -1  # the size of a link, a FIFO and the like
 log = logging.getLogger("gargalo.store")
 
 
@@ -26,8 +22,8 @@ class Index:
     Of a folder that is `read_only`, nothing is written there, whoever may write.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, *, read_only: bool = False) -> None:
-        self.folder = folder
+    def __init__(self, folder: Location, recipe: Recipe, *, read_only: bool = False) -> None:
+        self.place = folder
         self.recipe = recipe
         self.read_only = read_only
         self.changes = 0  # how often a shard came or went
@@ -52,17 +48,17 @@ class Index:
         """Tell whether a shard was taken in."""
         return digest in self._shards
 
-    def shard_path(self, digest: str) -> Path:
+    def shard_place(self, digest: str) -> Location:
         """Where a shard lies."""
-        return self.folder / "shards" / f"{digest}.h5"
+        return self.place / "shards" / f"{digest}.h5"
 
     def local_shard(self, digest: str, *, again: bool = False) -> Path:
         """Where a shard can be read; from an address it is fetched first, or `again`."""
-        return local_shard(self.shard_path(digest), again=again)
+        return self.shard_place(digest).local(sha256=digest, again=again)
 
-    def fragment_path(self, digest: str) -> Path:
+    def fragment_place(self, digest: str) -> Location:
         """Where a shard's index fragment lies."""
-        return self.folder / "index" / f"{digest}.parquet"
+        return self.place / "index" / f"{digest}.parquet"
 
     def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
         """Take in what other writers published, drop what is gone; return what is newly damaged.
@@ -70,15 +66,15 @@ class Index:
         A shard that the system cannot read is noted in `unreadable`, or ends it.
         """
         found: dict[str, str] = {}
-        pull(self.folder / "index")
-        sizes = shard_sizes(self.folder)
+        (self.place / "index").refresh()
+        sizes = shard_sizes(self.place)
         for digest, shard in list(self._shards.items()):
             if sizes.get(digest) != shard.size:
                 self.discard(digest)  # a mapping that is longer than its file ends the process
         new = sorted(sizes.keys() - self._shards.keys() - self.damaged.keys())
         for digest in takewhile(lambda _: not self._gives_up(len(found)), new):
             try:
-                if sizes[digest] == _NO_FILE:
+                if sizes[digest] == IRREGULAR:
                     self._unpack(digest)  # it says what is there
                 shard = self._load(digest)
                 if sizes[digest] != shard.size:
@@ -100,8 +96,8 @@ class Index:
 
     def peek(self) -> Shard | None:
         """Return any one published shard, without taking it or the others in."""
-        pull(self.folder / "index")
-        for tried, digest in enumerate(sorted(shard_sizes(self.folder))):
+        (self.place / "index").refresh()
+        for tried, digest in enumerate(sorted(shard_sizes(self.place))):
             if self._gives_up(tried):
                 break
             with suppress(FileNotFoundError, CorruptStore):
@@ -131,7 +127,7 @@ class Index:
 
     def ask_the_shards(self) -> None:
         """Make the fragments again, one of which is wrong: rows of one recipe are alike."""
-        log.warning("%s: the index gives rows several shapes; it is made again", self.folder)
+        log.warning("%s: the index gives rows several shapes; it is made again", self.place)
         for digest in list(self._shards):
             with suppress(FileNotFoundError, CorruptStore):  # the next refresh comes upon it
                 self._shards[digest] = self._unpack(digest)
@@ -147,7 +143,7 @@ class Index:
             return
         content = fragment_bytes(shard, self.recipe)
         try:
-            publish_file(content, self.fragment_path(shard.digest), tmp=self.folder / "tmp")
+            self.fragment_place(shard.digest).publish(content, tmp=self.place / "tmp")
         except (OSError, StoreError) as error:  # a caller's rows, too, are stored already
             log.debug("an index fragment is kept in memory only: %s", error)
 
@@ -166,21 +162,10 @@ class Index:
         return unpack(self.local_shard(digest), self.recipe)
 
     def _read_fragment(self, digest: str) -> Shard:
-        return read_fragment(self.fragment_path(digest), digest, self.recipe)
+        return read_fragment(self.fragment_place(digest).path, digest, self.recipe)
 
 
-def shard_sizes(folder: Path) -> dict[str, int]:
+def shard_sizes(folder: Location) -> dict[str, int]:
     """Return the size in bytes of each published shard of a recipe's folder, by digest."""
-    there = at_address(folder / "shards")
-    if there is not None:
-        sizes = {path.stem: about.size for path, about in there.items() if path.suffix == ".h5"}
-        return sizes | {d: size for d, size in _sizes_here(folder).items() if d in sizes}
-    return _sizes_here(folder)
-
-
-def _sizes_here(folder: Path) -> dict[str, int]:
-    sizes = {}
-    for path, about in entries(folder / "shards"):
-        if path.suffix == ".h5":
-            sizes[path.stem] = about.st_size if stat.S_ISREG(about.st_mode) else _NO_FILE
-    return sizes
+    found = (folder / "shards").files(".h5")
+    return {name.removesuffix(".h5"): about.size for name, about in found.items()}

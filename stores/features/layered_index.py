@@ -5,7 +5,6 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, StoreError
@@ -15,10 +14,7 @@ from stores.features.read_only_index import ReadOnlyIndex
 from stores.features.recipe import Recipe, write_recipe
 from stores.features.shard import Shard
 from stores.storage.json_files import ABSURD, read_object
-from stores.storage.publish import publish_file
-from stores.storage.remote.mirror import at_address
-from stores.storage.safe_files import is_folder, status
-from stores.storage.safe_folders import entries
+from stores.storage.location import Found, Location
 
 log = logging.getLogger("gargalo.store")
 
@@ -35,7 +31,7 @@ class LayerIndex(ReadOnlyIndex):
 
     store = "a layer"
 
-    def __init__(self, root: Path, own: Path, recipe: Recipe) -> None:
+    def __init__(self, root: Location, own: Location, recipe: Recipe) -> None:
         super().__init__(root / "features" / own.name, recipe)
         self._root = root
         self._skipped = own / "skipped"
@@ -45,10 +41,7 @@ class LayerIndex(ReadOnlyIndex):
     def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
         try:
-            if not is_folder(self._root):
-                raise FileNotFoundError(f"{self._root}: there is no such folder")
-            if not any(self._root.iterdir()):  # it is waited for, or a mount is gone
-                raise FileNotFoundError(f"{self._root}: the folder is empty")
+            self._root.check_mounted()
             self._recall()
             found = super().refresh(unreadable=unreadable)
             return self._told_at_once(found) if self._gives_up(0) else found
@@ -69,19 +62,21 @@ class LayerIndex(ReadOnlyIndex):
     def skip(self, digest: str, reason: str) -> None:
         """Remember, durably, not to read a shard again while its file is the same."""
         try:
-            stamp = self._stamp(digest)
+            stamp = self._stamp(digest, self._shards_there())
         except OSError:
             return  # it was set aside there just now; or it cannot be reached, and is found again
         self._remember(digest, {"reason": reason, "stamp": stamp})
 
     def _told_at_once(self, reasons: dict[str, str]) -> dict[str, str]:
         """Say once of many shards that they are damaged, remember them if that can be done."""
-        wrong = f"{self.folder}: of its shards more than {_MOST_DAMAGED} are damaged"
+        wrong = f"{self.place}: of its shards more than {_MOST_DAMAGED} are damaged"
         self._tell("what is left of a layer", CorruptStore(f"{wrong}, and fewer are whole"))
         shards = {}
-        for digest, reason in reasons.items():
-            with suppress(OSError):
-                shards[digest] = {"reason": reason, "stamp": self._stamp(digest)}
+        with suppress(OSError):
+            there = self._shards_there()
+            for digest, reason in reasons.items():
+                if f"{digest}.h5" in there:
+                    shards[digest] = {"reason": reason, "stamp": self._stamp(digest, there)}
         if len(shards) > 1:  # of those that were remembered before one more is found each time
             with suppress(StoreError, OSError):
                 self._remember(_MANY, {"shards": shards})
@@ -89,9 +84,9 @@ class LayerIndex(ReadOnlyIndex):
 
     def _remember(self, name: str, about: dict[str, Any]) -> None:
         write_recipe(self.recipe, self._skipped.parent)
-        path = self._skipped / f"{name}-{self._mark}.json"
+        place = self._skipped / f"{name}-{self._mark}.json"
         content = json.dumps({"layer": str(self._root)} | about, indent=2).encode()
-        publish_file(content, path, tmp=self._skipped.parent / "tmp")
+        place.publish(content, tmp=self._skipped.parent / "tmp")
 
     def _gives_up(self, damaged: int) -> bool:
         damaged += len(self.damaged)
@@ -104,36 +99,33 @@ class LayerIndex(ReadOnlyIndex):
 
     def _recall(self) -> None:
         ending = f"-{self._mark}.json"
-        marks = [path for path, _ in entries(self._skipped) if path.name.endswith(ending)]
-        if marks:
-            at_address(self.folder / "shards")  # where that fails, once is enough
-        for path in marks:
-            digest = path.name.partition("-")[0]
+        marks = self._skipped.files(ending)
+        there = self._shards_there() if marks else {}
+        for file in marks:
+            digest = file.partition("-")[0]
             with suppress(OSError, *ABSURD):  # then it is found out again
-                about = read_object(path)
+                about = read_object((self._skipped / file).path)
                 for name, mark in (about["shards"] if digest == _MANY else {digest: about}).items():
-                    if mark["stamp"] == self._stamp(name):
+                    # Earlier versions wrote the time as a number.
+                    if [*map(str, mark["stamp"])] == [*map(str, self._stamp(name, there))]:
                         if self.has(name):
                             self.discard(name)
                         self.damaged.setdefault(name, str(mark["reason"]))
 
-    def _stamp(self, digest: str) -> list[int | str]:
+    def _stamp(self, digest: str, there: dict[str, Found]) -> list[int | str]:
         """Return what changes with a shard's file, there where the layer is."""
-        path = self.shard_path(digest)
-        there = at_address(path.parent)  # the copy here is touched at each use
-        if there is None:
-            if (about := status(path)) is None:
-                raise FileNotFoundError(path)
-            return [about.st_size, about.st_mtime_ns]
-        if path not in there:
-            raise FileNotFoundError(path)
-        return [there[path].size, there[path].stamp]
+        if (about := there.get(f"{digest}.h5")) is None:
+            raise FileNotFoundError(self.shard_place(digest).path)
+        return [about.size, about.stamp]
+
+    def _shards_there(self) -> dict[str, Found]:
+        return (self.place / "shards").files(".h5")
 
 
 class LayeredIndex(Index):
     """A store's own index, which alone is written to; `joined` holds the layers' shards too."""
 
-    def __init__(self, folder: Path, recipe: Recipe, layers: Sequence[Path]) -> None:
+    def __init__(self, folder: Location, recipe: Recipe, layers: Sequence[Location]) -> None:
         super().__init__(folder, recipe)
         self._layers = [LayerIndex(layer, folder, recipe) for layer in layers]
         self._changes_joined = -1
@@ -178,6 +170,6 @@ class LayeredIndex(Index):
         )
 
 
-def index_of(folder: Path, recipe: Recipe, layers: Sequence[Path]) -> Index:
+def index_of(folder: Location, recipe: Recipe, layers: Sequence[Location]) -> Index:
     """Return the index of a recipe's folder, over those of the layers."""
     return LayeredIndex(folder, recipe, layers) if layers else Index(folder, recipe)

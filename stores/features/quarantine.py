@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly, explained
+from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
 from stores.features.index import Index
 from stores.features.layered_index import LayerIndex
 from stores.features.mapped_shards import JoinedShards, Places
@@ -21,9 +21,6 @@ from stores.features.row_checksums import (
 )
 from stores.features.shard import Shard, unpack
 from stores.keys import Rows
-from stores.storage.publish import make_folder, sync_folder
-from stores.storage.remote.mirror import delete_there, move_there
-from stores.storage.safe_folders import remove, rename
 
 log = logging.getLogger("gargalo.store")
 
@@ -140,7 +137,7 @@ def set_aside(
         rescued = _rescue(index, shard, write) if shard and shape is None else None
         if isinstance(index, LayerIndex):
             index.skip(digest, reason)
-            log.warning("%s, in the layer %s; %s", reason, index.folder, _SKIPPED)
+            log.warning("%s, in the layer %s; %s", reason, index.place, _SKIPPED)
             return
         if rescued != digest:
             _move(index, digest)
@@ -170,7 +167,7 @@ def _reread(index: Index, digest: str) -> Shard | None:
 
 def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None:
     try:
-        rows = shard.map(index.shard_path(shard.digest))
+        rows = shard.map(index.shard_place(shard.digest).path)
     except (FileNotFoundError, CorruptStore):
         return None  # another process was quicker, or the file is too short
     words = identity_words(index.recipe.fingerprint, shard.identities)
@@ -185,17 +182,6 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
 
 
 def _move(index: Index, digest: str) -> None:
-    source = index.shard_path(digest)
-    target = index.folder / "quarantine" / source.name
-    if move_there(source, target):
-        delete_there(index.fragment_path(digest))
-        remove(index.fragment_path(digest))
-        return
-    with explained(target):
-        make_folder(target.parent)
-        try:
-            rename(source, target)
-        except FileNotFoundError:
-            return  # another reader was quicker
-        sync_folder(target.parent)
-        remove(index.fragment_path(digest))
+    shard = index.shard_place(digest)
+    shard.move_to(index.place / "quarantine" / shard.name)
+    index.fragment_place(digest).delete()

@@ -8,6 +8,7 @@ from stores.errors import NewerFormat
 from stores.features.index import Index
 from stores.features.recipe import Recipe
 from stores.features.shard import Shard
+from stores.storage.location import Location
 from stores.storage.safe_files import IrregularFile, open_regular
 
 
@@ -19,7 +20,7 @@ class ReadOnlyIndex(Index):
 
     store = "another store"  # what the folder is of, in messages
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Location, recipe: Recipe) -> None:
         super().__init__(folder, recipe, read_only=True)
         self.passed_over: dict[str, OSError | NewerFormat | IrregularFile] = {}
 
@@ -36,7 +37,7 @@ class ReadOnlyIndex(Index):
     def _load(self, digest: str) -> Shard:
         with self._passed_over("a shard", digest):
             # Its fragment alone must not promise it. At an address it is not here yet.
-            with suppress(FileNotFoundError), open_regular(self.shard_path(digest)):
+            with suppress(FileNotFoundError), open_regular(self.shard_place(digest).path):
                 pass
             shard = super()._load(digest)
         self.passed_over.pop(digest, None)  # of which the index fragment alone could not be read

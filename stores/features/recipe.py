@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.layout import locate
 from stores.storage.json_files import ABSURD, as_record, parsed, read_object
-from stores.storage.publish import publish_file
-from stores.storage.remote.mirror import pull, store_path
+from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import IrregularFile, is_file
-from stores.storage.safe_folders import folders
 
 RECIPE_VERSION = 1
 # Of `recipe.json`, and of the layout of the folder that it stands in.
@@ -109,18 +107,18 @@ class Recipe:
         return found
 
 
-def write_recipe(recipe: Recipe, folder: Path) -> None:
+def write_recipe(recipe: Recipe, folder: Location) -> None:
     """Publish `recipe.json` in a recipe's folder, where it is not there yet."""
-    path = folder / "recipe.json"
-    if not is_file(path):
+    place = folder / "recipe.json"
+    if not is_file(place.path):
         fields = json.loads(recipe.to_json())
         about = {"format": FORMAT_VERSION, "sha256": recipe.fingerprint, "recipe": fields}
-        publish_file(json.dumps(about, indent=2).encode(), path, tmp=folder / "tmp")
+        place.publish(json.dumps(about, indent=2).encode(), tmp=folder / "tmp")
 
 
-def read_recipe(folder: Path) -> Recipe:
+def read_recipe(folder: Location) -> Recipe:
     """Read a folder's `recipe.json`; raises FileNotFoundError, CorruptStore or NewerFormat."""
-    path = folder / "recipe.json"
+    path = (folder / "recipe.json").path
     try:
         about = read_object(path)
         version, sha256, fields = about["format"], about["sha256"], about["recipe"]
@@ -142,7 +140,7 @@ def read_recipe(folder: Path) -> Recipe:
     return recipe
 
 
-def check_recipe(recipe: Recipe, folder: Path) -> None:
+def check_recipe(recipe: Recipe, folder: Location) -> None:
     """Raise CorruptStore where a recipe's folder is another's, whose first 16 digits are alike."""
     stored = read_recipe(folder)
     if stored.fingerprint != recipe.fingerprint:
@@ -152,26 +150,26 @@ def check_recipe(recipe: Recipe, folder: Path) -> None:
         )
 
 
-def stored_recipes(
-    root: str | os.PathLike[str], *layers: Path, beginning: str = ""
-) -> list[Recipe]:
+def stored_recipes(store: StoreLike, *layers: Location, beginning: str = "") -> list[Recipe]:
     """Return the recipes that a store has a folder for, or a layer under it has.
 
     What cannot be read is logged and passed over; but where it is the store's own, and its
     fingerprint may have this `beginning`, that raises CorruptStore, NewerFormat or OSError.
     """
     found = {}
-    own = store_path(root)
     for layer in layers:
         try:
-            pull(layer / "features")
+            (layer / "features").refresh()
+            there = (layer / "features").folders()
         except OSError as error:
             log.warning("a layer is passed over: %s", error)
-        for folder in folders(layer / "features"):
+            continue
+        for folder in there:
             with suppress(CorruptStore, NewerFormat, OSError):
                 found[folder.name] = read_recipe(folder)
-    pull(own / "features")
-    for folder in folders(own / "features"):
+    own = locate(store) / "features"
+    own.refresh()
+    for folder in own.folders():
         try:
             found[folder.name] = read_recipe(folder)
         except FileNotFoundError:

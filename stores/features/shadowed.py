@@ -10,26 +10,24 @@ from stores.features.index import Index, shard_sizes
 from stores.features.quarantine import check_rows
 from stores.features.shard import Shard
 from stores.storage.garbage import Garbage, aged, drafts
-from stores.storage.remote.folders import GRACE_SECONDS
-from stores.storage.remote.mirror import files_in
-from stores.storage.safe_folders import entries
+from stores.storage.location import GRACE_SECONDS
 
 
 def recipe_garbage(index: Index, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find the garbage in one recipe's folder: drafts, quarantined files, shadowed shards."""
-    yield from drafts(index.folder / "tmp", grace_seconds)
-    place = index.folder / "quarantine"
-    here = [path for path, _ in entries(place) if path.suffix == ".h5"]  # links among them
-    for path in sorted({*files_in(place, ".h5"), *here}):
+    yield from drafts(index.place / "tmp", grace_seconds)
+    quarantine, fragments = index.place / "quarantine", index.place / "index"
+    for name in quarantine.files(".h5"):
         kept = "its whole rows were kept where it had an index"
-        yield from aged(path, f"quarantined as damaged; {kept}", grace_seconds)
-    published = shard_sizes(index.folder)
-    for path in files_in(index.folder / "index", ".parquet"):
-        if path.stem not in published:
-            yield from aged(path, "an index fragment without its shard", grace_seconds)
+        yield from aged(quarantine / name, f"quarantined as damaged; {kept}", grace_seconds)
+    published = shard_sizes(index.place)
+    for name in fragments.files(".parquet"):
+        if name.removesuffix(".parquet") not in published:
+            reason = "an index fragment without its shard"
+            yield from aged(fragments / name, reason, grace_seconds)
     for digest in _shadowed(index):
         reason = "each of its features is read from another shard"
-        yield from aged(index.shard_path(digest), reason, grace_seconds)
+        yield from aged(index.shard_place(digest), reason, grace_seconds)
 
 
 def _shadowed(index: Index) -> Iterator[str]:

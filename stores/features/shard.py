@@ -32,9 +32,7 @@ from stores.features.shard_structure import (
     version_attribute,
 )
 from stores.keys import Keys, Rows, Views, identities
-from stores.storage.remote.mirror import at_address
-from stores.storage.safe_files import note_root, open_regular
-from stores.storage.safe_folders import folders
+from stores.storage.safe_files import open_regular
 
 SHARD_VERSION = 2
 
@@ -210,13 +208,6 @@ def recipe_in(path: Path) -> Recipe:
     """Return the recipe that a shard says it is of; raises what `unpack` does."""
     with _opened(path) as file:
         return Recipe.from_json(text_attribute(file, "recipe"))
-
-
-def recipe_folders(store: Path) -> list[Path]:
-    """Return the folders of a store's recipes, at an address also those without `recipe.json`."""
-    there = at_address(store / "features") or ()
-    remote = {path.parents[1] for path in there if path.parent.name == "shards"}
-    return sorted(remote.union(folders(note_root(store) / "features")))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The feature store: bottleneck features by image key, view and recipe."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NotInStore, explained
+from stores.errors import CorruptStore, NotInStore
 from stores.features.checked_read import Reading
 from stores.features.layered_index import index_of
 from stores.features.layers import read_layers
@@ -20,12 +19,10 @@ from stores.features.recipe import Recipe, check_recipe, stored_recipes, write_r
 from stores.features.shadowed import recipe_garbage
 from stores.features.shard import Producer, Shard, fit, pack, unpack
 from stores.keys import KEY_BYTES, Keys, Rows, Views, as_keys, as_views, identities
+from stores.layout import locate
 from stores.storage.garbage import Garbage, collect
-from stores.storage.publish import publish_file
-from stores.storage.remote.folders import GRACE_SECONDS
-from stores.storage.remote.mirror import delete_there, files_in, pull, shown, store_path
+from stores.storage.location import GRACE_SECONDS, IRREGULAR, StoreLike
 from stores.storage.safe_files import status
-from stores.storage.safe_folders import entries, remove
 
 
 @dataclass(frozen=True)
@@ -54,35 +51,41 @@ class FeatureStore:
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: StoreLike,
         recipe: Recipe,
         *,
-        layers: Sequence[Path] | None = None,
+        layers: Sequence[StoreLike] | None = None,
     ) -> None:
-        self.root = store_path(root)
+        self.root = locate(root)
         self.recipe = recipe
-        self.folder = self.root / "features" / recipe.fingerprint[:16]
-        pull(self.folder / "recipe.json")
-        if status(self.folder / "recipe.json"):
-            check_recipe(recipe, self.folder)
-        self._layers = read_layers(root) if layers is None else layers
-        self._index = index_of(self.folder, recipe, self._layers)
+        self.place = self.root / "features" / recipe.fingerprint[:16]
+        (self.place / "recipe.json").refresh()
+        if status((self.place / "recipe.json").path):
+            check_recipe(recipe, self.place)
+        self._layers = read_layers(self.root) if layers is None else list(map(locate, layers))
+        self._index = index_of(self.place, recipe, self._layers)
+
+    @property
+    def folder(self) -> Path:
+        """Where that is on this machine."""
+        return self.place.path
 
     @classmethod
-    def open(cls, root: str | os.PathLike[str], fingerprint: str = "") -> Self:
+    def open(cls, root: StoreLike, fingerprint: str = "") -> Self:
         """Open the features whose fingerprint begins so; a store with one recipe needs none.
 
         Raises NotInStore where no recipe, or more than one, fits.
         """
-        recipes = stored_recipes(root, *read_layers(root), beginning=fingerprint)
+        store = locate(root)
+        recipes = stored_recipes(store, *read_layers(store), beginning=fingerprint)
         fitting = [recipe for recipe in recipes if recipe.fingerprint.startswith(fingerprint)]
         if len(fitting) != 1:
             there = "; ".join(str(recipe) for recipe in recipes) or "none"
             raise NotInStore(
-                f"{shown(root)}: expected one recipe whose fingerprint begins with "
+                f"{store}: expected one recipe whose fingerprint begins with "
                 f"{fingerprint!r}, found {len(fitting)}; in the store: {there}"
             )
-        return cls(root, fitting[0])
+        return cls(store, fitting[0])
 
     def missing(self, keys: Keys | Iterable[bytes], *, views: int | Views = 0) -> NDArray[np.bool_]:
         """Tell for each key whether its feature has yet to be computed, (n,) booleans."""
@@ -105,10 +108,10 @@ class FeatureStore:
         """
         ids = _identities(keys, views)
         stored = fit(self.recipe, rows, count=len(ids), shape=self.feature_shape)
-        write_recipe(self.recipe, self.folder)
+        write_recipe(self.recipe, self.place)
         numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
         shard, content = pack(self.recipe, ids[:, :KEY_BYTES], numbers, stored, producer or {})
-        publish_file(content, self._index.shard_path(shard.digest), tmp=self.folder / "tmp")
+        self._index.shard_place(shard.digest).publish(content, tmp=self.place / "tmp")
         self._index.add(shard)
         self._index.write_fragment(shard)
         return shard.digest
@@ -174,12 +177,8 @@ class FeatureStore:
         """Make all index fragments again from the shards; return how many."""
         # While there are fragments, a damaged row costs that row; without them, its whole shard.
         self.verify()
-        delete_there(self.folder / "index")
-        with explained(self.folder / "index"):
-            for fragment, _ in entries(self.folder / "index"):
-                if fragment.suffix == ".parquet":
-                    remove(fragment)
-        self._index = index_of(self.folder, self.recipe, self._layers)
+        (self.place / "index").clear(".parquet")
+        self._index = index_of(self.place, self.recipe, self._layers)
         self._refresh()
         return len(list(self._index))
 
@@ -193,16 +192,16 @@ class FeatureStore:
     def stats(self) -> FeatureStats:
         """Return counts and sizes: shards, features, bytes, row shape, dtype and producers."""
         self._refresh()
-        shards = list(self._index)
+        shards, quarantined = list(self._index), (self.place / "quarantine").files(".h5")
         return FeatureStats(
             fingerprint=self.recipe.fingerprint,
             recipe=str(self.recipe),
             feature_shape=shards[0].shape if shards else None,
-            features=JoinedShards(shards, self._index.shard_path).distinct,
+            features=JoinedShards(shards, self._index.local_shard).distinct,
             shards=len(shards),
             bytes=sum(shard.size for shard in shards),
             producers=tuple(_makers(shards)),
-            quarantined=len(files_in(self.folder / "quarantine", ".h5")),
+            quarantined=sum(about.size != IRREGULAR for about in quarantined.values()),
         )
 
     @property

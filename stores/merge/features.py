@@ -1,50 +1,48 @@
 """Merging: a store takes over what another has and it lacks; the other is only read."""
 
 import hashlib
-import os
 import shlex
-from pathlib import Path
 
 from stores.errors import CorruptStore, NotInStore
 from stores.features.index import Index
 from stores.features.quarantine import usual_shape
 from stores.features.read_only_index import ReadOnlyIndex
 from stores.features.recipe import read_recipe, write_recipe
-from stores.features.shard import Shard, recipe_folders, unpack
+from stores.features.shard import Shard, unpack
 from stores.features.store import FeatureStore
 from stores.keys import KEY_BYTES, from_arrow
-from stores.manifest import Manifest, dataset_lock, datasets, manifest_path
+from stores.layout import locate
+from stores.manifest import Manifest, dataset_lock, datasets, manifest_place
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs
 from stores.runs.checkpoints import unfinished
-from stores.storage.publish import publish_file
-from stores.storage.remote.mirror import pull, shown, store_path
+from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import read_bytes, status
 
 
-def merge(store: str | os.PathLike[str], other: str | os.PathLike[str]) -> Merged:
+def merge(store: StoreLike, other: StoreLike) -> Merged:
     """Take over from `other` all features, data sets and runs that `store` lacks.
 
     Each shard, manifest and run is checked, and appears whole or not at all; so a call that was
     interrupted is called again. Raises StoreReadOnly or StoreFull; what is damaged in the other
     store is reported, and passed over.
     """
-    root, source, merged = store_path(store), store_path(other), Merged()
+    root, source, merged = locate(store), locate(other), Merged()
     for place in root, source:
-        pull(place)
-    for folder in recipe_folders(source):
+        place.refresh()
+    for folder in (source / "features").folders():
         _merge_features(root, folder, merged)
     for name in datasets(source):
         _merge_dataset(root, source, name, merged)
     merge_runs(root, source, merged)
     merged.left += [
-        f"fine-tuning {kept.folder.name}: it is not finished; go on with it in {shown(source)}"
+        f"fine-tuning {kept.place.name}: it is not finished; go on with it in {source}"
         for kept in unfinished(source)
     ]
     return merged
 
 
-def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
+def _merge_features(root: Location, folder: Location, merged: Merged) -> None:
     """Take over the shards of one recipe of which some row would be read, and is lacking."""
     opened = None
     with merged.reported(f"features {folder.name}"):
@@ -60,7 +58,7 @@ def _merge_features(root: Path, folder: Path, merged: Merged) -> None:
                     merged.bytes += shard.size
 
 
-def _opened(root: Path, folder: Path, merged: Merged) -> tuple[FeatureStore, Index]:
+def _opened(root: Location, folder: Location, merged: Merged) -> tuple[FeatureStore, Index]:
     """Return our features of a recipe, and their index; raises where either is not as it was.
 
     Of their shards, one that cannot be read is reported, and passed over.
@@ -107,9 +105,9 @@ def _take_over(
     theirs.discard(shard.digest)
     if not content:
         return False
-    index = Index(ours.folder, ours.recipe)
-    write_recipe(ours.recipe, ours.folder)
-    publish_file(content, index.shard_path(shard.digest), tmp=ours.folder / "tmp")
+    index = Index(ours.place, ours.recipe)
+    write_recipe(ours.recipe, ours.place)
+    index.shard_place(shard.digest).publish(content, tmp=ours.place / "tmp")
     index.write_fragment(shard)
     return True
 
@@ -124,39 +122,38 @@ def _checked(theirs: Index, shard: Shard, shape: tuple[int, ...] | None) -> tupl
         if shape not in {None, whole.shape}:
             raise CorruptStore(f"{path}: its rows have shape {whole.shape}, expected {shape}")  # noqa: TRY301
     except CorruptStore as error:
-        raise CorruptStore(f"{error}; {_way_out(theirs.folder)}") from error
+        raise CorruptStore(f"{error}; {_way_out(theirs.place)}") from error
     return whole, content
 
 
-def _way_out(folder: Path) -> str:
-    store = shlex.quote(shown(folder.parent.parent))
+def _way_out(folder: Location) -> str:
+    store = shlex.quote(str(folder.parent.parent))
     return (
         f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "
         "merge again"
     )
 
 
-def _merge_dataset(root: Path, source: Path, name: str, merged: Merged) -> None:
+def _merge_dataset(root: Location, source: Location, name: str, merged: Merged) -> None:
     """Take over a manifest as it is, where there is no data set of that name."""
-    what, path = f"data set {name}", manifest_path(root, name)
+    what, place = f"data set {name}", manifest_place(root, name)
     theirs, content = None, b""
     with merged.reported(what):
         theirs = Manifest.read(source, name)
-        content = read_bytes(manifest_path(source, name))
+        content = read_bytes(manifest_place(source, name).path)
     if theirs is None or not content:
         return
-    if not status(path):
+    if not status(place.path):
         with dataset_lock(root, name):
-            if not status(path):  # nobody was quicker
-                publish_file(content, path, tmp=path.parent / "tmp")
+            if not status(place.path):  # nobody was quicker
+                place.publish(content, tmp=place.parent / "tmp")
                 merged.datasets += 1
                 merged.bytes += len(content)
     with merged.reported(what, here=True):
         ours = Manifest.read(root, name)
         if ours.digest != theirs.digest:
-            where = manifest_path(source, name).parent.relative_to(source)
             merged.left.append(
                 f"{what}: another data set has that name here, of {ours.folder}; to have both, "
-                f"rename {shown(source)}/{where} and merge again, or ingest "
-                f"{theirs.folder} with --store {shown(root)} and another --dataset"
+                f"rename {manifest_place(source, name).parent} and merge again, or ingest "
+                f"{theirs.folder} with --store {root} and another --dataset"
             )

@@ -10,15 +10,14 @@ from stores.runs.parts import history_of, model_of, predictions_of
 from stores.runs.record import Run
 from stores.runs.store import RunStore, run_folders
 from stores.storage.digests import damage, file_digests
-from stores.storage.garbage import bytes_of
-from stores.storage.publish import publish_file, publish_folder
+from stores.storage.location import Location
 from stores.storage.safe_files import create, is_file, open_regular, read_bytes, within, write_new
-from stores.storage.safe_folders import make_folders, make_one_folder
+from stores.storage.safe_folders import bytes_of, make_folders, make_one_folder
 
 Look = dict[str, bytes]  # its two files, by their names, the predictions first
 
 
-def merge_runs(root: Path, source: Path, merged: Merged) -> None:
+def merge_runs(root: Location, source: Location, merged: Merged) -> None:
     """Take over the runs that a store lacks; of those that both have, the looks of both."""
     runs = RunStore(root)
     for folder in run_folders(source / "runs"):
@@ -35,7 +34,7 @@ def merge_runs(root: Path, source: Path, merged: Merged) -> None:
         runs.bring_up_to_date()
 
 
-def _checked(folder: Path) -> Run:
+def _checked(folder: Location) -> Run:
     """Return the run of a folder; raises where one of its files is not whole, its looks apart."""
     try:
         run = Run.read(folder / "run.json")
@@ -48,15 +47,15 @@ def _checked(folder: Path) -> Run:
     return run
 
 
-def _take_over(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
+def _take_over(runs: RunStore, run: Run, folder: Location, merged: Merged) -> None:
     """Copy a run, its files as they are, and with it the looks that are whole."""
-    final, digests = runs.folder / folder.name, _digests(folder)
+    final, digests = runs.place / folder.name, _digests(folder.path)
     looks = _whole_looks(folder, run, merged)
-    tmp = runs.folder / "tmp"
-    with publish_folder(final, tmp=tmp, is_whole=lambda: folder.name in runs) as draft:
+    tmp = runs.place / "tmp"
+    with final.publish_folder(tmp=tmp, is_whole=lambda: folder.name in runs) as draft:
         make_one_folder(draft / "model")
-        _copy(folder, draft, digests)
-        if changed := damage(folder, digests, file_digests(draft), what="run"):
+        _copy(folder.path, draft, digests)
+        if changed := damage(folder.path, digests, file_digests(draft), what="run"):
             raise CorruptStore(changed)
         # With the run, so that at no time it seems to have been looked at less often.
         make_one_folder(draft / "test")
@@ -64,36 +63,36 @@ def _take_over(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
         for name, content in ((name, look[name]) for look in new for name in look):
             write_new(draft / "test" / name, content)
     merged.runs += 1
-    merged.bytes += sum(bytes_of(folder / name) for name in digests)
+    merged.bytes += sum(bytes_of(folder.path / name) for name in digests)
     _count(new, merged)
 
 
-def _unite_looks(runs: RunStore, run: Run, folder: Path, merged: Merged) -> None:
+def _unite_looks(runs: RunStore, run: Run, folder: Location, merged: Merged) -> None:
     """Take over the looks at the test split that only the other store's run has."""
-    place = runs.folder / folder.name / "test"
+    place = runs.place / folder.name / "test"
     for look in _whole_looks(folder, run, merged):
         if not _has(place, look):
             for name, content in look.items():
-                publish_file(content, place / name, tmp=runs.folder / "tmp")
+                (place / name).publish(content, tmp=runs.place / "tmp")
             _count([look], merged)
 
 
-def _whole_looks(folder: Path, run: Run, merged: Merged) -> list[Look]:
+def _whole_looks(folder: Location, run: Run, merged: Merged) -> list[Look]:
     found = evaluations_of(folder, run)
     for error in found.damaged.values():
         with merged.reported(f"run {folder.name}, a test evaluation"):
             raise error
-    paths = [folder / "test" / f"{name}.json" for name in found.whole]
+    paths = [folder.path / "test" / f"{name}.json" for name in found.whole]
     return [
         {file.name: read_bytes(file) for file in (path.with_suffix(".parquet"), path)}
         for path in paths
     ]
 
 
-def _has(place: Path, look: Look) -> bool:
+def _has(place: Location, look: Look) -> bool:
     """Tell whether a look is there as it is; a damaged one is replaced."""
     return all(
-        is_file(place / name) and read_bytes(place / name) == content
+        is_file((place / name).path) and read_bytes((place / name).path) == content
         for name, content in look.items()
     )
 

@@ -2,10 +2,8 @@
 
 import json
 import logging
-import os
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, StoreError
+from stores.layout import locate
 from stores.runs.store import RunStore
 from stores.storage.digests import damage, file_digests, json_digest
-from stores.storage.garbage import Garbage, aged, bytes_of
+from stores.storage.garbage import Garbage, aged
 from stores.storage.json_files import ABSURD, as_record, read_object
-from stores.storage.publish import make_folder, publish_folder
-from stores.storage.remote.folders import GRACE_SECONDS
-from stores.storage.remote.mirror import delete_there, pull, store_path
+from stores.storage.location import GRACE_SECONDS, Location, StoreLike
 from stores.storage.safe_files import status, write_new
-from stores.storage.safe_folders import folders, remove, rename
+from stores.storage.safe_folders import bytes_of, folders
 
 log = logging.getLogger("gargalo.store")
 
@@ -64,9 +61,14 @@ class Checkpoints:
     `run` is its id, or for who only looks at them these digits.
     """
 
-    def __init__(self, root: str | os.PathLike[str], run: str) -> None:
-        self.folder = store_path(root) / "checkpoints" / run[:16]
+    def __init__(self, root: StoreLike, run: str) -> None:
+        self.place = locate(root) / "checkpoints" / run[:16]
         self._run = run
+
+    @property
+    def folder(self) -> Path:
+        """Where that is on this machine."""
+        return self.place.path
 
     def publish(
         self, history: Sequence[dict[str, float]], *, save: Callable[[Path], None]
@@ -75,10 +77,10 @@ class Checkpoints:
 
         `save` writes into the empty folder that it is given. Raises StoreReadOnly or StoreFull.
         """
-        final = self.folder / f"{len(history):06}"
-        if status(final):  # a damaged one, or that of another process: both are as good as this
+        final = self.place / f"{len(history):06}"
+        if status(final.path):  # a damaged one, or another process's, which is as good as this
             self._remove(final)
-        with publish_folder(final, tmp=self.folder / "tmp") as draft:
+        with final.publish_folder(tmp=self.place / "tmp") as draft:
             save(draft)
             about = {
                 "format": CHECKPOINT_VERSION,
@@ -89,17 +91,17 @@ class Checkpoints:
             content = json.dumps(about | {"digest": _digest(about)})
             write_new(draft / _ABOUT, content.encode())
         # A later one is damaged, where this training begins anew: it must not crowd out this.
-        upto = [folder for folder in self._folders() if folder <= final]
+        upto = [folder for folder in self._folders() if folder.name <= final.name]
         for older in upto[:-_KEPT]:
             self._remove(older)
-        return Checkpoint(final, list(history))
+        return Checkpoint(final.path, list(history))
 
     def latest(self) -> Checkpoint | None:
         """Return the newest that is whole; one that is damaged is said, and passed over.
 
         Raises NewerFormat.
         """
-        pull(self.folder)
+        self.place.refresh()
         for folder in reversed(self._folders()):
             try:
                 return self._read(folder)
@@ -110,16 +112,19 @@ class Checkpoints:
     def stats(self) -> CheckpointStats:
         """Return whose they are, how many, and their bytes."""
         kept = self._folders()
-        return CheckpointStats(self.folder.name, len(kept), sum(map(bytes_of, kept)))
+        return CheckpointStats(
+            self.place.name, len(kept), sum(bytes_of(folder.path) for folder in kept)
+        )
 
     def verify(self) -> list[str]:
         """Read every byte of each; return what is wrong, and from where the next call goes on."""
         kept, whole, findings = self._folders(), [], []
         for folder in kept:
             try:
-                whole.append(self._read(folder).folder)
+                self._read(folder)
+                whole.append(folder)
             except (StoreError, OSError) as error:
-                if status(folder):
+                if status(folder.path):
                     findings.append(error)
         way_out = _way_out(kept, whole)
         return [
@@ -129,10 +134,10 @@ class Checkpoints:
 
     def garbage(self, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
         """Find those that nobody goes on from: damaged ones, or all that were left alone."""
-        places = self._folders() or [self.folder, self.folder / "tmp"]
-        changed = [about.st_mtime for path in places if (about := status(path))]
+        places = self._folders() or [self.place, self.place / "tmp"]
+        changed = [about.st_mtime for place in places if (about := status(place.path))]
         if changed and time.time() - max(changed) > ABANDONED_SECONDS:
-            yield from aged(self.folder, "checkpoints that nobody went on with", grace_seconds)
+            yield from aged(self.place, "checkpoints that nobody went on with", grace_seconds)
             return
         for folder in self._folders():
             for found in aged(folder, "a damaged checkpoint", grace_seconds):
@@ -144,29 +149,25 @@ class Checkpoints:
         for folder in self._folders():
             self._remove(folder)
         with suppress(OSError):
-            remove(self.folder)
+            self.place.delete()
 
-    def _remove(self, folder: Path) -> None:
+    def _remove(self, folder: Location) -> None:
         """Delete one, if that is permitted; it goes at once, so that nobody finds half of it."""
-        draft = self.folder / "tmp" / f"{uuid.uuid4().hex}.draft"
         with suppress(OSError):
-            delete_there(folder)
-            make_folder(draft.parent)
-            rename(folder, draft)
-        with suppress(OSError):
-            remove(draft)
+            folder.delete(tmp=self.place / "tmp")
 
-    def _is_damaged(self, folder: Path) -> bool:
+    def _is_damaged(self, folder: Location) -> bool:
         try:
             self._read(folder)
         except CorruptStore:
-            return status(folder) is not None  # else the training was done with it just now
+            return status(folder.path) is not None  # else the training was done with it just now
         except (NewerFormat, OSError):  # it may be whole
             return False
         return False
 
-    def _read(self, folder: Path) -> Checkpoint:
+    def _read(self, place: Location) -> Checkpoint:
         """Return one that is whole; raises CorruptStore, NewerFormat, or the system's OSError."""
+        folder = place.path
         try:
             return self._checked(folder)
         except StoreError:
@@ -192,37 +193,36 @@ class Checkpoints:
             raise CorruptStore(f"{folder}: it is that of another training, of run {about['run']}")
         return as_record(Checkpoint, {"history": about["history"]}, folder=folder)
 
-    def _folders(self) -> list[Path]:
-        return [path for path in folders(self.folder) if path.name.isdecimal()]
+    def _folders(self) -> list[Location]:
+        kept = [path.name for path in folders(self.place.path)]
+        return [self.place / name for name in kept if name.isdecimal()]
 
 
-def unfinished(root: str | os.PathLike[str]) -> list[Checkpoints]:
+def unfinished(root: StoreLike) -> list[Checkpoints]:
     """Return the checkpoints of each run that is not stored: what its next call goes on from."""
     runs = RunStore(root)
     return [
         found
         for found in all_checkpoints(root)
-        if found.stats().checkpoints and not is_stored(runs, found.folder.name)
+        if found.stats().checkpoints and not is_stored(runs, found.place.name)
     ]
 
 
-def all_checkpoints(root: str | os.PathLike[str]) -> list[Checkpoints]:
+def all_checkpoints(root: StoreLike) -> list[Checkpoints]:
     """Return the checkpoints of each run, those that a stored one left behind among them."""
-    folder = store_path(root) / "checkpoints"
-    pull(folder)
-    names = [found.name for found in folders(folder)]
+    folder = locate(root) / "checkpoints"
+    folder.refresh()
+    names = [found.name for found in folders(folder.path)]
     return [Checkpoints(root, name) for name in names if _NAME.fullmatch(name)]
 
 
-def checkpoint_garbage(
-    root: str | os.PathLike[str], grace_seconds: float = GRACE_SECONDS
-) -> Iterator[Garbage]:
+def checkpoint_garbage(root: StoreLike, grace_seconds: float = GRACE_SECONDS) -> Iterator[Garbage]:
     """Find the checkpoints of runs that are stored, abandoned ones, and those that are damaged."""
     runs = RunStore(root)
     for found in all_checkpoints(root):
-        if is_stored(runs, found.folder.name):
+        if is_stored(runs, found.place.name):
             reason = "checkpoints of a run that is stored"
-            yield from aged(found.folder, reason, grace_seconds)
+            yield from aged(found.place, reason, grace_seconds)
         else:
             yield from found.garbage(grace_seconds)
 
@@ -239,7 +239,7 @@ def _digest(about: dict[str, Any]) -> str:
     return json_digest(about, allow_nan=True)  # a loss may be anything
 
 
-def _way_out(kept: Sequence[Path], whole: Sequence[Path]) -> str:
+def _way_out(kept: Sequence[Location], whole: Sequence[Location]) -> str:
     """Say from where a training goes on, of whose checkpoints, oldest first, some are whole."""
     if not whole:
         return "no other is whole, the next call begins anew"

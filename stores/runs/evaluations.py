@@ -14,7 +14,7 @@ import pyarrow as pa
 from stores.errors import CorruptStore, NewerFormat
 from stores.runs.parts import check_accuracy, check_keys, check_predictions
 from stores.runs.record import EVALUATION_NAME, RUN_VERSION, Run, TestOpening
-from stores.storage.remote.refetch import reread
+from stores.storage.location import Location
 from stores.storage.safe_folders import entries
 from stores.storage.stamped_parquet import read_table
 
@@ -70,13 +70,13 @@ class Evaluations:
         return sorted({*self.damaged, *self.replaced})
 
 
-def known_evaluations(folder: Path) -> dict[str, TestOpening | None]:
+def known_evaluations(folder: Location) -> dict[str, TestOpening | None]:
     """Return the record of each evaluation by its name, oldest first; None where it is lost.
 
     `folder` is the run's. Each is known by either of its files, or by a later record.
     """
     # An evaluation whose record was deleted was one all the same.
-    there = [path for path, _ in entries(folder / "test") if path.suffix in _ENDINGS]
+    there = [path for path, _ in entries((folder / "test").path) if path.suffix in _ENDINGS]
     found: dict[str, TestOpening | None] = dict.fromkeys(
         path.stem for path in there if EVALUATION_NAME.fullmatch(path.stem)
     )
@@ -89,7 +89,7 @@ def known_evaluations(folder: Path) -> dict[str, TestOpening | None]:
     return {name: found[name] for name in sorted(found)}
 
 
-def evaluations_of(folder: Path, run: Run) -> Evaluations:
+def evaluations_of(folder: Location, run: Run) -> Evaluations:
     """Return the evaluations in a run's folder, each of them checked."""
     whole: dict[str, Evaluation] = {}
     damaged: dict[str, Exception] = {}
@@ -103,7 +103,7 @@ def evaluations_of(folder: Path, run: Run) -> Evaluations:
     return Evaluations(whole, left, tuple(sorted(replaced)))
 
 
-def findings(found: Evaluations, folder: Path, *, listed: int) -> Iterator[str]:
+def findings(found: Evaluations, folder: Location, *, listed: int) -> Iterator[str]:
     """Yield what is wrong with evaluations; `listed` is how many the table of runs has."""
     yield from map(str, found.damaged.values())
     if listed > found.count:
@@ -113,7 +113,7 @@ def findings(found: Evaluations, folder: Path, *, listed: int) -> Iterator[str]:
         )
 
 
-def may_have_seen(folder: Path, name: str, wanted: set[bytes]) -> bool:
+def may_have_seen(folder: Location, name: str, wanted: set[bytes]) -> bool:
     """Tell whether a run's evaluation had any of these images, as far as anybody can tell."""
     try:
         keys = _predictions(folder / "test" / f"{name}.parquet", columns=["key"])["key"]
@@ -123,13 +123,13 @@ def may_have_seen(folder: Path, name: str, wanted: set[bytes]) -> bool:
     return not wanted.isdisjoint(keys.to_pylist())
 
 
-def _evaluation(path: Path, run: Run) -> Evaluation:
+def _evaluation(record: Location, run: Run) -> Evaluation:
     """Return the evaluation of a record's path; raises CorruptStore, NewerFormat or OSError."""
     try:
-        opening = TestOpening.read(path)
+        opening = TestOpening.read(record)
     except FileNotFoundError as error:
-        raise CorruptStore(f"{path}: the record of a test evaluation is gone; {FIX}") from error
-    table = path.with_suffix(".parquet")
+        raise CorruptStore(f"{record}: the record of a test evaluation is gone; {FIX}") from error
+    table = record.parent / f"{record.path.stem}.parquet"
     try:
         if opening.run not in {"", run.id}:
             raise ValueError(f"it is of run {opening.run[:16]}")  # noqa: TRY301
@@ -151,8 +151,8 @@ def _evaluation(path: Path, run: Run) -> Evaluation:
     return Evaluation(opening, predictions)
 
 
-def _predictions(path: Path, **what: Any) -> pa.Table:  # noqa: ANN401  as of read_table
+def _predictions(place: Location, **what: Any) -> pa.Table:  # noqa: ANN401  as of read_table
     def read(path: Path) -> pa.Table:
         return read_table(path, kind="predictions", version=RUN_VERSION, **what)[0]
 
-    return reread(path, read)
+    return place.reread(read)

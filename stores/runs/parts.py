@@ -14,8 +14,7 @@ from stores.keys import KEY_BYTES
 from stores.manifest import SPLITS
 from stores.runs.record import RUN_VERSION, Run
 from stores.storage.digests import damage, file_digests
-from stores.storage.remote.mirror import pull
-from stores.storage.remote.refetch import reread
+from stores.storage.location import Location
 from stores.storage.stamped_parquet import read_table, table_bytes
 
 HISTORY, PREDICTIONS = "history.parquet", "predictions.parquet"
@@ -42,25 +41,25 @@ def part_contents(history: Sequence[dict[str, float]], predictions: pa.Table) ->
     }
 
 
-def model_of(folder: Path, run: Run) -> Path:
+def model_of(folder: Location, run: Run) -> Path:
     """Return the folder of a run's model; raises CorruptStore where its files are others."""
-    folder = folder / "model"
-    pull(folder)
+    place = folder / "model"
+    place.refresh()
 
     def check(model: Path) -> Path:
         if damaged := damage(model, run.model_digests, file_digests(model)):
             raise CorruptStore(f"{damaged}; train again")
         return model
 
-    return reread(folder, check)
+    return place.reread(check)
 
 
-def history_of(folder: Path, run: Run) -> pa.Table:
+def history_of(folder: Location, run: Run) -> pa.Table:
     """Return a run's history; raises CorruptStore or NewerFormat."""
     return _part(folder / HISTORY, "history", run, _check_history)
 
 
-def predictions_of(folder: Path, run: Run) -> pa.Table:
+def predictions_of(folder: Location, run: Run) -> pa.Table:
     """Return a run's own predictions; raises CorruptStore or NewerFormat.
 
     That is also where the accuracy in the run's record is not theirs.
@@ -125,7 +124,7 @@ def _check_history(table: pa.Table) -> None:
         raise ValueError(f"expected an epoch and numbers, found {table.column_names}")
 
 
-def _part(path: Path, kind: str, run: Run, check: Callable[[pa.Table], None]) -> pa.Table:
+def _part(place: Location, kind: str, run: Run, check: Callable[[pa.Table], None]) -> pa.Table:
     def read(path: Path) -> pa.Table:
         sha256 = run.part_digests.get(path.name, "")
         if run.part_digests and not sha256:
@@ -141,7 +140,7 @@ def _part(path: Path, kind: str, run: Run, check: Callable[[pa.Table], None]) ->
         return table
 
     try:
-        return reread(path, read)
+        return place.reread(read)
     except FileNotFoundError as error:
         raise CorruptStore(f"{error.filename}: the file is gone; train again") from error
     except CorruptStore as error:

@@ -12,7 +12,7 @@ from stores.errors import CorruptStore, NewerFormat
 from stores.runs.figures import check_figures
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
-from stores.storage.remote.refetch import reread
+from stores.storage.location import Location
 from stores.storage.safe_files import IrregularFile, status
 from stores.storage.safe_folders import folders
 
@@ -73,9 +73,9 @@ class Run:
         return _stamped(asdict(self))
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, place: Location) -> Self:
         """Read a `run.json`; raises CorruptStore or NewerFormat."""
-        run = reread(path, partial(_checked, kind=cls))
+        run, path = place.reread(partial(_checked, kind=cls)), place.path
         tuning = {name: run.finetuning.get(name) for name in _FINETUNING if run.finetuning}
         absurd = any(not isinstance(value, _FINETUNING[name]) for name, value in tuning.items())
         if absurd or not isinstance(run.head.get("kind"), str) or run.folds < 0:
@@ -113,17 +113,17 @@ class TestOpening:
         return _stamped(asdict(self))
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, place: Location) -> Self:
         """Read one opening's file; raises CorruptStore or NewerFormat."""
-        opening = reread(path, partial(_checked, kind=cls))
-        _check_metrics(path, opening.metrics)
+        opening = place.reread(partial(_checked, kind=cls))
+        _check_metrics(place.path, opening.metrics)
         return opening
 
 
-def record_paths(folder: Path) -> list[Path]:
+def records(folder: Location) -> list[Location]:
     """Return the `run.json` of each run below the folder of all runs."""
-    paths = (run / "run.json" for run in folders(folder))
-    return [path for path in paths if status(path)]
+    there = (folder / run.name / "run.json" for run in folders(folder.path))
+    return [record for record in there if status(record.path)]
 
 
 def run_id(

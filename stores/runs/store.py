@@ -1,6 +1,5 @@
 """The run store: trained heads with their metrics, history, predictions and models."""
 
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +12,13 @@ import pyarrow as pa
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.keys import Keys
+from stores.layout import locate
 from stores.runs.evaluations import evaluations_of, findings, known_evaluations, may_have_seen
 from stores.runs.parts import history_of, model_of, part_contents, predictions_of
-from stores.runs.record import RUN_VERSION, Run, TestOpening, record_paths
+from stores.runs.record import RUN_VERSION, Run, TestOpening, records
 from stores.runs.table import bring_up_to_date, current_table, listed_evaluations
 from stores.storage.digests import file_digests
-from stores.storage.publish import publish_file, publish_folder
-from stores.storage.remote.mirror import pull, store_path
+from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status, write_new
 from stores.storage.safe_folders import folders, make_one_folder
 from stores.storage.stamped_parquet import table_bytes
@@ -31,9 +30,14 @@ _RUN_FOLDER = re.compile("[0-9a-f]{16}$")
 class RunStore:
     """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`."""
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = store_path(root)
-        self.folder = self.root / "runs"
+    def __init__(self, root: StoreLike) -> None:
+        self.root = locate(root)
+        self.place = self.root / "runs"
+
+    @property
+    def folder(self) -> Path:
+        """Where that is on this machine."""
+        return self.place.path
 
     def __contains__(self, run: object) -> bool:
         """Tell whether a run is stored, and whole; raises NewerFormat."""
@@ -69,8 +73,8 @@ class RunStore:
         one that is damaged, only the looks at the test split are. Raises StoreReadOnly or
         StoreFull.
         """
-        final, tmp = self._path(run.id), self.folder / "tmp"
-        with publish_folder(final, tmp=tmp, is_whole=lambda: run.id in self) as draft:
+        final, tmp = self._place_of(run.id), self.place / "tmp"
+        with final.publish_folder(tmp=tmp, is_whole=lambda: run.id in self) as draft:
             make_one_folder(draft / "model")
             save_model(draft / "model")
             parts = part_contents(history, predictions)
@@ -86,30 +90,30 @@ class RunStore:
 
     def read(self, run: str) -> Run:
         """Return a run by its id or the beginning of it; raises NotInStore or CorruptStore."""
-        pull(self.folder)
-        paths: list[Path] = []
+        self.place.refresh()
+        found: list[Location] = []
         if re.fullmatch("[0-9a-f]{1,64}", run):
             # A whole name is looked up, and not looked for among all.
-            named = self._path(run) / "run.json"
-            if len(run) >= 16 and status(named):
-                paths = [named]
+            named = self._place_of(run) / "run.json"
+            if len(run) >= 16 and status(named.path):
+                found = [named]
             else:
-                there = record_paths(self.folder)
-                paths = [path for path in there if path.parent.name.startswith(run[:16])]
-        if len(paths) == 1:
-            stored = Run.read(paths[0])
-            if not stored.id.startswith(paths[0].parent.name):
-                raise CorruptStore(f"{paths[0]}: found run {stored.id}; move it away, train again")
+                there = records(self.place)
+                found = [record for record in there if record.parent.name.startswith(run[:16])]
+        if len(found) == 1:
+            stored = Run.read(found[0])
+            if not stored.id.startswith(found[0].parent.name):
+                raise CorruptStore(f"{found[0]}: found run {stored.id}; move it away, train again")
             if stored.id.startswith(run):
                 return stored
-        found = f"no run {run!r}"
-        if len(paths) > 1:
-            found = f"{len(paths)} runs begin with {run!r}"
+        reason = f"no run {run!r}"
+        if len(found) > 1:
+            reason = f"{len(found)} runs begin with {run!r}"
         else:
-            paths = record_paths(self.folder)
-        names = [path.parent.name for path in paths]
+            found = records(self.place)
+        names = [record.parent.name for record in found]
         some = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-        raise NotInStore(f"{self.folder}: {found}; there: {some or 'none'}")
+        raise NotInStore(f"{self.place}: {reason}; there: {some or 'none'}")
 
     def history(self, run: str) -> pa.Table:
         """Return a run's metrics, one row an epoch; without rows for heads that have no epochs."""
@@ -143,7 +147,7 @@ class RunStore:
         (stored, folder), now = self._found(run), datetime.now(UTC)
         name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
         before = evaluations_of(folder, stored)
-        gone = range(before.count, listed_evaluations(self.folder).get(stored.id, 0))
+        gone = range(before.count, listed_evaluations(self.place).get(stored.id, 0))
         table = table_bytes(predictions, kind="predictions", version=RUN_VERSION)
         opening = TestOpening(
             asked_by,
@@ -156,9 +160,9 @@ class RunStore:
             lost=(*before.not_whole, *(f"{name}-lost-{number}" for number in gone)),
             partial=partial,
         )
-        path = folder / "test" / f"{name}.json"
-        publish_file(table, path.with_suffix(".parquet"), tmp=self.folder / "tmp")
-        publish_file(opening.to_json().encode(), path, tmp=self.folder / "tmp")
+        place, tmp = folder / "test", self.place / "tmp"
+        (place / f"{name}.parquet").publish(table, tmp=tmp)
+        (place / f"{name}.json").publish(opening.to_json().encode(), tmp=tmp)
         return opening
 
     def openings(self, run: str) -> list[TestOpening]:
@@ -179,11 +183,11 @@ class RunStore:
 
         So a data set that has grown, was split anew or has another name keeps its count.
         """
-        pull(self.folder)
+        self.place.refresh()
         wanted = set(map(bytes, keys))
         return sum(
             may_have_seen(folder, name, wanted)
-            for folder in folders(self.folder)
+            for folder in _folders(self.place)
             for name in known_evaluations(folder)
         )
 
@@ -192,25 +196,25 @@ class RunStore:
 
         A run whose record is damaged, or newer than this software, is left out and said.
         """
-        return current_table(self.folder)
+        return current_table(self.place)
 
     def bring_up_to_date(self) -> None:
         """Write `runs.parquet` anew, for whoever reads it; a failure is said, and no run's."""
-        bring_up_to_date(self.folder)
+        bring_up_to_date(self.place)
 
     def verify(self) -> dict[str, list[str]]:
         """Read every file of every run; return what is wrong with each, by its folder's name."""
-        pull(self.folder)
-        listed = listed_evaluations(self.folder)
-        paths = run_folders(self.folder)
-        return {f"run {path.name}": list(self._findings(path, listed)) for path in paths}
+        self.place.refresh()
+        listed = listed_evaluations(self.place)
+        there = run_folders(self.place)
+        return {f"run {run.name}": list(self._findings(run, listed)) for run in there}
 
-    def _findings(self, folder: Path, listed: dict[str, int]) -> Iterator[str]:
+    def _findings(self, folder: Location, listed: dict[str, int]) -> Iterator[str]:
         try:
-            if not status(folder / "run.json"):
+            if not status((folder / "run.json").path):
                 raise NotInStore(f"{folder}: run.json is gone; train again")
             stored = self.read(folder.name)
-            pull(folder / "model")  # it may be another by now than the one that was used here
+            (folder / "model").refresh()  # it may be another by now than the one that was used here
         except (StoreError, OSError) as error:
             yield str(error)
             return
@@ -225,14 +229,18 @@ class RunStore:
         except OSError as error:
             yield str(error)
 
-    def _found(self, run: str) -> tuple[Run, Path]:
+    def _found(self, run: str) -> tuple[Run, Location]:
         stored = self.read(run)
-        return stored, self._path(stored.id)
+        return stored, self._place_of(stored.id)
 
-    def _path(self, run: str) -> Path:
-        return self.folder / run[:16]
+    def _place_of(self, run: str) -> Location:
+        return self.place / run[:16]
 
 
-def run_folders(folder: Path) -> list[Path]:
+def run_folders(folder: Location) -> list[Location]:
     """Return the folders of runs, whole or not, below the folder of all runs."""
-    return [path for path in folders(folder) if _RUN_FOLDER.match(path.name)]
+    return [found for found in _folders(folder) if _RUN_FOLDER.match(found.name)]
+
+
+def _folders(folder: Location) -> list[Location]:
+    return [folder / path.name for path in folders(folder.path)]

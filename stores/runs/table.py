@@ -4,17 +4,15 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from stores.errors import CorruptStore, NewerFormat, StoreError, StoreFull, StoreReadOnly
 from stores.runs.evaluations import known_evaluations
-from stores.runs.record import RUN_VERSION, Run, record_paths
+from stores.runs.record import RUN_VERSION, Run, records
 from stores.storage.json_files import ABSURD
-from stores.storage.publish import locked, publish_file
-from stores.storage.remote.mirror import pull
+from stores.storage.location import Location
 from stores.storage.safe_files import status
 from stores.storage.stamped_parquet import read_table, table_bytes
 
@@ -56,42 +54,42 @@ _SCHEMA = pa.schema(
 _COPIED = [field.name for field in fields(Run) if field.name in _SCHEMA.names]
 
 
-def current_table(folder: Path) -> pa.Table:
+def current_table(folder: Location) -> pa.Table:
     """Return all runs of a folder, one row each, newest last; kept there as `runs.parquet`.
 
     The file is made again whenever it does not hold the runs that there are. A run whose record is
     damaged or newer is left out, and said. Raises NewerFormat where the file itself is newer.
     """
-    pull(folder)
-    if not status(_path(folder)) and not record_paths(folder):
+    folder.refresh()
+    if not status(_place(folder).path) and not records(folder):
         return _SCHEMA.empty_table()  # a store without runs is only looked at
     try:
-        with locked(folder / "lock"):  # an older list must not replace a newer one
+        with (folder / "lock").locked():  # an older list must not replace a newer one
             return _kept_table(folder)
     except (StoreReadOnly, StoreFull) as error:
         log.debug("the table of runs is not kept: %s", error)
         return _listed(folder)
 
 
-def bring_up_to_date(folder: Path) -> None:
+def bring_up_to_date(folder: Location) -> None:
     """Make `runs.parquet` again after a change; a failure is said and is none of the run's."""
     try:
         current_table(folder)
     except StoreError as error:
-        log.warning("%s is not brought up to date: %s", _path(folder), error)
+        log.warning("%s is not brought up to date: %s", _place(folder), error)
 
 
-def _kept_table(folder: Path) -> pa.Table:
+def _kept_table(folder: Location) -> pa.Table:
     table = _listed(folder)
     with suppress(OSError, CorruptStore):  # it is derived, and made again
         if _stored(folder).equals(table):
             return table
     content = table_bytes(table, kind="runs", version=RUN_VERSION)
-    publish_file(content, _path(folder), tmp=folder / "tmp")
+    _place(folder).publish(content, tmp=folder / "tmp")
     return table
 
 
-def listed_evaluations(folder: Path) -> dict[str, int]:
+def listed_evaluations(folder: Location) -> dict[str, int]:
     """Return how many test evaluations of each run were ever listed, by the run's id."""
     try:
         table = _stored(folder, columns=["run", "test_openings"])
@@ -100,13 +98,13 @@ def listed_evaluations(folder: Path) -> dict[str, int]:
         return {}
 
 
-def _stored(folder: Path, *, columns: list[str] | None = None) -> pa.Table:
-    return read_table(_path(folder), kind="runs", version=RUN_VERSION, columns=columns)[0]
+def _stored(folder: Location, *, columns: list[str] | None = None) -> pa.Table:
+    return read_table(_place(folder).path, kind="runs", version=RUN_VERSION, columns=columns)[0]
 
 
-def _listed(folder: Path) -> pa.Table:
+def _listed(folder: Location) -> pa.Table:
     rows, counts = [_SCHEMA.empty_table()], listed_evaluations(folder)
-    for record in record_paths(folder):
+    for record in records(folder):
         try:
             rows.append(pa.Table.from_pylist([_row(record, counts)], _SCHEMA))
         except FileNotFoundError:
@@ -118,7 +116,7 @@ def _listed(folder: Path) -> pa.Table:
     return pa.concat_tables(rows).sort_by("created").combine_chunks()
 
 
-def _row(record: Path, counts: dict[str, int]) -> dict[str, Any]:
+def _row(record: Location, counts: dict[str, int]) -> dict[str, Any]:
     run = Run.read(record)
     known = known_evaluations(record.parent)
     openings = [opening for opening in known.values() if opening and not opening.partial]
@@ -137,5 +135,5 @@ def _row(record: Path, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _path(folder: Path) -> Path:
+def _place(folder: Location) -> Location:
     return folder / "runs.parquet"

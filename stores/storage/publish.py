@@ -2,8 +2,7 @@
 
 The order is fixed: write in `tmp/`, fsync, rename, fsync the folder. Before the rename nothing is
 seen; when `publish_file` or `publish_folder` has returned, a power cut cannot take it back.
-In a store at an address (stores/storage/remote/objects.py) the object is put there first, under
-its final name; the rest is then done to its mirror.
+These are the steps on a disk; stores use them through a location (stores/storage/location.py).
 
 In a folder that a group may write to, what appears is the group's too, whatever the umask.
 """
@@ -19,8 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from stores.errors import explained
-from stores.storage.remote.folders import LOOKS, put_folder
-from stores.storage.remote.objects import RECORDS, remote_of
+from stores.storage.location import NO_RULES, Rules
 from stores.storage.safe_files import (
     IrregularFile,
     create,
@@ -45,9 +43,6 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
     Raises StoreReadOnly, StoreFull, or another OSError. Then `final` is as it was before; or, where
     only its folder could not be synced, it is the new file, and not durable: call again.
     """
-    remote = remote_of(final)
-    if remote and not remote.stays(final):
-        remote.put(final, content)
     with explained(final):
         make_folder(tmp)
         make_folder(final.parent)
@@ -68,13 +63,19 @@ def publish_file(content: bytes | memoryview, final: Path, *, tmp: Path) -> None
 
 @contextmanager
 def publish_folder(
-    final: Path, *, tmp: Path, is_whole: Callable[[], bool] | None = None
+    final: Path,
+    *,
+    tmp: Path,
+    rules: Rules = NO_RULES,
+    is_whole: Callable[[], bool] | None = None,
+    first: Callable[[Path], bool] | None = None,
 ) -> Iterator[Path]:
     """Yield an empty folder to fill; at the end of the block it becomes the folder `final`.
 
     If `final` is there already (somebody published the same thing first), theirs is kept; but where
-    `is_whole`, which is asked then, says that it is damaged, these files replace it, all but its
-    looks at the test split. An error means what it means for `publish_file`.
+    `is_whole`, which is called then, tells that it is damaged, these files replace it, all but
+    those that the rules keep. `first` is called with the filled folder: it tells whether that is to
+    replace what is here. An error means what it means for `publish_file`.
     """
     with explained(final):
         make_folder(tmp)
@@ -87,14 +88,13 @@ def publish_folder(
                 _share(descriptor, final.parent)
                 yield draft
                 _sync_tree(draft, final.parent)
-                remote = remote_of(final)
-                if remote and not remote.stays(final):
-                    if not put_folder(remote, draft, final, is_whole):
+                if first is not None:
+                    if not first(draft):
                         remove(draft)
                         return
-                    is_whole = _never  # what the mirror has is older
+                    is_whole = _never
                 if is_whole and status(final):
-                    _replace_unless_whole(draft, final, is_whole)
+                    _replace_unless_whole(draft, final, is_whole, rules)
                 else:
                     _rename_unless_there(draft, final)
                 sync_folder(final.parent)
@@ -186,18 +186,20 @@ def _rename_unless_there(draft: Path, final: Path) -> None:
         remove(draft)
 
 
-def _replace_unless_whole(draft: Path, final: Path, is_whole: Callable[[], bool]) -> None:
-    """Move the files of a draft over those of a folder, the record last; its looks stay."""
+def _replace_unless_whole(
+    draft: Path, final: Path, is_whole: Callable[[], bool], rules: Rules
+) -> None:
+    """Move the files of a draft over those of a folder, the record last; some are kept."""
     with locked(final.parent / "lock"):
         if not is_whole():
             names = [path.relative_to(draft) for path in files_below(draft)]
-            for name in sorted(names, key=lambda name: name.name in RECORDS):
+            for name in sorted(names, key=lambda name: name.name in rules.records):
                 make_folder((final / name).parent)
                 rename(draft / name, final / name)
                 sync_folder((final / name).parent)
             for path, about in walk(final):
                 name = path.relative_to(final)
-                stays = name in names or name.parts[0] == LOOKS or stat.S_ISDIR(about.st_mode)
+                stays = name in names or name.parts[0] == rules.kept or stat.S_ISDIR(about.st_mode)
                 if not stays:
                     remove(path)
                     sync_folder(path.parent)

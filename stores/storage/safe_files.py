@@ -1,6 +1,6 @@
 """The one door to files in a store: no link is followed there, and only regular files are opened.
 
-A store may come from somebody else. So below its root, which `store_path` notes, each folder of a
+A store may come from somebody else. So below its root, which `note_root` notes, each folder of a
 path is opened from the one above it, and none of them through a link; the root itself may be one.
 What is a link, a FIFO, a device, a socket, or a folder in the place of a file is never opened: it
 is damage, and raises IrregularFile, which says what it is. A name that stands in a listing, an

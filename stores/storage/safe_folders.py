@@ -16,6 +16,7 @@ from stores.storage.safe_files import (
     is_folder,
     is_inside,
     named_errors,
+    status,
 )
 
 log = logging.getLogger("gargalo.store")
@@ -189,6 +190,16 @@ def entries(folder: Path) -> list[tuple[Path, os.stat_result]]:
     except IrregularFile as error:
         _log_once(error)
         return []
+
+
+def bytes_of(path: Path) -> int:
+    """Return the size of a file, or of all files below a folder; of what a link leads to, none."""
+    if is_folder(path):
+        below = walk(path, pass_over=True)
+        return sum(about.st_size for _, about in below if stat.S_ISREG(about.st_mode))
+    if (about := status(path)) is None:
+        raise FileNotFoundError(path)
+    return about.st_size
 
 
 def _is(path: Path, about: os.stat_result, kind: int) -> bool:

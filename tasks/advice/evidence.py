@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
+from stores.storage.location import StoreLike
 from tasks.advice.imagenet_classifier import imagenet_probabilities
 from tasks.advice.linear_probes import Folds, Labels, chance, mean_recall, probe, said_by_answers
 from tasks.advice.logme import logme
@@ -97,7 +97,7 @@ def learned_counts(manifest: Manifest) -> dict[str, int]:
 
 
 def measure(
-    part: Manifest, recipes: Sequence[Recipe], weights: Weights, *, store: Path
+    part: Manifest, recipes: Sequence[Recipe], weights: Weights, *, store: StoreLike
 ) -> Evidence:
     """Measure what the stored features of two recipes or more are worth, from early to late.
 

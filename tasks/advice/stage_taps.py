@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from stores.storage.location import StoreLike
 from tasks.backbones.layer_graph import stage_ends, told_by_graph
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
@@ -13,7 +13,7 @@ from tasks.features.job import DEFAULT_TAP
 
 
 def taps_to_compare(
-    asked: Sequence[str], backbone: str, image_size: int | None, *, store: Path
+    asked: Sequence[str], backbone: str, image_size: int | None, *, store: StoreLike
 ) -> tuple[str, ...]:
     """Return taps from early to late: those asked for, or the ends of the stages; and the output.
 
@@ -32,7 +32,7 @@ def taps_to_compare(
     return (*earlier, DEFAULT_TAP)
 
 
-def _stage_ends(backbone: Backbone, side: int, store: Path) -> tuple[str, ...]:
+def _stage_ends(backbone: Backbone, side: int, store: StoreLike) -> tuple[str, ...]:
     question = {
         "what": "ends of stages",
         "backbone": backbone.name,

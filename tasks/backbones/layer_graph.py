@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
+from stores.layout import locate
 from stores.storage.json_files import ABSURD
+from stores.storage.location import StoreLike
 from stores.storage.remembered import Question, recall, remember
 from tasks.backbones.registry import Backbone
 from tasks.execution.keras_backend import check_backend
@@ -23,7 +24,7 @@ def told_by_graph(
     *,
     backbone: Backbone,
     image_size: tuple[int, int],
-    store: Path,
+    store: StoreLike,
 ) -> list[str]:
     """Return the names that `answer` finds in a backbone's graph.
 
@@ -31,12 +32,12 @@ def told_by_graph(
     store does not remember them. `image_size` is height and width in pixels. Raises InputError
     where the backbone refuses it.
     """
-    if remembered := recall(store, question):
+    if remembered := recall(locate(store), question):
         with suppress(*ABSURD):  # it was not this software that remembered it
             return [str(name) for name in json.loads(remembered)]
     check_backend()
     names = answer(build_graph(backbone, image_size))
-    remember(store, question, json.dumps(names))
+    remember(locate(store), question, json.dumps(names))
     return names
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stores.layout import locate
+from stores.storage.location import StoreLike
 from stores.storage.remembered import recall, remember
 from tasks.backbones.keras_weights import load_keras_weights, most_bytes
 from tasks.backbones.registry import EFFICIENTNET_LITE0, Backbone
@@ -32,7 +34,7 @@ class Weights:
 
 
 def find_weights(
-    backbone: Backbone, asked: str, *, image_size: tuple[int, int], seed: int, store: Path
+    backbone: Backbone, asked: str, *, image_size: tuple[int, int], seed: int, store: StoreLike
 ) -> Weights:
     """Return the weights that `imagenet`, `none` or a path stands for.
 
@@ -144,7 +146,7 @@ def _load(model: Any, path: Path, backbone: Backbone) -> None:  # noqa: ANN401
         load_keras_weights(model, path, backbone.name)
 
 
-def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Path) -> str:
+def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: StoreLike) -> str:
     """Return the digest of the values that Keras loads; it is remembered by Keras's version."""
     question = {
         "what": "ImageNet weights",
@@ -153,11 +155,11 @@ def _imagenet_digest(backbone: Backbone, image_size: tuple[int, int], store: Pat
         "image_size": repr(image_size),  # MobileNets have a file for each of several sizes
         "keras": version("keras"),
     }
-    if answer := recall(store, question):
+    if answer := recall(locate(store), question):
         return answer
     check_backend()
     answer = _values_digest(_build_with_imagenet(backbone, image_size))
-    remember(store, question, answer)
+    remember(locate(store), question, answer)
     return answer
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
+from stores.layout import locate
 from stores.manifest import Entry, Manifest, Status, dataset_lock
 from stores.printable import visible
+from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
 from tasks.datasets.folder_listing import ListedFile, Listing, list_folder
@@ -40,7 +42,7 @@ class Ingested:
 def ingest(
     folder: Path,
     *,
-    store: Path,
+    store: StoreLike,
     dataset: str | None = None,
     rule: SplitRule | None = None,
     layout: str | None = None,
@@ -55,7 +57,7 @@ def ingest(
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
-    _check_apart(folder, Path(os.path.realpath(store)))
+    _check_apart(folder, Path(os.path.realpath(locate(store).path)))
     rule = rule or SplitRule()
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
@@ -93,7 +95,7 @@ ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest)
 def count_unread(
     folder: Path,
     *,
-    store: Path,
+    store: StoreLike,
     dataset: str | None = None,
     layout: str | None = None,
     rehash: bool = False,
@@ -119,7 +121,7 @@ def _check_apart(folder: Path, store: Path) -> None:
         )
 
 
-def _previous(store: Path, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
+def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
     try:
         previous = Manifest.read(store, name)
     except NotInStore:

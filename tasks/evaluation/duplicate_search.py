@@ -11,6 +11,7 @@ from stores.features.store import FeatureStore
 from stores.keys import Keys
 from stores.manifest import Entry, Manifest
 from stores.runs.record import Run
+from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.near_duplicates import MOST, NearDuplicates, near_duplicates
 from tasks.execution.steps import task
@@ -20,7 +21,7 @@ SIDE = 144  # of an image, in pixels
 _ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
-def find_near_duplicates(manifest: Manifest, run: Run, *, store: Path) -> NearDuplicates:
+def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> NearDuplicates:
     """Return the pairs of near-duplicates between splits; of a run with folds, between folds too.
 
     Their positions are those of `manifest.select()`.

@@ -13,9 +13,8 @@ from PIL import Image, ImageOps
 
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
 from stores.keys import ImageKey, Keys
-from stores.manifest import Manifest, manifest_path
-from stores.storage.publish import publish_file
-from stores.storage.remote.mirror import pull
+from stores.manifest import Manifest, manifest_place
+from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tasks.errors import InputError
@@ -30,15 +29,15 @@ _NONE = bytes(SIDE * SIDE)
 _AT_ONCE = 256  # files that wait for a thread; each is read whole
 
 
-def grey_thumbnails(manifest: Manifest, store: Path) -> NDArray[np.uint8]:
+def grey_thumbnails(manifest: Manifest, store: StoreLike) -> NDArray[np.uint8]:
     """Return the images of `manifest.select()` as (n, SIDE, SIDE) grey values, in that order.
 
     Zeros stand for an image whose file is gone, was changed, or cannot be read. What was read is
     kept beside the manifest, and read from there the next time: it is derived, and may be deleted.
     """
     images = manifest.select()
-    path = manifest_path(store, manifest.name).with_name("thumbnails.parquet")
-    known = _kept(path)
+    place = manifest_place(store, manifest.name).parent / "thumbnails.parquet"
+    known = _kept(place)
     missing = {
         bytes(key): Path(manifest.folder) / name
         for key, name in zip(images.keys, images.paths, strict=True)
@@ -47,7 +46,7 @@ def grey_thumbnails(manifest: Manifest, store: Path) -> NDArray[np.uint8]:
     read = _read(missing)
     if read:
         known |= read
-        _keep(path, known, images.keys)
+        _keep(place, known, images.keys)
     content = b"".join(known.get(bytes(key), _NONE) for key in images.keys)
     return np.frombuffer(content, np.uint8).reshape(-1, SIDE, SIDE)
 
@@ -66,13 +65,13 @@ def grey_thumbnail(content: bytes) -> bytes:
     return bytes(np.maximum(values, 1).data)  # zeros alone mean that there is none
 
 
-def _kept(path: Path) -> dict[bytes, bytes]:
+def _kept(place: Location) -> dict[bytes, bytes]:
     """Return the thumbnails that are kept; a damaged file is as none, and replaced."""
-    pull(path)
-    if not is_file(path):
+    place.refresh()
+    if not is_file(place.path):
         return {}
     try:
-        table, _ = read_table(path, kind=_KIND, version=VERSION)
+        table, _ = read_table(place.path, kind=_KIND, version=VERSION)
     except (CorruptStore, NewerFormat, OSError, ValueError, KeyError):
         return {}
     if table.schema != _SCHEMA:
@@ -81,12 +80,12 @@ def _kept(path: Path) -> dict[bytes, bytes]:
     return {key: grey for key, grey in rows if key and grey}
 
 
-def _keep(path: Path, known: dict[bytes, bytes], keys: Keys) -> None:
+def _keep(place: Location, known: dict[bytes, bytes], keys: Keys) -> None:
     listed = [bytes(key) for key in keys if bytes(key) in known]
     table = pa.table({"key": listed, "grey": [known[key] for key in listed]}, schema=_SCHEMA)
     content = table_bytes(table, kind=_KIND, version=VERSION)
     try:
-        publish_file(content, path, tmp=path.parent / "tmp")
+        place.publish(content, tmp=place.parent / "tmp")
     except (StoreReadOnly, StoreFull, CorruptStore):  # CorruptStore: a folder in its place
         return  # it only saves time
 

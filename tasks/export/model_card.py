@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.record import Run
+from stores.storage.location import StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.evaluation.selection import not_counted, place_in_words
 from tasks.export.markdown import render
@@ -28,7 +28,7 @@ def model_card(
     run: Run,
     manifest: Manifest,
     classifier: Classifier,
-    store: Path,
+    store: StoreLike,
     deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""

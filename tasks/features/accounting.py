@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stores.dataset_summary import FileReason
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
+from stores.storage.location import StoreLike
 from tasks.execution.in_notebook import InNotebook, Table
 from tasks.features.shard_work import ShardDone
 
@@ -71,7 +71,7 @@ def account(
     recipes: Sequence[Recipe],
     done: Sequence[ShardDone] | None,
     *,
-    store: Path,
+    store: StoreLike,
     compared: int = 0,
     seconds: float = 0.0,
 ) -> ExtractSummary:

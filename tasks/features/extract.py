@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey
 from stores.manifest import Manifest, Split
-from stores.storage.publish import check_writable
+from stores.storage.location import StoreLike
 from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
@@ -40,7 +39,7 @@ class Missing:
 
 
 def find_missing(
-    manifest: Manifest, job: Job, *, store: Path, splits: Sequence[Split] = (), views: int = 0
+    manifest: Manifest, job: Job, *, store: StoreLike, splits: Sequence[Split] = (), views: int = 0
 ) -> list[Missing]:
     """Return what has to be computed, grouped by the recipes that lack it; nothing is computed.
 
@@ -80,7 +79,7 @@ def plan_shards(
     and StoreReadOnly, before anything is computed, where the shards could not be written.
     """
     for recipe in missing.job.recipes:
-        check_writable(FeatureStore(missing.job.store, recipe).folder)
+        FeatureStore(missing.job.store, recipe).place.check_writable()
     shapes = load_engine(missing.job).feature_shapes
     row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
     size = max(1, min(shard_size, SHARD_BYTES // row_bytes))

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from stores.features.recipe import (
     RECIPE_VERSION,
@@ -13,6 +12,8 @@ from stores.features.recipe import (
     Recipe,
     StoredDtype,
 )
+from stores.layout import locate
+from stores.storage.location import StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
@@ -52,7 +53,7 @@ class FeatureRequest:
     precision: Precision
 
 
-def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> Job:
+def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that computes a request: a recipe for each tap, the weights, the engine.
 
     Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that
@@ -85,10 +86,10 @@ def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> J
         )
         for tap in request.taps
     )
-    return Job(recipes=recipes, weights=weights, store=store, engine=engine)
+    return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
 
 
-def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -> Job:
+def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that computes a stored recipe for other images.
 
     `weights` say where they come from, as `--weights` does. Raises InputError where this version
@@ -114,4 +115,4 @@ def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -
             f"--weights {weights}: expected {recipe.weights}, with which the features were made; "
             f"found {found.digest}; give the file that they were made with"
         )
-    return Job((recipe,), found, store, engine)
+    return Job((recipe,), found, locate(store), engine)

@@ -13,6 +13,7 @@ from stores.features.recipe import Recipe
 from stores.features.shard import Producer
 from stores.features.store import FeatureStore
 from stores.keys import Rows
+from stores.storage.location import StoreLike
 from tasks.errors import ExtractionError
 from tasks.execution.cancellation import stop_if_asked
 from tasks.execution.progress import advance
@@ -58,7 +59,7 @@ class ShardDone:
     producer: Producer
 
 
-def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
+def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
     """Compute and store one shard of each of the job's recipes.
 
     A file that cannot be used is left out and reported. Raises ExtractionError where the engine

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from stores.manifest import Entry, Manifest, dataset_lock
+from stores.storage.location import StoreLike
 from tasks.datasets.splits import gone
 from tasks.errors import InputError
 from tasks.execution.steps import task
@@ -12,7 +12,7 @@ from tasks.images.pixel_batches import Rejection
 
 
 def record_rejections(
-    manifest: Manifest, rejected: Sequence[Rejection], *, store: Path
+    manifest: Manifest, rejected: Sequence[Rejection], *, store: StoreLike
 ) -> Manifest:
     """Mark files that gave no feature as rejected in the data set, and return its manifest.
 

@@ -10,6 +10,7 @@ from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Keys, Rows, as_keys
 from stores.manifest import Manifest
+from stores.storage.location import StoreLike
 from tasks.execution.steps import task
 from tasks.features.agreement import COMPARED_ROWS, Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job, load_engine
@@ -18,7 +19,7 @@ from tasks.images.pixel_batches import ImageFile, pixel_batches
 log = logging.getLogger("gargalo.extract")
 
 
-def check_producers(job: Job, manifest: Manifest, *, store: Path) -> int:
+def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
     """Compute some stored rows again where other versions made them; return how many images.
 
     It is the data set's own rows that count: where all of those stored are by others, some of

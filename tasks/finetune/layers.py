@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from stores.features.recipe import Recipe
+from stores.storage.location import StoreLike
 from tasks.backbones.layer_graph import cut_points, told_by_graph
 from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
 
 
-def layer_names(recipe: Recipe, store: Path) -> list[str]:
+def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
     """Return a backbone's layers, in order, up to the recipe's tap.
 
     Keras is imported only where the store does not remember them. Raises InputError for a tap that

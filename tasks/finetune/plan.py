@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
@@ -54,7 +54,7 @@ class PlannedFineTuning:
 
 
 def plan_finetuning(
-    start: Run, manifest: Manifest, request: Request, *, store: Path, engine: EngineChoice
+    start: Run, manifest: Manifest, request: Request, *, store: StoreLike, engine: EngineChoice
 ) -> PlannedFineTuning:
     """Return the fine-tuning of a run, whose head it starts with.
 
@@ -86,7 +86,7 @@ def plan_finetuning(
     )
 
 
-def _started_from(job: Job, request: Request, seed: int, store: Path) -> Job:
+def _started_from(job: Job, request: Request, seed: int, store: StoreLike) -> Job:
     """Return the job with the size that is asked for, and from scratch with untrained weights."""
     (recipe,) = job.recipes
     if request.image_size:
@@ -98,7 +98,7 @@ def _started_from(job: Job, request: Request, seed: int, store: Path) -> Job:
     return replace(job, recipes=(recipe,))
 
 
-def _specification(request: Request, job: Job, store: Path) -> FineTuning:
+def _specification(request: Request, job: Job, store: StoreLike) -> FineTuning:
     if request.strategy == "features":
         raise ValueError("features: nothing is fine-tuned")
     strategy, unfreeze = _unfrozen(request, job, store)
@@ -124,7 +124,7 @@ def _specification(request: Request, job: Job, store: Path) -> FineTuning:
     return tuning
 
 
-def _unfrozen(request: Request, job: Job, store: Path) -> tuple[Strategy, str]:
+def _unfrozen(request: Request, job: Job, store: StoreLike) -> tuple[Strategy, str]:
     """Return the strategy and the first layer that is trained."""
     strategy, asked, (recipe,) = request.strategy, request.unfreeze, job.recipes
     if strategy == "top-layers":

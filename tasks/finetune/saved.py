@@ -10,6 +10,7 @@ from stores.features.store import FeatureStore
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
+from stores.storage.location import StoreLike
 from stores.storage.safe_files import read_text
 from tasks.errors import InputError
 from tasks.features.engines import EngineChoice, Job
@@ -34,7 +35,7 @@ def save(network: "Network", recipe: Recipe, folder: Path) -> None:
     (folder / _RECIPE).write_text(tuned.to_json())
 
 
-def fine_tuned_job(run: Run, *, store: Path, engine: EngineChoice) -> Job:
+def fine_tuned_job(run: Run, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that makes features by a run's own backbone; raises CorruptStore."""
     folder = RunStore(store).model_folder(run.id)
     path, way_out = folder / _RECIPE, f"move {folder.parent} away and fine-tune again"
@@ -50,7 +51,7 @@ def fine_tuned_job(run: Run, *, store: Path, engine: EngineChoice) -> Job:
 
 
 def features_job(
-    run: Run, *, store: Path, weights: str | None = None, engine: EngineChoice = "auto"
+    run: Run, *, store: StoreLike, weights: str | None = None, engine: EngineChoice = "auto"
 ) -> Job:
     """Return the job that makes the features that a run's head takes; raises as load_classifier."""
     if run.finetuning:

@@ -59,7 +59,7 @@ def check_unchanged(run: Run, manifest: Manifest) -> None:
 
 def _with_dense(run: Run, runs: RunStore) -> str:
     """Return what to type for a dense head on the features of a run."""
-    asked = features_asked(run) | {"head": "dense", "store": str(runs.root)}
+    asked = features_asked(run) | {"head": "dense", "store": runs.root.show()}
     return " ".join([f"python -m flows.train {shlex.quote(run.dataset)}", *options(asked)])
 
 

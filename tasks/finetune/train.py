@@ -9,7 +9,7 @@ import numpy as np
 from stores.features.store import FeatureStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.runs.store import RunStore
-from stores.storage.publish import check_writable
+from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_asked
@@ -43,7 +43,7 @@ class _FineTuned:
         save(self.network, self.plan.run.recipe, folder)
 
 
-def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
+def finetune(planned: PlannedFineTuning, *, store: StoreLike) -> str:
     """Train a backbone and a head together, unless that run is stored; return its id.
 
     A fine-tuning that was stopped goes on after its last whole epoch. One that diverges is stored
@@ -60,7 +60,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
     train, parts = np.flatnonzero(folds[0].train), parts_of(folds[0], planned.tuning)
     checkpoints = Checkpoints(store, planned.id)
-    check_writable(checkpoints.folder)  # before the first epoch, and not after it
+    checkpoints.place.check_writable()  # before the first epoch, and not after it
     learner = planned_learner(planned, store)
     outcome: Trained | Failed
     try:
@@ -78,7 +78,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     return planned.id
 
 
-def is_stored(planned: PlannedFineTuning, *, store: Path) -> bool:
+def is_stored(planned: PlannedFineTuning, *, store: StoreLike) -> bool:
     """Tell whether there is nothing to learn."""
     return planned.id in RunStore(store)
 
@@ -100,7 +100,7 @@ finetune_task = task(
 )(shown_as_cached(finetune, if_stored=is_stored))
 
 
-def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":
+def planned_network(planned: PlannedFineTuning, store: StoreLike) -> "Network":
     """Return the network of a plan, as it begins; TensorFlow is imported."""
     from tasks.finetune.network import build_network
 
@@ -120,7 +120,7 @@ def planned_network(planned: PlannedFineTuning, store: Path) -> "Network":
     )
 
 
-def planned_learner(planned: PlannedFineTuning, store: Path) -> "Learner":
+def planned_learner(planned: PlannedFineTuning, store: StoreLike) -> "Learner":
     """Return the network of a plan, as it begins, with all that it learns by."""
     from tasks.finetune.frozen_features import prefix_recipe
     from tasks.finetune.loop import Learner

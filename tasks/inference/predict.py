@@ -14,6 +14,7 @@ from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Rows
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.execution.progress import advance
 from tasks.features.engines import Engine, EngineChoice, Job, load_engine
@@ -66,7 +67,7 @@ class Prediction:
 
 
 def load_classifier(
-    run: Run, *, store: Path, weights: str | None = None, engine: EngineChoice = "auto"
+    run: Run, *, store: StoreLike, weights: str | None = None, engine: EngineChoice = "auto"
 ) -> Classifier:
     """Return the classifier that a run is, from images to scores.
 

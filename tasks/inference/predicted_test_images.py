@@ -16,6 +16,7 @@ from stores.keys import as_keys
 from stores.manifest import Entry, Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.inference.predict import Prediction
 from tasks.training.prediction_table import predictions as predictions_table
 
@@ -28,7 +29,7 @@ class DatasetImages:
     entries: dict[bytes, Entry]
 
 
-def dataset_images(run: Run, *, store: Path) -> DatasetImages:
+def dataset_images(run: Run, *, store: StoreLike) -> DatasetImages:
     """Return the images of a run's data set, as they are split now."""
     try:
         manifest = Manifest.read(store, run.dataset)
@@ -49,7 +50,7 @@ def with_splits(predictions: Sequence[Prediction], images: DatasetImages) -> lis
 
 
 def record_test_images(
-    predictions: Sequence[Prediction], images: DatasetImages, run: Run, *, store: Path
+    predictions: Sequence[Prediction], images: DatasetImages, run: Run, *, store: StoreLike
 ) -> int:
     """Record, durably, the predictions of test images whose labels are at hand; return how many.
 

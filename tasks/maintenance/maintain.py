@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from prefect.runtime import task_run
@@ -13,6 +12,7 @@ from prefect.runtime import task_run
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.features.layers import read_layers
 from stores.features.store import FeatureStats
+from stores.layout import is_store, locate
 from stores.manifest import Manifest, datasets
 from stores.merge.features import merge
 from stores.merge.result import Merged
@@ -25,9 +25,8 @@ from stores.runs.checkpoints import (
 from stores.runs.store import RunStore
 from stores.storage.garbage import Garbage, aged, collect, drafts
 from stores.storage.json_files import ABSURD, read_object
-from stores.storage.remote.folders import GRACE_SECONDS
-from stores.storage.remote.mirror import half_published, is_store, pull, shown
-from stores.storage.safe_files import note_root, status
+from stores.storage.location import GRACE_SECONDS, Location, StoreLike
+from stores.storage.safe_files import status
 from stores.storage.safe_folders import folders, walk
 from tasks.errors import InputError
 from tasks.execution.steps import task
@@ -77,30 +76,30 @@ class StoreListing:
     layers: list[str]
 
 
-def stats(store: Path) -> list[FeatureStats]:
+def stats(store: StoreLike) -> list[FeatureStats]:
     """Return the counts and sizes of each recipe's features."""
-    check_exists(store)
+    store = check_exists(store)
     return [features.stats() for features in all_features(store)]
 
 
-def checkpoint_stats(store: Path) -> list[CheckpointStats]:
+def checkpoint_stats(store: StoreLike) -> list[CheckpointStats]:
     """Return the counts and sizes of each fine-tuning's checkpoints."""
-    check_exists(store)
+    store = check_exists(store)
     return [kept.stats() for kept in all_checkpoints(store)]
 
 
-def verify(store: Path) -> dict[str, list[str]]:
+def verify(store: StoreLike) -> dict[str, list[str]]:
     """Read every byte of what is stored; return what is wrong with each part, by its name.
 
     Damaged features are set aside; anything else is left as it is, and the way out is said.
     """
-    check_exists(store)
+    store = check_exists(store)
     return verify_all(store)
 
 
-def reindex(store: Path) -> dict[str, int]:
+def reindex(store: StoreLike) -> dict[str, int]:
     """Make all index fragments again, and a lost `recipe.json`; return by recipe how many."""
-    check_exists(store)
+    store = check_exists(store)
     restore_recipes(store)
     made: dict[str, int] = {}
     for features in all_features(store):
@@ -112,10 +111,10 @@ def reindex(store: Path) -> dict[str, int]:
 
 
 def collect_garbage(
-    store: Path, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
+    store: StoreLike, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
 ) -> list[GarbageItem]:
     """Return what nobody will read again, with its size in bytes and the reason; or delete it."""
-    check_exists(store)
+    store = check_exists(store)
     recipes = list(all_features(store))
     found = list(
         chain.from_iterable(
@@ -123,11 +122,11 @@ def collect_garbage(
             for features in recipes
         )
     )
-    seen = {features.folder / "tmp" for features in recipes}
-    places = (path for path, _ in walk(store, pass_over=True) if path.name == "tmp")
-    below = [path for path in places if path not in seen]
+    seen = {(features.place / "tmp").path for features in recipes}
+    places = (path for path, _ in walk(store.path, pass_over=True) if path.name == "tmp")
+    below = [store.at(path) for path in places if path not in seen]
     found += collect(
-        chain.from_iterable(drafts(path, grace_seconds) for path in below), delete=delete
+        chain.from_iterable(drafts(place, grace_seconds) for place in below), delete=delete
     )
     found += collect(_half_published(store, grace_seconds), delete=delete)
     found += collect(unfinished_folders(store, grace_seconds), delete=delete)
@@ -136,31 +135,31 @@ def collect_garbage(
     return [GarbageItem(str(item.path), item.size, item.reason) for item in found]
 
 
-def list_store(store: Path) -> StoreListing:
+def list_store(store: StoreLike) -> StoreListing:
     """Return the data sets, recipes, runs, unfinished fine-tunings and layers, facts on each."""
-    check_exists(store)
+    store = check_exists(store)
     return StoreListing(
         datasets=list(_datasets(store)),
         recipes=[str(features.recipe) for features in all_features(store)],
         runs=RunStore(store).table().drop(["classes"]).to_pylist(),
         finetunings=list(_unfinished(store)),
-        layers=[shown(layer) for layer in read_layers(store)],
+        layers=[layer.show() for layer in read_layers(store)],
     )
 
 
-def merge_stores(store: Path, other: Path) -> Merged:
+def merge_stores(store: StoreLike, other: StoreLike) -> Merged:
     """Take over all that is missing here from another store; return counts, and what was left.
 
     The other is only read. Raises InputError where it is this one, NotInStore where it is none.
     """
-    check_exists(other, flag="--from")
-    if store.exists() and store.samefile(other):
-        raise InputError(f"--from {shown(other)}: that is the store itself; give another")
+    other, store = check_exists(other, flag="--from"), locate(store)
+    if store.same_as(other):
+        raise InputError(f"--from {other}: that is the store itself; give another")
     return merge(store, other)
 
 
 def _merging() -> str:
-    return f"merge {shown(task_run.parameters['other'])}"
+    return f"merge {task_run.parameters['other']}"
 
 
 stats_task = task(name="stats", task_run_name="stats")(stats)
@@ -174,7 +173,7 @@ list_task = task(name="list", task_run_name="list")(list_store)
 merge_task = task(name="merge", task_run_name=_merging)(merge_stores)
 
 
-def _datasets(store: Path) -> Iterator[ListedDataset]:
+def _datasets(store: StoreLike) -> Iterator[ListedDataset]:
     for name in datasets(store):
         try:
             about = Manifest.read(store, name).summary()
@@ -186,7 +185,7 @@ def _datasets(store: Path) -> Iterator[ListedDataset]:
         )
 
 
-def _unfinished(store: Path) -> Iterator[UnfinishedFinetuning]:
+def _unfinished(store: StoreLike) -> Iterator[UnfinishedFinetuning]:
     for kept in unfinished(store):
         try:
             latest = kept.latest()
@@ -196,13 +195,13 @@ def _unfinished(store: Path) -> Iterator[UnfinishedFinetuning]:
         yield UnfinishedFinetuning(**vars(kept.stats()), epochs=latest.epochs if latest else 0)
 
 
-def _half_published(store: Path, grace_seconds: float) -> Iterator[Garbage]:
-    for folder in half_published(store):
+def _half_published(store: Location, grace_seconds: float) -> Iterator[Garbage]:
+    for folder in store.unfinished():
         yield from aged(folder, "left by a writer that died", grace_seconds)
 
 
-def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
-    models = (model for kind in folders(store / "engines") for model in folders(kind))
+def _outdated_models(store: Location, grace_seconds: float) -> Iterator[Garbage]:
+    models = (model for kind in folders((store / "engines").path) for model in folders(kind))
     for path in (model / "agreement.json" for model in models):
         if not status(path):
             continue
@@ -212,11 +211,15 @@ def _outdated_models(store: Path, grace_seconds: float) -> Iterator[Garbage]:
         except (*ABSURD, PackageNotFoundError):
             outdated = True
         if outdated:
-            yield from aged(path.parent, "a backbone converted by other versions", grace_seconds)
+            yield from aged(
+                store.at(path.parent), "a backbone converted by other versions", grace_seconds
+            )
 
 
-def check_exists(store: Path, *, flag: str = "--store") -> None:
-    """Raise NotInStore where there is no store; the flag is the one that gave it."""
-    pull(note_root(store))
-    if not is_store(store):
-        raise NotInStore(f"{shown(store)}: there is no store; give its folder with {flag}")
+def check_exists(store: StoreLike, *, flag: str = "--store") -> Location:
+    """Return where a store is; raises NotInStore where there is none, by the flag that gave it."""
+    place = locate(store)
+    place.refresh()
+    if not is_store(place):
+        raise NotInStore(f"{place}: there is no store; give its folder with {flag}")
+    return place

@@ -2,21 +2,19 @@
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.features.recipe import Recipe, read_recipe, write_recipe
-from stores.features.shard import recipe_folders, recipe_in
+from stores.features.shard import recipe_in
 from stores.features.store import FeatureStore
 from stores.storage.garbage import Garbage, aged
-from stores.storage.remote.mirror import at_address, delete_there, files_in, local_shard
-from stores.storage.safe_files import IrregularFile, is_folder, status
-from stores.storage.safe_folders import remove, walk
+from stores.storage.location import IRREGULAR, Location
+from stores.storage.safe_files import IrregularFile, status
 
 log = logging.getLogger("gargalo.store")
 
 
-def features_in(store: Path, folder: Path) -> FeatureStore:
+def features_in(store: Location, folder: Location) -> FeatureStore:
     """Return the features of a recipe's folder.
 
     Raises NotInStore where `recipe.json` is gone, CorruptStore where it is damaged or of another
@@ -41,9 +39,9 @@ def features_in(store: Path, folder: Path) -> FeatureStore:
     return FeatureStore(store, recipe, layers=())
 
 
-def all_features(store: Path) -> Iterator[FeatureStore]:
+def all_features(store: Location) -> Iterator[FeatureStore]:
     """Yield the features of each recipe of a store; what cannot be read is logged and left out."""
-    for folder in recipe_folders(store):
+    for folder in (store / "features").folders():
         try:
             yield features_in(store, folder)
         except (StoreError, OSError) as error:
@@ -52,9 +50,9 @@ def all_features(store: Path) -> Iterator[FeatureStore]:
             log.warning("%s; left out", error)
 
 
-def restore_recipes(store: Path) -> None:
+def restore_recipes(store: Location) -> None:
     """Write each `recipe.json` again, from a shard, that is gone, damaged or of another folder."""
-    for folder in recipe_folders(store):
+    for folder in (store / "features").folders():
         try:
             if read_recipe(folder).fingerprint.startswith(folder.name):
                 continue
@@ -68,42 +66,32 @@ def restore_recipes(store: Path) -> None:
         except (StoreError, OSError):  # newer, or it cannot be read: it may be whole
             continue
         if recipe := _recipe_of_shards(folder):
-            delete_there(folder / "recipe.json")
-            remove(folder / "recipe.json")
+            (folder / "recipe.json").delete()
             write_recipe(recipe, folder)
 
 
-def unfinished_folders(store: Path, grace_seconds: float) -> Iterator[Garbage]:
+def unfinished_folders(store: Location, grace_seconds: float) -> Iterator[Garbage]:
     """Find the folders of recipes in which a writer died before its first shard.
 
     One that has drafts yet is not among them: these go first.
     """
-    for folder in recipe_folders(store):
-        if _is_unfinished(folder) and _has_no_file(folder):
+    for folder in (store / "features").folders():
+        if _is_unfinished(folder) and folder.is_empty():
             reason = "left by a writer that died before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
 
-def _is_unfinished(folder: Path) -> bool:
-    if status(folder / "recipe.json") or at_address(folder):
-        return False
-    return _has_no_file(folder, but_drafts=True)
+def _is_unfinished(folder: Location) -> bool:
+    return not status((folder / "recipe.json").path) and folder.is_empty(but="tmp")
 
 
-def _has_no_file(folder: Path, *, but_drafts: bool = False) -> bool:
-    try:
-        return all(
-            (but_drafts and path.parent == folder / "tmp") or is_folder(path)
-            for path, _ in walk(folder)
-        )
-    except IrregularFile:  # so deep that nobody looks
-        return False
-
-
-def _recipe_of_shards(folder: Path) -> Recipe | None:
-    for shard in files_in(folder / "shards", ".h5"):
+def _recipe_of_shards(folder: Location) -> Recipe | None:
+    shards = folder / "shards"
+    for name, about in shards.files(".h5").items():
+        if about.size == IRREGULAR:
+            continue
         try:
-            recipe = recipe_in(local_shard(shard))
+            recipe = recipe_in((shards / name).local(sha256=name.removesuffix(".h5")))
         except (StoreError, OSError) as error:
             log.warning("%s; looking at the next shard", error)
             continue

@@ -5,15 +5,14 @@ Whatever cannot be read is listed too, and keeps nothing else from being read.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers
-from stores.features.shard import recipe_folders
+from stores.layout import PARTS
 from stores.manifest import Manifest, datasets
 from stores.runs.checkpoints import all_checkpoints, is_stored
 from stores.runs.store import RunStore
-from stores.storage.remote.mirror import PARTS, at_address
+from stores.storage.location import Location
 from stores.storage.safe_files import status
 from stores.storage.safe_folders import irregular
 from tasks.maintenance.recipe_folders import features_in
@@ -21,7 +20,7 @@ from tasks.maintenance.recipe_folders import features_in
 Found = dict[str, list[str]]
 
 
-def verify_all(store: Path) -> Found:
+def verify_all(store: Location) -> Found:
     """Return what is wrong with each part of a store, by its name; an empty list if nothing is.
 
     Damaged features are set aside; anything else is left as it is, and its fix is named. Raises
@@ -34,10 +33,8 @@ def verify_all(store: Path) -> Found:
     return found
 
 
-def _features(store: Path, found: Found) -> None:
-    for folder in recipe_folders(store):
-        if at_address(folder) == {}:
-            continue  # what this machine's mirror has left of it
+def _features(store: Location, found: Found) -> None:
+    for folder in (store / "features").folders():
         name = f"features {folder.name}"
         with _listed(found, name):
             features = features_in(store, folder)
@@ -46,39 +43,40 @@ def _features(store: Path, found: Found) -> None:
                 found[name] = features.verify()
 
 
-def _datasets(store: Path, found: Found) -> None:
+def _datasets(store: Location, found: Found) -> None:
     for name in datasets(store):
         found[f"data set {name}"] = []
         with _listed(found, f"data set {name}"):
             Manifest.read(store, name)
 
 
-def _runs(store: Path, found: Found) -> None:
+def _runs(store: Location, found: Found) -> None:
     found |= RunStore(store).verify()
 
 
-def _checkpoints(store: Path, found: Found) -> None:
+def _checkpoints(store: Location, found: Found) -> None:
     runs = RunStore(store)
     for kept in all_checkpoints(store):
-        name = f"fine-tuning {kept.folder.name}"
+        name = f"fine-tuning {kept.place.name}"
         with _listed(found, name):
             if kept.stats().checkpoints and not is_stored(runs, kept.folder.name):
                 found[name] = kept.verify()
 
 
-def _layers(store: Path, _found: Found) -> None:
+def _layers(store: Location, _found: Found) -> None:
     read_layers(store)
 
 
-def _irregular(store: Path, found: Found) -> None:
+def _irregular(store: Location, found: Found) -> None:
     for part in PARTS:
         name = f"what is no file in {part}"
         with _listed(found, name):
-            if status(store / part) and (said := irregular(store / part)):
-                found[name] = said
+            path = (store / part).path
+        if status(path) and (said := irregular(path)):
+            found[name] = said
 
 
-_PARTS: dict[str, Callable[[Path, Found], None]] = {
+_PARTS: dict[str, Callable[[Location, Found], None]] = {
     "features": _features,
     "data sets": _datasets,
     "runs": _runs,

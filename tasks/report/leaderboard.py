@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import unknown
 from tasks.evaluation.selection import Selection, selections
 from tasks.report.settings import in_one_word, settings_of
@@ -15,7 +15,7 @@ from tasks.report.settings import in_one_word, settings_of
 _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
 
 
-def leaderboard(store: Path, *, dataset: str | None = None, sort_by: str) -> pa.Table:
+def leaderboard(store: StoreLike, *, dataset: str | None = None, sort_by: str) -> pa.Table:
     """Return the runs, best first: a column a metric, a feature's or a head's setting.
 
     Beside the accuracy on held-out images stands what to expect of it: without the luck of the

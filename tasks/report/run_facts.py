@@ -1,11 +1,11 @@
 """One run in full, and two runs side by side."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stores.runs.record import Run, TestOpening
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.comparison import (
     CONFIDENCE,
@@ -67,7 +67,7 @@ class RunComparison(Difference):
     corrected_high: float
 
 
-def run_facts(store: Path, name: str) -> RunFacts:
+def run_facts(store: StoreLike, name: str) -> RunFacts:
     """Return one run in full."""
     runs = RunStore(store)
     run = runs.read(name)
@@ -88,7 +88,7 @@ def run_facts(store: Path, name: str) -> RunFacts:
 
 
 def compared(
-    store: Path, first: str, second: str, *, comparisons: int | None = None
+    store: StoreLike, first: str, second: str, *, comparisons: int | None = None
 ) -> RunComparison:
     """Return how two runs differ on the images that both were measured on.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
+from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import ShownImage, entries_of, shown_image, vectors
 from tasks.evaluation.image_map import maps, sample
 from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
@@ -136,7 +136,7 @@ def calibration(result: SplitResult, score_name: str) -> Calibration | None:
     return Calibration(curve, calibration_error(result.scores, result.true))
 
 
-def map_of(manifest: Manifest, run: Run, store: Path) -> ImageMap:
+def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     """Return a map of the images by their features."""
     from tasks.report.charts import class_colours
 

@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from stores.keys import ImageKey
+from stores.layout import locate
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from stores.storage.publish import publish_file
+from stores.storage.location import Location, StoreLike
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority
 from tasks.evaluation.comparison import Evaluated
@@ -58,7 +59,7 @@ class Shot:
 
 def write_report(
     *,
-    store: Path,
+    store: StoreLike,
     manifest: Manifest,
     extraction: ExtractSummary,
     runs: Sequence[str],
@@ -80,7 +81,7 @@ def write_report(
     run = stored.read(chosen)
     candidates = {one.id: one for one in map(stored.read, [*runs, run.id])}
     heads = summarize_heads(stored, manifest, list(candidates.values()), run)
-    path = report_path(store, manifest, run.id)
+    place = report_place(store, manifest, run.id)
     if duplicates is None:
         duplicates = find_near_duplicates(manifest, run, store=store)
     recipes = extraction.recipes
@@ -103,25 +104,25 @@ def write_report(
         survey=map_of(manifest, run, store) if survey else None,
         near_duplicates=summary_of(duplicates, manifest),
         near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
-        **_results(run, manifest, stored, path),
+        **_results(run, manifest, stored, place),
         **_charts(run, heads, list(candidates.values()), stored),
     )
-    publish_file(content, path, tmp=path.parent / "tmp")
-    return path
+    place.publish(content, tmp=place.parent / "tmp")
+    return place.path
 
 
 # Made anew each time: what it shows of files and of other runs changes without its inputs.
 report_task = task(name="report", task_run_name="report on {chosen:.16}")(write_report)
 
 
-def report_path(store: Path, manifest: Manifest, chosen: str) -> Path:
+def report_place(store: StoreLike, manifest: Manifest, chosen: str) -> Location:
     """Return where the report on a run of a data set lies."""
     # A file's name takes 255 bytes; a data set's name may come near that.
     name = manifest.name.encode()[:200].decode(errors="ignore")
-    return Path(store) / "reports" / f"{name}-{chosen[:16]}.html"
+    return locate(store) / "reports" / f"{name}-{chosen[:16]}.html"
 
 
-def _results(run: Run, manifest: Manifest, runs: RunStore, path: Path) -> dict[str, Any]:
+def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
     """Return the run's results, on test where that was evaluated, else on validation."""
     openings, predictions = runs.openings(run.id), runs.predictions(run.id)
     split: Evaluated = "test" if openings else "validation"
@@ -147,18 +148,18 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, path: Path) -> dict[s
         "score_name": score_name,
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(result.keys)))],
         "mistakes": [shot(n) for n in result.mistakes()[:MOST_MISTAKES].tolist()],
-        **_suspects(run, predictions, manifest, paths, path),
+        **_suspects(run, predictions, manifest, paths, place),
     }
 
 
 def _suspects(
-    run: Run, predictions: pa.Table, manifest: Manifest, paths: dict[bytes, str], path: Path
+    run: Run, predictions: pa.Table, manifest: Manifest, paths: dict[bytes, str], report: Location
 ) -> dict[str, Any]:
     """Return the suspect labels, and publish a table of all of them beside the report."""
     held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     found = suspects(held_out)
-    table = path.with_suffix(".suspect-labels.csv")
-    publish_file(suspects_csv(found, paths), table, tmp=path.parent / "tmp")
+    table = report.parent / f"{report.path.stem}.suspect-labels.csv"
+    table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
     shot = partial(_shot, held_out, Path(manifest.folder), paths)
     return {
         "suspects": [shot(held_out.keys.index(one.key)) for one in found[:MOST_SUSPECTS]],
@@ -188,18 +189,19 @@ def _commands(
     run: Run,
     candidates: Sequence[Run],
     manifest: Manifest,
-    store: Path,
+    store: StoreLike,
     swept: SweepCall | None,
 ) -> list[list[str]]:
     """Return what to type to get all of it again; files that it names are put beside the report."""
-    path = report_path(store, manifest, run.id)
-    kept = Kept(path.with_suffix(".splits.csv"))
-    publish_file(split_csv(manifest), kept.splits, tmp=path.parent / "tmp")
+    reports, name = locate(store) / "reports", report_place(store, manifest, run.id).path.stem
+    splits, file = reports / f"{name}.splits.csv", reports / f"{name}.sweep.toml"
+    splits.publish(split_csv(manifest), tmp=reports / "tmp")
+    kept = Kept(splits.path)
     if swept is None:
         return list(to_repeat(run, manifest, store, kept))
     if swept.file is not None:
-        kept = Kept(kept.splits, sweep=path.with_suffix(".sweep.toml"))
-        publish_file(swept.file, path.with_suffix(".sweep.toml"), tmp=path.parent / "tmp")
+        file.publish(swept.file, tmp=reports / "tmp")
+        kept = Kept(splits.path, sweep=file.path)
     return list(to_repeat_sweep(swept, manifest, candidates, store, kept))
 
 

@@ -1,7 +1,6 @@
 """The test split, opened once for a run, on the record."""
 
 import logging
-from pathlib import Path
 
 from stores.errors import CorruptStore
 from stores.features.recipe import Recipe
@@ -9,6 +8,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run, TestOpening
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.metrics import metrics_of
 from tasks.execution.steps import task
@@ -21,7 +21,7 @@ log = logging.getLogger("gargalo.train")
 
 
 def open_test(
-    run: str, manifest: Manifest, recipe: Recipe, *, store: Path, asked_by: str
+    run: str, manifest: Manifest, recipe: Recipe, *, store: StoreLike, asked_by: str
 ) -> TestOpening:
     """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
 

@@ -4,13 +4,13 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run, run_id
+from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.heads import Head, find_kind, specification
 
@@ -53,7 +53,7 @@ class PlannedRun:
         return self.id if find_kind(self.head.kind).random else replace(self, head_seed=0).id
 
 
-def together(planned: Sequence[PlannedRun], *, store: Path) -> list[list[PlannedRun]]:
+def together(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list[PlannedRun]]:
     """Return groups of heads that are worth training at once: of one kind, on the same features."""
     widths = {
         recipe: math.prod(FeatureStore(store, recipe).feature_shape or ())

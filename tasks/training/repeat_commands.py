@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from stores.errors import NotInStore
+from stores.layout import locate
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from stores.storage.remote.mirror import shown
+from stores.storage.location import StoreLike
 from tasks.datasets.folder_layout import AUTO
 from tasks.features.job import FEATURE_SETTINGS
 
@@ -36,7 +37,7 @@ class Kept:
     sweep: Path | None = None
 
 
-def to_repeat(run: Run, manifest: Manifest, store: Path, kept: Kept) -> Iterator[list[str]]:
+def to_repeat(run: Run, manifest: Manifest, store: StoreLike, kept: Kept) -> Iterator[list[str]]:
     """Yield what to type to get a run again in a store that has nothing, one after the other.
 
     A pipeline begins at the folder, and so does what is typed before a training or a sweep. A
@@ -53,17 +54,17 @@ def to_repeat(run: Run, manifest: Manifest, store: Path, kept: Kept) -> Iterator
 
 
 def to_repeat_sweep(
-    call: SweepCall, manifest: Manifest, runs: Sequence[Run], store: Path, kept: Kept
+    call: SweepCall, manifest: Manifest, runs: Sequence[Run], store: StoreLike, kept: Kept
 ) -> Iterator[list[str]]:
     """Yield what to type to get a sweep again in a store that has nothing."""
     yield from _before_training(manifest, runs, store, kept)
     file = f" {shlex.quote(str(kept.sweep))}" if kept.sweep else ""
     begun = f"python -m flows.sweep {shlex.quote(manifest.name)}{file}"
-    yield [begun, *options(call.flags | {"store": shown(store)})]
+    yield [begun, *options(call.flags | {"store": locate(store).show()})]
 
 
 def command_line(
-    run: Run, manifest: Manifest, store: Path, *, opened: bool, splits: Path | None = None
+    run: Run, manifest: Manifest, store: StoreLike, *, opened: bool, splits: Path | None = None
 ) -> list[str]:
     """Return what to type to get this run again, quoted for a shell: one option a line.
 
@@ -72,10 +73,10 @@ def command_line(
     folder, with the splits that its data set has.
     """
     if run.finetuning:
-        asked = {**run.parameters["finetuning"], "store": shown(store), "open_test": opened}
+        asked = {**run.parameters["finetuning"], "store": locate(store).show(), "open_test": opened}
         start = run.finetuning["started_from"][:16]
         return [f"python -m flows.finetune {start}", *options(asked)]
-    given = {"seed": run.seed, **run.parameters, "store": shown(store)}
+    given = {"seed": run.seed, **run.parameters, "store": locate(store).show()}
     given["head"] = given.pop("heads", given.get("head"))
     if "open_test" in given:
         given["open_test"] = opened
@@ -97,7 +98,7 @@ def _split_options(manifest: Manifest) -> dict[str, Any]:
 
 
 def _before_training(
-    manifest: Manifest, runs: Sequence[Run], store: Path, kept: Kept
+    manifest: Manifest, runs: Sequence[Run], store: StoreLike, kept: Kept
 ) -> Iterator[list[str]]:
     """Yield the commands that fill a store with a data set, and with the features of some runs."""
     asked = {
@@ -105,7 +106,7 @@ def _before_training(
         "seed": manifest.split_seed,
         **_split_options(manifest),
         "split_file": kept.splits,
-        "store": shown(store),
+        "store": locate(store).show(),
     }
     yield [f"python -m flows.ingest {shlex.quote(manifest.folder)}", *options(asked)]
     taps: dict[str, list[str]] = {}
@@ -117,7 +118,7 @@ def _before_training(
         known = taps.setdefault(json.dumps(features, sort_keys=True), [])
         known += [tap for tap in own if tap not in known]
     for features_json, several in taps.items():
-        features = {**json.loads(features_json), "tap": several, "store": shown(store)}
+        features = {**json.loads(features_json), "tap": several, "store": locate(store).show()}
         yield [f"python -m flows.extract {shlex.quote(manifest.name)}", *options(features)]
 
 
@@ -138,7 +139,4 @@ def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
             yield f"{prefix}no-{name.replace('_', '-')}"
         elif value is not None and value is not False:
             several = value if isinstance(value, list | tuple) else [value]
-            yield from (
-                f"{option}={shlex.quote(shown(one) if isinstance(one, Path) else str(one))}"
-                for one in several
-            )
+            yield from (f"{option}={shlex.quote(str(one))}" for one in several)

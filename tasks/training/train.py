@@ -1,13 +1,13 @@
 """Train: heads on cached features, never on images."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.features.store import FeatureStore
 from stores.runs.store import RunStore
+from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_asked
@@ -20,7 +20,7 @@ from tasks.training.prediction_table import scores_of
 from tasks.training.run_publication import Trained, publish
 
 
-def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
+def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
     """Train heads of one kind on the same features, unless their runs are stored; return the ids.
 
     A head that cannot be trained is stored as a run with the reason. Raises InputError for a data
@@ -43,7 +43,7 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
     return [plan.id for plan in planned]
 
 
-def all_stored(planned: Sequence[PlannedRun], *, store: Path) -> bool:
+def all_stored(planned: Sequence[PlannedRun], *, store: StoreLike) -> bool:
     """Tell whether there is nothing to train."""
     runs = RunStore(store)
     return all(plan.id in runs for plan in planned)

@@ -11,7 +11,7 @@ import signal
 import stat
 from dataclasses import dataclass
 
-import stores.features.store
+import stores.storage.local
 import stores.storage.publish
 from stores import FeatureStore, Manifest
 from stores.features.index import Index
@@ -136,7 +136,7 @@ class _Doom:
 
     def __init__(self, death):
         self.death, self.shard, self.digest, self.step = death, 0, "", ""
-        _before(stores.features.store, "publish_file", self.publish)
+        _before(stores.storage.local, "publish_file", self.publish)
         _before(os, "fsync", self.fsync)
         _before(os, "rename", self.rename)
         _before(Index, "write_fragment", self.fragment)
@@ -152,7 +152,8 @@ class _Doom:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def publish(self, _, final, **__):
-        self.shard, self.digest, self.step = self.shard + 1, final.stem, "draft"
+        if final.suffix == ".h5":
+            self.shard, self.digest, self.step = self.shard + 1, final.stem, "draft"
 
     def fsync(self, descriptor):
         is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)

@@ -7,9 +7,9 @@ from pathlib import Path
 from stores import FeatureStore, Manifest, RunStore
 from stores.features.layers import remember_layers
 from stores.features.recipe import stored_recipes
+from stores.layout import locate
 from stores.manifest import datasets
 from stores.runs.checkpoints import Checkpoints
-from stores.storage.remote.mirror import store_path
 from tasks.features.engines.openvino_engine import kept_agreement
 from tasks.maintenance.maintain import (
     checkpoint_stats,
@@ -92,7 +92,7 @@ def _read_runs(hostile, _):
 
 
 def _read_the_rest(hostile, _):
-    kept_agreement(store_path(hostile) / "engines" / "openvino" / MODEL, {})
+    kept_agreement((locate(hostile) / "engines" / "openvino" / MODEL).path, {})
     for name in datasets(hostile):
         Manifest.read(hostile, name)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore, Manifest, MissingFeatures, StoreError
-from stores.manifest import manifest_path
+from stores.manifest import manifest_place
 from tests.faults.conftest import FULL
 from tests.stores.test_manifest import PETS
 from tests.support.samples import RECIPE, flip, fragments, in_child, shards, some_keys, some_rows
@@ -184,7 +184,7 @@ def test_recipe_json(original, some_of):
 
 
 def test_the_manifest(original, some_of):
-    path = manifest_path(original, PETS.name).relative_to(original)
+    path = manifest_place(original, PETS.name).path.relative_to(original)
 
     def examine(root):
         return outcome(lambda: Manifest.read(root, PETS.name) != PETS)

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore, RunStore
-from stores.storage.remote.mirror import mirror_of
-from stores.storage.remote.objects import remote_of
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish
 from tests.support.s3_server import CuttingProxy, environment, running_s3
-from tests.support.samples import RECIPE, some_keys, some_rows
+from tests.support.samples import RECIPE, remote_of, some_keys, some_rows
 
 pytestmark = pytest.mark.server
 
@@ -37,7 +35,7 @@ def through(s3, tmp_path, monkeypatch):
         proxy = CuttingProxy(s3, request)
         for name, value in environment(proxy.port, tmp_path / request[:3]).items():
             monkeypatch.setenv(name, value)
-        yield proxy, FeatureStore(mirror_of(f"s3://bucket/{tmp_path.name}"), RECIPE)
+        yield proxy, FeatureStore(f"s3://bucket/{tmp_path.name}", RECIPE)
         proxy.close()
 
     return through
@@ -119,6 +117,6 @@ def test_of_two_that_put_a_file_the_first_is_kept(through, tmp_path):
     with through("PUT /") as (proxy, store):
         remote = remote_of(store.root)
         proxy.cuts.append(("down", 0))  # it has come, and its answer is lost
-        remote.put_first(tmp_path / "a", store.root / "x")
-        assert not remote.put_first(tmp_path / "b", store.root / "x")
-        assert remote.content(remote.name(store.root / "x")) == b"a"
+        remote.put_first(tmp_path / "a", (store.root / "x").path)
+        assert not remote.put_first(tmp_path / "b", (store.root / "x").path)
+        assert remote.content(remote.name((store.root / "x").path)) == b"a"

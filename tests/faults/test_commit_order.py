@@ -83,7 +83,7 @@ def write_calls(root, calls):
     store = FeatureStore(root, RECIPE)
     digest = store.write(some_keys(3), some_rows(3))
     calls.append(Call("acknowledged", root))
-    return store, store._index.shard_path(digest), store._index.fragment_path(digest)
+    return store, store._index.shard_place(digest).path, store._index.fragment_place(digest).path
 
 
 def test_a_shard_is_durable_before_write_returns(tmp_path, calls):

@@ -14,9 +14,8 @@ from fsspec.implementations.memory import MemoryFile
 from stores import FeatureStore
 from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers, remember_layers
-from stores.storage.remote.addresses import folder_name
-from stores.storage.remote.mirror import mirror_of, pull, store_path
-from stores.storage.remote.objects import remote_of
+from stores.layout import locate
+from stores.storage.remote.cache import folder_name
 from tests.faults.hostile import COMMANDS, fill
 from tests.support.s3_server import BUCKET, environment, running_s3
 from tests.support.samples import RECIPE, a_store, objects, some_keys
@@ -67,7 +66,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def address(tmp_path, home):
     """A store in memory, and a function that gives one of its objects any name."""
-    mirror = mirror_of(f"memory://{tmp_path.name}/store")
+    mirror = locate(f"memory://{tmp_path.name}/store")
     a_store(mirror)
     shutil.rmtree(home / ".cache")
     return f"memory://{tmp_path.name}/store"
@@ -97,7 +96,7 @@ def test_a_name_that_is_no_files_of_a_store_is_refused_by_every_command(
     before, refused = outside(home), set()
     for called, command in COMMANDS.items():
         try:
-            command(store_path(address), tmp_path / "own")
+            command(locate(address), tmp_path / "own")
         except StoreError as error:
             refused |= {called} if "an object there has the name" in str(error) else set()
         assert outside(home) == before, called
@@ -108,7 +107,7 @@ def test_a_name_that_is_no_files_of_a_store_is_refused_by_every_command(
 def test_a_layer_with_such_names_is_passed_over(address, home, tmp_path, caplog):
     put(address, f"features/{RECIPE.fingerprint[:16]}/index/../../../../.bashrc")
     store, _, _ = a_store(tmp_path / "own")
-    (store.root / "layers.json").write_text(json.dumps({"format": 1, "layers": [address]}))
+    (store.root / "layers.json").path.write_text(json.dumps({"format": 1, "layers": [address]}))
     before = outside(home)
     assert FeatureStore(store.root, RECIPE).missing(some_keys(9, seed=4)).all()
     assert "a layer is passed over" in caplog.text
@@ -123,19 +122,18 @@ def test_a_folder_marker_is_no_name(address):
 @pytest.mark.parametrize("name", ["remote.json", "pulled.json", "tmp/x", "lock", "engines/o/m.xml"])
 def test_what_is_one_machines_own_is_not_taken_from_a_bucket(address, name):
     put(address, name)
-    mirror = mirror_of(address)
+    mirror = locate(address)
     for folder in (mirror, mirror / "features", mirror / "datasets"):
-        pull(folder)
-    path = mirror / name
+        folder.refresh()
+    path = (mirror / name).path
     assert not path.is_file() or EVIL not in path.read_bytes()
-    assert remote_of(mirror).address == address
+    assert mirror.show() == address
 
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_addresses_are_of_stores_and_lead_to_no_other(home, chain, tmp_path):
-    for enter in (store_path, mirror_of):
-        with pytest.raises(StoreRefused, match=r"^[^\n]*(expected|is not opened|credentials)"):
-            enter(chain)
+    with pytest.raises(StoreRefused, match=r"^[^\n]*(expected|is not opened|credentials)"):
+        locate(chain)
     own = tmp_path / "own"
     own.mkdir()
     (own / "layers.json").write_text(json.dumps({"format": 1, "layers": [chain]}))
@@ -149,7 +147,7 @@ def test_addresses_are_of_stores_and_lead_to_no_other(home, chain, tmp_path):
 def test_a_cache_at_an_address_is_refused(monkeypatch, home):
     monkeypatch.setenv("GARGALO_CACHE", "zip://x::file:///y")
     with pytest.raises(StoreRefused, match="GARGALO_CACHE: expected a folder"):
-        mirror_of("memory://bucket/store")
+        locate("memory://bucket/store")
 
 
 def test_a_store_does_not_say_that_it_is_a_mirror(address, home, tmp_path):
@@ -168,8 +166,9 @@ def test_a_store_does_not_say_that_it_is_a_mirror(address, home, tmp_path):
             command(store, tmp_path / "own")
         except StoreError:
             continue
-    assert remote_of(store / "features") is remote_of(inner / "shards") is None
-    assert objects(mirror_of(evil)) == ["datasets/pets/manifest.parquet"]
+    assert locate(store).show() == str(store)
+    assert locate(inner).show() == str(inner)
+    assert objects(locate(evil)) == ["datasets/pets/manifest.parquet"]
 
 
 @pytest.fixture
@@ -187,9 +186,9 @@ def test_a_real_bucket_holds_such_names(bucket, home):
     bucket("one/datasets/a/manifest.parquet")
     bucket(f"one/{NAMES[0]}")
     with pytest.raises(StoreRefused, match="an object there has the name"):
-        pull(mirror_of(f"s3://{BUCKET}/one"))
+        locate(f"s3://{BUCKET}/one").refresh()
     for name in ("datasets/a", "datasets/a/manifest.parquet"):  # a file, and a folder too
         bucket(f"two/{name}")
     with pytest.raises(StoreError, match=r"datasets/a: expected a f.*, found a f"):
-        pull(mirror_of(f"s3://{BUCKET}/two"))
+        locate(f"s3://{BUCKET}/two").refresh()
     assert [path.name for path in home.iterdir()] == [".cache"]

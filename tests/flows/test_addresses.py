@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stores.storage.remote.mirror import mirror_of
+from stores.layout import locate
 from tests.support.prefect_server import eventually, last_run, task_runs
 from tests.support.s3_server import SECRET, environment, running_s3
 
@@ -59,7 +59,7 @@ def test_what_one_machine_made_another_does_not_make_again(
 
 def test_the_address_is_what_is_shown(run_json, photos, address, server):
     summary = run_json("pipeline", photos, "--store", address, *HEAD)
-    (record,) = (mirror_of(address) / "runs").glob(f"{summary['train']['run'][:16]}/run.json")
+    (record,) = (locate(address) / "runs").path.glob(f"{summary['train']['run'][:16]}/run.json")
     assert f'"store": "{address}"' in record.read_text()
     assert f"--store={address}" in Path(summary["report"]).read_text()
     (last,) = server.post("/flow_runs/filter", limit=1, sort="START_TIME_DESC").json()

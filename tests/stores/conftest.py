@@ -10,7 +10,7 @@ import pytest
 
 from stores import RunStore
 from stores.features.layers import remember_layers
-from stores.storage.remote.mirror import mirror_of
+from stores.layout import locate
 from tests.stores.merge.test_features import written
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import publish
@@ -78,7 +78,7 @@ def machine(tmp_path, monkeypatch):
 
     def machine(name="one", address=""):
         monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / name))
-        return mirror_of(f"memory://{tmp_path.name}/{address or 'store'}")
+        return locate(f"memory://{tmp_path.name}/{address or 'store'}")
 
     return machine
 
@@ -87,5 +87,5 @@ def machine(tmp_path, monkeypatch):
 def team(tmp_path):
     """A store with two shards, which others read through to: rows 0 to 3 and 4 to 7."""
     store = written(tmp_path / "team", [[0, 1, 2, 3], [4, 5, 6, 7]])
-    remember_layers(tmp_path / "own", [store.root])
+    remember_layers(locate(tmp_path / "own"), [store.root])
     return store

@@ -15,7 +15,7 @@ from stores.manifest import (
     Entry,
     dataset_lock,
     datasets,
-    manifest_path,
+    manifest_place,
 )
 from stores.storage.safe_files import leads_out
 from stores.storage.stamped_parquet import read_table, table_bytes
@@ -130,7 +130,7 @@ def test_a_data_set_may_have_an_odd_name(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\nb", "a\0b", "x" * 201, "é" * 101])
 def test_what_cannot_name_a_folder_names_no_data_set(tmp_path, name):
-    for call in (Manifest.read, manifest_path):
+    for call in (Manifest.read, manifest_place):
         with pytest.raises(StoreError, match=r"cannot name a data set.*give another --dataset"):
             call(tmp_path, name)
     with pytest.raises(StoreError), dataset_lock(tmp_path, name):
@@ -157,7 +157,7 @@ def test_an_unknown_data_set_is_not_in_store(tmp_path):
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.9999])
 def test_a_damaged_manifest_says_the_ways_out(tmp_path, place):
     PETS.write(tmp_path)
-    path = manifest_path(tmp_path, "pets")
+    path = manifest_place(tmp_path, "pets").path
     flip(path, int(place * path.stat().st_size), bit=3)
     with pytest.raises(CorruptStore, match="from a backup, or delete it and ingest again"):
         Manifest.read(tmp_path, "pets")
@@ -165,7 +165,7 @@ def test_a_damaged_manifest_says_the_ways_out(tmp_path, place):
 
 def test_a_newer_manifest_is_refused_and_stays(tmp_path):
     PETS.write(tmp_path)
-    path = manifest_path(tmp_path, "pets")
+    path = manifest_place(tmp_path, "pets").path
     table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
     newer = MANIFEST_VERSION + 1
     path.write_bytes(table_bytes(table, kind="manifest", version=newer, metadata=about))
@@ -177,7 +177,7 @@ def test_a_newer_manifest_is_refused_and_stays(tmp_path):
 
 def test_a_manifest_of_format_1_is_read(tmp_path):
     replace(PETS, examination=2).write(tmp_path)
-    path = manifest_path(tmp_path, "pets")
+    path = manifest_place(tmp_path, "pets").path
     table, about = read_table(path, kind="manifest", version=MANIFEST_VERSION)
     new = {"layout", "notes", "examination"}
     first = {name: value for name, value in about.items() if name not in new}

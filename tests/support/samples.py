@@ -15,8 +15,8 @@ import numpy as np
 from hypothesis import settings
 
 from stores import FeatureStore, Recipe
-from stores.storage.remote.mirror import shown
-from stores.storage.remote.objects import remote_of
+from stores.layout import locate
+from stores.storage.location import Location
 
 # Each example writes real files, and fsync costs a millisecond.
 few = settings(max_examples=25, deadline=None)
@@ -91,6 +91,7 @@ def flip_row(store, number, shard=0):
 
 def snapshot(folder):
     """Return all that can be seen of a folder: each path's bytes, inode and time of change."""
+    folder = folder.path if isinstance(folder, Location) else folder
     return {
         str(path.relative_to(folder)): (
             path.stat().st_ino,
@@ -101,14 +102,19 @@ def snapshot(folder):
     }
 
 
+def remote_of(mirror):
+    """Return the connection of a store at an address."""
+    return locate(mirror)._remote
+
+
 def objects(mirror):
     """Return the names of all that is at the address."""
-    return sorted(remote_of(mirror).listing(mirror))
+    return sorted(remote_of(mirror).listing(mirror.path))
 
 
 def stored(mirror, name):
     """Return where the memory holds an object."""
-    files, base = fsspec.core.url_to_fs(shown(mirror))
+    files, base = fsspec.core.url_to_fs(mirror.show())
     return files.store[f"{base}/{name}"]
 
 

@@ -14,15 +14,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
+from stores.storage.location import GRACE_SECONDS
 from stores.storage.remote.listings import below
-from stores.storage.remote.objects import RECORDS, Remote
+from stores.storage.remote.objects import Remote
 from stores.storage.safe_files import open_lock, read_bytes
 from stores.storage.safe_folders import files_below, make_folders, remove
 
-# Nothing younger is taken: a writer may be between two of its steps.
-GRACE_SECONDS = 3600.0
-# Of a run, its looks at the test split: whatever befalls the rest, they are counted.
-LOOKS = "test"
 Files = Mapping[str, Path]  # by their names at the address, the record last
 
 
@@ -31,20 +28,20 @@ def put_folder(
 ) -> bool:
     """Publish the files of a folder; return False where another's is there already.
 
-    With `is_whole`, which tells it of what is there, one that is damaged is replaced, but for its
-    looks at the test split. Raises an OSError, worth a second try, where another machine publishes
-    the same folder just now.
+    With `is_whole`, which tells it of what is there, one that is damaged is replaced, but for the
+    files that the rules keep. Raises an OSError, worth a second try, where another machine
+    publishes the same folder just now.
     """
     base = remote.name(final)
     paths = files_below(draft)
     files = {
         f"{base}/{path.relative_to(draft).as_posix()}": path
-        for path in sorted(paths, key=lambda path: path.name in RECORDS)
+        for path in sorted(paths, key=lambda path: path.name in remote.rules.records)
     }
     with _journal(remote, base) as journal:
         remote.listings.forget()
         there = remote.listing(final)
-        recorded = _has_record(there)
+        recorded = _has_record(remote, there)
         if recorded and (is_whole is None or is_whole()):
             return False
         if is_whole and not recorded:
@@ -63,6 +60,7 @@ def _journal(remote: Remote, base: str) -> Iterator[IO[str]]:
 
     Who holds it knows that whatever else of it is at the address was left by a process that died.
     """
+    remote.make_mirror()
     path = remote.mirror / "tmp" / f"{base.replace('/', '-')}.begun"
     make_folders(path.parent)
     opened, _ = open_lock(path)
@@ -80,7 +78,7 @@ def _take_back_what_died(
     begun = set(journal.read().splitlines())
     now = {_line(name, read_bytes(path)) for name, path in files.items()}
     named = {line.partition(" ")[2] for line in begun - now}
-    for name in [name for name in there if name in named and not _is_look(name, base)]:
+    for name in [name for name in there if name in named and not _is_kept(remote, name, base)]:
         if _line(name, remote.content(name)) in begun - now:
             remote.delete_names([name])
     journal.seek(0, os.SEEK_END)
@@ -93,25 +91,25 @@ def _line(name: str, content: bytes) -> str:
 
 
 def _put_over(remote: Remote, files: Files, base: str) -> None:
-    """Put files where nothing is that could be used; the looks that are there stay."""
+    """Put files where nothing is that could be used; those that the rules keep stay."""
     for name, path in files.items():
         remote.put_file(path, remote.mirror / name)
-    remote.delete_names(_others(remote.listing(remote.mirror / base), files, base))
+    remote.delete_names(_others(remote, remote.listing(remote.mirror / base), files, base))
 
 
 def _put_first(remote: Remote, files: Files, base: str) -> None:
     """Put files where there was no record; where that fails, take back those that were put."""
     there = remote.listing(remote.mirror / base)
-    left = {name: about for name, about in there.items() if not _is_look(name, base)}
+    left = {name: about for name, about in there.items() if not _is_kept(remote, name, base)}
     if left and time.time() - max(about.changed for about in left.values()) > GRACE_SECONDS:
         remote.delete_names(left)
         left = {}
     put: list[str] = []
     try:
-        if _others(left, files, base):
+        if _others(remote, left, files, base):
             raise _taken(remote, base)  # noqa: TRY301  one handler for all
         for name, path in files.items():
-            if _is_look(name, base):
+            if _is_kept(remote, name, base):
                 remote.put_file(path, remote.mirror / name)
             elif remote.put_first(path, remote.mirror / name):
                 put.append(name)
@@ -122,7 +120,7 @@ def _put_first(remote: Remote, files: Files, base: str) -> None:
     except BaseException:
         with suppress(OSError):
             remote.listings.forget()
-            if not _has_record(remote.listing(remote.mirror / base)):  # which may need them
+            if not _has_record(remote, remote.listing(remote.mirror / base)):  # which may need them
                 remote.delete_names(put)
         raise
 
@@ -131,8 +129,8 @@ def _check(remote: Remote, files: Files, base: str) -> None:
     """Raise an OSError where another machine deleted some of the files that were put, or added."""
     remote.listings.forget()
     there = remote.listing(remote.mirror / base)
-    sizes = {name: about.size for name, about in there.items() if not _is_look(name, base)}
-    ours = {n: path.lstat().st_size for n, path in files.items() if not _is_look(n, base)}
+    sizes = {name: about.size for name, about in there.items() if not _is_kept(remote, name, base)}
+    ours = {n: path.lstat().st_size for n, path in files.items() if not _is_kept(remote, n, base)}
     if sizes != ours:
         raise _taken(remote, base)
 
@@ -145,13 +143,13 @@ def _taken(remote: Remote, name: str) -> OSError:
     )
 
 
-def _has_record(there: Iterable[str]) -> bool:
-    return any(Path(name).name in RECORDS for name in there)
+def _has_record(remote: Remote, there: Iterable[str]) -> bool:
+    return any(Path(name).name in remote.rules.records for name in there)
 
 
-def _others(there: Iterable[str], files: Files, base: str) -> list[str]:
-    return [name for name in there if name not in files and not _is_look(name, base)]
+def _others(remote: Remote, there: Iterable[str], files: Files, base: str) -> list[str]:
+    return [name for name in there if name not in files and not _is_kept(remote, name, base)]
 
 
-def _is_look(name: str, base: str) -> bool:
-    return below(name, f"{base}/{LOOKS}")
+def _is_kept(remote: Remote, name: str, base: str) -> bool:
+    return below(name, f"{base}/{remote.rules.kept}")

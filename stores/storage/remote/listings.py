@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stores.errors import StoreRefused
+from stores.storage.location import Found
 from stores.storage.safe_files import UnsafeName, within
 
 FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
@@ -17,37 +18,18 @@ class Outdated(OSError):
     """What came is not what was listed: it was replaced meanwhile, or cut off on its way."""
 
 
-class Listed(NamedTuple):
-    """One object at an address: bytes, what changes with its content, and when that was (s)."""
-
-    size: int
-    stamp: str  # empty: this process put it, and does not know
-    changed: float
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any]) -> "Listed":
-        """Return what matters of what an fsspec file system says of a file."""
-        names = ("LastModified", "last_modified", "updated", "mtime", "created")
-        # Of Google's, "updated" is a text, and "mtime" the same as a time.
-        times = (about.get(name) for name in names)
-        changed = next((t for t in times if t and isinstance(t, datetime | float | int)), 0.0)
-        stamp = about.get("ETag") or about.get("etag") or changed
-        seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
-        return cls(int(about["size"] or 0), str(stamp), seconds)
-
-
 class Listings:
     """The listings of one address, by the name of the folder or file; `ask` makes a new one."""
 
-    def __init__(self, ask: Callable[[str], dict[str, Listed]]) -> None:
+    def __init__(self, ask: Callable[[str], dict[str, Found]]) -> None:
         self._ask = ask
-        self._made: dict[str, tuple[float, dict[str, Listed]]] = {}
+        self._made: dict[str, tuple[float, dict[str, Found]]] = {}
         self._taken_in: dict[str, float] = {}
-        self._put: dict[str, tuple[float, Listed]] = {}
+        self._put: dict[str, tuple[float, Found]] = {}
         self._forgotten = 0  # times
         self._held = threading.RLock()  # two shards are computed at a time
 
-    def of(self, name: str) -> dict[str, Listed]:
+    def of(self, name: str) -> dict[str, Found]:
         """Return the objects at and below a name, as they were `FRESH_SECONDS` ago or later."""
         with self._held:
             if known := self._fresh(name):
@@ -74,7 +56,7 @@ class Listings:
 
     def add(self, name: str, size: int) -> None:
         """Note what this process has put."""
-        about = Listed(size, "", time.time())
+        about = Found(size, "", time.time())  # its stamp is not known
         with self._held:
             self._put[name] = (time.monotonic(), about)
             for folder, (_, listed) in self._made.items():
@@ -88,14 +70,14 @@ class Listings:
             self._made.clear()
             self._put.clear()
 
-    def _fresh(self, name: str) -> tuple[float, dict[str, Listed]] | None:
+    def _fresh(self, name: str) -> tuple[float, dict[str, Found]] | None:
         now = time.monotonic()
         with self._held:
             made = [made for folder, made in self._made.items() if below(name, folder)]
         return max((m for m in made if now - m[0] < FRESH_SECONDS), default=None, key=_when)
 
 
-def names_below(base: str, found: Mapping[str, Any], *, address: str) -> dict[str, Listed]:
+def names_below(base: str, found: Mapping[str, Any], *, address: str) -> dict[str, Found]:
     """Return what an fsspec file system listed, by its name below a store's prefix, the base.
 
     Whoever may write there may give an object any name. Raises StoreRefused for one that is no
@@ -113,13 +95,24 @@ def names_below(base: str, found: Mapping[str, Any], *, address: str) -> dict[st
                 f"{address}: an object there has the name {full!r}, which no file of a store has; "
                 "nothing is fetched: have that object deleted, or give another --store"
             ) from None
-        named[name] = Listed.of(about)
+        named[name] = found_of(about)
     return named
 
 
 def below(name: str, folder: str) -> bool:
     """Tell whether a name is at or below another."""
     return not folder or name == folder or name.startswith(f"{folder}/")
+
+
+def found_of(about: Mapping[str, Any]) -> Found:
+    """Return what matters of what an fsspec file system says of a file."""
+    names = ("LastModified", "last_modified", "updated", "mtime", "created")
+    # Of Google's, "updated" is a text, and "mtime" the same as a time.
+    times = (about.get(name) for name in names)
+    changed = next((t for t in times if t and isinstance(t, datetime | float | int)), 0.0)
+    stamp = about.get("ETag") or about.get("etag") or changed
+    seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
+    return Found(int(about["size"] or 0), str(stamp), seconds)
 
 
 def _when(made: tuple[float, object]) -> float:

@@ -1,208 +1,233 @@
 """The mirror of a store at an address: a store folder in the cache, kept up with what is there.
 
-Its small files are fetched where they are read, a shard when it is first mapped; all of it can be
-deleted at any time. What these functions do concerns mirrors alone: of an ordinary store, paths are
-what they are.
+Its small files are fetched by `refresh`, a large one by `local`, when it is first read. What is
+published is put at the address first, under its final name, and then in the mirror.
 """
 
-import errno
 import hashlib
-import json
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PosixPath
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Self
 
-from stores.errors import CorruptStore, StoreRefused
-from stores.storage.publish import make_folder
-from stores.storage.remote.addresses import (
-    MARK,
-    cache_folder,
-    check_length,
-    check_slashes,
-    checked,
-    folder_name,
-    is_of_a_folder,
-    note_mirror,
-)
-from stores.storage.remote.folders import LOOKS
-from stores.storage.remote.listings import Listed, Outdated
-from stores.storage.remote.objects import (
-    MIRROR_VERSION,
-    RECORDS,
-    look_again,
-    remote_of,
-)
-from stores.storage.remote.small_files import RECORDED_FOLDER, pull_small_files
-from stores.storage.safe_files import create, is_file, note_root, open_regular, read_bytes
-from stores.storage.safe_folders import regular_files, remove, rename
-
-# The folders of a store, wherever it is.
-PARTS = ("features", "datasets", "runs", "checkpoints", "reports", "engines", "remembered")
-CACHE_BYTES = 20 * 2**30
-# What a folder answers that was badly chosen, and not a disk that fails or is full.
-_UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-_LOOK = re.compile(f"runs/[^/]+/(?={LOOKS}/)")
+from stores.storage.addresses import checked
+from stores.storage.local import LocalFolder
+from stores.storage.location import Found, Location, Rules
+from stores.storage.publish import publish_folder
+from stores.storage.remote.cache import cache_limit, mirror_folder
+from stores.storage.remote.folders import put_folder
+from stores.storage.remote.listings import Outdated
+from stores.storage.remote.objects import Remote
+from stores.storage.remote.small_files import pull_small_files
+from stores.storage.safe_files import open_regular
+from stores.storage.safe_folders import remove
 
 
-def mirror_of(address: str) -> Path:
-    """Return the mirror of a store's address, an absolute path; nothing is asked of the address.
+class Mirror(LocalFolder):
+    """A store at an address, or a file or folder in one; see stores.storage.location."""
 
-    Raises StoreRefused for one with credentials in it, which is not repeated; NewerFormat.
-    """
-    address = checked(address)
-    if is_of_a_folder(address):
-        return Path(address.partition("://")[2]).absolute()
-    mirror = cache_folder() / folder_name(address)
-    about = {"format": MIRROR_VERSION, "address": address, "limit": _limit()}
-    content = json.dumps(about, indent=2)
-    changed = not is_file(mirror / MARK) or read_bytes(mirror / MARK) != content.encode()
-    if changed:
-        look_again()
-        with suppress(CorruptStore, FileNotFoundError):  # it is made anew; a newer one is not
-            remote_of(mirror)
-        with _cache_explained():
-            make_folder(mirror)
-            draft = mirror / f"{MARK}.{os.getpid()}"
-            remove(draft)  # of a process of the same number, that died
-            with create(draft) as file:
-                file.write(content.encode())
-            rename(draft, mirror / MARK)
-    note_mirror(mirror)
-    look_again(changed=changed)
-    return mirror
+    def __init__(self, path: Path, rules: Rules, store: Path, address: str) -> None:
+        super().__init__(path, rules, store)
+        self.address = address  # of the store
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # For another process: it may be on another machine, and has a cache of its own.
+        return mirror_of, (self.address, self.rules, self._name)
 
-def store_path(store: str | os.PathLike[str]) -> Path:
-    """Return the folder of a store that is given by its folder or its address.
+    def at(self, path: Path) -> Self:
+        """Return the location of another path of the same store."""
+        return type(self)(path, self.rules, self.store, self.address)
 
-    Raises StoreRefused for an address that is none, or a name that is too long.
-    """
-    text = os.fspath(store)
-    check_length(text)
-    check_slashes(text)
-    return note_root(mirror_of(text) if "://" in text else Path(store))
+    def show(self) -> str:
+        """Return its address."""
+        return f"{self.address}/{self._name}" if self._name else self.address
 
+    def refresh(self) -> None:
+        """Fetch the small files at and below it that are new or other at the address.
 
-class TravellingStore(PosixPath):
-    """The folder of a store for another process: where the store is at an address, its own mirror.
-
-    It has a cache of its own, if it is on another machine.
-    """
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return store_path, (shown(self),)
-
-
-def shown(store: str | os.PathLike[str]) -> str:
-    """Return how a store is called on a command line: its address, or its folder."""
-    remote = remote_of(Path(store))
-    return remote.address if remote and remote.mirror == Path(store) else os.fspath(store)
-
-
-def is_store(root: Path) -> bool:
-    """Tell whether there is a store, in a folder or at the address of a mirror."""
-    parts = ("datasets", "features", "runs")
-    return bool(at_address(root)) or any((root / part).is_dir() for part in parts)
-
-
-def pull(path: Path) -> None:
-    """Fetch the small files at and below a path that are new or other at the address.
-
-    Those that are gone there go here too.
-    """
-    if remote := remote_of(path):
+        Those that are gone there go here too.
+        """
         for _ in range(2):
             with suppress(FileNotFoundError, Outdated):  # deleted or replaced since it was listed
-                pull_small_files(remote, path)
+                pull_small_files(self._remote, self.path)
                 return
-        pull_small_files(remote, path)
+        pull_small_files(self._remote, self.path)
 
+    def refetch(self) -> bool:
+        """Delete the copy, and fetch it again; return True."""
+        remove(self.path)
+        self._remote.listings.forget()
+        self.refresh()
+        return True
 
-def at_address(path: Path) -> dict[Path, Listed] | None:
-    """Return what the address has at and below a path; None for an ordinary store."""
-    remote = remote_of(path)
-    if remote is None or remote.stays(path):
-        return None
-    return {remote.mirror / name: about for name, about in remote.listing(path).items()}
+    def local(self, *, sha256: str = "", again: bool = False) -> Path:
+        """Return where a file was fetched to; it is fetched if it is not there, or `again`.
 
-
-def files_in(folder: Path, ending: str) -> list[Path]:
-    """Return the published files of one kind in a folder, wherever the store is."""
-    there = at_address(folder)
-    if there is None:
-        return regular_files(folder, ending)
-    return sorted(path for path in there if path.parent == folder and path.name.endswith(ending))
-
-
-def half_published(store: Path) -> list[Path]:
-    """Return the folders at an address whose record is not there: their writers died, or write.
-
-    One that holds looks at the test split had a record, and is not among them.
-    """
-    there = at_address(store) or {}
-    names = {path.relative_to(store).as_posix() for path in there}
-    folders = {found[0] for found in map(RECORDED_FOLDER.match, names) if found}
-    folders -= {found[0] for found in map(_LOOK.match, names) if found}
-    return sorted(store / f for f in folders if names.isdisjoint(f + record for record in RECORDS))
-
-
-def local_shard(path: Path, *, again: bool = False) -> Path:
-    """Return where a shard can be read, fetched if it is not there, or `again`.
-
-    One whose digest is wrong a second time is damaged at the address; it is for the reader to find.
-    """
-    if not (remote := remote_of(path)):
-        return path
-    if again:
-        remove(path)
-    try:
-        os.utime(path, follow_symlinks=False)  # the least recently used go first
-    except FileNotFoundError:
-        about = remote.listing(path).get(remote.name(path))
-        remote.make_room(about.size if about else 0)
-        remote.check_space(about.size if about else 0)
-        for _ in range(2):
-            remote.fetch([remote.name(path)])
-            with open_regular(path) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == path.stem:
+        One whose digest is wrong a second time is damaged at the address; its reader finds it.
+        """
+        remote = self._remote
+        if remote.stays(self.path):
+            return self.path
+        if again:
+            remove(self.path)
+        try:
+            os.utime(self.path, follow_symlinks=False)  # the least recently used go first
+        except FileNotFoundError:
+            about = remote.listing(self.path).get(remote.name(self.path))
+            remote.make_room(about.size if about else 0)
+            remote.check_space(about.size if about else 0)
+            for _ in range(2):
+                remote.fetch([remote.name(self.path)])
+                if not sha256 or self._digest() == sha256:
                     break
-    return path
+        return self.path
+
+    def files(self, ending: str) -> dict[str, Found]:
+        """Return the published files in a folder; of those with a copy here, the copy's size."""
+        here = super().files(ending)
+        if self._remote.stays(self.path):
+            return here
+        return {
+            name: about._replace(size=here[name].size) if name in here else about
+            for name, about in sorted(self._listed().items())
+            if "/" not in name and name.endswith(ending)
+        }
+
+    def folders(self) -> list[Self]:
+        """Return the folders in a folder in which anything is at the address."""
+        names = {name.partition("/")[0] for name in self._listed() if "/" in name}
+        return [self / name for name in sorted(names)]
+
+    def is_there(self) -> bool:
+        """Tell whether anything is at the address."""
+        if self._remote.stays(self.path):
+            return super().is_there()
+        return bool(self._remote.listing(self.path))
+
+    def is_empty(self, *, but: str = "") -> bool:
+        """Tell whether no file is in a folder or below, at the address or here."""
+        return not self._remote.listing(self.path) and super().is_empty(but=but)
+
+    def about(self) -> Found | None:
+        """Return the bytes of all at and below it, and the last change of any."""
+        if self._remote.stays(self.path):
+            return super().about()
+        there = self._remote.listing(self.path).values()
+        if not there:
+            return None
+        newest = max(there, key=lambda about: about.changed)
+        return Found(sum(about.size for about in there), newest.stamp, newest.changed)
+
+    def publish(self, content: bytes | memoryview, *, tmp: Self) -> None:
+        """Put `content` at the address, and keep a copy."""
+        self._remote.make_mirror()
+        if not self._remote.stays(self.path):
+            self._remote.put(self.path, content)
+        super().publish(content, tmp=tmp)
+
+    def publish_folder(
+        self, *, tmp: Self, is_whole: Callable[[], bool] | None = None
+    ) -> AbstractContextManager[Path]:
+        """Give an empty folder to fill; after the block it is at the address, its record last."""
+
+        def put(draft: Path) -> bool:
+            return put_folder(self._remote, draft, self.path, is_whole)
+
+        stays = self._remote.stays(self.path)
+        self._remote.make_mirror()
+        return publish_folder(
+            self.path,
+            tmp=tmp.path,
+            rules=self.rules,
+            is_whole=is_whole,
+            first=None if stays else put,
+        )
+
+    def delete(self, *, tmp: Self | None = None) -> None:
+        """Delete all at and below it at the address, the records first, and here."""
+        if not self._remote.stays(self.path):
+            self._remote.delete(self.path)
+        super().delete(tmp=tmp)
+
+    def clear(self, ending: str) -> None:
+        """Delete the files in a folder that end so, at the address and here."""
+        if not self._remote.stays(self.path):
+            names = (f"{self._name}/{name}" for name in self.files(ending))
+            self._remote.delete_names(names)
+        super().clear(ending)
+
+    def move_to(self, target: Self) -> None:
+        """Give an object another name at the address, and forget it here."""
+        self._remote.move(self.path, target.path)
+        remove(self.path)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold this file as a lock among the processes of this machine."""
+        self._remote.make_mirror()
+        return super().locked()
+
+    def unfinished(self) -> list[Self]:
+        """Return the folders below it without a record, but those with files that are kept."""
+        names = set(self._remote.listing(self.path))
+        folders = {found[0] for found in map(self.rules.recorded.match, names) if found}
+        return [
+            self.at(self.store / folder)
+            for folder in sorted(folders)
+            if names.isdisjoint(folder + record for record in self.rules.records)
+            and not any(name.startswith(f"{folder}{self.rules.kept}/") for name in names)
+        ]
+
+    def check_writable(self) -> None:
+        """Raise StoreReadOnly where the cache cannot be written; the address is not asked."""
+        self._remote.make_mirror()
+        super().check_writable()
+
+    def check_mounted(self) -> None:
+        """Do nothing: there are no mounts at an address."""
+
+    def is_vacant(self) -> bool:
+        """Tell whether nothing is at the address."""
+        return not self._remote.listing(self.path)
+
+    def same_as(self, other: Location) -> bool:
+        """Tell whether another location has the same address."""
+        return self == other
+
+    def absolute(self) -> Self:
+        """Return it as it is: an address is the same everywhere."""
+        return self
+
+    @property
+    def _name(self) -> str:
+        name = self.path.relative_to(self.store).as_posix()
+        return "" if name == "." else name
+
+    @property
+    def _remote(self) -> Remote:
+        return _connection(self.store, self.address, cache_limit(), self.rules, os.getpid())
+
+    def _listed(self) -> dict[str, Found]:
+        """Return the objects below it, by their names below it."""
+        start = len(self._name) + 1 if self._name else 0
+        return {name[start:]: about for name, about in self._remote.listing(self.path).items()}
+
+    def _digest(self) -> str:
+        with open_regular(self.path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def delete_there(path: Path) -> None:
-    """Delete what the address has at and below a path."""
-    if (remote := remote_of(path)) and not remote.stays(path):
-        remote.delete(path)
+def mirror_of(address: str, rules: Rules, name: str = "") -> Mirror:
+    """Return the mirror of a store's address; nothing is written, nor is the address contacted.
+
+    Raises StoreRefused for one with credentials in it, which is not repeated, or that is none.
+    """
+    address, _ = checked(address), cache_limit()
+    store = mirror_folder(address)
+    return Mirror(store / name if name else store, rules, store, address)
 
 
-def move_there(source: Path, target: Path) -> bool:
-    """Move an object at the address, and forget it here; tell whether the store is at one."""
-    remote = remote_of(source)
-    if remote:
-        remote.move(source, target)
-        remove(source)
-    return remote is not None
-
-
-@contextmanager
-def _cache_explained() -> Iterator[None]:
-    """Raise StoreRefused where nothing can be kept in the cache, whatever disk it is on."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _UNFIT:
-            raise
-        raise StoreRefused(
-            f"{cache_folder()}: {error.strerror}; what is fetched of an address is kept there: "
-            "give another folder by GARGALO_CACHE"
-        ) from error
-
-
-def _limit() -> int:
-    given = os.environ.get("GARGALO_CACHE_BYTES") or str(CACHE_BYTES)
-    if not given.isdecimal():
-        raise StoreRefused(f"GARGALO_CACHE_BYTES: expected a number of bytes. Received: {given!r}")
-    return int(given)
+@cache  # a connection is not for a child process
+def _connection(store: Path, address: str, limit: int, rules: Rules, _process: int) -> Remote:
+    return Remote(store, address, limit, rules)

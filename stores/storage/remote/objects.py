@@ -1,8 +1,8 @@
 """A store at an address, as `s3://bucket/prefix`: what is listed, fetched, put and deleted there.
 
-Everything else sees a mirror of it: a store folder in this machine's cache, whose `remote.json`
-says where the store is. There is no rename at an address: one PUT of an object is its commit, as is
-the completion of a multipart upload, of which nothing is seen before.
+Everything else sees a mirror of it, a store folder in this machine's cache. There is no rename at
+an address: one PUT of an object is its commit, as is the completion of a multipart upload, of which
+nothing is seen before.
 """
 
 import errno
@@ -11,29 +11,18 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
-from functools import cache, cached_property, partial
-from pathlib import Path
+from fnmatch import fnmatch
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stores.errors import CorruptStore, NewerFormat, explained
-from stores.storage.json_files import ABSURD, read_object
-from stores.storage.remote.addresses import MARK, folder_name, mirror_above
+from stores.errors import explained
+from stores.storage.location import Found, Rules
+from stores.storage.remote.cache import make_mirror
 from stores.storage.remote.errors import reached
-from stores.storage.remote.listings import Listed, Listings, Outdated, names_below
-from stores.storage.safe_files import (
-    note_root,
-    open_regular,
-    status,
-    within,
-)
+from stores.storage.remote.listings import Listings, Outdated, names_below
+from stores.storage.safe_files import open_regular, status, within
 from stores.storage.safe_folders import folders, make_folders, regular_files, remove, rename
-
-MIRROR_VERSION = 1
-SHARD = ".h5"
-# What makes a folder found: it comes last, and goes first.
-RECORDS = {"run.json", "checkpoint.json"}
-# Of one machine, or made again in seconds: they never leave it.
-STAYS = {"tmp", "sample", "engines", "remembered", "skipped"}
 
 
 class Remote:
@@ -43,11 +32,17 @@ class Remote:
     where nothing can be written there, FileNotFoundError, or another OSError, worth a second try.
     """
 
-    def __init__(self, mirror: Path, address: str, limit: int) -> None:
+    def __init__(self, mirror: Path, address: str, limit: int, rules: Rules) -> None:
         self.mirror = mirror
         self.address = address
-        self.limit = limit  # bytes of shards in the mirror
+        self.limit = limit  # bytes of the files in the mirror that are dropped to make room
+        self.rules = rules
         self.listings = Listings(self._list)
+
+    def make_mirror(self) -> None:
+        """Make the mirror's folder, where it is not there; raises StoreRefused."""
+        if make_mirror(self.mirror, self.address, self.limit):
+            self.listings.forget()  # what of it was taken in is gone with the mirror
 
     def name(self, path: Path) -> str:
         """Return what stands for a path at the address, below its prefix."""
@@ -56,18 +51,19 @@ class Remote:
 
     def stays(self, path: Path) -> bool:
         """Tell whether a path is this machine's alone."""
-        return not STAYS.isdisjoint(path.relative_to(self.mirror).parts)
+        return not self.rules.machine.isdisjoint(path.relative_to(self.mirror).parts)
 
-    def listing(self, path: Path) -> dict[str, Listed]:
+    def listing(self, path: Path) -> dict[str, Found]:
         """Return the objects at and below a path, by name; as they were some seconds ago."""
         return self.listings.of(self.name(path))
 
     def fetch(self, names: Iterable[str]) -> None:
         """Bring objects to their paths in the mirror, each at once; the records come last."""
-        ordered = sorted(names, key=lambda name: (Path(name).name in RECORDS, name))
+        ordered = sorted(names, key=lambda name: (self._is_record(name), name))
         drafts = {name: self.mirror / "tmp" / f"{uuid.uuid4().hex}.draft" for name in ordered}
         if not drafts:
             return
+        self.make_mirror()
         with explained(self.mirror):
             make_folders(self.mirror / "tmp")
             try:
@@ -91,26 +87,24 @@ class Remote:
 
     def put(self, path: Path, content: bytes | memoryview) -> None:
         """Publish a file: when this returns, nothing that befalls this machine can undo it."""
-        if path.suffix == SHARD:
+        if PurePosixPath(self.name(path)).match(self.rules.cached):
             self.make_room(len(content))
         self._put(path, len(content), lambda at: self._files.pipe_file(at, bytes(content)))
 
     def make_room(self, size: int) -> None:
-        """Delete the mirror's least recently used shards until there is room for so many bytes."""
-        recipes = folders(self.mirror / "features")
-        paths = [path for folder in recipes for path in regular_files(folder / "shards", SHARD)]
-        shards = [
-            (about, path) for path in paths if (about := status(path))
-        ]  # others make room too
-        total = size + sum(about.st_size for about, _ in shards)
-        for about, shard in sorted(shards, key=lambda found: found[0].st_mtime):
+        """Delete the mirror's least recently used files until `size` bytes have room."""
+        paths = _matching(self.mirror, PurePosixPath(self.rules.cached).parts)
+        files = [(about, path) for path in paths if (about := status(path))]  # others do so too
+        total = size + sum(about.st_size for about, _ in files)
+        for about, path in sorted(files, key=lambda found: found[0].st_mtime):
             if total <= self.limit:
                 break
-            remove(shard)  # who has mapped it reads on
+            remove(path)  # who has mapped it reads on
             total -= about.st_size
 
     def check_space(self, size: int) -> None:
-        """Raise StoreFull, before anything is fetched, where so many bytes have no room here."""
+        """Raise StoreFull, before anything is fetched, where `size` bytes have no room here."""
+        self.make_mirror()
         with explained(self.mirror):
             free = shutil.disk_usage(self.mirror).free
             if size > free:
@@ -142,7 +136,7 @@ class Remote:
 
     def delete_names(self, names: Iterable[str]) -> None:
         """Delete objects, the records first."""
-        for name in sorted(names, key=lambda name: Path(name).name not in RECORDS):
+        for name in sorted(names, key=lambda name: not self._is_record(name)):
             with suppress(FileNotFoundError), self._reached(self._at(name), writing=True):
                 self._files.rm_file(self._at(name))
         self.listings.forget()
@@ -155,13 +149,16 @@ class Remote:
             self._files.rm_file(old)
         self.listings.forget()
 
+    def _is_record(self, name: str) -> bool:
+        return PurePosixPath(name).name in self.rules.records
+
     def _put(self, path: Path, size: int, put: Callable[[str], object]) -> None:
         name = self.name(path)
         with self._reached(self._at(name), writing=True):
             put(self._at(name))
         self.listings.add(name, size)
 
-    def _list(self, name: str) -> dict[str, Listed]:
+    def _list(self, name: str) -> dict[str, Found]:
         with self._reached(self._at(name)):
             found = self._files.find(self._at(name), detail=True)
             if not found and not name:
@@ -211,32 +208,10 @@ class Remote:
         return reached(self.address, what, writing=writing)
 
 
-def remote_of(path: Path) -> Remote | None:
-    """Return the address whose mirror a path is in, or None: the store is an ordinary one."""
-    mirror = mirror_above(os.fspath(path))
-    return _read(mirror, os.getpid()) if mirror else None
-
-
-def look_again(*, changed: bool = True) -> None:
-    """Forget which folders are no mirrors; and where one was changed, what they say."""
-    mirror_above.cache_clear()
-    if changed:
-        _read.cache_clear()
-
-
-@cache  # a connection is not for a child process
-def _read(mirror: Path, _process: int) -> Remote:
-    try:
-        about = read_object(note_root(mirror) / MARK)
-        newer = about["format"] > MIRROR_VERSION
-        address, limit = ("", 0) if newer else (str(about["address"]), int(about["limit"]))
-    except ABSURD as error:
-        raise CorruptStore(f"{mirror / MARK}: damaged; delete it, and call again") from error
-    if newer:
-        raise NewerFormat(
-            f"{mirror / MARK}: a mirror of format version {about['format']}, this software knows "
-            f"up to {MIRROR_VERSION}; update gargalo, or give another GARGALO_CACHE"
-        )
-    if folder_name(address) != mirror.name:
-        raise CorruptStore(f"{mirror}: the mirror of another address, {address}; delete it")
-    return Remote(mirror, address, limit)
+def _matching(folder: Path, pattern: tuple[str, ...]) -> list[Path]:
+    """Return the files below a folder that fit a pattern, a part for each folder on the way."""
+    first, *rest = pattern
+    if not rest:
+        return [path for path in regular_files(folder) if fnmatch(path.name, first)]
+    inner = [path for path in folders(folder) if fnmatch(path.name, first)]
+    return [path for place in inner for path in _matching(place, tuple(rest))]

@@ -3,7 +3,6 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal, Protocol
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.features.recipe import Recipe
+from stores.storage.location import Location
 from tasks.backbones.weights import Weights
 from tasks.execution.keras_backend import check_backend
 
@@ -28,7 +28,7 @@ class Job:
 
     recipes: tuple[Recipe, ...]
     weights: Weights
-    store: Path  # where converted models are kept
+    store: Location  # where converted models are kept
     engine: EngineChoice
 
 

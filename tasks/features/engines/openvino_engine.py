@@ -17,7 +17,6 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
-from stores.storage.remote.mirror import store_path
 from tasks.errors import InputError
 from tasks.features.engines import EngineName, Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
@@ -130,7 +129,7 @@ def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
 def _folder(job: Job, identity: dict[str, Any]) -> Path:
     text = json.dumps(identity, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return store_path(job.store) / "engines" / "openvino" / name
+    return (job.store / "engines" / "openvino" / name).path
 
 
 def _check_precision(core: ov.Core, job: Job) -> None:

@@ -118,7 +118,7 @@ def test_a_bad_row_of_a_layer_at_an_address_is_never_read_again(machine, tmp_pat
     team, keys, rows = a_store(machine("one"))
     (path,) = shards(team)
     offset = next(iter(team._index)).offset
-    stored(team.root, path.relative_to(team.root).as_posix()).getbuffer()[offset] ^= 1
+    stored(team.root, path.relative_to(team.root.path).as_posix()).getbuffer()[offset] ^= 1
     remember_layers(tmp_path / "own", [machine("other")])
 
     def mine():

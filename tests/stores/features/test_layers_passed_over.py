@@ -8,7 +8,6 @@ import pytest
 from stores import FeatureStore, MissingFeatures
 from stores.features.layers import remember_layers
 from stores.features.shard import unpack
-from stores.storage.remote.objects import remote_of
 from tests.stores.features.test_layered_index import own
 from tests.stores.merge.test_features import KEYS, ROWS, written
 from tests.support.samples import (
@@ -17,6 +16,7 @@ from tests.support.samples import (
     flip,
     fragments,
     in_child,
+    remote_of,
     shards,
     snapshot,
     some_keys,
@@ -96,7 +96,7 @@ def unmount(root):
 def test_a_layer_that_is_gone_is_said_and_passed_over(team, delete, caplog):
     store = own(team)
     assert not store.missing(KEYS).any()
-    delete(team.root)
+    delete(team.root.path)
     for reader in (store, own(team)):
         assert reader.missing(KEYS).all()
         assert reader.missing(KEYS).all()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stores import CorruptStore, FeatureStore, NewerFormat, Recipe
 from stores.features.recipe import FORMAT_VERSION, RECIPE_VERSION, read_recipe, write_recipe
+from stores.layout import locate
 from tests.support.samples import RECIPE, some_keys, some_rows
 
 _values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -82,42 +83,42 @@ def test_a_newer_recipe_is_refused():
 
 
 def test_a_recipe_survives_its_folder(tmp_path):
-    write_recipe(RECIPE, tmp_path)
+    write_recipe(RECIPE, locate(tmp_path))
     about = json.loads((tmp_path / "recipe.json").read_text())
-    assert read_recipe(tmp_path) == RECIPE
+    assert read_recipe(locate(tmp_path)) == RECIPE
     assert about["sha256"] == RECIPE.fingerprint
     assert about["format"] == FORMAT_VERSION
 
 
 def test_the_first_recipe_json_stays(tmp_path):
-    write_recipe(RECIPE, tmp_path)
+    write_recipe(RECIPE, locate(tmp_path))
     before = (tmp_path / "recipe.json").stat()
-    write_recipe(RECIPE, tmp_path)
+    write_recipe(RECIPE, locate(tmp_path))
     assert (tmp_path / "recipe.json").stat().st_ino == before.st_ino
 
 
 @pytest.mark.parametrize("change", [{"format": FORMAT_VERSION + 1}, {"format": "2"}])
 def test_a_folder_of_a_newer_format_is_refused(tmp_path, change):
-    write_recipe(RECIPE, tmp_path)
+    write_recipe(RECIPE, locate(tmp_path))
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(NewerFormat, match="update gargalo"):
-        read_recipe(tmp_path)
+        read_recipe(locate(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "null", "\xff", '{"format":1,"sha256":"x"}'])
 def test_a_damaged_recipe_json_says_the_way_out(tmp_path, text):
     (tmp_path / "recipe.json").write_text(text, encoding="latin-1")
     with pytest.raises(CorruptStore, match="delete it"):
-        read_recipe(tmp_path)
+        read_recipe(locate(tmp_path))
 
 
 def test_a_changed_value_in_recipe_json_is_noticed(tmp_path):
-    write_recipe(RECIPE, tmp_path)
+    write_recipe(RECIPE, locate(tmp_path))
     path = tmp_path / "recipe.json"
     path.write_text(path.read_text().replace("bilinear", "bicubic"))
     with pytest.raises(CorruptStore, match="delete it"):
-        read_recipe(tmp_path)
+        read_recipe(locate(tmp_path))
 
 
 def test_the_way_out_of_a_damaged_recipe_json_works(tmp_path):
@@ -131,11 +132,11 @@ def test_the_way_out_of_a_damaged_recipe_json_works(tmp_path):
     again = FeatureStore(tmp_path, RECIPE)
     assert (again.read(keys) == rows).all()
     again.write(some_keys(1, seed=9), some_rows(1))
-    assert read_recipe(store.folder) == RECIPE
+    assert read_recipe(store.place) == RECIPE
 
 
 def test_a_folder_of_another_recipe_with_the_same_16_digits_is_refused(tmp_path):
     store = FeatureStore(tmp_path, RECIPE)
-    write_recipe(replace(RECIPE, tap="other"), store.folder)
+    write_recipe(replace(RECIPE, tap="other"), store.place)
     with pytest.raises(CorruptStore, match="only 16 of its digits"):
         FeatureStore(tmp_path, RECIPE)

@@ -5,11 +5,9 @@ import pytest
 from stores import RunStore
 from stores.merge.features import merge
 from stores.runs.checkpoints import Checkpoints
-from stores.storage.remote.mirror import shown
-from stores.storage.remote.objects import remote_of
 from tests.stores.test_manifest import PETS
 from tests.support.runs import look, publish
-from tests.support.samples import a_store, objects, stored
+from tests.support.samples import a_store, objects, remote_of, stored
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def test_a_disk_that_fails_here_is_not_damage_there(full, tmp_path, monkeypatch)
     def failing(*_, **__):
         raise OSError(5, "Input/output error")
 
-    for place in "stores.merge.features.publish_file", "stores.storage.publish._sync_tree":
+    for place in "stores.storage.local.publish_file", "stores.storage.publish._sync_tree":
         with monkeypatch.context() as patch:
             patch.setattr(place, failing)
             with pytest.raises(OSError, match="Input/output error"):
@@ -77,7 +75,7 @@ def test_a_disk_that_fails_here_is_not_damage_there(full, tmp_path, monkeypatch)
 def test_a_lost_recipe_is_reported_on_a_machine_that_never_saw_it(machine, tmp_path):
     a_store(machine())
     (recipe,) = (name for name in objects(machine()) if name.endswith("recipe.json"))
-    remote_of(machine()).delete(machine() / recipe)
+    (machine() / recipe).delete()
     (line,) = merge(tmp_path / "ours", machine("other")).damaged
     assert "flows.maintain reindex" in line
 
@@ -88,7 +86,7 @@ def test_an_address_is_what_is_shown_of_a_store(machine, full, tmp_path):
     Checkpoints(machine(), "ab" * 32).publish([{"loss": 1.0}], save=lambda _: None)
     (shard,) = (name for name in objects(machine()) if name.endswith(".h5"))
     stored(machine(), shard).getbuffer()[-1] ^= 1
-    address = shown(machine())
+    address = machine().show()
     merged = merge(tmp_path / "ours", machine("other"))
     assert f"verify --store {address} keeps" in merged.damaged[0]
     assert f"go on with it in {address}" in merged.left[0]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores import RunStore
+from stores.layout import locate
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs
 from stores.runs.record import SINCE_4, TestOpening
@@ -119,7 +120,7 @@ def test_a_damaged_look_is_reported_and_the_others_taken(ours, theirs):
         merged = merged_into(ours, theirs)
         assert "a test evaluation" in merged.damaged[0]
     (path,) = opening_paths(ours.folder / RUN.id[:16])
-    assert TestOpening.read(path).metrics["test_accuracy"] == 0.75
+    assert TestOpening.read(locate(path)).metrics["test_accuracy"] == 0.75
     assert ours.times_opened([b"k" * 32]) == 2  # it names the one before
 
 

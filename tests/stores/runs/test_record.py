@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores import CorruptStore, NewerFormat, Run
+from stores.layout import locate
 from stores.runs.parts import part_contents
 from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening, run_id
 from tests.support.parts import HISTORY, predictions
@@ -51,8 +52,8 @@ def path(tmp_path_factory):
 @given(_runs)
 def test_a_run_survives_its_json(path, run):
     path.write_text(run.to_json())
-    assert Run.read(path) == run
-    assert Run.read(path).id == run.id
+    assert Run.read(locate(path)) == run
+    assert Run.read(locate(path)).id == run.id
 
 
 def test_the_id_is_the_sha256_of_what_decides_the_outcome():
@@ -119,7 +120,7 @@ def test_no_damage_to_a_value_is_unnoticed(path):
     for offset in range(content.index(b'"sha256"'), len(content)):
         path.write_bytes(content[:offset] + bytes([content[offset] ^ 2]) + content[offset + 1 :])
         with pytest.raises(CorruptStore, match="the file is damaged"):
-            Run.read(path)
+            Run.read(locate(path))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_no_damage_to_a_value_is_unnoticed(path):
 def test_what_is_no_run_is_corrupt(path, text):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(CorruptStore, match="the file is damaged; train again"):
-        Run.read(path)
+        Run.read(locate(path))
 
 
 @pytest.mark.parametrize("change", [{"strategy": 5}, {"epochs": "10"}, {"started_from": None}])
@@ -137,10 +138,10 @@ def test_a_fine_tuning_without_what_every_one_has_is_damage(path, change):
     tuning = {"started_from": "a" * 64, "strategy": "full", "unfreeze": "everything"}
     tuning |= {"optimizer": "adam", "augmentation": "none", "learning_rate": 1e-5, "epochs": 10}
     path.write_text(replace(RUN, finetuning=tuning).to_json())
-    assert Run.read(path).finetuning == tuning
+    assert Run.read(locate(path)).finetuning == tuning
     path.write_text(replace(RUN, finetuning=tuning | change).to_json())
     with pytest.raises(CorruptStore, match="the file is damaged; train again"):
-        Run.read(path)
+        Run.read(locate(path))
 
 
 def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
@@ -148,7 +149,7 @@ def test_a_run_and_an_opening_are_not_taken_for_each_other(path):
     for text, kind in ((opening.to_json(), Run), (RUN.to_json(), TestOpening)):
         path.write_text(text)
         with pytest.raises(CorruptStore, match="the file is damaged"):
-            kind.read(path)
+            kind.read(locate(path))
 
 
 @pytest.mark.parametrize(
@@ -161,17 +162,17 @@ def test_a_run_of_an_older_format_is_read(path, version, lacks):
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     about = {"format": version, "sha256": hashlib.sha256(text.encode()).hexdigest(), "run": body}
     path.write_text(json.dumps(about))
-    assert Run.read(path) == replace(RUN, part_digests={})
+    assert Run.read(locate(path)) == replace(RUN, part_digests={})
 
 
 def test_a_newer_run_is_refused(path):
     path.write_text(json.dumps(json.loads(RUN.to_json()) | {"format": RUN_VERSION + 1}))
     with pytest.raises(NewerFormat, match="update gargalo"):
-        Run.read(path)
+        Run.read(locate(path))
 
 
 @few
 @given(st.builds(TestOpening, metrics=st.dictionaries(st.text(), st.floats(0, 1))))
 def test_an_opening_survives_its_json(path, opening):
     path.write_text(opening.to_json())
-    assert TestOpening.read(path) == opening
+    assert TestOpening.read(locate(path)) == opening

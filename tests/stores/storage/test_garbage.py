@@ -7,6 +7,7 @@ import pytest
 
 from stores import FeatureStore
 from stores.features.shadowed import recipe_garbage
+from stores.layout import locate
 from stores.storage.garbage import collect, drafts
 from stores.storage.publish import publish_folder
 from tests.stores.storage.test_publish import HOLD_A_FOLDER, other_process
@@ -85,10 +86,10 @@ def test_nothing_younger_than_the_grace_time_is_taken(tmp_path, later):
 def test_a_living_writers_draft_is_not_taken(tmp_path, later):
     later(10_000)
     with other_process(HOLD_A_FOLDER, tmp_path) as process:
-        assert list(drafts(tmp_path / "tmp")) == []
+        assert list(drafts(locate(tmp_path / "tmp"))) == []
         process.kill()
         process.wait()
-        (garbage,) = collect(drafts(tmp_path / "tmp"), delete=True)
+        (garbage,) = collect(drafts(locate(tmp_path / "tmp")), delete=True)
     assert garbage.path.suffix == ".draft"
     assert not list((tmp_path / "tmp").iterdir())
 
@@ -97,7 +98,7 @@ def test_a_dead_writers_folder_is_garbage_with_all_in_it(tmp_path):
     draft = tmp_path / "dead.draft"
     (draft / "model").mkdir(parents=True)
     (draft / "model" / "weights").write_bytes(bytes(1000))
-    (garbage,) = collect(drafts(tmp_path, grace_seconds=-1), delete=True)
+    (garbage,) = collect(drafts(locate(tmp_path), grace_seconds=-1), delete=True)
     assert garbage.size == 1000
     assert not draft.exists()
 
@@ -105,13 +106,13 @@ def test_a_dead_writers_folder_is_garbage_with_all_in_it(tmp_path):
 def test_a_draft_that_is_published_meanwhile_is_no_garbage(tmp_path, monkeypatch):
     (tmp_path / "done.draft").touch()
     monkeypatch.setattr("stores.storage.garbage.is_leased", lambda draft: draft.unlink())
-    assert list(drafts(tmp_path, grace_seconds=-1)) == []
+    assert list(drafts(locate(tmp_path), grace_seconds=-1)) == []
 
 
 def test_what_is_no_draft_is_not_taken(tmp_path):
     (tmp_path / "notes.txt").touch()
     with publish_folder(tmp_path / "final", tmp=tmp_path):
-        assert collect(drafts(tmp_path, grace_seconds=-1), delete=True) == []
+        assert collect(drafts(locate(tmp_path), grace_seconds=-1), delete=True) == []
     assert (tmp_path / "notes.txt").exists()
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from stores.layout import locate
 from stores.storage.remembered import recall, remember
 from tests.support.samples import in_child
 
@@ -12,45 +13,45 @@ def remembered(root):
 
 
 def test_an_answer_is_remembered_by_its_question(tmp_path):
-    remember(tmp_path, QUESTION, "one")
-    remember(tmp_path, QUESTION | {"backbone": "vgg19"}, "other")
-    assert recall(tmp_path, dict(reversed(QUESTION.items()))) == "one"
-    assert recall(tmp_path, QUESTION | {"backbone": "vgg19"}) == "other"
-    assert recall(tmp_path, QUESTION | {"backbone": "resnet"}) is None
+    remember(locate(tmp_path), QUESTION, "one")
+    remember(locate(tmp_path), QUESTION | {"backbone": "vgg19"}, "other")
+    assert recall(locate(tmp_path), dict(reversed(QUESTION.items()))) == "one"
+    assert recall(locate(tmp_path), QUESTION | {"backbone": "vgg19"}) == "other"
+    assert recall(locate(tmp_path), QUESTION | {"backbone": "resnet"}) is None
 
 
 def test_a_newer_answer_replaces_the_old_one(tmp_path):
-    remember(tmp_path, QUESTION, "old")
-    remember(tmp_path, QUESTION, "new")
-    assert recall(tmp_path, QUESTION) == "new"
+    remember(locate(tmp_path), QUESTION, "old")
+    remember(locate(tmp_path), QUESTION, "new")
+    assert recall(locate(tmp_path), QUESTION) == "new"
 
 
 def test_recalling_creates_nothing(tmp_path):
-    assert recall(tmp_path / "store", QUESTION) is None
+    assert recall(locate(tmp_path / "store"), QUESTION) is None
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("bit", [1, 5])
 def test_a_damaged_answer_is_none(tmp_path, bit):
-    remember(tmp_path, QUESTION, "values-sha256:0123456789abcdef")
+    remember(locate(tmp_path), QUESTION, "values-sha256:0123456789abcdef")
     path = remembered(tmp_path)
     content = path.read_bytes()
     for offset in range(len(content)):
         path.write_bytes(
             content[:offset] + bytes([content[offset] ^ 1 << bit]) + content[offset + 1 :]
         )
-        assert recall(tmp_path, QUESTION) in {None, "values-sha256:0123456789abcdef"}
+        assert recall(locate(tmp_path), QUESTION) in {None, "values-sha256:0123456789abcdef"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"answer": "x"}'])
 def test_what_is_no_answer_is_none(tmp_path, text):
-    remember(tmp_path, QUESTION, "x")
+    remember(locate(tmp_path), QUESTION, "x")
     remembered(tmp_path).write_text(text)
-    assert recall(tmp_path, QUESTION) is None
+    assert recall(locate(tmp_path), QUESTION) is None
 
 
 def test_in_a_read_only_store_nothing_is_remembered_and_nothing_fails(public, sealed):
-    remember(public, QUESTION, "old")
+    remember(locate(public), QUESTION, "old")
     sealed(public)
-    in_child(lambda: remember(public, QUESTION, "new"), nobody=True)
-    assert recall(public, QUESTION) == "old"
+    in_child(lambda: remember(locate(public), QUESTION, "new"), nobody=True)
+    assert recall(locate(public), QUESTION) == "old"

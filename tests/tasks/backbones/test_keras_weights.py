@@ -22,7 +22,7 @@ SHARED = ROOT.parent / "shared/data/mobilenet_v2_160_notop.weights.h5"
 
 def load(path, backbone=MOBILENET):
     """Return the backbone with the weights of a file."""
-    weights = find_weights(backbone, str(path), image_size=SIZE, seed=0, store=None)
+    weights = find_weights(backbone, str(path), image_size=SIZE, seed=0, store="unused")
     return build_backbone(backbone, weights, SIZE)
 
 

@@ -3,6 +3,7 @@ import json
 import keras
 import pytest
 
+from stores.layout import locate
 from stores.storage.remembered import recall
 from tasks.backbones.layer_graph import build_graph, cut_points, stage_ends, told_by_graph
 from tasks.backbones.registry import find_backbone
@@ -31,7 +32,7 @@ def names_of(model):
 def layers_of(backbone, store, side=16, answer=names_of):
     question = {"what": "all layers", "backbone": backbone.name, "image_size": repr(side)}
     asked = {"backbone": backbone, "image_size": (side, side), "store": store}
-    return told_by_graph(question, answer, **asked), recall(store, question)
+    return told_by_graph(question, answer, **asked), recall(locate(store), question)
 
 
 def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):

@@ -96,7 +96,7 @@ def test_the_native_size_is_what_keras_says(name, monkeypatch):
 @pytest.mark.parametrize("name", BUILT)
 def test_a_backbone_gives_features_of_its_own(name):
     size, channels = BUILT[name]
-    job = make_job(replace(REQUEST, backbone=name, image_size=size), store=None, engine="keras")
+    job = make_job(replace(REQUEST, backbone=name, image_size=size), store="unused", engine="keras")
     engine = load_engine(job)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3))
     (rows,) = engine.compute(pixels.astype(np.float32))

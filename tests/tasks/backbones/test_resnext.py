@@ -19,7 +19,7 @@ SIZE = (32, 32)
 @pytest.fixture(scope="module")
 def model():
     backbone = find_backbone("resnext50")
-    weights = find_weights(backbone, "none", image_size=SIZE, seed=0, store=None)
+    weights = find_weights(backbone, "none", image_size=SIZE, seed=0, store="unused")
     return build_backbone(backbone, weights, SIZE)
 
 
@@ -83,7 +83,7 @@ def test_a_legacy_file_of_the_same_layers_is_loaded(model, tmp_path):
     with h5py.File(tmp_path / "legacy.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     backbone, path = find_backbone("resnext50"), str(tmp_path / "legacy.h5")
-    weights = find_weights(backbone, path, image_size=SIZE, seed=0, store=None)
+    weights = find_weights(backbone, path, image_size=SIZE, seed=0, store="unused")
     loaded = build_backbone(backbone, weights, SIZE)
     pairs = zip(loaded.get_weights(), model.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)

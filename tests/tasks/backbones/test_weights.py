@@ -18,7 +18,7 @@ SIZE = (32, 32)
 
 
 def found(path):
-    return find_weights(LENET, str(path), image_size=SIZE, seed=0, store=None)
+    return find_weights(LENET, str(path), image_size=SIZE, seed=0, store="unused")
 
 
 @pytest.fixture(scope="module")

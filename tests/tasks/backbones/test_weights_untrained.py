@@ -49,7 +49,7 @@ def test_a_seed_gives_the_same_features_in_any_process(tmp_path):
 
 def test_a_seed_gives_the_same_weights_whatever_other_threads_draw():
     backbone = find_backbone("mobilenet")
-    weights = find_weights(backbone, "none", image_size=SIZE, seed=3, store=None)
+    weights = find_weights(backbone, "none", image_size=SIZE, seed=3, store="unused")
     over = threading.Event()
 
     def draw():
@@ -69,7 +69,7 @@ def test_a_seed_gives_the_same_weights_whatever_other_threads_draw():
 
 def test_kernels_keep_the_size_of_what_passes_them():
     backbone = find_backbone("mobilenet")
-    weights = find_weights(backbone, "none", image_size=SIZE, seed=0, store=None)
+    weights = find_weights(backbone, "none", image_size=SIZE, seed=0, store="unused")
     model = build_backbone(backbone, weights, SIZE)
     for name, fan_in in (("conv1", 27), ("conv_dw_3", 9), ("conv_pw_3", 128)):
         (kernel,) = model.get_layer(name).get_weights()
@@ -78,7 +78,7 @@ def test_kernels_keep_the_size_of_what_passes_them():
 
 
 def test_a_layer_has_the_same_name_whatever_was_built_before(tiny):
-    weights = find_weights(tiny.TINY, "none", image_size=SIZE, seed=0, store=None)
+    weights = find_weights(tiny.TINY, "none", image_size=SIZE, seed=0, store="unused")
     keras.layers.Dense(1)
     names = [
         [layer.name for layer in build_backbone(tiny.TINY, weights, SIZE).layers] for _ in range(2)

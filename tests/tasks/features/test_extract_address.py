@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stores import Manifest
-from stores.storage.remote.mirror import mirror_of
+from stores.layout import locate
 from tests.support.extraction import extract, write_folder
 from tests.support.s3_server import SECRET, environment, running_s3
 
@@ -19,8 +19,8 @@ ADDRESS = "s3://bucket/pets"
 READ = """
 import sys, numpy as np
 from stores import FeatureStore, Manifest
-from stores.storage.remote.mirror import mirror_of
-store = mirror_of("s3://bucket/pets")
+from stores.layout import locate
+store = locate("s3://bucket/pets")
 features, images = FeatureStore.open(store), Manifest.read(store, "images").select()
 np.savez(sys.argv[1], keys=images.keys, rows=features.read(images.keys), found=features.verify())
 """
@@ -41,17 +41,17 @@ def s3(tmp_path, monkeypatch):
 
 def test_a_thousand_images_are_read_by_another_process(tiny, s3, tmp_path):
     images = write_folder(tmp_path / "images", IMAGES)
-    first = extract(images, mirror_of(ADDRESS), shard_size=100)
+    first = extract(images, locate(ADDRESS), shard_size=100)
     assert first.computed == IMAGES
     s3("other")
     command = [sys.executable, "-c", READ, str(tmp_path / "read.npz")]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     with np.load(tmp_path / "read.npz") as read:
         assert np.array_equal(read["keys"], first.manifest.select().keys)
-        assert np.array_equal(read["rows"], first.features(mirror_of(ADDRESS)))
+        assert np.array_equal(read["rows"], first.features(locate(ADDRESS)))
         assert not len(read["found"])
-    assert extract(images, mirror_of(ADDRESS)).computed == 0
-    assert Manifest.read(mirror_of(ADDRESS), "images").digest == first.manifest.digest
+    assert extract(images, locate(ADDRESS)).computed == 0
+    assert Manifest.read(locate(ADDRESS), "images").digest == first.manifest.digest
     for cache in "one", "other":
         for path in filter(os.path.isfile, (tmp_path / cache).rglob("*")):
             assert SECRET.encode() not in path.read_bytes()

@@ -11,7 +11,7 @@ from tests.support.extraction import REQUEST
 
 
 def recipe(**asked):
-    (made,) = make_job(replace(REQUEST, **asked), store=None, engine="keras").recipes
+    (made,) = make_job(replace(REQUEST, **asked), store="unused", engine="keras").recipes
     return made
 
 
@@ -73,17 +73,19 @@ def tiny_backbones():
 
 
 def test_several_taps_are_recipes_that_differ_in_nothing_else(tiny):
-    job = make_job(replace(REQUEST, taps=("first", "output")), store=None, engine="keras")
+    job = make_job(replace(REQUEST, taps=("first", "output")), store="unused", engine="keras")
     assert job.recipes == (recipe(taps=("first",)), recipe(taps=("output",)))
 
 
 def test_a_tap_named_twice_is_refused(tiny):
     with pytest.raises(InputError, match=r"--tap first, output, first: a tap is named twice"):
-        make_job(replace(REQUEST, taps=("first", "output", "first")), store=None, engine="keras")
+        make_job(
+            replace(REQUEST, taps=("first", "output", "first")), store="unused", engine="keras"
+        )
 
 
 def test_the_engine_changes_no_recipe(tiny):
-    made = {make_job(REQUEST, store=None, engine=name).recipes for name in ("auto", "openvino")}
+    made = {make_job(REQUEST, store="unused", engine=name).recipes for name in ("auto", "openvino")}
     assert made == {(recipe(),)}
 
 

@@ -14,7 +14,7 @@ from tests.support.extraction import REQUEST, replace
 
 def network(backbone, size, head, strategy, unfreeze, *, pooling="avg", classes=2, **settings):
     request = replace(REQUEST, backbone=backbone, image_size=size, pooling=pooling)
-    job = make_job(request, store=None, engine="keras")
+    job = make_job(request, store="unused", engine="keras")
     tuning = FineTuning(strategy=strategy, unfreeze=unfreeze, **DEFAULTS[strategy])
     spec = make_heads([head], settings, classes=classes)[head]
     return build_network(job.recipes[0], job.weights, spec, tuning, classes=classes, seed=0)

@@ -4,9 +4,8 @@ import pytest
 
 from stores.features.layers import remember_layers
 from stores.features.store import FeatureStore
+from stores.layout import locate
 from stores.runs.store import RunStore
-from stores.storage.remote.mirror import mirror_of, shown
-from stores.storage.remote.objects import remote_of
 from tasks.errors import InputError
 from tasks.maintenance.maintain import (
     collect_garbage,
@@ -17,7 +16,7 @@ from tasks.maintenance.maintain import (
     verify,
 )
 from tests.support.runs import look, publish
-from tests.support.samples import RECIPE, a_store, objects, some_keys, some_rows, stored
+from tests.support.samples import RECIPE, a_store, objects, remote_of, some_keys, some_rows, stored
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def elsewhere(tmp_path, monkeypatch):
 
     def elsewhere(name):
         monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / name))
-        return mirror_of(f"memory://{tmp_path.name}/store")
+        return locate(f"memory://{tmp_path.name}/store")
 
     a_store(elsewhere("one"))
     return elsewhere
@@ -59,7 +58,7 @@ def test_verify_finds_a_model_that_is_another_there(elsewhere):
 
 def test_a_lost_recipe_comes_back(elsewhere):
     (recipe,) = (name for name in objects(elsewhere("one")) if name.endswith("recipe.json"))
-    remote_of(elsewhere("one")).delete(elsewhere("one") / recipe)
+    (elsewhere("one") / recipe).delete()
     assert "recipe.json is gone" in str(verify(elsewhere("other")))
     assert reindex(elsewhere("other")) == {str(RECIPE): 1}
     assert recipe in objects(elsewhere("other"))
@@ -68,14 +67,15 @@ def test_a_lost_recipe_comes_back(elsewhere):
 
 def test_fragments_are_made_again_for_all(elsewhere):
     (fragment,) = (name for name in objects(elsewhere("one")) if name.endswith(".parquet"))
-    remote_of(elsewhere("one")).put(elsewhere("one") / fragment, b"damaged")
+    one = elsewhere("one")
+    (one / fragment).publish(b"damaged", tmp=one / "tmp")
     assert reindex(elsewhere("other")) == {str(RECIPE): 1}
     assert not FeatureStore.open(elsewhere("third")).missing(some_keys(6)).any()
 
 
 def test_what_a_writer_left_half_published_may_go(elsewhere):
     left = elsewhere("one") / "runs" / ("ab" * 8) / "model" / "head.npz"
-    remote_of(left).put(left, b"half of a run")
+    remote_of(elsewhere("one")).put(left.path, b"half of a run")
     assert collect_garbage(elsewhere("other"), delete=True) == []
     (found,) = collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True)
     assert found.reason == "left by a writer that died"
@@ -86,7 +86,7 @@ def test_looks_at_the_test_split_stay_where_the_record_is_gone(elsewhere):
     runs = RunStore(elsewhere("one"))
     run = publish(runs)
     look(runs)
-    remote_of(runs.root).delete(runs.folder / run.id[:16] / "run.json")
+    (runs.place / run.id[:16] / "run.json").delete()
     assert collect_garbage(elsewhere("other"), grace_seconds=-1, delete=True) == []
     assert RunStore(elsewhere("third")).times_opened([b"k" * 32]) == 1
 
@@ -100,7 +100,7 @@ def test_a_shadowed_shard_may_go_by_its_age_at_the_address(elsewhere):
 
 
 def test_a_layer_and_a_store_to_merge_are_called_by_their_address(elsewhere, tmp_path):
-    address = shown(elsewhere("one"))
+    address = elsewhere("one").show()
     remember_layers(tmp_path / "own", [elsewhere("one")])
     a_store(tmp_path / "own")
     assert list_store(tmp_path / "own")["layers"] == [address]

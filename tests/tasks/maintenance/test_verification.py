@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from stores import FeatureStore, NotInStore, RunStore
-from stores.manifest import Manifest, manifest_path
+from stores.manifest import Manifest, manifest_place
 from stores.runs.checkpoints import Checkpoints
 from tasks.maintenance.maintain import collect_garbage, reindex, verify
 from tests.stores.runs.test_record import RUN
@@ -96,7 +96,7 @@ def test_a_closed_file_is_listed_and_the_rest_is_verified(public):
     store = fill(public / "store")
     closed = [
         store / f"features/{RECIPE.fingerprint[:16]}/recipe.json",
-        manifest_path(store, "more"),
+        manifest_place(store, "more").path,
         store / f"runs/{RUN.id[:16]}/predictions.parquet",
     ]
     for path in closed:

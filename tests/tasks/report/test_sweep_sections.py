@@ -10,7 +10,7 @@ import pytest
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
-from tasks.report.write import report_path, write_report
+from tasks.report.write import report_place, write_report
 from tests.support.reports import (
     DENSE,
     LOGISTIC,
@@ -90,7 +90,7 @@ def test_suspect_labels_are_shown_and_listed_beside_the_report(store, manifest, 
     judged = 45 if folds else 18
     assert f"Of {judged} images" in told
     assert ("--folds 5" in told) == (folds == 0)
-    table = report_path(store, manifest, run.id).with_suffix(".suspect-labels.csv")
+    table = report_place(store, manifest, run.id).path.with_suffix(".suspect-labels.csv")
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert len(rows) == sum(row["label"] != row["suggested"] for row in rows) > 0
     assert rows[0]["path"] in told

@@ -12,7 +12,7 @@ import pytest
 
 from stores.dataset_summary import FileReason
 from stores.errors import NotInStore
-from tasks.report.write import report_path, write_report
+from tasks.report.write import report_place, write_report
 from tasks.training.repeat_commands import Kept, command_line, to_repeat
 from tests.support.places import ROOT
 from tests.support.reports import (
@@ -43,7 +43,7 @@ def run(store, manifest):
 
 def test_it_lies_where_report_path_says_and_leaves_nothing_else(store, manifest, run):
     report(store, manifest, [run])
-    path = report_path(store, manifest, run.id)
+    path = report_place(store, manifest, run.id).path
     assert path == store / "reports" / f"pets-{run.id[:16]}.html"
     assert path.is_file()
     assert list((store / "reports" / "tmp").iterdir()) == []

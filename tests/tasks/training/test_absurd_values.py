@@ -20,6 +20,7 @@ from stores import FeatureStore, RunStore
 from stores.errors import StoreError
 from stores.features.layers import read_layers, remember_layers
 from stores.features.recipe import Recipe, write_recipe
+from stores.layout import locate
 from stores.manifest import Manifest, datasets
 from stores.merge.features import merge
 from stores.runs.checkpoints import Checkpoints, all_checkpoints
@@ -119,7 +120,7 @@ def use(root, other):
         lambda: runs.history(RUN.id),
         lambda: runs.openings(RUN.id),
         lambda: runs.times_opened([b"k" * 32]),
-        lambda: current_table(root / "runs"),
+        lambda: current_table(locate(root) / "runs"),
         lambda: leaderboard(root, sort_by="validation_accuracy"),
         lambda: run_facts(root, RUN.id),
         lambda: [kept.latest() for kept in all_checkpoints(root)],
@@ -228,5 +229,5 @@ def test_a_recipe_of_absurd_values_is_one_or_is_refused(tmp_path_factory, field,
     except StoreError:
         return
     folder = tmp_path_factory.mktemp("recipe")
-    write_recipe(recipe, folder)
+    write_recipe(recipe, locate(folder))
     assert Recipe.from_json(recipe.to_json()) == recipe

@@ -4,11 +4,9 @@ import pytest
 
 from stores import RunStore
 from stores.storage.remote.folders import put_folder
-from stores.storage.remote.mirror import half_published
-from stores.storage.remote.objects import remote_of
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import look, publish, save_model
-from tests.support.samples import flip, objects, stored
+from tests.support.samples import flip, objects, remote_of, stored
 
 FOLDER = f"runs/{RUN.id[:16]}"
 
@@ -42,8 +40,8 @@ def before_record(mirror, monkeypatch, call):
 
 
 def test_a_record_is_put_last_and_deleted_first(machine, monkeypatch):
-    mirror = machine()
-    remote = remote_of(mirror)
+    remote = remote_of(machine())
+    mirror = remote.mirror
     (mirror / "draft" / "model").mkdir(parents=True)
     for name in ("a", "run.json", "z", "model/zz"):
         (mirror / "draft" / name).touch()
@@ -87,7 +85,7 @@ def test_one_that_fails_takes_back_what_it_put(machine, monkeypatch):
 @pytest.mark.parametrize("name", ["model.txt", "of_another_kind.txt"])
 def test_what_a_dead_writer_left_is_replaced_after_the_grace_time(machine, monkeypatch, name):
     one, other = RunStore(machine("one")), RunStore(machine("other"))
-    remote_of(one.root).put(one.root / FOLDER / "model" / name, b"half of a run")
+    remote_of(one.root).put((one.root / FOLDER / "model" / name).path, b"half of a run")
     refused(other)
     monkeypatch.setattr("stores.storage.remote.folders.GRACE_SECONDS", -1)
     assert publish(other).id in RunStore(machine("third"))
@@ -96,7 +94,7 @@ def test_what_a_dead_writer_left_is_replaced_after_the_grace_time(machine, monke
 def test_a_file_that_is_deleted_meanwhile_is_found_out(machine, monkeypatch):
     one, other = RunStore(machine("one")), RunStore(machine("other"))
     model = other.root / FOLDER / "model"
-    before_record(one.root, monkeypatch, lambda: remote_of(model).delete(model))
+    before_record(one.root, monkeypatch, model.delete)
     refused(one)
     assert publish(one).id in RunStore(machine("third"))
 
@@ -115,7 +113,7 @@ def test_a_killed_machine_goes_on_though_it_trains_to_other_bits(machine, monkey
                 publish(one, save=save)
         refused(RunStore(machine("other")), save=lambda folder: (folder / "model.txt").touch())
     assert publish(one).id in RunStore(machine("third"))
-    assert not list(one.root.glob("tmp/*.begun"))
+    assert not list(one.root.path.glob("tmp/*.begun"))
 
 
 @pytest.mark.parametrize("lost", ["model/model.txt", "run.json"])
@@ -140,8 +138,8 @@ def test_a_replacement_with_another_machines_model_is_not_acknowledged(machine, 
 
     def put(source, target):
         if target.name == "run.json":
-            model = one.folder / RUN.id[:16] / "model" / "model.txt"
-            remote_of(model).put(model, b"of another training")
+            model = one.place / RUN.id[:16] / "model" / "model.txt"
+            model.publish(b"of another training", tmp=one.root / "tmp")
         put_file(source, target)
 
     monkeypatch.setattr(remote, "put_file", put)
@@ -173,11 +171,11 @@ def test_looks_outlive_the_record_of_their_run(machine):
     publish(one)
     look(one)
     assert times_opened(other.root) == 1
-    remote_of(one.root).delete(one.root / FOLDER / "run.json")
+    (one.root / FOLDER / "run.json").delete()
     for mirror in (one.root, other.root, machine("third")):
         assert times_opened(mirror) == 1
         assert "run.json is gone; train again" in str(RunStore(mirror).verify())
-    assert half_published(one.root) == []
+    assert one.root.unfinished() == []
     assert publish(RunStore(machine("third"))).id in other
     assert times_opened(machine("fourth")) == times_opened(one.root) == 1
 

@@ -2,9 +2,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stores.storage.remote.listings import Listed, Listings, below
+from stores.storage.location import Found
+from stores.storage.remote.listings import Listings, below, found_of
 
-FILE = Listed(1, "stamp", 0.0)
+FILE = Found(1, "stamp", 0.0)
 
 
 @pytest.fixture
@@ -102,4 +103,4 @@ def test_what_was_taken_in_is_so_until_there_is_a_newer_listing(listings):
     ],
 )
 def test_an_object_is_what_matters_of_it(about, expected):
-    assert Listed.of(about) == expected
+    assert found_of(about) == expected

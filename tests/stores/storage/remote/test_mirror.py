@@ -7,19 +7,10 @@ import pytest
 
 from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreFull, StoreRefused
 from stores.features.layers import remember_layers
+from stores.layout import locate
 from stores.manifest import datasets
 from stores.merge.features import merge
 from stores.runs.checkpoints import Checkpoints, unfinished
-from stores.storage.remote.mirror import (
-    TravellingStore,
-    at_address,
-    half_published,
-    local_shard,
-    mirror_of,
-    shown,
-    store_path,
-)
-from stores.storage.remote.objects import remote_of
 from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
 from tests.support.runs import publish
@@ -27,6 +18,7 @@ from tests.support.samples import (
     RECIPE,
     a_store,
     objects,
+    remote_of,
     stored,
 )
 
@@ -47,7 +39,7 @@ def test_a_run_is_read_with_its_model_and_gone_when_it_is_deleted(machine):
     assert not (other.folder / run.id[:16] / "model").exists()
     assert run.id in other
     assert other.table().num_rows == 1
-    remote_of(machine("one")).delete(machine("one") / "runs" / run.id[:16])
+    (machine("one") / "runs" / run.id[:16]).delete()
     with pytest.raises(NotInStore):
         other.read(run.id)
     assert not (other.folder / run.id[:16]).exists()
@@ -68,12 +60,12 @@ def test_a_run_without_its_record_is_not_there_yet(machine, monkeypatch):
         with pytest.raises(OSError, match="cut off"):
             publish(RunStore(machine("one")))
     assert any(name.startswith("runs/") for name in objects(machine("one")))
-    assert half_published(machine("one")) == [machine("one") / "runs" / RUN.id[:16]]
+    assert machine("one").unfinished() == [machine("one") / "runs" / RUN.id[:16]]
     for name in "one", "other":
-        assert not list((machine(name) / "runs").glob("*/run.json"))
+        assert not list((machine(name) / "runs").path.glob("*/run.json"))
         assert not RunStore(machine(name)).verify()
     assert publish(RunStore(machine("other"))).id in RunStore(machine("one"))
-    assert half_published(machine("one")) == []
+    assert machine("one").unfinished() == []
 
 
 def test_of_two_the_first_run_is_kept(machine):
@@ -127,14 +119,14 @@ def test_what_is_this_machines_alone_stays(machine):
 )
 def test_credentials_in_an_address_are_refused_and_not_repeated(address):
     with pytest.raises(StoreRefused, match="belong in the environment") as caught:
-        mirror_of(address)
+        locate(address)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["nope://a/b", "s3://", "://x", "simplecache::s3://b"])
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(StoreRefused, match="s3://bucket/prefix"):
-        mirror_of(address)
+        locate(address)
 
 
 @pytest.mark.parametrize(
@@ -144,20 +136,24 @@ def test_an_address_of_a_folder_has_a_whole_path(address, tmp_path, monkeypatch)
     """The kind: what is no path is taken for one below the folder that one happens to be in."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreRefused, match=f"{address}: expected a whole path after"):
-        store_path(address)
+        locate(address)
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "file:///" + "y" * 300, "s3://b/" + "z/" * 3000])
 def test_a_name_that_no_system_takes_is_refused(name):
     with pytest.raises(StoreRefused, match=r"bytes in .*, expected at most 255 in 4000; give"):
-        store_path(name)
+        locate(name)
 
 
 def test_a_folders_address_is_the_folder(tmp_path):
-    assert mirror_of(f"file://{tmp_path}") == tmp_path
-    assert shown(tmp_path) == str(tmp_path)
-    assert at_address(tmp_path) is None
-    assert local_shard(tmp_path / "shard") == tmp_path / "shard"
+    assert locate(f"file://{tmp_path}") == locate(tmp_path)
+    assert locate(f"file://{tmp_path}").show() == str(tmp_path)
+
+
+def test_nothing_is_written_for_an_address_that_is_not_used_yet(machine, tmp_path):
+    """The kind: what is only parsed, as a command's arguments, leaves something on the disk."""
+    assert machine("one").show().startswith("memory://")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_size_that_is_none_is_refused(machine, monkeypatch):
@@ -170,25 +166,25 @@ def test_a_cache_that_is_no_folder_is_named(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file")
     monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / "cache"))
     with pytest.raises(StoreRefused, match=r"/cache: .*another folder by GARGALO_CACHE"):
-        mirror_of("memory://bucket/store")
+        locate("memory://bucket/store").refresh()
 
 
 def test_a_mirror_says_whose_it_is_and_no_secret(machine, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
     mirror = machine()
-    assert shown(mirror).startswith("memory://")
-    assert "hidden" not in (mirror / "remote.json").read_text()
+    mirror.refresh()
+    assert "hidden" not in (mirror.path / "remote.json").read_text()
 
 
 def test_another_process_has_a_mirror_of_its_own(machine, tmp_path):
-    sent = [pickle.dumps(TravellingStore(store)) for store in (machine("one"), tmp_path)]
+    sent = [pickle.dumps(place / "runs") for place in (machine("one"), locate(tmp_path))]
     other = machine("other")
-    assert [pickle.loads(store) for store in sent] == [other, tmp_path]
+    assert [pickle.loads(store) for store in sent] == [other / "runs", locate(tmp_path) / "runs"]
 
 
 def test_a_store_is_opened_by_its_address(machine):
     _, keys, rows = a_store(machine("one"))
-    address = shown(machine("one"))
+    address = machine("one").show()
     machine("other")
     assert np.array_equal(FeatureStore.open(address).read(keys), rows)
     PETS.write(address)
@@ -217,8 +213,8 @@ def test_a_store_takes_over_what_is_at_an_address_and_the_other_way(machine, tmp
 def test_a_layer_may_be_at_an_address(machine, tmp_path):
     _, keys, rows = a_store(machine("one"))
     before = objects(machine("one"))
-    remember_layers(tmp_path / "own", [machine("other")])
-    address = shown(machine("third"))
+    remember_layers(locate(tmp_path / "own"), [machine("other")])
+    address = machine("third").show()
     assert address in (tmp_path / "own" / "layers.json").read_text()
     own = FeatureStore.open(tmp_path / "own")
     assert not own.missing(keys).any()
@@ -234,7 +230,7 @@ def test_what_is_too_large_for_its_kind_is_not_fetched(machine, monkeypatch, cap
     monkeypatch.setattr("stores.storage.remote.small_files.RECORD_BYTES", 100)
     other = machine("other")
     assert RunStore(other).table().num_rows == 0
-    assert not (other / name).exists()
+    assert not (other / name).path.exists()
     assert f"/{name}: " in caplog.text
     assert "bytes, expected at most 100; passed over" in caplog.text
     assert Manifest.read(other, "pets").digest == PETS.digest

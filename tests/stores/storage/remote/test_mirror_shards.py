@@ -10,8 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores import FeatureStore, MissingFeatures
-from stores.storage.remote.mirror import local_shard
-from stores.storage.remote.objects import remote_of
 from tests.support.samples import (
     RECIPE,
     a_store,
@@ -20,6 +18,7 @@ from tests.support.samples import (
     flip_row,
     in_child,
     objects,
+    remote_of,
     shards,
     some_keys,
     some_rows,
@@ -81,7 +80,7 @@ def test_a_damaged_copy_is_fetched_again(machine, caplog):
 
 def test_a_cache_that_is_deleted_under_a_writer_costs_nothing(machine):
     one, keys, rows = a_store(machine("one"))
-    shutil.rmtree(one.root)
+    shutil.rmtree(one.root.path)
     one.write(some_keys(6, 1), some_rows(6, seed=1))
     assert np.array_equal(one.read(keys), rows)
     other = FeatureStore.open(machine("other"))
@@ -104,7 +103,7 @@ def test_what_is_damaged_at_the_address_is_set_aside_there(machine, caplog):
     one, keys, rows = a_store(machine("one"))
     (shard,) = shards(one)
     offset = next(iter(one._index)).offset
-    stored(one.root, shard.relative_to(one.root).as_posix()).getbuffer()[offset] ^= 1
+    stored(one.root, shard.relative_to(one.root.path).as_posix()).getbuffer()[offset] ^= 1
     other = FeatureStore.open(machine("other"))
     with pytest.raises(MissingFeatures):
         other.read(keys)
@@ -150,7 +149,7 @@ def test_what_was_spoilt_on_its_way_is_fetched_again(machine, monkeypatch):
     a_store(machine("one"))
     other = FeatureStore.open(machine("other"))
     remote, (name,) = remote_of(other.root), [n for n in objects(other.root) if n.endswith(".h5")]
-    fetch, spoilt = remote.fetch, [other.root / name]
+    fetch, spoilt = remote.fetch, [(other.root / name).path]
 
     def spoiling(names):
         fetch(names)
@@ -158,7 +157,8 @@ def test_what_was_spoilt_on_its_way_is_fetched_again(machine, monkeypatch):
             flip(spoilt.pop(), 5000)
 
     monkeypatch.setattr(remote, "fetch", spoiling)
-    path = local_shard(other.root / name)
+    shard = other.root / name
+    path = shard.local(sha256=shard.path.stem)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
 
 
@@ -177,7 +177,7 @@ def test_machines_agree_whatever_they_do(machine, steps, room):
     for name, action, seed in [*steps, *(("a", "r", n) for n in range(4)), ("b", "r", 0)]:
         store = FeatureStore(machine(name, address), RECIPE)
         if action == "c":
-            shutil.rmtree(store.root)
+            shutil.rmtree(store.root.path, ignore_errors=True)
         elif action == "w":
             store.write(some_keys(6, seed), some_rows(6, seed=seed))
             written.add(seed)

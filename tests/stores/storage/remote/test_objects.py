@@ -4,23 +4,33 @@ from pathlib import Path
 import pytest
 
 from stores import CorruptStore, NewerFormat, StoreFull
-from stores.storage.publish import publish_file, publish_folder
-from stores.storage.remote.objects import remote_of
+from stores.layout import locate
+from tests.support.samples import remote_of
 
 
 @pytest.fixture
-def mirror(machine):
+def store(machine):
     return machine()
 
 
 @pytest.fixture
-def remote(mirror):
-    return remote_of(mirror)
+def mirror(store):
+    return store.path
 
 
-def test_a_folder_that_is_no_mirror_has_no_address(tmp_path, mirror):
-    assert remote_of(tmp_path / "features" / ("0" * 16) / "shards" / "x.h5") is None
-    assert remote_of(mirror / "features" / ("0" * 16) / "shards" / "x.h5").mirror == mirror
+@pytest.fixture
+def remote(store):
+    return remote_of(store)
+
+
+def test_a_folder_of_the_cache_is_the_store_whose_mirror_it_is(tmp_path, store):
+    assert locate(store.path).show() == str(store.path)  # nothing was written yet
+    store.refresh()
+    assert locate(store.path) == store
+    copied = tmp_path / "elsewhere" / store.path.name
+    copied.mkdir(parents=True)
+    (copied / "remote.json").write_bytes((store.path / "remote.json").read_bytes())
+    assert locate(copied).show() == str(copied)
 
 
 def test_what_is_put_is_listed_and_fetched(mirror, remote):
@@ -79,18 +89,18 @@ def test_a_file_is_put_where_there_is_none(mirror, remote, tmp_path):
     assert remote.content("x") == b"a"
 
 
-def test_a_file_is_at_the_address_before_it_is_here(mirror, remote, monkeypatch):
+def test_a_file_is_at_the_address_before_it_is_here(store, remote, monkeypatch):
     def fail(*_):
         raise OSError("cut off")
 
     monkeypatch.setattr(remote._files, "pipe_file", fail)
     with pytest.raises(OSError, match=r"memory://.*: cut off"):
-        publish_file(b"content", mirror / "a", tmp=mirror / "tmp")
-    assert not (mirror / "a").exists()
+        (store / "a").publish(b"content", tmp=store / "tmp")
+    assert not (store / "a").path.exists()
 
 
-def test_a_folder_of_this_machine_stays_here(mirror, remote):
-    with publish_folder(mirror / "sample" / "x", tmp=mirror / "sample" / "tmp") as draft:
+def test_a_folder_of_this_machine_stays_here(store, mirror, remote):
+    with (store / "sample" / "x").publish_folder(tmp=store / "sample" / "tmp") as draft:
         (draft / "y").touch()
     assert (mirror / "sample" / "x" / "y").exists()
     assert remote.listing(mirror) == {}
@@ -110,7 +120,7 @@ def test_what_came_short_is_not_kept(mirror, remote, monkeypatch):
 
 def test_a_full_disk_is_said_of_the_cache_and_not_of_the_address(machine, small_disk):
     one = machine("one")
-    remote_of(one).put(one / "big", bytes(2**20))
+    remote_of(one).put(one.path / "big", bytes(2**20))
     with pytest.raises(StoreFull, match=f"cannot write {small_disk}.*free some space"):
         remote_of(machine(small_disk.name)).fetch(["big"])
 
@@ -118,21 +128,19 @@ def test_a_full_disk_is_said_of_the_cache_and_not_of_the_address(machine, small_
 @pytest.mark.parametrize(
     "about", ["no JSON", "{}", json.dumps({"address": "memory://other", "limit": 1})]
 )
-def test_a_mirrors_damaged_mark_says_the_way_out(mirror, about):
-    from stores.storage.remote import objects as remote
-
-    (mirror / "remote.json").write_text(about)
-    remote.look_again()
+def test_a_mirrors_damaged_mark_is_made_again_by_its_address(store, about):
+    store.refresh()
+    (store.path / "remote.json").write_text(about)
     with pytest.raises(CorruptStore, match="delete it"):
-        remote.remote_of(mirror)
+        locate(store.path)
+    store.refresh()
+    assert locate(store.path) == store
 
 
-def test_a_newer_mirror_is_refused_and_left_alone(machine, mirror):
-    from stores.storage.remote import objects as remote
-
-    (mirror / "remote.json").write_text('{"format": 9}')
-    remote.look_again()
-    for ask in (machine, lambda: remote.remote_of(mirror)):
+def test_a_newer_mirror_is_refused_and_left_alone(store):
+    store.refresh()
+    (store.path / "remote.json").write_text('{"format": 9}')
+    for call in (store.refresh, lambda: locate(store.path)):
         with pytest.raises(NewerFormat, match=r"of format version 9.*update gargalo"):
-            ask()
-    assert (mirror / "remote.json").read_text() == '{"format": 9}'
+            call()
+    assert (store.path / "remote.json").read_text() == '{"format": 9}'

@@ -146,7 +146,7 @@ def test_several_taps_of_one_pass_are_those_of_single_passes(base, generated, tm
 
 
 def engine_of(**asked):
-    return load_engine(make_job(replace(REQUEST, **asked), store=None, engine="keras"))
+    return load_engine(make_job(replace(REQUEST, **asked), store="unused", engine="keras"))
 
 
 def some_pixels(count, side=16):

@@ -1,28 +1,21 @@
-"""Addresses of stores, as `s3://bucket/prefix`: which are meant, and where their mirrors lie.
+"""Addresses of stores, as `s3://bucket/prefix`: which are meant, and which are refused.
 
 An address may stand in a file of a store that somebody else made, as `layers.json`. fsspec knows
 many more kinds, some of which read files of this machine, open archives, or chain one to another.
 """
 
-import hashlib
 import os
 import re
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 from stores.errors import StoreRefused
-from stores.storage.safe_files import is_file, note_root
-
-MARK = "remote.json"  # of a mirror: it says what it is of
 
 # Object stores whose PUT is atomic, and folders. Tests add what keeps its files in memory.
 PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "file", "local"}
 _FOLDERS = {"file", "local"}
 _LONGEST_NAME, _LONGEST_PATH = 255, 4000  # bytes; a system's limits, with room for what is below
+_MIRROR = re.compile("[0-9a-f]{16}")
 _FEW_SLASHES = re.compile("([a-z][a-z0-9+.-]+):/?(?!/)")
-_NAME = re.compile("[0-9a-f]{16}")
-_mirrors: set[Path] = set()  # that this process has seen
 # A secret key may hold a "/": whatever stands before an "@" is taken for one if it holds a ":".
 _SECRET = re.compile(r"[?#]|://[^@]*:[^@]*@|://[^/]*@(?!.*\.windows\.net)")
 
@@ -58,9 +51,15 @@ def checked(address: str) -> str:
     return f"{protocol}://{rest.rstrip('/')}"
 
 
-def is_of_a_folder(address: str) -> bool:
-    """Tell whether an address is that of a folder of this machine."""
-    return address.partition("://")[0] in _FOLDERS
+def folder_at(address: str) -> Path | None:
+    """Return the folder of this machine that an address is of, or None."""
+    protocol, _, path = address.partition("://")
+    return Path(path).absolute() if protocol in _FOLDERS else None
+
+
+def may_be_mirror(folder: Path) -> bool:
+    """Tell whether a folder has the name of a mirror in the cache."""
+    return _MIRROR.fullmatch(folder.name) is not None
 
 
 def check_slashes(text: str) -> None:
@@ -72,7 +71,7 @@ def check_slashes(text: str) -> None:
 
 def check_length(text: str) -> None:
     """Raise StoreRefused where no file system and no bucket takes a name, which is cut here."""
-    parts = [] if "://" in text and not is_of_a_folder(text) else text.split("/")
+    parts = [] if "://" in text and not folder_at(text) else text.split("/")
     longest = max((len(os.fsencode(part)) for part in parts), default=0)
     whole = len(os.fsencode(text))
     if longest > _LONGEST_NAME or whole > _LONGEST_PATH:
@@ -81,38 +80,3 @@ def check_length(text: str) -> None:
             f"{shown}…: a name of {longest or whole} bytes in {whole}, expected at "
             f"most {_LONGEST_NAME} in {_LONGEST_PATH}; give another folder or address"
         )
-
-
-def folder_name(address: str) -> str:
-    """Return the name of the mirror of an address."""
-    return hashlib.sha256(address.encode()).hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Return the folder of all mirrors, and of nothing else: none outside it is one."""
-    given = os.environ.get("GARGALO_CACHE") or "~/.cache/gargalo"
-    if "://" in given:
-        raise StoreRefused(f"GARGALO_CACHE: expected a folder. Received: {given!r}")
-    return Path(given).expanduser().absolute()
-
-
-def note_mirror(folder: Path) -> None:
-    """Note that a folder is a mirror: it is made for an address that was given."""
-    _mirrors.add(note_root(folder))
-
-
-@lru_cache(maxsize=2**16)  # asked at every read
-def mirror_above(path: str) -> Path | None:
-    """Return the mirror that a path is in, or None."""
-    places = (Path(path), *Path(path).parents)
-    return next((p for p in places if _NAME.fullmatch(p.name) and _is_mirror(p)), None)
-
-
-def _is_mirror(folder: Path) -> bool:
-    # One that is deleted under a process stays one: nothing must be acknowledged that is only here.
-    # No folder elsewhere is one, whatever it holds: who made it does not decide what is put where.
-    if folder not in _mirrors and is_file(folder / MARK):
-        with suppress(OSError):
-            if os.path.realpath(folder.parent) == os.path.realpath(cache_folder()):
-                note_mirror(folder)
-    return folder in _mirrors

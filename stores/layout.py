@@ -1,0 +1,65 @@
+"""What lies where in a store, and where a store is: the one place that opens a location."""
+
+import os
+import re
+from pathlib import Path
+
+from stores.storage.addresses import check_length, check_slashes, checked, folder_at, may_be_mirror
+from stores.storage.local import local_folder
+from stores.storage.location import Location, Rules, StoreLike
+from stores.storage.safe_files import note_root
+
+# The folders of a store, wherever it is.
+PARTS = ("features", "datasets", "runs", "checkpoints", "reports", "engines", "remembered")
+RULES = Rules(
+    records=frozenset({"run.json", "checkpoint.json"}),
+    recorded=re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/"),
+    kept="test",  # of a run, its test evaluations: whatever befalls the rest, they are counted
+    machine=frozenset({"tmp", "sample", "engines", "remembered", "skipped"}),
+    apart=frozenset(
+        {"shards", "index", "quarantine", "model", "checkpoints", "reports", "runs.parquet"}
+    ),
+    large=frozenset({"model", "checkpoints", "reports"}),
+    replaced=frozenset({"manifest.parquet"}),
+    cached="features/*/shards/*.h5",
+)
+
+
+def locate(store: StoreLike) -> Location:
+    """Return the location of a store that is given by its folder or its address.
+
+    Nothing is read or written. Raises StoreRefused for an address that is none, or a name that is
+    too long.
+
+    Example:
+        >>> locate("s3://bucket/prefix").show()
+        's3://bucket/prefix'
+    """
+    if isinstance(store, Location):
+        note_root(store.store)  # one that is relative may be elsewhere by now
+        return store
+    text = os.fspath(store)
+    check_length(text)
+    check_slashes(text)
+    if "://" not in text:
+        return _folder(Path(store))
+    address = checked(text)
+    if folder := folder_at(address):
+        return _folder(folder)
+    from stores.storage.remote.mirror import mirror_of  # of those who give an address, alone
+
+    return mirror_of(address, RULES)
+
+
+def is_store(root: Location) -> bool:
+    """Tell whether there is a store."""
+    return any((root / part).is_there() for part in ("datasets", "features", "runs"))
+
+
+def _folder(folder: Path) -> Location:
+    if may_be_mirror(folder):
+        from stores.storage.remote.cache import address_of
+
+        if address := address_of(folder):
+            return locate(address)
+    return local_folder(folder, RULES)

@@ -31,7 +31,7 @@ def settings_of(
 def own_settings(run: Run) -> str:
     """Return the settings of a run's head in words, or of its fine-tuning: those that are on."""
     own = settings_told(run.finetuning) if run.finetuning else run.head
-    off = (None, False, [])
+    off: tuple[object, ...] = (None, False, [])
     return _in_words(
         {n: v for n, v in own.items() if n not in {"kind", "version"} and v not in off}
     )

@@ -33,7 +33,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_stats_and_verify_see_what_is_there(elsewhere):
-    assert stats(elsewhere("other"))[0]["features"] == 6
+    assert stats(elsewhere("other"))[0].features == 6
     assert verify(elsewhere("other")) == {f"features {RECIPE}": []}
 
 
@@ -103,6 +103,6 @@ def test_a_layer_and_a_store_to_merge_are_called_by_their_address(elsewhere, tmp
     address = elsewhere("one").show()
     remember_layers(tmp_path / "own", [elsewhere("one")])
     a_store(tmp_path / "own")
-    assert list_store(tmp_path / "own")["layers"] == [address]
+    assert list_store(tmp_path / "own").layers == [address]
     with pytest.raises(InputError, match=f"--from {address}: that is the store itself"):
         merge_stores(elsewhere("one"), elsewhere("one"))

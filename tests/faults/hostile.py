@@ -99,7 +99,7 @@ def _read_the_rest(hostile, _):
 
 def _write(hostile, _):
     FeatureStore(hostile, RECIPE, layers=()).write(some_keys(2, seed=9), some_rows(2))
-    replace(PETS, seed=5).write(hostile)
+    replace(PETS, split_seed=5).write(hostile)
 
 
 def _train(hostile, _):

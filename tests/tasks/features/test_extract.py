@@ -98,7 +98,7 @@ CHANGES = {
     "touch": (touch, {}),
     "batch size": (nothing, {"batch_size": 3}),
     "shard size": (nothing, {"shard_size": 7}),
-    "other weights": (everything, {"seed": 1}),
+    "other weights": (everything, {"weights_seed": 1}),
     "other pooling": (everything, {"pooling": "max"}),
     "other dtype": (everything, {"dtype": "float16"}),
     "crop": (everything, {"aspect_ratio": "crop"}),
@@ -126,7 +126,9 @@ def test_the_backbone_sees_exactly_what_is_new(tiny, folder, store, tmp_path, ch
 
 @pytest.mark.parametrize("batch_size", [5, 8])
 def test_other_weights_are_seen_in_the_features(tiny, folder, store, batch_size):
-    one, other = (extract(folder, store, batch_size=batch_size, seed=seed) for seed in (0, 1))
+    one, other = (
+        extract(folder, store, batch_size=batch_size, weights_seed=seed) for seed in (0, 1)
+    )
     with pytest.raises(AssertionError):
         assert_same(one.features(store), other.features(store))
 

@@ -208,5 +208,5 @@ def test_the_producer_says_who_computed(tiny):
 
 def test_float32_is_not_rounded_on_the_way(tiny):
     tf.config.experimental.enable_tensor_float_32_execution(True)
-    engine_of(seed=99)
+    engine_of(weights_seed=99)
     assert not tf.config.experimental.tensor_float_32_execution_enabled()

@@ -20,7 +20,7 @@ from tasks.features.job import make_job
 from tests.support.extraction import REQUEST, extract, write_folder, write_image
 from tests.support.samples import flip
 
-MOBILENET = replace(REQUEST, backbone="mobilenet", image_size=32, seed=3)
+MOBILENET = replace(REQUEST, backbone="mobilenet", image_size=32, weights_seed=3)
 
 
 def job_of(store, engine="openvino", **asked):

@@ -58,7 +58,7 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         raise InputError(
             f"{source!r}: there is no such folder; give a folder, or a data set's name"
         )
-    if given := _FOLDERS_ONLY & parameters.said:
+    if given := _FOLDERS_ONLY & parameters.explicit:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise InputError(f"{flags}: only for a folder; {source!r} names a data set that is there")
     return Manifest.read(parameters.store, source)

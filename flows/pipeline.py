@@ -82,7 +82,7 @@ def folder_or_sample(
     """Return the folder and parameters as given, or those of the embedded sample."""
     if folder is not None:
         return folder, parameters
-    said = parameters.model_dump(include=parameters.said)
+    said = parameters.model_dump(include=parameters.explicit)
     defaults = SAMPLE_DEFAULTS if "backbone" not in said else {}
     return write_sample(store_path(parameters.store) / "sample"), PipelineParameters(
         **defaults | said

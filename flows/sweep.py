@@ -22,7 +22,7 @@ from flows.train import feature_shape, find_data_set
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
-from tasks.datasets.folds import check_fold_seed
+from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
@@ -57,7 +57,7 @@ def sweep(
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
     asked = asked_sweep(file, parameters)
-    call = SweepCall(parameters.given, file.read_bytes() if file else None)
+    call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, asked, parameters)
     runs = RunStore(parameters.store)
     trained = [runs.read(run) for run in swept.planned]
@@ -105,7 +105,7 @@ def asked_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     refused |= {*asked.features, *(name for _, axes in asked.heads for name in axes)}
     if parameters.weights == "none" or not all("seed" in axes for _, axes in asked.heads):
         refused.discard("seed")  # it is that of the weights, or of the other heads
-    if twice := sorted(parameters.settings_said & refused):
+    if twice := sorted(parameters.explicit_settings & refused):
         flags = ", ".join(map(flag_of, twice))
         raise InputError(f"{flags}: {file or '--grid'} says what is tried; say it there alone")
     return asked

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 from httpx import HTTPStatusError, TransportError
 from prefect import Flow
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
+from flows.cli.parser import make_parser
 from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import names_told, write_any_name
@@ -28,9 +29,6 @@ from stores.printable import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
 
 Summary = dict[str, Any]
-JsonFlag = Annotated[
-    bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
-]
 
 _NO_PERMISSION = "ask for permission to use it, or give another place"
 _NO_SERVER = (
@@ -76,8 +74,7 @@ def command_line(
 def plain_command_line(run: Callable[[], None], module: str) -> None:
     """Call what is no flow and has no parameters; errors are told as those of flows are."""
     write_any_name()
-    app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
-    app.default(run)
+    app = make_parser(run, module)
     with errors_told(), names_told():
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
 
@@ -138,31 +135,10 @@ def make_app(
     *,
     needs_server: bool = True,
 ) -> App:
-    """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
-    app = App(
-        name=f"python -m flows.{flow.name}",
-        version_flags=(),
-        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
-        result_action="return_value",
-        suppress_keyboard_interrupt=False,
-    )
-    app.default(_with_json(flow, tell, warm_up, needs_server))
-    return app
+    """Return the parser of a flow's command line, which runs the flow and prints its summary."""
 
-
-def _with_json(
-    flow: Flow[..., Summary],
-    tell: Callable[[Summary], str],
-    warm_up: Callable[..., None],
-    needs_server: bool,  # noqa: FBT001  as its caller has it
-) -> Callable[..., Summary]:
-    """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
-
-    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> Summary:  # noqa: ANN401
+    def run(given: inspect.BoundArguments, as_json: bool) -> Summary:  # noqa: FBT001  its caller's
         _quieten_prefect()
-        given = signature.bind(*arguments, **parameters)
-        given.apply_defaults()
-
         with quiet_tensorflow() as terminal, shown_progress(terminal):
             if needs_server:
                 summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
@@ -171,13 +147,7 @@ def _with_json(
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
         return summary
 
-    signature = inspect.signature(flow.fn)
-    as_json = inspect.signature(run).parameters["as_json"]
-    own = [*signature.parameters.values(), as_json]
-    run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    run.__doc__ = flow.fn.__doc__
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
-    return run
+    return make_parser(flow.fn, f"flows.{flow.name}", run)
 
 
 def _orchestrated(

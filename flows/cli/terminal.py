@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TextIO
 
-from stores.printable import all_visible
 from tasks.datasets.class_names import fault_of_names, refuse_unless_utf8
 from tasks.errors import InputError
 
@@ -58,6 +57,7 @@ def names_told(*, all_utf8: bool = False) -> Iterator[None]:
 
 def with_visible_names(tell: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
     """Return what makes text of a summary, so that control characters in names are written out."""
+    from stores.printable import all_visible
 
     @wraps(tell)
     def shown(summary: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from prefect.client.orchestration import get_client
-from prefect.futures import PrefectFuture
-from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.tasks import Task
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.errors import InputError
+
+if TYPE_CHECKING:  # `--help` shows the choices of a runner, and imports no Prefect
+    from prefect.futures import PrefectFuture
+    from prefect.tasks import Task
 
 RunnerChoice = Literal["threads", "dask"]
 # A cluster of its own is for trying it out: a machine's cores are kept busy by one process already.
@@ -24,7 +23,7 @@ log = logging.getLogger("gargalo.extract")
 class Workers:
     """What takes tasks: `submit(task, work, **options)`, and how many of them at once."""
 
-    submit: Callable[..., PrefectFuture[Any]]
+    submit: "Callable[..., PrefectFuture[Any]]"
     # More of them would wait in somebody's memory, with the names of all their images.
     at_once: int
 
@@ -50,9 +49,11 @@ class Runner:
         if not self.elsewhere:
             yield Workers(lambda task, work, **more: task.submit(work, **more), at_once=4)
             return
+        from prefect.client.orchestration import get_client
+
         with self._dask() as runner, get_client(sync_client=True) as client:
 
-            def submit(task: Task[..., Any], work: Any, **more: Any) -> PrefectFuture[Any]:  # noqa: ANN401
+            def submit(task: "Task[..., Any]", work: Any, **more: Any) -> "PrefectFuture[Any]":  # noqa: ANN401
                 with _with_server(str(client.api_url)):
                     future: PrefectFuture[Any] = runner.submit(
                         task, parameters={"work": work, **more}
@@ -109,8 +110,10 @@ def _with_server(address: str) -> AbstractContextManager[object]:
 
     To make settings takes a quarter of a second.
     """
-    lacking = not PREFECT_API_URL.value()
-    return temporary_settings({PREFECT_API_URL: address}) if lacking else nullcontext()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    missing = not PREFECT_API_URL.value()
+    return temporary_settings({PREFECT_API_URL: address}) if missing else nullcontext()
 
 
 @contextmanager

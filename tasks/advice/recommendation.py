@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasks.advice.verdict import Verdict
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.request import DEFAULT_TAP
 
 # Images of the smallest class, from which a data set counts as large. ImageNet itself has 732 to
 # 1,300 a class (O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015).

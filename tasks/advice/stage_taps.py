@@ -11,7 +11,7 @@ from tasks.backbones.layer_graph import stage_ends, told_by_graph
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
 from tasks.execution.retries import RETRIED
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.request import DEFAULT_TAP
 
 
 def taps_to_compare(

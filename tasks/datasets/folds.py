@@ -2,19 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator
 
 from stores.keys import Keys
 from stores.manifest import Images, Manifest, Split
-from tasks.errors import InputError
 
 Chosen = NDArray[np.bool_]  # (n,): some of the examples
-
-_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -34,24 +29,11 @@ class Fold:
         return self.train & ~self.stopping if stops and self.stopping is not None else self.train
 
 
-def _several(count: int) -> int:
-    if count != 0 and not 2 <= count <= _MOST:
-        raise ValueError(f"expected 0, or 2 to {_MOST} folds")
-    return count
-
-
-FoldCount = Annotated[int, AfterValidator(_several)]
 LEARNED_FROM: tuple[Split, ...] = ("train", "validation")
 
 
 # Of the images that a head learns from, one in so many is set aside where a patience ends it.
 _STOPPING = 5
-
-
-def check_fold_seed(folds: int, seed: int) -> None:
-    """Raise InputError for a seed of folds without folds, which would change nothing."""
-    if seed and not folds:
-        raise InputError(f"--fold-seed {seed}: there are no folds; add --folds 5")
 
 
 def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:

@@ -11,7 +11,7 @@ import openvino as ov
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
-from tasks.export.format_names import PLACES, ExportFormat, Say, Scores
+from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.features.engines.openvino_engine import converted
 from tasks.heads.archives import check_keras
 from tasks.images.decoding import image_loader
@@ -61,7 +61,7 @@ def write_openvino(model: Any, _classifier: Classifier, path: Path) -> None:  # 
     ov.save_model(model, path, compress_to_fp16=False)
 
 
-def read_saved_model(path: Path) -> Say:
+def read_saved_model(path: Path) -> Scorer:
     """Return what asks a SavedModel."""
     try:
         signature = tf.saved_model.load(path).signatures["serving_default"]
@@ -74,7 +74,7 @@ def read_saved_model(path: Path) -> Say:
     )
 
 
-def read_keras(path: Path) -> Say:
+def read_keras(path: Path) -> Scorer:
     """Return what asks a `.keras` file, loaded in Keras's safe mode: no code of it is executed."""
     try:
         check_keras(path)
@@ -89,7 +89,7 @@ def read_keras(path: Path) -> Say:
     return lambda contents: _each(contents, forward)
 
 
-def read_openvino(path: Path) -> Say:
+def read_openvino(path: Path) -> Scorer:
     """Return what asks an OpenVINO model."""
     try:
         compiled = ov.Core().compile_model(path, "CPU", _FLOAT32)
@@ -103,7 +103,7 @@ _WRITERS: dict[ExportFormat, Callable[[Any, Classifier, Path], None]] = {
     "keras": write_keras,
     "openvino": write_openvino,
 }
-_READERS: dict[ExportFormat, Callable[[Path], Say]] = {
+_READERS: dict[ExportFormat, Callable[[Path], Scorer]] = {
     "saved-model": read_saved_model,
     "keras": read_keras,
     "openvino": read_openvino,
@@ -116,7 +116,7 @@ def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: 
     _WRITERS[name](model, classifier, folder / PLACES[name])
 
 
-def read_model(name: ExportFormat, folder: Path) -> Say:
+def read_model(name: ExportFormat, folder: Path) -> Scorer:
     """Return what asks the model of a format in a folder; raises InputError for a damaged one."""
     check_backend()
     use_float32()

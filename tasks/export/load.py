@@ -11,7 +11,7 @@ from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
-from tasks.export.format_names import PLACES, Say
+from tasks.export.format_names import PLACES, Scorer
 from tasks.export.write import CLASSES
 from tasks.images.image_check import examined
 from tasks.inference.predict import Prediction, written
@@ -24,7 +24,7 @@ _CLASSES_BYTES = 2**26
 class ExportedModel:
     """A model that was read back, and its classes."""
 
-    say: Say
+    say: Scorer
     classes: tuple[str, ...]
     scores: str  # what its scores are: probability or margin
 

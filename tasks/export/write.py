@@ -14,7 +14,7 @@ from stores.storage.publish import publish_folder
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
-from tasks.export.format_names import ExportFormat, Say
+from tasks.export.format_names import ExportFormat, Scorer
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
 
@@ -77,7 +77,7 @@ def export(
 
 
 def _deviation(
-    say: Say, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
+    say: Scorer, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
 ) -> Deviation:
     differ, largest = 0, 0.0
     for some in _parts(expected):

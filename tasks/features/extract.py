@@ -19,6 +19,7 @@ from stores.storage.publish import check_writable
 from tasks.execution.retries import RETRIED
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
+from tasks.features.request import BATCH_SIZE, SHARD_BYTES, SHARD_SIZE
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
 from tasks.features.unusable_files import check_all_there, record_rejections
 from tasks.features.version_check import check_producers
@@ -26,10 +27,6 @@ from tasks.images.pixel_batches import ImageFile, Rejection
 
 Result = TypeVar("Result")
 ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]
-BATCH_SIZE = 32
-SHARD_SIZE = 512
-# Rows are held in memory until their shard is written: this many bytes of them at the most.
-SHARD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,14 @@
-"""From what a person asks for to the recipes, one a tap, without TensorFlow."""
+"""From a request to the recipes, one per tap, without TensorFlow."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from stores.features.recipe import (
-    RECIPE_VERSION,
-    AspectRatio,
-    Decode,
-    Pooling,
-    Precision,
-    Recipe,
-    StoredDtype,
-)
+from stores.features.recipe import RECIPE_VERSION, Recipe
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
-from tasks.features.engines import EngineChoice, Job
-
-# The backbone's own output, whatever its last layer is called.
-DEFAULT_TAP = "output"
-
-
-@dataclass(frozen=True)
-class FeatureRequest:
-    """What features a person asks for; `image_size` None is the backbone's own."""
-
-    backbone: str
-    weights: str
-    image_size: int | None
-    taps: tuple[str, ...]
-    pooling: Pooling
-    dtype: StoredDtype
-    aspect_ratio: AspectRatio
-    seed: int
-    decode: Decode
-    precision: Precision
+from tasks.features.engines import Job
+from tasks.features.request import EngineChoice, FeatureRequest
 
 
 def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> Job:

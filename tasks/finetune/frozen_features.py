@@ -9,7 +9,7 @@ from tasks.execution.keras_backend import check_backend
 from tasks.features.engines import Job
 from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.specification import EVERYTHING, FineTuning
-from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.images.augmentation_names import NO_AUGMENTATION
 
 if TYPE_CHECKING:
     from tasks.finetune.network import Cut

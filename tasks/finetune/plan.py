@@ -1,9 +1,7 @@
 """From a run and what is asked of it to the fine-tuning that is planned; nothing is trained."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,28 +11,22 @@ from stores.runs.store import RunStore
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
-from tasks.features.engines import EngineChoice, Job
+from tasks.features.engines import Job
 from tasks.features.job import job_of
+from tasks.features.request import EngineChoice
 from tasks.finetune.layers import first_trained, layer_names
 from tasks.finetune.saved import features_job
-from tasks.finetune.specification import DEFAULTS, EVERYTHING, NOTHING, FineTuning, Strategy
+from tasks.finetune.specification import (
+    DEFAULTS,
+    EVERYTHING,
+    NOTHING,
+    FineTuning,
+    Request,
+    Strategy,
+)
 from tasks.finetune.starting_head import check_unchanged, trained_head, untrained
-from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.images.augmentation_names import NO_AUGMENTATION
 from tasks.training.planned_runs import PlannedRun, check_trainable
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asks for; None is what follows from the strategy, or from the run."""
-
-    strategy: Strategy
-    unfreeze: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of FineTuning, that were said
-    seed: int | None = None
-    image_size: int | None = None
-    weights: str | None = None
-    from_cache: bool = False
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # kept with the run
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
 from stores.storage.safe_files import read_text
 from tasks.errors import InputError
-from tasks.features.engines import EngineChoice, Job
+from tasks.features.engines import Job
 from tasks.features.job import job_of
+from tasks.features.request import EngineChoice
 
 if TYPE_CHECKING:
     from tasks.finetune.network import Network

@@ -1,14 +1,14 @@
 """What is asked of a fine-tuning, and the methods by their names."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from tasks.heads.setting_types import Count, Optimizer, Rate
-from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.images.augmentation_names import NO_AUGMENTATION
 
 Strategy = Literal["features", "partial", "top-layers", "full", "scratch"]
 # What `unfreeze` says instead of a layer.
@@ -57,6 +57,20 @@ class FineTuning:
     def to_json(self) -> dict[str, Any]:
         """Return plain values for a run's identity and record."""
         return asdict(self) | {"version": _VERSION_WITH_PATIENCE if self.patience else VERSION}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A fine-tuning as requested; None: the default of the strategy, or the value of the run."""
+
+    strategy: Strategy
+    unfreeze: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of FineTuning, set explicitly
+    seed: int | None = None
+    image_size: int | None = None
+    weights: str | None = None
+    from_cache: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # stored with the run
 
 
 # Settings of a dense head that say how it learned by itself: nothing of them is in the network.

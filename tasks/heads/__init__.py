@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Generic, Literal, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from tasks.errors import unknown
-from tasks.heads.examples import Examples
+
+if TYPE_CHECKING:  # `--help` shows the names of the heads, and imports no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tasks.heads.examples import Examples
 
 # Each module holds a Kind; what is slow to import, it imports when it trains.
 _MODULES = {
@@ -60,7 +62,7 @@ class TrainedHead(Protocol):
     def inputs(self) -> int:
         """Return how many numbers a feature has."""
 
-    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
+    def scores(self, features: "NDArray[Any]") -> "NDArray[np.float64]":
         """Return (n, classes): probabilities or margins; the largest is the answer.
 
         Raises CorruptStore for features of another size than the head learned from.
@@ -89,7 +91,7 @@ class Kind:
 
     specification: type[Any]
     # Candidates may share work; each comes out as it would alone.
-    train: Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]
+    train: "Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]"
     # Reads what `save` wrote for so many classes, without executing anything from the file.
     load: Callable[[Path, int], TrainedHead]
     scores: Literal["probability", "margin"]

@@ -16,9 +16,10 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.execution.progress import advance
-from tasks.features.engines import Engine, EngineChoice, Job, load_engine
+from tasks.features.engines import Engine, Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.feature_batches import feature_batches
+from tasks.features.request import EngineChoice
 from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from stores.features.recipe import Recipe
 from tasks.backbones.weights import Weights
 from tasks.execution.keras_backend import check_backend
+from tasks.features.request import EngineChoice, EngineName
 
-EngineName = Literal["keras", "openvino"]
-EngineChoice = EngineName | Literal["auto"]
 ENGINES: dict[EngineName, str] = {
     "keras": "tasks.features.engines.keras_engine:KerasEngine",
     "openvino": "tasks.features.engines.verified:TrustedEngine",

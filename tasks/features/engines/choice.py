@@ -4,7 +4,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from tasks.errors import InputError
-from tasks.features.engines import EngineName, Job
+from tasks.features.engines import Job
+from tasks.features.request import EngineName
 
 # Converting a model takes as long as Keras takes for some hundred images.
 WORTH_CONVERTING = 300

@@ -12,8 +12,8 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
 from tasks.execution.checked_keras import keras, tf
-from tasks.features.engines import EngineName, Job
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.engines import Job
+from tasks.features.request import DEFAULT_TAP, EngineName
 
 
 class KerasEngine:

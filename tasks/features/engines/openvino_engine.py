@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from stores.storage.publish import publish_folder
 from stores.storage.remote.mirror import store_path
 from tasks.errors import InputError
-from tasks.features.engines import EngineName, Job
+from tasks.features.engines import Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.probe import PROBE_VERSION
+from tasks.features.request import EngineName
 
 log = logging.getLogger("gargalo.extract")
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from stores.errors import StoreError
 from tasks.errors import ExtractionError, InputError
 from tasks.features.agreement import Agreement, agreement, difference_in_words
-from tasks.features.engines import Engine, EngineName, Job
+from tasks.features.engines import Engine, Job
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.openvino_engine import OpenVinoEngine
 from tasks.features.engines.probe import probe_pixels
+from tasks.features.request import EngineName
 
 log = logging.getLogger("gargalo.extract")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.datasets.folds import FoldCount
+from tasks.datasets.fold_count import FoldCount
 from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.execution.user_files import read_whole
 from tasks.heads import KINDS

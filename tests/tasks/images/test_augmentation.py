@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import InputError
-from tasks.images.augmentation import augmentation_text, augmented, views_of
+from tasks.images.augmentation import augmented, views_of
+from tasks.images.augmentation_names import augmentation_text
 from tests.support.images import pixels
 
 IMAGES = np.stack([pixels(n, 24, 20) for n in range(6)]).astype(np.float32)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 
 Labels = NDArray[np.int64]  # (n,), as indices of the classes
 Folds = NDArray[np.int64]  # (n,), the fold that holds an image out
@@ -33,7 +33,7 @@ def probe(features: NDArray[np.floating], labels: Labels, folds: Folds) -> Label
 
     said = np.empty_like(labels)
     for learned, held_out in _parts(folds):
-        stop_if_asked()
+        stop_if_requested()
         ridge = RidgeClassifierCV(alphas=PENALTIES, class_weight="balanced")
         with warnings.catch_warnings():
             # Of fewer images than numbers, which the penalty is there for.

@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether a second try can succeed: after a failure of input or output, and no other."""
+    """Return whether a retry can succeed: only after a failure of input or output."""
     error: object = state.result(raise_on_failure=False)
     hopeless = StoreError | InputError | PermissionError
     return isinstance(error, OSError) and not isinstance(error, hopeless)

@@ -15,7 +15,7 @@ from stores.features.shard import Producer
 from stores.features.store import FeatureStore
 from stores.keys import Rows
 from tasks.errors import ExtractionError
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.retries import RETRIED
 from tasks.features.engines import Job, load_engine
@@ -87,7 +87,7 @@ def extract_shard(work: ShardWork, *, store: Path) -> ShardDone:
                 kept[filled] = checked(new, recipe, batch.images)
             done += batch.images
             advance(len(batch.images) + len(batch.rejected))
-            stop_if_asked()
+            stop_if_requested()
     if done:
         keys, views = [image.key for image in done], np.array([image.view for image in done])
         for recipe, kept in zip(recipes, rows, strict=True):

@@ -60,7 +60,7 @@ def first_trained(asked: str, names: Sequence[str], backbone: str) -> str:
             f"--unfreeze {asked}: {backbone} has the layers {there}; give a number, a name, or "
             f"{EVERYTHING!r}"
         )
-    raise unknown("layer", asked, names, way_out=f"of {backbone}; or its number, {there}")
+    raise unknown("layer", asked, names, fix=f"of {backbone}; or its number, {there}")
 
 
 def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401  a Keras model

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.storage.json_files import ABSURD
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.checked_keras import keras
 from tasks.execution.progress import advance
 from tasks.finetune.batches import Batch, Examples, Parts, Places, shuffled
@@ -112,7 +112,7 @@ class Learner:
         for _, rows in self.examples.measured(places):
             outputs[done : done + len(rows)] = self.model.predict_on_batch(rows)
             done += len(rows)
-            stop_if_asked()
+            stop_if_requested()
         return probabilities(outputs)
 
     def _save(self, folder: Path, *, best: Weights) -> None:
@@ -186,7 +186,7 @@ class Learner:
                 sums[name] += float(said[name]) * len(places)
             images += len(places)
             told(len(places))
-            stop_if_asked()
+            stop_if_requested()
         return {name: total / images for name, total in sums.items()}
 
     def compile(self) -> None:

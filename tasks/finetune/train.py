@@ -13,7 +13,7 @@ from stores.runs.store import RunStore
 from stores.storage.publish import check_writable
 from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.retries import RETRIED, shown_as_cached
 from tasks.finetune.batches import CachedExamples, Examples, ImageExamples, Parts
@@ -50,7 +50,7 @@ def finetune(planned: PlannedFineTuning, *, store: Path) -> str:
     A fine-tuning that was stopped goes on after its last whole epoch. One that diverges is stored
     as a run with the reason. Raises InputError where an image is not what it was.
     """
-    stop_if_asked()
+    stop_if_requested()
     runs = RunStore(store)
     if planned.id in runs:
         return planned.id

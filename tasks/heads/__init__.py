@@ -106,7 +106,7 @@ class Kind:
 def find_kind(name: str) -> Kind:
     """Return the kind of heads of that name; raises InputError where there is none."""
     if name not in _MODULES:
-        raise unknown("kind of head", name, KINDS, way_out="or update gargalo, or train again")
+        raise unknown("kind of head", name, KINDS, fix="or update gargalo, or train again")
     kind: Kind = resolve_name(f"{_MODULES[name]}:KIND")
     return kind
 

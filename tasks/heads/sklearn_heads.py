@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.storage.json_files import parsed
 from stores.storage.safe_files import is_file, read_text
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
 from tasks.heads.vote_smoothing import smoothed
@@ -90,7 +90,7 @@ def pipeline_kind(
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        stop_if_asked()
+        stop_if_requested()
         train = examples.folds[candidate.fold].train
         labels = examples.labels[train]
         if len(set(labels.tolist())) < 2:

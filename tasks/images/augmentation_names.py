@@ -34,7 +34,7 @@ def augmentation_text(asked: Sequence[str]) -> str:
 def _parsed(asked: str) -> tuple[str, str | float]:
     name, _, said = (part.strip() for part in asked.partition("="))
     if name not in _USUAL:
-        raise unknown("augmentation", name, _USUAL, way_out="as --augment NAME or NAME=VALUE")
+        raise unknown("augmentation", name, _USUAL, fix="as --augment NAME or NAME=VALUE")
     if not said:
         return name, _USUAL[name]
     if name == "flip":

@@ -54,4 +54,4 @@ def write_bytes(content: bytes, path: Path) -> None:
         raise
     except OSError as error:
         reason = error.strerror or "no permission"
-        raise InputError(f"{path} cannot be written: {reason}; name another file") from None
+        raise InputError(f"{path}: cannot be written: {reason}; give another path") from None

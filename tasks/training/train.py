@@ -11,7 +11,7 @@ from stores.features.store import FeatureStore
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.retries import RETRIED, shown_as_cached
 from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
@@ -27,7 +27,7 @@ def train(planned: Sequence[PlannedRun], *, store: Path) -> list[str]:
     A head that cannot be trained is stored as a run with the reason. Raises InputError for a data
     set that cannot train a classifier, MissingFeatures where features have yet to be extracted.
     """
-    stop_if_asked()
+    stop_if_requested()
     runs = RunStore(store)
     wanted = [plan for plan in planned if plan.id not in runs]
     if wanted:

@@ -32,7 +32,7 @@ def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
         (("0123", "model"), "no run '0123'"),
         (("RUN", "photos"), "photos is there already: give another folder, or --force"),
         (("RUN", "photos", "--force"), "photos is no exported model"),
-        (("RUN", "no/model"), "there is no folder no"),
+        (("RUN", "no/model"), "folder no not found; create it"),
         (("RUN", "model", "--format", "onnx"), "saved-model"),
         (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: no such file"),
     ],

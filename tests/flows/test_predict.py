@@ -44,7 +44,7 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "nowhere.png"), "nowhere.png: there is no such file or folder"),
         (("RUN", "/dev/null"), "/dev/null: a device, expected a file or a folder"),
         (("RUN", "photos", "--output", "said.txt"), "expected a file that ends in .csv"),
-        (("RUN", "photos", "--output", "no/said.csv"), "there is no folder no"),
+        (("RUN", "photos", "--output", "no/said.csv"), "folder no not found; create it"),
         (("RUN", "photos", "--grid", "said.docx"), "expected a file that ends in .png"),
         (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: no such file"),
     ],

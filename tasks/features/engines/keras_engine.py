@@ -63,7 +63,7 @@ def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
         return base.output
     names = [layer.name for layer in base.layers]
     if tap not in names:
-        raise unknown("layer", tap, names, way_out=f"or {DEFAULT_TAP!r}, the backbone's own")
+        raise unknown("layer", tap, names, fix=f"or {DEFAULT_TAP!r}, the backbone's own")
     return base.get_layer(tap).output
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.folds import Fold
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate
 from tasks.heads.dense.head_group import Company, Outcome
 from tasks.heads.dense.specification import DenseHead
@@ -30,7 +30,7 @@ def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Example
         for chunk, (positions, rows) in enumerate(examples.stream.shuffled(epoch)):
             for cohort in training:
                 cohort.learn(positions, flat(rows), draw=(epoch, chunk))
-                stop_if_asked()
+                stop_if_requested()
         for cohort in training:
             cohort.learn_rest()
         _measure(training, examples)

@@ -139,7 +139,7 @@ def sweep_of(
     own = {kind: [*settings_of(kind), "seed"] for kind in heads}
     known = sorted({*features, *(name for names in own.values() for name in names)})
     for name in grid.keys() - set(known):
-        raise unknown("setting", name, known, way_out="of --grid")
+        raise unknown("setting", name, known, fix="of --grid")
     return Sweep(
         {name: axis for name, axis in grid.items() if name in features and name != "seed"},
         [(kind, {n: axis for n, axis in grid.items() if n in own[kind]}) for kind in heads],

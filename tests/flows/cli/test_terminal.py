@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from flows.cli.command_line import errors_told
+from flows.cli.command_line import errors_reported
 from flows.cli.terminal import write_any_name
 from flows.text.predictions import tell_predict
 from flows.text.stores import tell_ingest
@@ -35,7 +35,7 @@ def test_names_act_on_no_terminal_and_stay_on_their_line():
 
 
 def test_an_error_acts_on_no_terminal(capsys):
-    with pytest.raises(SystemExit), errors_told():
+    with pytest.raises(SystemExit), errors_reported():
         raise InputError(EVIL)
     assert capsys.readouterr().err == ("error: \\x1b]0;owned\\x07\\x1b[2J\\u202e report: evil\n")
 
@@ -102,9 +102,9 @@ def test_closed_output_leads_nowhere(tmp_path, closed):
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 NAMED = """
 import os, sys
-from flows.cli.command_line import errors_told
-from flows.cli.terminal import names_told
-with errors_told(), names_told(all_utf8=sys.argv[1] == "all"):
+from flows.cli.command_line import errors_reported
+from flows.cli.terminal import encoding_checked
+with errors_reported(), encoding_checked(all_utf8=sys.argv[1] == "all"):
     open("c\\xe3o")
 """
 

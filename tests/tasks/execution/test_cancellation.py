@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from tasks.execution.cancellation import StoppedEarly, stop_if_asked, stopped_with_this
+from tasks.execution.cancellation import StoppedEarly, stop_if_requested, stopped_with_this
 
 
 def in_thread(ready, go, told):
     ready.set()
     go.wait(10)
     try:
-        stop_if_asked()
+        stop_if_requested()
         told.append("went on")
     except StoppedEarly:
         told.append("stopped")
@@ -34,8 +34,8 @@ def test_a_thread_stops_where_its_block_failed(error):
     go.set()
     thread.join()
     assert told == ["stopped" if error else "went on"]
-    stop_if_asked()
+    stop_if_requested()
 
 
 def test_nobody_has_to_ask():
-    stop_if_asked()
+    stop_if_requested()

@@ -154,10 +154,10 @@ else:
     assert "keras" not in sys.modules
 """
 KERAS_JSON = {
-    "floatx": ("float16", 'write "floatx": "float32" there'),
-    "image_data_format": ("channels_first", 'write "image_data_format": "channels_last" there'),
-    "epsilon": (0.1, 'write "epsilon": 1e-07 there'),
-    "backend": ("jax", 'write "backend": "tensorflow" there'),
+    "floatx": ("float16", 'change it to "floatx": "float32"'),
+    "image_data_format": ("channels_first", 'change it to "image_data_format": "channels_last"'),
+    "epsilon": (0.1, 'change it to "epsilon": 1e-07'),
+    "backend": ("jax", 'change it to "backend": "tensorflow"'),
 }
 
 

@@ -100,7 +100,7 @@ def test_a_misspelt_setting_is_named_with_the_nearest():
 
 
 def test_a_setting_like_no_other_is_told_all_there_are():
-    with pytest.raises(InputError, match="one of penalty, standardize"):
+    with pytest.raises(InputError, match="expected one of penalty, standardize"):
         make_head("ridge", {"xyz": 1}, classes=2)
 
 

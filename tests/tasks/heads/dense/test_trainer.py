@@ -315,7 +315,7 @@ def test_each_example_is_learned_once_an_epoch_in_an_order_of_the_seeds_own(monk
 
 
 def test_heads_end_early_where_nobody_waits_for_them_any_more(monkeypatch):
-    monkeypatch.setattr("tasks.heads.dense.trainer.stop_if_asked", lambda: 1 / 0)
+    monkeypatch.setattr("tasks.heads.dense.trainer.stop_if_requested", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train([Candidate(HEAD, 0)])
 

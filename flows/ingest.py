@@ -11,7 +11,7 @@ from flows.stages.arguments import quote
 from flows.text.stores import tell_ingest
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
-from tasks.datasets.splits import majority
+from tasks.datasets.splits import majority_baseline
 
 
 @flow(name="ingest", flow_run_name=run_name)
@@ -39,7 +39,7 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, accuracy = majority(about["counts"])
+    largest, accuracy = majority_baseline(about["counts"])
     return ingested.manifest, {
         **about,
         "largest_class": largest,

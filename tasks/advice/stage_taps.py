@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import task
 
-from tasks.backbones.layer_graph import stage_ends, told_by_graph
+from tasks.backbones.layer_graph import layers_found, stage_ends
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
 from tasks.execution.retries import RETRIED
@@ -43,7 +43,7 @@ def _stage_ends(backbone: Backbone, side: int, store: Path) -> tuple[str, ...]:
         "keras": version("keras"),
     }
     return tuple(
-        told_by_graph(
+        layers_found(
             question, _earlier_ends, backbone=backbone, image_size=(side, side), store=store
         )
     )

@@ -20,15 +20,15 @@ class _Target(NamedTuple):
 def load_torch_weights(model: keras.Model, path: Path) -> None:
     """Set every variable of an EfficientNet-Lite from a state dict of PyTorch's.
 
-    Raises WeightsError, with the model left as it was, unless each tensor of the file fits one
-    variable and each variable gets one. The classifier and `num_batches_tracked` are passed over.
+    Raises WeightsError, without changing the model, unless tensors and variables match one to one.
+    The classifier and `num_batches_tracked` are ignored.
     """
     tensors = {
         name: tensor
         for name, tensor in read_state_dict(path).items()
         if not name.startswith("_fc.") and not name.endswith(".num_batches_tracked")
     }
-    # What is none of them gets told so by the name of the first.
+    # An error for another model has the name of the first one.
     name = model.name if model.name in SCALES else "efficientnet_lite0"
     targets = _targets(model, name, path)
     if tensors.keys() != targets.keys():
@@ -41,7 +41,7 @@ def load_torch_weights(model: keras.Model, path: Path) -> None:
     values = {}
     for tensor, (variable, axes) in targets.items():
         found = tensors[tensor]
-        # Of another number of axes: any order will do to be told apart below.
+        # With another number of axes, the shapes differ in any order.
         values[tensor] = found.transpose(axes if found.ndim == len(axes) else None)
         if values[tensor].shape != tuple(variable.shape):
             raise _misfit(

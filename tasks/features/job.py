@@ -57,8 +57,8 @@ def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
     if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
         raise InputError(
-            f"recipe {recipe}: this version of gargalo makes other features of {backbone.name}; "
-            "extract and train again"
+            f"recipe {recipe}: this version of gargalo computes other features with "
+            f"{backbone.name}; extract and train again"
         )
     seed = re.match(r"none:seed=(\d+)", recipe.weights)
     found = find_weights(
@@ -70,7 +70,7 @@ def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -
     )
     if found.digest != recipe.weights:
         raise WeightsError(
-            f"--weights {weights}: expected {recipe.weights}, with which the features were made; "
-            f"found {found.digest}; give the file that they were made with"
+            f"--weights {weights}: expected {recipe.weights}, the weights of the stored features; "
+            f"received {found.digest}; give the file that the features were computed with"
         )
     return Job((recipe,), found, store, engine)

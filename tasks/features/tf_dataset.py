@@ -1,4 +1,4 @@
-"""Features as a `tf.data.Dataset`, for training loops that do not want all of them in memory."""
+"""Features as a `tf.data.Dataset`, for training loops without all features in memory."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -17,9 +17,9 @@ def feature_dataset(
 ) -> Any:  # noqa: ANN401  a tf.data.Dataset: TensorFlow is imported only here
     """Return a dataset of (features (n, *shape), labels (n,) int64), a batch at a time.
 
-    In the order of `images`, or shuffled anew at each epoch, by seeds that count up from
-    `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some
-    are missing.
+    Rows are in the order of `images`, or shuffled in each epoch with the seeds `shuffle_seed`,
+    `shuffle_seed + 1` and so on. Raises MissingFeatures if none are stored, and in the first batch
+    if some are missing.
     """
     from tasks.execution.checked_keras import tf
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stores.features.recipe import Recipe
-from tasks.backbones.layer_graph import cut_points, told_by_graph
+from tasks.backbones.layer_graph import cut_points, layers_found
 from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
@@ -27,7 +27,7 @@ def layer_names(recipe: Recipe, store: Path) -> list[str]:
         "tap": recipe.tap,
         "versions": repr([version(name) for name in ("gargalo", "keras")]),
     }
-    return told_by_graph(
+    return layers_found(
         question,
         partial(layers_up_to, tap=recipe.tap),
         backbone=find_backbone(recipe.backbone),

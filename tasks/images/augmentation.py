@@ -22,9 +22,9 @@ Pixels = NDArray[np.float32]  # (n, height, width, 3), 0 to 255
 
 
 def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) -> Pixels:
-    """Return a batch of images with what a draw makes of them, (n, height, width, 3).
+    """Return an augmented batch of images, (n, height, width, 3).
 
-    The same draw makes the same of the same batch. TensorFlow is imported.
+    The same `draw` gives the same result for the same batch. TensorFlow is imported.
     """
     if augmentation == NO_AUGMENTATION:
         return pixels
@@ -37,10 +37,10 @@ def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) ->
 
 
 def views_of(pixels: Pixels, augmentation: str, keys: Keys, views: Views) -> Pixels:
-    """Return the view of each image with that number, (n, height, width, 3); 0 is the image itself.
+    """Return the numbered view of each image, (n, height, width, 3); view 0 is the image itself.
 
-    What a view is depends on the image's key, its number and the augmentation alone, whatever
-    other images are with it.
+    A view depends on the image's key, its number and the augmentation, and not on the other images
+    of the batch.
     """
     rows = [
         augmented(image[np.newaxis], augmentation, draw=(bytes(key).hex(), int(view)))[0]
@@ -75,7 +75,7 @@ def _layers(augmentation: str) -> tuple[Any, ...]:
 
 
 def _seed(draw: tuple[object, ...]) -> "keras.random.SeedGenerator":
-    """Return a generator of seeds that begins where a draw says."""
+    """Return a generator of seeds with the state that follows from `draw`."""
     generator = _generator()
     digest = hashlib.sha256(repr(draw).encode()).digest()
     generator.state.assign(np.frombuffer(digest[:8], np.uint32).astype(generator.state.dtype))

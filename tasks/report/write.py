@@ -16,7 +16,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.publish import publish_file
 from tasks.datasets.split_file import split_csv
-from tasks.datasets.splits import majority
+from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.duplicate_search import find_near_duplicates, likeness_of
 from tasks.evaluation.near_duplicates import NearDuplicates
@@ -121,7 +121,7 @@ def _results(
     split: Evaluated = "test" if openings else "validation"
     judged = judge(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
-    largest, _ = majority(sizes)
+    largest, _ = majority_baseline(sizes)
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
     shot = partial(_shot, judged, Path(manifest.folder), paths)

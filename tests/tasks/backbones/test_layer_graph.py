@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from stores.storage.remembered import recall
-from tasks.backbones.layer_graph import build_graph, cut_points, stage_ends, told_by_graph
+from tasks.backbones.layer_graph import build_graph, cut_points, layers_found, stage_ends
 from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError
 
@@ -31,7 +31,7 @@ def names_of(model):
 def layers_of(backbone, store, side=16, answer=names_of):
     question = {"what": "all layers", "backbone": backbone.name, "image_size": repr(side)}
     asked = {"backbone": backbone, "image_size": (side, side), "store": store}
-    return told_by_graph(question, answer, **asked), recall(store, question)
+    return layers_found(question, answer, **asked), recall(store, question)
 
 
 def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):

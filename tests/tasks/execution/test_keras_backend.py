@@ -186,7 +186,7 @@ def test_a_file_that_keras_has_read_is_named(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
     before, after = checked(tmp_path, "import")
     assert before == after
-    assert f"set by {tmp_path / 'keras.json'}; write" in before
+    assert f"set by {tmp_path / 'keras.json'}; change" in before
 
 
 @pytest.mark.parametrize("content", ["{", "", '{"floatx": "float32"}', None])

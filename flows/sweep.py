@@ -30,7 +30,7 @@ from tasks.features.job import make_job
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, together
+from tasks.training.planned_runs import PlannedRun, check_trainable, choose, head_groups
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
@@ -143,12 +143,12 @@ def train_missing(planned: dict[str, PlannedRun], store: Path) -> set[str]:
     known = {run for run in planned if run in runs}
     missing = [plan for run, plan in planned.items() if run not in known]
     announce(len(missing), doing="training", noun="heads")
-    several = "train {planned[0].head.kind} heads together on {planned[0].manifest.name}"
+    several = "train a group of {planned[0].head.kind} heads on {planned[0].manifest.name}"
     group_task = train_task.with_options(task_run_name=several)
     with stopped_with_this():
         futures = [
             (group_task if len(group) > 1 else train_task).submit(quote(group), store=store)
-            for group in together(missing, store=store)
+            for group in head_groups(missing, store=store)
         ]
         for future in futures:
             future.result()

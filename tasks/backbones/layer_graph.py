@@ -41,7 +41,7 @@ def layers_found(
 
 
 def build_graph(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa: ANN401  a model
-    """Return a backbone with arbitrary weights, and with the same layer names as `build_backbone`."""
+    """Return a backbone with arbitrary weights, and the layer names of `build_backbone`."""
     from tasks.execution.checked_keras import keras
 
     check_backend()  # before clear_session, which resets a program's dtype policy

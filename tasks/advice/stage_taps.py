@@ -1,4 +1,4 @@
-"""Which layers of a backbone to compare: one at the end of each stage, and the output."""
+"""The layers of a backbone to compare: the last one of each stage, and the output."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,21 +15,21 @@ from tasks.features.request import DEFAULT_TAP
 
 
 def taps_to_compare(
-    asked: Sequence[str], backbone: str, image_size: int | None, *, store: Path
+    requested: Sequence[str], backbone: str, image_size: int | None, *, store: Path
 ) -> tuple[str, ...]:
-    """Return taps from early to late: those asked for, or the ends of the stages; and the output.
+    """Return taps from early to late: the requested ones or the ends of stages, and the output.
 
-    The ends are remembered by Keras's version, which names layers; TensorFlow is imported only
-    where they are not. Raises InputError where the backbone refuses the size, in pixels, and where
-    there is no layer but the output.
+    The ends are remembered in the store; TensorFlow is imported only if they are not. Raises
+    InputError if the backbone does not support the image size, or if there is no layer before the
+    output.
     """
     found = find_backbone(backbone)
-    taps = tuple(asked) or _stage_ends(found, image_size or found.native_size, store)
+    taps = tuple(requested) or _stage_ends(found, image_size or found.native_size, store)
     earlier = tuple(tap for tap in taps if tap != DEFAULT_TAP)
     if not earlier:
         raise InputError(
-            f"backbone {backbone}: there is no layer to compare its output with; give one that "
-            "comes before it, --tap LAYER"
+            f"backbone {backbone}: no layer to compare with the output; give an earlier one with "
+            "--tap LAYER"
         )
     return (*earlier, DEFAULT_TAP)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from tasks.finetune.specification import settings_told
+from tasks.finetune.specification import distinct_settings
 
 MOST_HEADS = 15  # those of a large sweep that are not folded away
 MOST_CURVES = 5  # heads whose learning curves are drawn
@@ -41,7 +41,7 @@ def head_name(run: Run) -> str:
 def _told_apart(runs: Iterable[Run]) -> dict[str, dict[str, Any]]:
     """Return the settings of each run's head: of several of a kind, those in which they differ."""
     settings = {
-        run.id: {"kind": "fine-tuned", "seed": run.seed, **settings_told(run.finetuning)}
+        run.id: {"kind": "fine-tuned", "seed": run.seed, **distinct_settings(run.finetuning)}
         if run.finetuning
         else {**run.head, "seed": run.seed}
         for run in runs

@@ -14,7 +14,7 @@ from tasks.errors import InputError, unknown
 from tasks.evaluation.comparison import CONFIDENCE, Evaluated, compare, held_out_answers
 from tasks.evaluation.selection import Selection, selection_of, selections, tried_with
 from tasks.evaluation.split_result import judge, wilson
-from tasks.finetune.specification import head_settings, settings_told
+from tasks.finetune.specification import distinct_settings, head_settings
 from tasks.training.repeat_commands import OF_FEATURES
 
 _SMALL_IS_GOOD = ("_log_loss", "_calibration_error")
@@ -130,7 +130,7 @@ def _columns(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield from (
         (f"head.{name}", in_one_word(value)) for name, value in head.items() if name != "kind"
     )
-    yield from ((f"finetuning.{n}", value) for n, value in settings_told(finetuning).items())
+    yield from ((f"finetuning.{n}", value) for n, value in distinct_settings(finetuning).items())
     if finetuning:
         yield "started_from", finetuning["started_from"]
     rest = {name: row[name] for name in row if name not in {"run", "dataset", "head"}}

@@ -34,7 +34,7 @@ def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
         (("RUN", "photos", "--force"), "photos is no exported model"),
         (("RUN", "no/model"), "folder no not found; create it"),
         (("RUN", "model", "--format", "onnx"), "saved-model"),
-        (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: file not found"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match, tmp_path):

@@ -79,7 +79,7 @@ def test_a_missing_image_is_named_and_the_data_set_stays(
         code, _, errors = run("finetune", run_id, *TOP, *asked)
         (error,) = (line for line in errors.splitlines() if line.startswith("error: "))
         assert (code, f"image '{path}'" in error) == (2, True), errors
-        assert "ingest the folder again" in error
+        assert "or ingest the folder" in error
 
 
 def test_one_that_diverges_says_so_and_ends_with_1(run, run_json, photos):
@@ -105,7 +105,7 @@ def test_features_are_what_the_run_is(run_json, run_id):
         (("RUN", "--strategy", "ful"), "--strategy"),
         (("RUN", *TOP, "--augment", "rotate"), "unknown augmentation 'rotate'"),
         (("RUN", *TOP, "--epochs", "0"), "--epochs"),
-        (("RUN", *TOP, "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", *TOP, "--weights", "none.h5"), "--weights none.h5: file not found"),
         (("RUN", "--strategy", "features", *TOP), "--epochs, --learning-rate, --unfreeze: --strat"),
         (
             ("RUN", "--strategy", "full", "--prefix", "cached"),

@@ -46,7 +46,7 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "photos", "--output", "said.txt"), "expected a file that ends in .csv"),
         (("RUN", "photos", "--output", "no/said.csv"), "folder no not found; create it"),
         (("RUN", "photos", "--grid", "said.docx"), "expected a file that ends in .png"),
-        (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: file not found"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):

@@ -73,7 +73,7 @@ def test_help_shows_the_common_flags(run, flow):
         (("extract", ""), "'': there is no such folder"),
         (("train", "x", "--activation", "rellu"), "'relu'"),
         (("train", "x", "--learning-rate", "inf"), "less than 1000000"),
-        (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),
+        (("train", "x", "--tap", "a", "--tap", "b"), "expected one tap, received several"),
         (("pipeline", "missing"), "does not exist"),
         (("maintain", "stats"), "there is no store"),
         (("maintain", "stats", "--store", "/dev/null"), "--store: /dev/null is not a folder"),

@@ -107,7 +107,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(run, photos, monkeypatch, sch
 
 def test_an_address_needs_the_runner(run, photos):
     code, _, errors = run("extract", photos, "--dask-address", "tcp://127.0.0.1:1")
-    assert (code, "--dask-address: only with --runner dask" in errors) == (2, True)
+    assert (code, "--dask-address requires --runner dask" in errors) == (2, True)
 
 
 @pytest.mark.server

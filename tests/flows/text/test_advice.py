@@ -5,13 +5,13 @@ import pytest
 
 from flows.text.advice import tell_advise
 from tasks.advice.recommendation import Situation, recommend
-from tasks.advice.verdict import judge
+from tasks.advice.verdict import verdict_of
 from tests.tasks.advice.test_verdict import evidence
 
 
 def told(given, *, images=1000):
     """Return what is told of some evidence, as lines."""
-    verdict = judge(given)
+    verdict = verdict_of(given)
     situation = Situation("pets", images, "early", "early", lambda *taps: str(taps), "")
     summary = {
         "dataset": "pets",

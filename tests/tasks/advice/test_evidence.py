@@ -81,7 +81,7 @@ def test_too_few_classes_or_images_are_named(part):
     assert learned_counts(few) == {"cats": 5, "dogs": 4}
     with pytest.raises(InputError, match=r"at least 5 images .* Received fewer of dogs \(4\); add"):
         check_measurable(few)
-    with pytest.raises(InputError, match="the one class 'cats'"):
+    with pytest.raises(InputError, match="found only 'cats'"):
         check_measurable(replace(few, classes=("cats",)))
 
 

@@ -180,11 +180,11 @@ def announcing(kind, saved, path):
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("a large array", "it announces 8"),
-        ("an array beside", "it announces 8"),
-        ("a large chunk", "it announces 1"),
+        ("a large array", "arrays of 8"),
+        ("an array beside", "arrays of 8"),
+        ("a large chunk", "arrays of 1"),
         ("a link", "is a link"),
-        ("no numbers", "is no array of numbers"),
+        ("no numbers", "is not an array of numbers"),
     ],
 )
 def test_what_a_file_announces_is_bounded_before_an_array_of_it_is_read(

@@ -40,7 +40,7 @@ def test_what_is_left_out_is_listed_with_its_reason(folder, store):
     summary = ingest(folder, store=store).manifest.summary()
     assert summary["images"] == 10
     assert summary["ignored"] == [
-        {"path": "cat/photo.webp", "reason": "not an ending that Keras reads"},
+        {"path": "cat/photo.webp", "reason": "not an extension that Keras reads"},
         {"path": "notes.txt", "reason": "not in a class folder"},
     ]
     assert [file["path"] for file in summary["rejected"]] == ["cat/broken.jpg"]
@@ -151,6 +151,6 @@ def test_a_folder_that_changes_while_it_is_listed_is_tried_again(folder, store, 
         return listing
 
     monkeypatch.setattr(ingest_module, "list_folder", list_and_add)
-    with pytest.raises(OSError, match=r"for one 'cat/new.png': somebody writes") as error:
+    with pytest.raises(OSError, match=r"for example 'cat/new.png'; run the command again") as error:
         ingest(folder, store=store)
     assert not isinstance(error.value, InputError)

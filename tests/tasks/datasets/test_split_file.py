@@ -65,14 +65,14 @@ WHOLE = "path,split\ncat/00000,train\ncat/00001,test\n"
     [
         (WHOLE + "cat/9,test\n", "'cat/9' is not in the folder"),
         (WHOLE + "cat/8,test\ncat/9,test\n", "'cat/8' and 1 more are not in the folder"),
-        ("path,split\ncat/00000,train\n", "no split of 'cat/00001'"),
+        ("path,split\ncat/00000,train\n", "no split for 'cat/00001'"),
         (WHOLE.replace("test", "dev"), "row 2: the split of 'cat/00001' must be one of train,"),
         (WHOLE.replace(",test", ""), "Received: None"),
         (WHOLE + "cat/00001,test\n", "row 3: 'cat/00001' is there twice"),
         (WHOLE.replace("path", "file"), "expected the columns path and split"),
         (WHOLE.replace("cat/00001", ""), "row 2 has no path"),
-        ("", "a split file without rows"),
-        ("path,split\n", "a split file without rows"),
+        ("", "the split file has no rows"),
+        ("path,split\n", "the split file has no rows"),
         ("path,split\n\0\udc80", "cannot be read as a split file"),
     ],
 )

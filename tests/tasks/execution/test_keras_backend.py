@@ -176,8 +176,9 @@ def checked(folder, *arguments, **variables):
 def test_what_keras_json_says_is_refused_before_keras_is_imported(tmp_path, name):
     value, fix = KERAS_JSON[name]
     (tmp_path / "keras.json").write_text(json.dumps({name: value}))
+    expected = json.loads("{" + fix.removeprefix("change it to ") + "}")[name]
     assert checked(tmp_path) == [
-        f"Keras's {name} is {value!r}, expected {json.loads('{' + fix[6:-6] + '}')[name]!r}, set "
+        f"Keras's {name} is {value!r}, expected {expected!r}, set "
         f"by {tmp_path / 'keras.json'}; {fix}"
     ]
 

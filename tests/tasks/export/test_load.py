@@ -84,7 +84,7 @@ def test_a_model_that_unpacks_to_gigabytes_is_refused_before_it_is_loaded(tmp_pa
         load_exported(tmp_path)
     (tmp_path / "classes.json").unlink()
     os.mkfifo(tmp_path / "classes.json")
-    with pytest.raises(InputError, match="expected a model that flows"):
+    with pytest.raises(InputError, match="expected a model written by flows"):
         load_exported(tmp_path)
 
 
@@ -99,7 +99,7 @@ def test_a_foreign_keras_file_is_refused_and_its_code_not_executed(tmp_path):
     digests = {"model.keras": hashlib.sha256((tmp_path / "model.keras").read_bytes()).hexdigest()}
     about = {"classes": ["a", "b"], "scores": "probability", "sha256": digests}
     (tmp_path / "classes.json").write_text(json.dumps(about))
-    with pytest.raises(InputError, match="no exported model, or a damaged one"):
+    with pytest.raises(InputError, match="not an exported model, or damaged"):
         load_exported(tmp_path / "model.keras")
     assert not ran.exists()
 
@@ -109,7 +109,7 @@ def test_a_place_that_is_no_exported_model_is_said(tmp_path, content):
     write(tmp_path / "model.keras", b"")
     if content is not None:
         write(tmp_path / "classes.json", content)
-    with pytest.raises(InputError, match=r"expected a model that flows\.export wrote"):
+    with pytest.raises(InputError, match=r"expected a model written by flows\.export wrote"):
         load_exported(tmp_path / "model.keras")
 
 

@@ -44,7 +44,7 @@ def test_the_presets_of_whole_networks_carry_their_papers_settings():
 @pytest.mark.parametrize("preset", ["tutorial", "cabral"])
 def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
     with pytest.raises(
-        InputError, match=r"is for 2 classes, this data set has 3; .*resnet-softmax"
+        InputError, match=r"expected a data set with 2 classes, received 3; .*resnet-softmax"
     ):
         make(preset, classes=3)
 

@@ -23,10 +23,10 @@ def test_what_is_asked_for_is_written_out():
     ("asked", "told"),
     [
         ("rotate", "unknown augmentation 'rotate': did you mean rotation"),
-        ("rotation=2", "expected a share above 0, up to 1. Received: '2'"),
-        ("rotation=0", "expected a share above 0, up to 1"),
-        ("zoom=much", "expected a share above 0, up to 1"),
-        ("zoom=nan", "expected a share above 0, up to 1"),
+        ("rotation=2", "expected a number above 0, up to 1. Received: '2'"),
+        ("rotation=0", "expected a number above 0, up to 1"),
+        ("zoom=much", "expected a number above 0, up to 1"),
+        ("zoom=nan", "expected a number above 0, up to 1"),
         ("flip=up", "expected horizontal, vertical, horizontal_and_vertical. Received: 'up'"),
     ],
 )

@@ -60,10 +60,12 @@ def without(manifest, gone):
 
 def test_little_to_measure_on_is_remarked(pets):
     assert remarks(pets) == [
-        "heads are measured on 4 images, which says little; with --folds, those of train are "
-        "measured on too"
+        "heads are evaluated on only 4 images: accuracies are uncertain; use --folds to evaluate "
+        "on the train images too"
     ]
-    assert remarks(pets, folds=5) == ["heads are measured on 16 images, which says little"]
+    assert remarks(pets, folds=5) == [
+        "heads are evaluated on only 16 images: accuracies are uncertain"
+    ]
 
 
 def test_a_class_that_is_not_measured_on_is_remarked(pets):

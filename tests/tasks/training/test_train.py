@@ -104,7 +104,7 @@ def test_a_head_that_fails_is_kept_with_its_reason_and_the_others_go_on(pets, pe
     assert choose([failed, whole]) is whole
     with pytest.raises(InputError, match=r"has no model: .*diverged"):
         load_head(RunStore(pets_store), failed)
-    with pytest.raises(InputError, match=r"no head could be trained: .*diverged"):
+    with pytest.raises(InputError, match=r"the training of every head failed: .*diverged"):
         choose([failed])
 
 

@@ -66,10 +66,7 @@ def test_a_head_that_learned_from_validation_is_refused(tiny, tmp_path, store):
 
 def test_a_fine_tuned_run_is_not_tuned_again(started):
     tuned = replace(started, run=started.tune(epochs=1))
-    assert (
-        f"expected a run of a head, received a fine-tuned run; give {started.run.id[:16]}"
-        in refusal(tuned)
-    )
+    assert f"received a fine-tuned run; give {started.run.id[:16]}" in refusal(tuned)
 
 
 def test_views_and_augmentation_belong_together(started):

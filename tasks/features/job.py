@@ -14,8 +14,7 @@ from tasks.features.request import EngineChoice, FeatureRequest
 def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> Job:
     """Return the job that computes a request: a recipe for each tap, the weights, the engine.
 
-    Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that
-    are not there.
+    Raises InputError for an unknown backbone or a repeated tap, WeightsError for missing weights.
     """
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
@@ -23,7 +22,7 @@ def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> J
         backbone, request.weights, image_size=(side, side), seed=request.seed, store=store
     )
     if len(set(request.taps)) != len(request.taps):
-        raise InputError(f"--tap {', '.join(request.taps)}: a tap is named twice")
+        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
     recipes = tuple(
         Recipe(
             version=RECIPE_VERSION,
@@ -50,8 +49,8 @@ def make_job(request: FeatureRequest, *, store: Path, engine: EngineChoice) -> J
 def job_of(recipe: Recipe, weights: str, *, store: Path, engine: EngineChoice) -> Job:
     """Return the job that computes a stored recipe for other images.
 
-    `weights` say where they come from, as `--weights` does. Raises InputError where this version
-    has another backbone of that name, WeightsError where the weights are others.
+    `weights` is the source, as for `--weights`. Raises InputError if this version computes other
+    features with the backbone, WeightsError if the weights differ.
     """
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)

@@ -75,7 +75,7 @@ def command_line(
 def plain_command_line(run: Callable[[], None], module: str) -> None:
     """Run a function that is not a flow and has no parameters; errors are reported as a flow's."""
     write_any_name()
-    app = make_parser(run, module)
+    app = make_parser(run, f"python -m {module}")
     with errors_reported(), encoding_checked():
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
 
@@ -148,7 +148,7 @@ def make_app(
         print(json.dumps(summary) if as_json else tell(summary))  # noqa: T201  what it is for
         return summary
 
-    return make_parser(flow.fn, f"flows.{flow.name}", run)
+    return make_parser(flow.fn, f"python -m flows.{flow.name}", run)
 
 
 def _orchestrated(

@@ -22,14 +22,15 @@ def print_requested_help() -> None:
     """Print the help and end the process, where the command line of a flow has `--help`."""
     arguments = sys.argv[1:]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    # Before the arguments stands `-m flows.NAME`, or NAME for `gargalo NAME`.
-    name = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
+    # Before the arguments there is `-m flows.NAME`, or NAME in `gargalo NAME`.
+    module, _, name = sys.orig_argv[-len(sys.argv)].rpartition(".")
     source = _FLOWS / f"{name}.py"
     if not _HELP & set(options) or not source.is_file():
         return
     write_any_name()
     function, has_json = command_of(source.read_text(encoding="utf-8"))
-    app = make_parser(function, f"flows.{name}", (lambda _given, _json: None) if has_json else None)
+    usage = f"python -m flows.{name}" if module else f"gargalo {name}"
+    app = make_parser(function, usage, (lambda _given, _json: None) if has_json else None)
     try:
         app.help_print([])
         sys.stdout.flush()

@@ -19,14 +19,15 @@ JsonFlag = Annotated[
 Run = Callable[[inspect.BoundArguments, bool], Any]
 
 
-def make_parser(function: Callable[..., Any], module: str, run: Run | None = None) -> App:
-    """Return the parser of `python -m MODULE`, with the parameters and the docstring of a function.
+def make_parser(function: Callable[..., Any], usage: str, run: Run | None = None) -> App:
+    """Return the parser of a command, with the parameters and the docstring of a function.
 
+    `usage` is what a user types before the parameters, such as `python -m flows.extract`.
     It calls `run` with the function's arguments and with whether `--json` was given. Without a
     `run` it calls the function itself, and there is no `--json`.
     """
     app = App(
-        name=f"python -m {module}",
+        name=usage,
         version_flags=(),
         default_parameter=Parameter(negative_bool=(), negative_iterable=()),
         group_arguments=ARGUMENTS,

@@ -51,13 +51,19 @@ def test_help_imports_nothing_heavy(command):
     assert "flows.cli.parser" in imported
     assert imported & HEAVY == set()
     assert groups_in(done.stdout)[-1] == "Output"
+    typed = (
+        " ".join(command).replace("-m", "python -m") if command in BY_MODULE else "gargalo extract"
+    )
+    assert done.stdout.startswith(f"Usage: {typed}")
 
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_help_is_that_of_the_flow_in_groups(name):
     function, has_json = command_of((ROOT / "flows" / f"{name}.py").read_text())
     assert has_json
-    shown = shown_by(make_parser(function, f"flows.{name}", lambda _given, _as_json: None))
+    shown = shown_by(
+        make_parser(function, f"python -m flows.{name}", lambda _given, _as_json: None)
+    )
     assert shown == shown_by(make_app(resolve_name(f"flows.{name}:{name}"), str))
     groups = groups_in(shown)
     assert groups == [group for group in GROUPS if group in groups]

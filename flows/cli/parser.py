@@ -29,7 +29,9 @@ def make_parser(function: Callable[..., Any], usage: str, run: Run | None = None
     app = App(
         name=usage,
         version_flags=(),
-        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
+        default_parameter=Parameter(
+            negative_bool=(), negative_iterable=(), show_default=_shown_default
+        ),
         group_arguments=ARGUMENTS,
         group_parameters=ARGUMENTS,
         result_action="return_value",
@@ -38,6 +40,13 @@ def make_parser(function: Callable[..., Any], usage: str, run: Run | None = None
     app["--help"].group = (OUTPUT_GROUP,)
     app.default(_with_json(function, run) if run else function)
     return app
+
+
+def _shown_default(value: object) -> str | None:
+    """Return a default as shown in the help; None for one that a reader expects."""
+    if value is None or value is False or value in ([], ()):
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _with_json(function: Callable[..., Any], run: Run) -> Callable[..., Any]:

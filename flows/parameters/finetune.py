@@ -27,10 +27,10 @@ class FinetuneParameters(ReaderParameters):
 
     strategy: Annotated[Strategy, MOST_USED] = Field(
         "top-layers",
-        description="What is trained, besides the head. partial: nothing, but on augmented "
-        "images. top-layers: the backbone's layers from --unfreeze on. full: the whole backbone. "
-        "scratch: the whole backbone, from untrained weights. features: not even the head; the "
-        "run itself is the result.",
+        description="What is trained. partial: only the head, on augmented images. top-layers: "
+        "the head, and the backbone from layer --unfreeze on. full: the head and the whole "
+        "backbone. scratch: the same, from untrained weights. features: nothing; the run itself is "
+        "the result.",
     )
     unfreeze: Annotated[str | None, MOST_USED] = Field(
         None,

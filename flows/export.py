@@ -9,7 +9,7 @@ from flows.artifacts import run_name, show_told
 from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import ExportParameters
+from flows.parameters.runs import ExportParameters
 from flows.text.stores import tell_export
 from stores.manifest import Manifest
 from stores.runs.record import Run

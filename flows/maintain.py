@@ -10,7 +10,7 @@ from prefect.states import Failed
 from flows.artifacts import is_deployed, run_name, show_told
 from flows.cli.command_line import Summary, command_line
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import MaintainParameters
+from flows.parameters.runs import MaintainParameters
 from flows.text.stores import tell_maintain
 from stores.storage.remote.mirror import shown
 from tasks.errors import InputError

@@ -9,7 +9,7 @@ from flows.artifacts import run_name, show_told
 from flows.cli.command_line import Summary, command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import PredictParameters
+from flows.parameters.runs import PredictParameters
 from flows.text.predictions import tell_predict
 from stores.manifest import SPLITS
 from stores.runs.store import RunStore

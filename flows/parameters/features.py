@@ -15,12 +15,11 @@ from pydantic import (
     model_validator,
 )
 
-from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
-from flows.parameters.store import ReaderParameters, StoreParameters, folder_of
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
+from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
-from tasks.export.format_names import ExportFormat
 from tasks.features.request import (
     BATCH_SIZE,
     DEFAULT_TAP,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 BackboneName = Annotated[str, AfterValidator(lambda name: find_backbone(name).name)]
-OtherStore = Annotated[Path | None, BeforeValidator(folder_of)]
 Folder = Annotated[Path, Parameter(validator=validators.Path(exists=True, file_okay=False))]
 # A Prefect server's form sends an empty text for no folder.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
@@ -235,57 +233,3 @@ class AdviseParameters(ExtractParameters):
         """Return the same parameters for the features of these taps."""
         values = {name: getattr(self, name) for name in self.explicit}
         return ExtractParameters(**values | {"tap": list(taps)})
-
-
-@Parameter(name="*")
-class PredictParameters(ReaderParameters):
-    """The parameters of `flows.predict`."""
-
-    output: Annotated[Path | None, MOST_USED] = Field(
-        None, description="File for the table of predictions: .csv, .jsonl, .json or .parquet."
-    )
-    grid: Annotated[Path | None, OUTPUT] = Field(
-        None, description="File (.png) for a picture of the first images with their predictions."
-    )
-    weights: Annotated[str | None, FEATURES] = Field(
-        None,
-        description="Weights file of the backbone, if it was moved [default: the run's weights].",
-    )
-    engine: Annotated[EngineChoice, RUN] = Field(
-        "auto", description="Engine that runs the backbone; auto chooses the fastest."
-    )
-    batch_size: Annotated[int, RUN] = Field(
-        BATCH_SIZE, gt=0, description="Images per batch of the backbone."
-    )
-
-
-@Parameter(name="*")
-class ExportParameters(StoreParameters):
-    """The parameters of `flows.export`."""
-
-    format: Annotated[list[ExportFormat], MOST_USED] = Field(
-        ["saved-model", "keras", "openvino"],
-        min_length=1,
-        description="Format of the exported model. May be repeated, for several formats.",
-    )
-    force: Annotated[bool, OUTPUT] = Field(
-        default=False, description="Replace an exported model that already exists."
-    )
-    weights: Annotated[str | None, FEATURES] = Field(
-        None,
-        description="Weights file of the backbone, if it was moved [default: the run's weights].",
-    )
-
-
-@Parameter(name="*")
-class MaintainParameters(StoreParameters):
-    """The parameters of `flows.maintain`."""
-
-    other: Annotated[OtherStore, RUN, Parameter(name="--from")] = Field(
-        None,
-        description="merge: folder or address of the store to copy from. It is not changed.",
-    )
-    delete: Annotated[bool, RUN] = Field(default=False, description="gc: delete the listed files.")
-    grace_hours: Annotated[float, RUN] = Field(
-        1.0, ge=0, description="gc: keep files younger than this number of hours."
-    )

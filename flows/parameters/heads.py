@@ -8,8 +8,7 @@ from cyclopts import Parameter
 from pydantic import Field, ValidationError, model_validator
 
 from flows.parameters.features import ExtractParameters, FeatureParameters
-from flows.parameters.groups import DATA, HEAD, MOST_USED, OUTPUT, RUN
-from flows.parameters.store import StoreParameters
+from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
 from tasks.datasets.fold_count import FoldCount, check_fold_seed
 from tasks.errors import InputError
 from tasks.heads.presets import HeadName
@@ -244,16 +243,3 @@ def _value(text: str) -> Any:  # noqa: ANN401  a value of TOML
 @Parameter(name="*")
 class PipelineParameters(ExtractParameters, TrainParameters):
     """The parameters of `flows.pipeline`."""
-
-
-@Parameter(name="*")
-class RunsParameters(StoreParameters):
-    """The parameters of `flows.runs`."""
-
-    dataset: Annotated[str | None, DATA] = Field(None, description="Only runs of this data set.")
-    sort_by: Annotated[str, OUTPUT] = Field(
-        "validation_accuracy", description="Metric to sort by, best run first."
-    )
-    limit: Annotated[int, OUTPUT] = Field(
-        20, gt=0, description="list: maximum number of runs shown per data set."
-    )

@@ -121,7 +121,7 @@ def refused(*arguments, **variables):
     return done.stderr
 
 
-def test_a_locale_without_a_names_letters_is_named_with_the_way_out():
+def test_a_locale_without_a_names_letters_is_named_with_the_fix():
     """The kind: a right name is called wrong, for the process reads it by another encoding."""
     fix = "and Python takes names here for ascii, by LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0; set "
     told = refused("all", "cão", **C_LOCALE)

@@ -106,7 +106,7 @@ FRAMES = [Image.fromarray(pixels_of(n)) for n in (1, 2)]
         (KINDS["rgb.bmp"] + bytes(99), "a BMP of .* bytes whose pixels end at.* save it as PNG"),
     ],
 )
-def test_what_decoders_disagree_on_is_refused_with_the_way_out(file, content, reason):
+def test_what_decoders_disagree_on_is_refused_with_the_fix(file, content, reason):
     """The kind: pixels that are one program's, or a refusal that names no fix."""
     assert re.search(reason, examine(file(content)).reason)
 

@@ -101,7 +101,7 @@ def test_flags_take_the_place_of_what_the_file_says_of_the_search(tmp_path):
         ("folds = ", "not valid TOML"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_file_is_named_with_the_way_out(tmp_path, text, match):
+def test_a_mistake_in_a_file_is_named_with_the_fix(tmp_path, text, match):
     with pytest.raises(InputError, match=match) as error:
         read(tmp_path, text)
     assert str(tmp_path / "sweep.toml") in str(error.value)

@@ -30,8 +30,8 @@ def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
     ("arguments", "match"),
     [
         (("0123", "model"), "no run '0123'"),
-        (("RUN", "photos"), "photos is there already: give another folder, or --force"),
-        (("RUN", "photos", "--force"), "photos is no exported model"),
+        (("RUN", "photos"), "photos: already exists; give another folder, or --force"),
+        (("RUN", "photos", "--force"), "photos: not an exported model"),
         (("RUN", "no/model"), "folder no not found; create it"),
         (("RUN", "model", "--format", "onnx"), "saved-model"),
         (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: file not found"),

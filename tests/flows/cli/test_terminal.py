@@ -123,11 +123,11 @@ def refused(*arguments, **variables):
 
 def test_a_locale_without_a_names_letters_is_named_with_the_fix():
     """The kind: a right name is called wrong, for the process reads it by another encoding."""
-    fix = "and Python takes names here for ascii, by LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0; set "
+    fix = "Python reads file names as ascii here, because of LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0"
     told = refused("all", "cão", **C_LOCALE)
-    assert told == f"error: c\\xe3o: the name is UTF-8, {fix}PYTHONUTF8=1\n"
+    assert told == f"error: c\\xe3o: the name is UTF-8, but {fix}; set PYTHONUTF8=1\n"
     told = refused("some", **C_LOCALE)
-    assert told.startswith("error: a name that is stored has other letters ('ascii' codec can't")
+    assert told.startswith("error: a stored name cannot be encoded ('ascii' codec can't")
     assert told.endswith(f"{fix}PYTHONUTF8=1\n")
 
 

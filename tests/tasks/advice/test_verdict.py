@@ -42,5 +42,5 @@ def test_each_piece_of_evidence_is_told_with_its_figures():
     verdict = verdict_of(evidence(early=0.98, p_value=1e-9, sureness=0.41))
     probes, answers, logme = verdict.findings
     assert [one.likeness for one in (probes, answers, logme)] == ["different", "similar", "similar"]
-    assert "early, an earlier layer, tells 8.0% of the images more" in probes.reason
+    assert "early, an earlier layer, has 8.0% more images correct" in probes.reason
     assert "probability of 0.41" in answers.reason

@@ -44,7 +44,7 @@ def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):
 
 
 def test_what_was_refused_is_not_remembered(tiny, tmp_path):
-    with pytest.raises(InputError, match="tiny refuses images of 4×4 pixels"):
+    with pytest.raises(InputError, match="tiny does not support images of 4×4 pixels"):
         layers_of(tiny.TINY, tmp_path, side=4)
     assert not list(tmp_path.glob("remembered/*"))
 

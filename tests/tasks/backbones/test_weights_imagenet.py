@@ -148,12 +148,12 @@ def test_other_weights_than_those_remembered_are_noticed(downloaded, tmp_path, m
     weights = find_weights(MOBILENET, "imagenet", image_size=SIZE, seed=0, store=tmp_path)
     build_backbone(MOBILENET, weights, SIZE)
     monkeypatch.setattr(sys.modules[__name__], "SEED", 6)
-    with pytest.raises(WeightsError, match="other ImageNet weights of mobilenet"):
+    with pytest.raises(WeightsError, match="ImageNet weights of mobilenet"):
         build_backbone(MOBILENET, weights, SIZE)
 
 
 def test_a_backbone_without_imagenet_weights_says_so(tiny):
-    with pytest.raises(WeightsError, match=r"tiny has no ImageNet weights.*--weights PATH"):
+    with pytest.raises(WeightsError, match=r"tiny comes without ImageNet weights.*--weights PATH"):
         find_weights(tiny.TINY, "imagenet", image_size=SIZE, seed=0, store=None)
 
 

@@ -85,7 +85,7 @@ def test_what_is_not_plain_to_see_is_noted(tmp_path):
     tree(tmp_path / "pets", "seg_train", "seg_test", "seg_pred!")
     splits, unlabelled = find_layout(tmp_path / "pets").notes
     assert splits == "seg_train/ is train, seg_test/ is test, validation is a random part of train"
-    assert "seg_pred/ has no class folders, and its 1 images are left out" in unlabelled
+    assert "seg_pred/ has no class folders: its 1 images are left out" in unlabelled
     assert f"python -m flows.predict RUN {tmp_path / 'pets' / 'seg_pred'}" in unlabelled
     assert find_layout(tree(tmp_path / "a", "train", "validation", "test")).notes == ()
     (note,) = find_layout(tree(tmp_path / "b", "PetImages")).notes
@@ -243,4 +243,4 @@ def test_what_is_no_layout_is_refused(tmp_path, layout):
 
 def test_a_given_folder_must_be_there(tmp_path):
     assert "no train split; add train=FOLDER" in refusal(tmp_path, "test=a")
-    assert "no folder 'b'; found a" in refusal(tree(tmp_path, "a"), "train=b")
+    assert "folder 'b' not found; expected one of a" in refusal(tree(tmp_path, "a"), "train=b")

@@ -210,7 +210,7 @@ def test_a_path_too_long_for_the_system_costs_that_file(tmp_path):
 
 
 def test_a_folder_must_be_there_and_a_folder_and_have_images(tmp_path):
-    assert "there is no such folder" in refusal(tmp_path / "missing")
+    assert "folder not found" in refusal(tmp_path / "missing")
     assert "expected a folder, found a file" in refusal(write(tmp_path / "file.png", b""))
     (tmp_path / "folder").mkdir()
     assert "no image in a class folder" in refusal(tmp_path / "folder")

@@ -256,7 +256,7 @@ def test_another_rule_draws_the_splits_anew_and_says_so(caplog):
         again = split(images(50), before, seed=1)
     assert splits_of(again) == splits_of(split(images(50), seed=1))
     assert splits_of(again) != splits_of(before)
-    assert "anew" in caplog.text
+    assert "split again" in caplog.text
 
 
 def test_the_same_rule_draws_nothing_anew(caplog):

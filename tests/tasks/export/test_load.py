@@ -115,5 +115,5 @@ def test_a_place_that_is_no_exported_model_is_said(tmp_path, content):
 
 def test_a_folder_without_a_model_is_said(written, tmp_path):
     write(tmp_path / "classes.json", (written[0] / "classes.json").read_bytes())
-    with pytest.raises(InputError, match=r"no model in it; expected saved_model or model\.keras"):
+    with pytest.raises(InputError, match=r"no model found; expected saved_model or model\.keras"):
         load_exported(tmp_path)

@@ -30,7 +30,7 @@ def test_an_unknown_layer_gets_the_nearest_names(started):
 
 
 def test_top_layers_must_be_said(started):
-    assert "say from which layer of tiny on, with --unfreeze" in refusal(started, unfreeze=None)
+    assert "give the first trained layer of tiny with --unfreeze" in refusal(started, unfreeze=None)
 
 
 @pytest.mark.parametrize("strategy", ["partial", "full", "scratch"])

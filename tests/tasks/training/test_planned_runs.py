@@ -37,7 +37,7 @@ def test_the_best_on_validation_is_chosen_whatever_its_training_accuracy(pets, p
     ("keep", "match"),
     [
         (lambda e: e.label == "cats", "one class"),
-        (lambda e: e.label == "cats" or e.split != "train", "no training image in class dogs"),
+        (lambda e: e.label == "cats" or e.split != "train", "no train image in class dogs"),
         (lambda e: e.split != "validation", "no validation image"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_data_set_that_cannot_train_is_refused(pets, keep, match):
 
 def test_a_class_of_one_image_is_refused_for_folds(pets):
     lone = [e for e in pets.entries if e.label == "cats" or e.path == "dogs/0"]
-    with pytest.raises(InputError, match="fewer than 2 images to learn from in class dogs"):
+    with pytest.raises(InputError, match="images per class, class dogs has fewer; add"):
         check_trainable(replace(pets, entries=tuple(lone)), folds=5)
 
 

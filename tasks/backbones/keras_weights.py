@@ -134,6 +134,6 @@ def _first_sentence(error: Exception) -> str:
 
 def _other_architecture(path: Path, backbone: str, what: str) -> WeightsError:
     return WeightsError(
-        f"{path}: expected weights of {backbone} without its classifier: {what}; give another "
+        f"{path}: not weights of {backbone} without its classifier: {what}; give another "
         "file, or the --backbone that it was saved from"
     )

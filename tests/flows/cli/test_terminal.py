@@ -128,7 +128,7 @@ def test_a_locale_without_a_names_letters_is_named_with_the_fix():
     assert told == f"error: c\\xe3o: the name is UTF-8, but {fix}; set PYTHONUTF8=1\n"
     told = refused("some", **C_LOCALE)
     assert told.startswith("error: a stored name cannot be encoded ('ascii' codec can't")
-    assert told.endswith(f"{fix}PYTHONUTF8=1\n")
+    assert told.endswith(f"{fix}; set PYTHONUTF8=1\n")
 
 
 def test_an_argument_that_is_no_utf8_is_named():

@@ -125,7 +125,7 @@ def test_weights_of_another_model_are_refused(tmp_path, kind, name):
 
 def test_a_newer_file_by_an_older_name_is_to_be_renamed(saved, tmp_path):
     path = Path(shutil.copy(saved, tmp_path / "one.h5"))
-    assert "names end in .weights.h5; rename it" in refused(path)
+    assert "has to be named *.weights.h5; rename it" in refused(path)
 
 
 @pytest.mark.parametrize("change", ["left out", "added"])

@@ -32,7 +32,7 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize("asked", ["nowhere.h5", "~nobody-of-that-name/x.h5", "imagenett"])
 def test_a_file_that_is_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=f"{asked}: no such file; expected imagenet, none, or"):
+    with pytest.raises(WeightsError, match=f"{asked}: file not found; expected imagenet, none, or"):
         found(asked)
     with pytest.raises(WeightsError, match=r"\.: a folder; expected imagenet"):
         found(".")

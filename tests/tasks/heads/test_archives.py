@@ -28,7 +28,7 @@ def weights(**options):
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        ({"config.json": " " * 2**27}, "head.keras unpacks to 134,217,728 bytes"),
+        ({"config.json": " " * 2**27}, "but unpacks to 134,217,728"),
         (
             {"config.json": " " * (2**25 + 1), "noise": np.random.default_rng(0).bytes(2**22)},
             "'con",
@@ -61,7 +61,7 @@ def test_what_is_to_be_stored_plainly_is(tmp_path):
     content = (tmp_path / "a.npz").read_bytes()
     place = content.index(b"PK\x01\x02")
     (tmp_path / "c.npz").write_bytes(twice(content, place))
-    with pytest.raises(ValueError, match=r"c.npz announces 16,000,\d+ bytes, and has 8,000,\d+"):
+    with pytest.raises(ValueError, match=r"c.npz declares 16,000,\d+ bytes, but has 8,000,\d+"):
         check_stored(tmp_path / "c.npz")
 
 

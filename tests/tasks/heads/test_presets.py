@@ -52,7 +52,7 @@ def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
 def test_a_preset_for_maps_refuses_vectors_and_the_other_way_round():
     with pytest.raises(InputError, match="--pooling none"):
         make("cabral", feature_shape=(8,))
-    with pytest.raises(InputError, match=r"--head lenet5 takes a map.* --pooling none"):
+    with pytest.raises(InputError, match=r"--head lenet5: expected feature maps.* --pooling none"):
         make("lenet5", feature_shape=(16,))
     with pytest.raises(InputError, match="--pooling avg"):
         make("tutorial", feature_shape=(4, 4, 8))

@@ -125,7 +125,7 @@ def test_a_grid_goes_to_the_heads_and_features_that_take_it():
     [
         (["dense"], {"penalty": [1]}, "unknown setting 'penalty'"),
         (["dense"], {"droput": [1]}, "did you mean dropout"),
-        (["tutorial"], {}, "--head tutorial: a preset has nothing to try"),
+        (["tutorial"], {}, "--head tutorial: a preset has no settings to try"),
     ],
 )
 def test_a_grid_that_nobody_takes_is_refused(heads, grid, match):

@@ -213,9 +213,7 @@ def test_a_scaler_of_other_features_is_damage(tmp_path):
 
 def test_a_kind_that_there_is_not_is_named(tmp_path):
     saved(tmp_path / "model", "ridge")
-    with pytest.raises(
-        InputError, match=r"unknown kind of head 'forest': expected one of .*update gargalo"
-    ):
+    with pytest.raises(InputError, match=r"unknown kind of head 'forest': .*update gargalo"):
         load(tmp_path / "model", "forest")
 
 

@@ -46,7 +46,7 @@ def test_a_model_that_cannot_be_kept_computes_all_the_same(tmp_path, monkeypatch
         (rows,) = engine.compute(some_pixels(5))
     assert engine.name == "openvino"
     assert len(rows) == 5
-    assert "the converted model is not kept: no space" in caplog.text
+    assert "the converted model cannot be stored: no space" in caplog.text
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.features.engines import load_engine
-from tasks.features.extract import BATCH_SIZE
 from tasks.features.feature_batches import feature_batches
+from tasks.features.request import BATCH_SIZE
 from tasks.images.pixel_batches import ImageFile, PixelBatch, pixel_batches
 
 KEPT_BATCHES = 16  # decoded batches in memory, over and over, for the forward pass alone

@@ -16,7 +16,8 @@ from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
-from tasks.finetune.plan import PlannedFineTuning, Request, plan_finetuning
+from tasks.finetune.plan import PlannedFineTuning, plan_finetuning
+from tasks.finetune.specification import Request
 from tasks.finetune.train import parts_of, planned_learner
 from tasks.heads.presets import make_head
 from tasks.training.planned_runs import PlannedRun

@@ -16,7 +16,7 @@ from stores.features.store import FeatureStore
 from tasks.datasets.folds import Fold
 from tasks.heads import Candidate
 from tasks.heads.dense.specification import DenseHead
-from tasks.heads.dense.trainer import train_together
+from tasks.heads.dense.trainer import train_heads
 from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.presets import make_heads
 
@@ -88,9 +88,7 @@ def _candidates(count: int, epochs: int) -> list[Candidate[DenseHead]]:
 
 def _in_one_pass(lab: Lab, candidates: list[Candidate[DenseHead]]) -> list[float]:
     fold = Fold(lab.is_train, ~lab.is_train)
-    outcomes = train_together(
-        candidates, Examples(MemoryStream(lab.features), lab.labels, 2, [fold])
-    )
+    outcomes = train_heads(candidates, Examples(MemoryStream(lab.features), lab.labels, 2, [fold]))
     return [outcome.history[-1]["val_accuracy"] for outcome in outcomes]
 
 

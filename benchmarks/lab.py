@@ -25,7 +25,7 @@ from tasks.evaluation.suspect_labels import suspects
 from tasks.heads import Candidate, Failed, find_kind
 from tasks.heads.examples import Examples, MemoryStream, stream_of
 from tasks.heads.presets import make_head
-from tasks.training.planned_runs import PlannedRun, choose, together
+from tasks.training.planned_runs import PlannedRun, choose, head_groups
 from tasks.training.train import train
 
 GROUP = "The lab"
@@ -181,6 +181,6 @@ def _plans(manifest: Manifest, setting: Setting, *, folds: int) -> list[PlannedR
 
 def _train(planned: Sequence[PlannedRun], store: Path) -> list[Run]:
     """Do what the sweep flow does, without Prefect."""
-    for group in together(planned, store=store):
+    for group in head_groups(planned, store=store):
         train(group, store=store)
     return [RunStore(store).read(plan.id) for plan in planned]

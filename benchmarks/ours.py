@@ -12,10 +12,11 @@ import numpy as np
 
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
-from tasks.features.engines import EngineChoice, Job, load_engine
+from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.extract import InThisProcess, compute_missing
-from tasks.features.job import FeatureRequest, make_job
+from tasks.features.job import make_job
+from tasks.features.request import EngineChoice, FeatureRequest
 
 REQUEST = FeatureRequest(
     backbone="mobilenet_v2",

@@ -12,17 +12,20 @@ if _is_program:
     # Of requests, which ignores it itself; another thread's catch_warnings may undo that meanwhile.
     warnings.filterwarnings("ignore", message="SOCKS support in urllib3 requires")
 
+from flows.cli.help import print_requested_help  # noqa: E402
 from flows.cli.terminal import open_what_is_closed  # noqa: E402
 from flows.orchestration.first_import import import_prefect  # noqa: E402
-from stores.printable import visible  # noqa: E402
 from tasks.errors import InputError  # noqa: E402
 
 if _is_program:
     open_what_is_closed()
+    print_requested_help()
 try:
     import_prefect()
 except InputError as _error:
     if not _is_program:
         raise
+    from stores.printable import visible
+
     sys.stderr.write(f"error: {visible(' '.join(str(_error).split()))}\n")
     sys.exit(2)

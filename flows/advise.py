@@ -23,7 +23,7 @@ from tasks.advice.evidence import (
 )
 from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.stage_taps import taps_to_compare_task
-from tasks.advice.verdict import judge
+from tasks.advice.verdict import verdict_of
 from tasks.datasets.subset import drawn_part
 from tasks.features.job import make_job
 from tasks.training.repeat_commands import options
@@ -48,7 +48,7 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
     requested = parameters.at(*taps)
     part, extracted = extract_stage(drawn_part(manifest), requested)
     evidence = _measured(part, requested)
-    verdict = judge(evidence)
+    verdict = verdict_of(evidence)
     situation = _situation(manifest, evidence, parameters)
     summary = AdviseSummary(
         dataset=manifest.name,

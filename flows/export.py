@@ -9,7 +9,7 @@ from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import ExportParameters
+from flows.parameters.runs import ExportParameters
 from flows.summaries.stores import ExportSummary
 from flows.text.stores import export_text
 from stores.manifest import Manifest

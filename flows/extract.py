@@ -54,7 +54,7 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
-    if given := _FOLDERS_ONLY & parameters.said:
+    if given := _FOLDERS_ONLY & parameters.explicit:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise InputError(f"{flags}: only for a folder; {source!r} is the name of a data set")
     try:

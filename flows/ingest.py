@@ -12,7 +12,7 @@ from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
-from tasks.datasets.splits import majority
+from tasks.datasets.splits import majority_baseline
 
 
 @flow(name="ingest", flow_run_name=run_name)
@@ -40,7 +40,7 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, accuracy = majority(about.counts)
+    largest, accuracy = majority_baseline(about.counts)
     return ingested.manifest, IngestSummary(
         **vars(about),
         largest_class=largest,

@@ -8,7 +8,7 @@ from prefect.states import Failed
 from flows.artifacts import is_deployed, run_name, show_text
 from flows.cli.command_line import command_line
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import MaintainParameters
+from flows.parameters.runs import MaintainParameters
 from flows.summaries.stores import (
     GarbageSummary,
     ListSummary,

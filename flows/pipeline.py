@@ -76,7 +76,7 @@ def folder_or_sample(
     """Return the folder and parameters as given, or those of the embedded sample."""
     if folder is not None:
         return folder, parameters
-    explicit = parameters.model_dump(include=parameters.said)
+    explicit = parameters.model_dump(include=parameters.explicit)
     defaults = SAMPLE_DEFAULTS if "backbone" not in explicit else {}
     sample = write_sample((parameters.store / "sample").path)
     return sample, PipelineParameters(**defaults | explicit)

@@ -9,7 +9,7 @@ from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import PredictParameters
+from flows.parameters.runs import PredictParameters
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore

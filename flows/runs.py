@@ -5,7 +5,7 @@ from typing import Literal
 
 from flows.cli.command_line import command_line
 from flows.orchestration.served_flow import flow
-from flows.parameters.heads import RunsParameters
+from flows.parameters.runs import RunsParameters
 from flows.summaries.runs import (
     CompareSummary,
     RunsExportSummary,

@@ -23,16 +23,17 @@ from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.datasets.folds import check_fold_seed
+from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
 from tasks.features.accounting import account
-from tasks.features.job import FEATURE_SETTINGS, make_job
+from tasks.features.job import make_job
+from tasks.features.request import FEATURE_SETTINGS
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, together
+from tasks.training.planned_runs import PlannedRun, check_trainable, choose, head_groups
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
@@ -60,7 +61,7 @@ def sweep(
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
     space = requested_sweep(file, parameters)
-    call = SweepCall(parameters.given, file.read_bytes() if file else None)
+    call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, space, parameters)
     runs = RunStore(parameters.store)
     trained = [runs.read(run) for run in swept.planned]
@@ -112,7 +113,7 @@ def requested_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     refused |= {*space.features, *(name for _, axes in space.heads for name in axes)}
     if parameters.weights == "none" or not all("seed" in axes for _, axes in space.heads):
         refused.discard("seed")  # it is that of the weights, or of the other heads
-    if twice := sorted(parameters.settings_said & refused):
+    if twice := sorted(parameters.explicit_settings & refused):
         flags = ", ".join(map(flag_of, twice))
         raise InputError(f"{flags}: given in {file or '--grid'} too; give it there alone")
     return space
@@ -156,7 +157,7 @@ def train_missing(planned: dict[str, PlannedRun], store: StoreLike) -> set[str]:
     with stopped_with_this():
         futures = [
             (group_task if len(group) > 1 else train_task).submit(quote(group), store=store)
-            for group in together(missing, store=store)
+            for group in head_groups(missing, store=store)
         ]
         for future in futures:
             future.result()

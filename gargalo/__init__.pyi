@@ -321,7 +321,7 @@ class CentroidClassifier(HeadClassifier):
     ) -> None: ...
 
 class DenseClassifier(HeadClassifier):
-    """Dropout and one output layer, after hidden layers if there are any; a map is flattened."""
+    """Optional hidden layers, dropout and an output layer; a feature map is flattened."""
     def __init__(
         self,
         *,
@@ -344,7 +344,7 @@ class DenseClassifier(HeadClassifier):
     ) -> None: ...
 
 class KNNClassifier(HeadClassifier):
-    """The share of each class among the nearest training images; all of these are the model."""
+    """The fraction of each class among the nearest train images, which are the model."""
     def __init__(
         self,
         *,

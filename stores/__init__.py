@@ -1,23 +1,47 @@
-"""What is on disk: features, manifests and runs. Knows neither Prefect nor TensorFlow."""
+"""What is on disk: features, manifests and runs. Each public name is imported when it is used."""
 
-from stores.errors import (
-    CorruptStore,
-    DisagreeingProducers,
-    MissingFeatures,
-    NewerFormat,
-    NotInStore,
-    StoreError,
-    StoreFull,
-    StoreReadOnly,
-    StoreRefused,
-    UnfitFeatures,
-)
-from stores.features.recipe import Recipe
-from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Keys
-from stores.manifest import Manifest
-from stores.runs.record import Run
-from stores.runs.store import RunStore
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stores.errors import (
+        CorruptStore,
+        DisagreeingProducers,
+        MissingFeatures,
+        NewerFormat,
+        NotInStore,
+        StoreError,
+        StoreFull,
+        StoreReadOnly,
+        StoreRefused,
+        UnfitFeatures,
+    )
+    from stores.features.recipe import Recipe
+    from stores.features.store import FeatureStore
+    from stores.keys import ImageKey, Keys
+    from stores.manifest import Manifest
+    from stores.runs.record import Run
+    from stores.runs.store import RunStore
+
+_HOMES = {
+    "CorruptStore": "stores.errors",
+    "DisagreeingProducers": "stores.errors",
+    "FeatureStore": "stores.features.store",
+    "ImageKey": "stores.keys",
+    "Keys": "stores.keys",
+    "Manifest": "stores.manifest",
+    "MissingFeatures": "stores.errors",
+    "NewerFormat": "stores.errors",
+    "NotInStore": "stores.errors",
+    "Recipe": "stores.features.recipe",
+    "Run": "stores.runs.record",
+    "RunStore": "stores.runs.store",
+    "StoreError": "stores.errors",
+    "StoreFull": "stores.errors",
+    "StoreReadOnly": "stores.errors",
+    "StoreRefused": "stores.errors",
+    "UnfitFeatures": "stores.errors",
+}
 
 __all__ = [
     "CorruptStore",
@@ -38,3 +62,9 @@ __all__ = [
     "StoreRefused",
     "UnfitFeatures",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stores' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""What a person can mend: input that a task cannot use."""
+"""Errors that the user can fix: input that a task cannot use."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something that the user gave cannot be used; the message says what, where and the way out.
+    """The user's input cannot be used; the message has what, where and the fix.
 
     Example:
         >>> try:
@@ -18,15 +18,15 @@ class InputError(ValueError):
 
 
 class WeightsError(InputError):
-    """Weights are missing, damaged, or those of another architecture."""
+    """Weights are missing, damaged, or belong to another architecture."""
 
 
 class UndecodableImage(InputError):
-    """The bytes of an image file cannot be decoded; that costs this image only."""
+    """An image file cannot be decoded; only this image is rejected."""
 
 
 class ExtractionError(RuntimeError):
-    """An engine failed, or gave features that cannot be trusted; nothing of it was stored.
+    """An engine failed, or returned invalid features; none of them were stored.
 
     Example:
         >>> try:
@@ -37,7 +37,7 @@ class ExtractionError(RuntimeError):
 
 
 def what_is_wrong(mistake: Mapping[str, Any]) -> str:
-    """Return one of pydantic's mistakes in words: what was expected, and what came."""
+    """Return the message of a pydantic error: what was expected, and what was received."""
     lists = {"tuple_type", "list_type"}
     message = "expected a list" if mistake["type"] in lists else mistake["msg"]
     message = message.removeprefix("Value error, ")
@@ -45,14 +45,14 @@ def what_is_wrong(mistake: Mapping[str, Any]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """Return the names that are most like one that does not exist, if any are."""
+    """Return the known names that are most similar to an unknown one."""
     return get_close_matches(name, sorted(known), n=3, cutoff=0.6)
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, way_out: str = "") -> InputError:
-    """Return the error for a name that does not exist, with the names nearest to it."""
+def unknown(kind: str, name: str, known: Iterable[str], *, fix: str = "") -> InputError:
+    """Return the error for an unknown name, with the known names that are most similar."""
     names = sorted(known)
     near = nearest(name, names)
     shown = ", ".join(names[:50]) + (", …" if len(names) > 50 else "")
-    hint = f"did you mean {' or '.join(near)}?" if near else f"one of {shown}"
-    return InputError(f"unknown {kind} {name!r}: {hint}{f' ({way_out})' if way_out else ''}")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {shown}"
+    return InputError(f"unknown {kind} {name!r}: {hint}{f' ({fix})' if fix else ''}")

@@ -1,4 +1,4 @@
-"""The command line of every flow: its flags, its errors, its last line."""
+"""The command line of every flow: its flags, errors and exit codes."""
 
 import inspect
 import json
@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 from httpx import HTTPStatusError, TransportError
 from prefect import Flow
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
+from flows.cli.parser import make_parser
 from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
-from flows.cli.terminal import names_told, write_any_name
+from flows.cli.terminal import encoding_checked, write_any_name
 from flows.orchestration.prefect_server import prefect_server
 from flows.summaries.as_json import as_json as json_of
 from stores.errors import StoreError, StoreFull
@@ -29,21 +30,17 @@ from stores.printable import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
 
 Summary = TypeVar("Summary")  # what a flow returns: a dataclass of flows.summaries
-JsonFlag = Annotated[
-    bool, Parameter(name="--json", help="Print the summary as one JSON object, on the last line.")
-]
 
-_NO_PERMISSION = "ask for permission to use it, or give another place"
+_NO_PERMISSION = "get write permission, or give another path"
+_RESUME = "finished work is kept; run the command again to resume"
 _NO_SERVER = (
-    "(the Prefect server of PREFECT_API_URL does not answer, or not as one of this version: start "
-    "one, as with `python -m flows.server`{or_else})"
+    "(the Prefect server of PREFECT_API_URL does not answer, or has another version: start one "
+    "with `python -m flows.server`{or_else})"
 )
-_NO_TEMPORARY_SERVER = (
-    "(the temporary Prefect server has ended; all that was finished is kept: call again)"
-)
+_NO_TEMPORARY_SERVER = f"(the temporary Prefect server has ended; {_RESUME})"
 _REFUSED = (
     "error: the Prefect server at {url} refuses the auth string of this PREFECT_HOME: set "
-    "PREFECT_API_AUTH_STRING to the server's, or PREFECT_HOME to the server's folder"
+    "PREFECT_API_AUTH_STRING to the server's auth string, or PREFECT_HOME to the server's folder"
 )
 
 
@@ -57,59 +54,60 @@ def command_line(
 ) -> None:
     """Run a flow from the command line and end the process.
 
-    Prints the `text` of the flow's summary, or with `--json` the summary itself as the last line. A
-    user's mistake is one line on standard error and exit code 2. A disk, network or server that
-    failed, again at each retry, is one line and exit code 1, as is a summary for which `failed` is
-    true; an interrupt is 130. `warm_up` gets the flow's arguments, and loads what the flow is going
-    to need while a temporary server starts. A flow that only reads a store has `needs_server`
-    false: it is then a plain function, which answers at once.
+    Prints the flow's summary, formatted by `text`, or with `--json` as JSON on the last line.
+
+    An error is one line on standard error. Exit codes: 2 for a user's mistake; 1 for a disk,
+    network or server that failed after all retries, and for a summary that is `failed`; 130 for an
+    interrupt.
+
+    `warm_up` gets the flow's arguments, and loads what the flow needs while a temporary server
+    starts. Without `needs_server` the flow is run as a plain function, which is faster.
     """
     write_any_name()
     app = make_app(flow, text, warm_up, needs_server=needs_server)
-    with errors_told(or_temporary=True), names_told(all_utf8=needs_server):
+    with errors_reported(or_temporary=True), encoding_checked(all_utf8=needs_server):
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with _interrupts_told():
+        with _interrupts_raised():
             summary = app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
         sys.stdout.flush()
         sys.exit(1 if summary and failed(summary) else 0)
 
 
 def plain_command_line(run: Callable[[], None], module: str) -> None:
-    """Call what is no flow and has no parameters; errors are told as those of flows are."""
+    """Run a function that is not a flow and has no parameters; errors are reported as a flow's."""
     write_any_name()
-    app = App(name=f"python -m {module}", version_flags=(), result_action="return_value")
-    app.default(run)
-    with errors_told(), names_told():
+    app = make_parser(run, f"python -m {module}")
+    with errors_reported(), encoding_checked():
         app(sys.argv[1:], print_error=False, exit_on_error=False, help_on_error=False)
 
 
 @contextmanager
-def errors_told(*, or_temporary: bool = False) -> Iterator[None]:
-    """End the process where the block fails by what a person can act on: one line, an exit code.
+def errors_reported(*, or_temporary: bool = False) -> Iterator[None]:
+    """End the process with one line and an exit code, for errors that a user can act on.
 
-    `or_temporary`: where the server does not answer, a temporary one would do as well.
+    `or_temporary`: if the server does not answer, suggest to use a temporary one.
     """
     try:
         yield
     except CycloptsError as error:
-        sys.exit(_said(_one_line(error), code=2))
-    except BrokenPipeError:  # who read our output has seen enough
+        sys.exit(_report(_one_line(error), code=2))
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except StoreFull as error:
-        sys.exit(_said(f"error: {error}", code=1))
+        sys.exit(_report(f"error: {error}", code=1))
     except (StoreError, InputError, ExtractionError) as error:
-        sys.exit(_said(f"error: {error}", code=2))
+        sys.exit(_report(f"error: {error}", code=2))
     except PermissionError as error:
-        sys.exit(_said(f"error: {error}; {_NO_PERMISSION}", code=2))
+        sys.exit(_report(f"error: {error}; {_NO_PERMISSION}", code=2))
     except OSError as error:
-        sys.exit(_said(f"error: {error}; all that was finished is kept: call again", code=1))
+        sys.exit(_report(f"error: {error}; {_RESUME}", code=1))
     except (RuntimeError, TransportError, HTTPStatusError) as error:
         if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
             raise
         sys.exit(_server_failed(error, or_temporary=or_temporary))
     except KeyboardInterrupt:
-        sys.exit(_said("interrupted; all that was finished is kept: call again to go on", code=130))
+        sys.exit(_report(f"interrupted; {_RESUME}", code=130))
 
 
 def _is_of_server(message: str) -> bool:
@@ -119,17 +117,17 @@ def _is_of_server(message: str) -> bool:
 def _server_failed(
     error: RuntimeError | TransportError | HTTPStatusError, *, or_temporary: bool
 ) -> int:
-    """Print what to do about a server, by what it answered and where its address comes from."""
+    """Report the error of a server, with the fix; return the exit code."""
     url = PREFECT_API_URL.value()
     if isinstance(error, HTTPStatusError):
         if error.response.status_code == HTTPStatus.UNAUTHORIZED:
-            return _said(_REFUSED.format(url=url), code=2)
-        return _said(f"error: the Prefect server failed: {error}", code=1)
+            return _report(_REFUSED.format(url=url), code=2)
+        return _report(f"error: the Prefect server failed: {error}", code=1)
     if not url:
-        return _said(f"error: {error} {_NO_TEMPORARY_SERVER}", code=1)
+        return _report(f"error: {error} {_NO_TEMPORARY_SERVER}", code=1)
     unset = "unset" if PREFECT_API_URL.name in os.environ else "`prefect config unset`"
-    or_else = f", or {unset} PREFECT_API_URL, and a temporary one is used" if or_temporary else ""
-    return _said(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1)
+    or_else = f", or {unset} PREFECT_API_URL to use a temporary one" if or_temporary else ""
+    return _report(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1)
 
 
 def make_app(
@@ -139,31 +137,10 @@ def make_app(
     *,
     needs_server: bool = True,
 ) -> App:
-    """Return the parser of a flow's command line: the flow's own parameters, and `--json`."""
-    app = App(
-        name=f"python -m flows.{flow.name}",
-        version_flags=(),
-        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
-        result_action="return_value",
-        suppress_keyboard_interrupt=False,
-    )
-    app.default(_with_json(flow, text, warm_up, needs_server))
-    return app
+    """Return the parser of a flow's command line, which runs the flow and prints its summary."""
 
-
-def _with_json(
-    flow: Flow[..., Summary],
-    text: Callable[[Summary], str],
-    warm_up: Callable[..., None],
-    needs_server: bool,  # noqa: FBT001  as its caller has it
-) -> Callable[..., Summary]:
-    """Return a function with the flow's own parameters and `--json`, for cyclopts to call."""
-
-    def run(*arguments: Any, as_json: JsonFlag = False, **parameters: Any) -> Summary:  # noqa: ANN401
+    def run(given: inspect.BoundArguments, as_json: bool) -> Summary:  # noqa: FBT001  its caller's
         _quieten_prefect()
-        given = signature.bind(*arguments, **parameters)
-        given.apply_defaults()
-
         with quiet_tensorflow() as terminal, shown_progress(terminal):
             if needs_server:
                 summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
@@ -172,13 +149,7 @@ def _with_json(
         print(json.dumps(json_of(summary)) if as_json else text(summary))  # noqa: T201  what it is for
         return summary
 
-    signature = inspect.signature(flow.fn)
-    as_json = inspect.signature(run).parameters["as_json"]
-    own = [*signature.parameters.values(), as_json]
-    run.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
-    run.__doc__ = flow.fn.__doc__
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
-    return run
+    return make_parser(flow.fn, f"python -m flows.{flow.name}", run)
 
 
 def _orchestrated(
@@ -187,7 +158,7 @@ def _orchestrated(
     """Run a flow with a Prefect server."""
 
     def meanwhile() -> None:
-        with suppress(Exception):  # the flow comes to it again, and tells it
+        with suppress(Exception):  # the flow meets the same error, and reports it
             warm_up()
 
     with prefect_server(meanwhile):
@@ -196,8 +167,8 @@ def _orchestrated(
 
 
 def _quieten_prefect() -> None:
-    """Keep Prefect's console to its retries; its server is told everything all the same."""
-    logging.raiseExceptions = False  # a server that died is told once, by the error it leads to
+    """Show only Prefect's retries on the console; its server still gets all log records."""
+    logging.raiseExceptions = False  # a server that ended is reported once, as an error
     root = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
     for handler in (*root, *logging.getLogger("prefect._internal").handlers):
         handler.addFilter(_worth_showing)
@@ -205,17 +176,17 @@ def _quieten_prefect() -> None:
 
 def _worth_showing(record: logging.LogRecord) -> bool:
     record.msg, record.args = visible(record.getMessage()), ()
-    # A failure ends in our own one line, or as an uncaught error with its traceback.
+    # A failure is reported in one line, or is an uncaught error with its traceback.
     prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
     return not prefects or " - Retry " in record.getMessage()
 
 
 @contextmanager
-def _interrupts_told() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the place of an error that one led to.
+def _interrupts_raised() -> Iterator[None]:
+    """Raise KeyboardInterrupt instead of an error that followed from it.
 
-    Prefect tells its server that the flow was interrupted; of a request that this cut short, the
-    connection may be of no more use.
+    Prefect reports an interrupt to its server, and that request may fail on a connection that the
+    interrupt has broken.
     """
     try:
         yield
@@ -238,12 +209,12 @@ def _one_line(error: CycloptsError) -> str:
 
 
 def _mistake(mistake: dict[str, Any]) -> str:
-    if not mistake["loc"]:  # of several parameters together: the message names them
+    if not mistake["loc"]:  # an error of several parameters: the message names them
         return str(mistake["msg"].removeprefix("Value error, "))
     flag = str(mistake["loc"][0]).replace("_", "-")
     return f"--{flag}: {what_is_wrong(mistake)}"
 
 
-def _said(line: str, *, code: int) -> int:
+def _report(line: str, *, code: int) -> int:
     print(visible(" ".join(line.split())), file=sys.stderr)  # noqa: T201
     return code

@@ -1,8 +1,8 @@
-"""TensorFlow's start-up chatter, kept off the terminal.
+"""A filter that keeps TensorFlow's start-up log lines off the terminal.
 
-TensorFlow 2.19 and later write C++ log lines to descriptor 2 whatever TF_CPP_MIN_LOG_LEVEL says
-(tensorflow issue 100442). Only those lines are dropped, and by a process of its own: whatever a
-dying process says last still comes through.
+TensorFlow 2.19 and later write C++ log lines to file descriptor 2, whatever TF_CPP_MIN_LOG_LEVEL is
+(tensorflow issue 100442). Only those lines are dropped. The filter is a process of its own, so
+that the last lines of a crashing process are still shown.
 """
 
 import os
@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-# absl's: severity and date, time, thread, file. CUDA says E where there is no GPU, and the decoders
-# where a file is damaged, which is told by name elsewhere.
+# absl's format: severity and date, time, thread, file. CUDA logs at E if there is no GPU, and the
+# decoders if a file is damaged, which the flows report with the file's name.
 _CHATTER = (
     r"^WARNING: All log messages before absl::InitializeLog|"
     r"^[IW][0-9]{4} [0-9:.]+ +[0-9]+ [a-z_]+\.cc:|"
     r"^E[0-9]{4} [0-9:.]+ +[0-9]+ (cuda_[a-z]+|jpeg_mem|png_io|gif_io)\.cc:|"
     r"^To enable the following instructions: |"
-    r"^[[:space:]]+\[\[|"  # the nodes that an error of TensorFlow's went through
-    # libjpeg's last words on a damaged file, which has no name for it.
+    r"^[[:space:]]+\[\[|"  # the graph nodes of an error of TensorFlow
+    # libjpeg's messages on a damaged file, without the file's name.
     r"^(Input file read error|Not a JPEG file|Corrupt JPEG data|Premature end of JPEG)"
 )
 
 
 @contextmanager
 def quiet_tensorflow() -> Iterator[TextIO]:
-    """Drop the chatter in the block; yield the real standard error, for a progress bar."""
+    """Drop TensorFlow's log lines in the block; yield the real standard error."""
     with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as terminal:
         grep = shutil.which("grep")
         if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") in {"0", "1"}:
@@ -37,7 +37,7 @@ def quiet_tensorflow() -> Iterator[TextIO]:
             [grep, "--line-buffered", "-vE", _CHATTER],
             stdin=subprocess.PIPE,
             stdout=terminal,
-            start_new_session=True,  # Ctrl-C is for this process, which may have a last word
+            start_new_session=True,  # Ctrl-C must not end it: this process may still write
         )
         assert child.stdin
         os.dup2(child.stdin.fileno(), 2)
@@ -49,5 +49,5 @@ def quiet_tensorflow() -> Iterator[TextIO]:
             try:
                 child.wait(timeout=2)
             except subprocess.TimeoutExpired:
-                child.kill()  # somebody whom we started holds the pipe
+                child.kill()  # another child process still holds the pipe
                 child.wait()

@@ -1,4 +1,4 @@
-"""What comes from a terminal and reaches it: no name acts on it, in whatever encoding."""
+"""Terminal input and output: closed streams, encodings, and control characters in names."""
 
 import io
 import os
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TextIO, TypeVar
 
-from stores.printable import all_visible
 from tasks.datasets.class_names import fault_of_names, refuse_unless_utf8
 from tasks.errors import InputError
 
@@ -16,16 +15,16 @@ Summary = TypeVar("Summary")
 
 
 def open_what_is_closed() -> None:
-    """Have standard input, output and error lead nowhere where they are closed, as by `>&-`.
+    """Open standard input, output and error on /dev/null if they are closed, as by `>&-`.
 
-    Else the next file that is opened takes the number, and what libraries say goes into it.
+    Otherwise the next opened file gets the descriptor, and library output is written into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
-            os.set_inheritable(opened, True)  # noqa: FBT003  it has no name
+            opened = os.open(os.devnull, os.O_RDWR)  # it gets the lowest free descriptor
+            os.set_inheritable(opened, True)  # noqa: FBT003  positional only
     sys.stdout = sys.stdout or _writing_to(1)
     sys.stderr = sys.stderr or _writing_to(2)
 
@@ -36,30 +35,31 @@ def _writing_to(number: int) -> TextIO:
 
 
 def write_any_name() -> None:
-    r"""Have output whose encoding has no such letter write its number, as `\u65e5`."""
+    r"""Write characters that the output's encoding does not have as escapes, such as `\u65e5`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
-def names_told(*, all_utf8: bool = False) -> Iterator[None]:
-    """Raise InputError in place of an error that comes of a name in another encoding.
+def encoding_checked(*, all_utf8: bool = False) -> Iterator[None]:
+    """Raise InputError instead of the UnicodeError of a name in another encoding.
 
-    `all_utf8`: the arguments have to be, for a Prefect server gets them as JSON.
+    `all_utf8`: the arguments have to be UTF-8, because a Prefect server gets them as JSON.
     """
     for argument in sys.argv[1:] if all_utf8 else []:
         refuse_unless_utf8(argument)
     try:
         yield
     except UnicodeError as error:
-        if told := fault_of_names(error, sys.argv[1:]):
-            raise InputError(told) from None
+        if message := fault_of_names(error, sys.argv[1:]):
+            raise InputError(message) from None
         raise
 
 
 def with_visible_names(text: Callable[[Summary], str]) -> Callable[[Summary], str]:
-    """Return what makes text of a summary, so that control characters in names are written out."""
+    """Return a function that formats a summary, with control characters in names escaped."""
+    from stores.printable import all_visible
 
     @wraps(text)
     def shown(summary: Summary) -> str:

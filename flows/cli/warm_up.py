@@ -1,6 +1,6 @@
-"""What takes long to load and needs no Prefect: done while a temporary server starts.
+"""Slow imports and model loading, done while a temporary Prefect server starts.
 
-Whatever goes wrong here goes wrong in the flow as well, which then tells it.
+Errors are ignored here: the flow meets them again, and reports them.
 """
 
 import os
@@ -25,15 +25,15 @@ from tasks.finetune.plan import plan_finetuning
 
 
 def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
-    """Import TensorFlow where there is a file to look at."""
+    """Import TensorFlow if there are files to check."""
     if _unread(folder, parameters):
         import tasks.images.decoding  # noqa: F401
 
 
 def warm_up_advise(source: str, *, parameters: AdviseParameters) -> None:
-    """Find the taps, and load the engine where there is something to compute."""
-    asked, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
-    taps = taps_to_compare(asked, backbone, size, store=parameters.store)
+    """Find the taps, and load the engine if there are features to compute."""
+    requested, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
+    taps = taps_to_compare(requested, backbone, size, store=parameters.store)
     warm_up_extract(source, parameters=parameters.at(*taps), part=drawn_part)
 
 
@@ -43,7 +43,7 @@ def warm_up_extract(
     parameters: ExtractParameters,
     part: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> None:
-    """Load the engine where there is something to compute."""
+    """Load the engine if there are features to compute."""
     parameters.read_through_layers()
     folder = Path(source) if Path(source).is_dir() else None
     name = parameters.dataset or (Path(os.path.realpath(folder)).name if folder else str(source))
@@ -60,14 +60,14 @@ def warm_up_extract(
 
 
 def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
-    """Import Keras where there is something to learn."""
+    """Import Keras if there is something to train."""
     parameters.read_through_layers()
     store, runs = parameters.store, RunStore(parameters.store)
     start = runs.read(run)
     if parameters.strategy == "features":
         return
-    manifest, asked = Manifest.read(store, start.dataset), parameters.request
-    planned = plan_finetuning(start, manifest, asked, store=store, engine=parameters.engine)
+    manifest, request = Manifest.read(store, start.dataset), parameters.request
+    planned = plan_finetuning(start, manifest, request, store=store, engine=parameters.engine)
     if planned.id not in runs:
         import tasks.finetune.loop  # noqa: F401
 

@@ -1,11 +1,11 @@
-"""The parameters of all flows, typed once: they serve the command line, deployments and docs.
+"""The parameters of all flows, typed once: for the command line, deployments and docs.
 
-They live apart from the flows, because a model that is defined in a module run as `__main__` is
-not the same class as the one imported.
+They are apart from the flows, because a class that is defined in a module run as `__main__` is
+not the class that is imported, and because `--help` imports them alone.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from cyclopts import Parameter
 from pydantic import (
@@ -15,21 +15,26 @@ from pydantic import (
     model_validator,
 )
 
-from flows.parameters.store import ReaderParameters, Store, StoreParameters
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
+from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
-from tasks.datasets.folder_layout import check_layout
-from tasks.datasets.splits import SplitRule
-from tasks.export.format_names import ExportFormat
-from tasks.features.engines import EngineChoice
-from tasks.features.extract import BATCH_SIZE, SHARD_SIZE
-from tasks.features.job import DEFAULT_TAP, FeatureRequest
-from tasks.training.repeat_commands import options
+from tasks.features.request import (
+    BATCH_SIZE,
+    DEFAULT_TAP,
+    SHARD_SIZE,
+    EngineChoice,
+    FeatureRequest,
+)
+
+if TYPE_CHECKING:
+    from tasks.datasets.splits import SplitRule
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+BackboneName = Annotated[str, AfterValidator(lambda name: find_backbone(name).name)]
 Folder = Annotated[Path, Parameter(validator=lambda _, folder: _check_folder(folder))]
-# Without one, a server's form gives an empty text.
+# A Prefect server's form sends an empty text for no folder.
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
 
 
@@ -39,92 +44,123 @@ def _check_folder(folder: Path) -> None:
     check_folder(folder.resolve())
 
 
-def _layout(given: str | None) -> str | None:
-    return check_layout(given) if given else None
+def _layout(layout: str | None) -> str | None:
+    from tasks.datasets.folder_layout import check_layout
+
+    return check_layout(layout) if layout else None
 
 
 @Parameter(name="*")
 class DatasetParameters(StoreParameters):
-    """Which data set, and how its images are split."""
+    """The data set, and how its images are split."""
 
-    dataset: str | None = Field(
-        None, min_length=1, description="Name of the data set [default: that of the folder]."
+    dataset: Annotated[str | None, DATA] = Field(
+        None, min_length=1, description="Name of the data set [default: the folder's name]."
     )
-    seed: int | None = Field(
+    seed: Annotated[int | None, DATA] = Field(
         None,
         ge=0,
         lt=2**32,
-        description="Seed of the split [default: the data set's own; 0 for a new one].",
+        description="Seed of the split [default: the data set's seed; 0 for a new one].",
     )
-    test_split: Share | None = Field(
-        None, description="Share of all images held out for testing [default: the data set's; 0.2]."
-    )
-    validation_split: Share | None = Field(
-        None, description="Share of the rest used to choose a head [default: the data set's; 0.2]."
-    )
-    layout: Annotated[str | None, AfterValidator(_layout)] = Field(
+    test_split: Annotated[Share | None, DATA] = Field(
         None,
-        description="What the folders are: classes, or SPLIT=FOLDER,… as "
-        "train=seg_train,test=seg_test; auto: by names and structure "
-        "[default: the data set's own; auto for a new one].",
+        description="Fraction of all images in the test split "
+        "[default: the data set's; 0.2 for a new one].",
     )
-    split_file: Path | None = Field(
+    validation_split: Annotated[Share | None, DATA] = Field(
         None,
-        description="Table that gives each image its split, .csv or .parquet: path,split or "
-        "key,split [default: splits are drawn].",
+        description="Fraction of the remaining images in the validation split "
+        "[default: the data set's; 0.2 for a new one].",
     )
-    rehash: bool = Field(default=False, description="Read every file again, changed or not.")
+    layout: Annotated[str | None, DATA, AfterValidator(_layout)] = Field(
+        None,
+        description="What the subfolders are. classes: one per class. SPLIT=FOLDER,…: one per "
+        "split, such as train=seg_train,test=seg_test. auto: detected from names and structure "
+        "[default: the data set's; auto for a new one].",
+    )
+    split_file: Annotated[Path | None, DATA] = Field(
+        None,
+        description="Table with the split of each image, .csv or .parquet, with the columns "
+        "path,split or key,split [default: a random split].",
+    )
+    rehash: Annotated[bool, DATA] = Field(
+        default=False, description="Read all files again, even those that have not changed."
+    )
 
     @property
-    def split_rule(self) -> SplitRule:
-        """What is asked of the splits."""
+    def split_rule(self) -> "SplitRule":
+        """How the images are split."""
+        from tasks.datasets.splits import SplitRule
+
         return SplitRule(self.seed, self.test_split, self.validation_split, self.split_file)
 
 
 @Parameter(name="*")
 class FeatureParameters(ReaderParameters):
-    """What is made of an image: backbone, weights, tap, pooling."""
+    """How features are computed: backbone, weights, tap, pooling."""
 
-    backbone: Annotated[str, AfterValidator(lambda name: find_backbone(name).name)] = Field(
+    backbone: Annotated[BackboneName, MOST_USED] = Field(
         EFFICIENTNET_LITE0,
-        description="Any of keras.applications in snake case, efficientnet_lite0 to _lite2, "
-        "resnext50, resnext101, alexnet or lenet5.",
+        description="Pretrained network: one of keras.applications in snake case, such as "
+        "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
+        "lenet5.",
     )
-    image_size: int | None = Field(
-        None, gt=0, le=4096, description="Height and width in pixels [default: the backbone's own]."
+    image_size: Annotated[int | None, MOST_USED] = Field(
+        None,
+        gt=0,
+        le=4096,
+        description="Height and width in pixels to which images are resized "
+        "[default: the backbone's native size].",
     )
-    weights: str = Field("imagenet", description="imagenet, none (untrained), or a weights file.")
-    tap: list[str] = Field(
-        [DEFAULT_TAP], min_length=1, description="Layer whose output is kept; may be repeated."
+    weights: Annotated[str, FEATURES] = Field(
+        "imagenet",
+        description="Weights of the backbone: imagenet, none (untrained), or a weights file.",
     )
-    pooling: Pooling = Field("avg", description="What is done to a map: avg, max, or none.")
-    dtype: StoredDtype = Field("float32", description="How features are stored.")
-    crop_to_aspect_ratio: bool = Field(
-        default=False, description="Crop images to the backbone's shape instead of distorting them."
+    tap: Annotated[list[str], FEATURES] = Field(
+        [DEFAULT_TAP],
+        min_length=1,
+        description="Layer whose output is the feature. May be repeated, for several features.",
     )
-    pad_to_aspect_ratio: bool = Field(
-        default=False, description="Pad images to the backbone's shape instead of distorting them."
+    pooling: Annotated[Pooling, FEATURES] = Field(
+        "avg",
+        description="Global pooling of a convolutional layer's output; none: the whole feature "
+        "map is stored.",
+    )
+    dtype: Annotated[StoredDtype, FEATURES] = Field(
+        "float32", description="Data type of stored features."
+    )
+    crop_to_aspect_ratio: Annotated[bool, FEATURES] = Field(
+        default=False, description="Crop images to a square instead of stretching them."
+    )
+    pad_to_aspect_ratio: Annotated[bool, FEATURES] = Field(
+        default=False, description="Pad images to a square instead of stretching them."
     )
 
-    decode: Decode = Field(
+    decode: Annotated[Decode, FEATURES] = Field(
         "exact",
-        description="How JPEGs are read; fast: at a reduced scale, which gives other pixels.",
+        description="How JPEG files are decoded. fast: at a reduced scale, with slightly "
+        "different pixels.",
     )
-    precision: Precision = Field(
-        "float32", description="Of the backbone's arithmetic; bfloat16 where the CPU has it."
+    precision: Annotated[Precision, FEATURES] = Field(
+        "float32",
+        description="Precision in which the backbone computes. bfloat16: only on a CPU that "
+        "supports it.",
     )
 
     @model_validator(mode="after")
     def _crop_or_pad(self) -> Self:
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
-            raise ValueError("--crop-to-aspect-ratio and --pad-to-aspect-ratio exclude each other")
+            raise ValueError("give --crop-to-aspect-ratio or --pad-to-aspect-ratio, not both")
         return self
 
     @property
     def flags(self) -> str:
-        """The flags of these features, as they are typed."""
-        asked = {name: getattr(self, name) for name in FeatureParameters.model_fields}
-        return " ".join(options(FeatureParameters(**asked).unusual()))
+        """The flags that request these features, quoted for a shell."""
+        from tasks.training.repeat_commands import options
+
+        values = {name: getattr(self, name) for name in FeatureParameters.model_fields}
+        return " ".join(options(FeatureParameters(**values).unusual()))
 
     def request(self, *, weights_seed: int) -> FeatureRequest:
         """Return the requested features; the seed is that of untrained weights."""
@@ -154,35 +190,41 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
-    seed: int | None = Field(
+    seed: Annotated[int | None, DATA] = Field(
         None,
         ge=0,
         lt=2**32,
         description="Seed of the split of a folder, and of untrained weights "
-        "[default: the data set's own; 0 for a new one].",
+        "[default: the data set's seed; 0 for a new data set].",
     )
-    engine: EngineChoice = Field(
+    engine: Annotated[EngineChoice, RUN] = Field(
         "auto",
-        description="What runs the backbone: auto, keras or openvino; features are the same.",
+        description="Engine that runs the backbone. All engines give the same features, up to "
+        "rounding; auto chooses the fastest.",
     )
-    batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
-    shard_size: int = Field(SHARD_SIZE, gt=0, description="Features kept in one file, at most.")
-    runner: RunnerChoice = Field(
-        "threads", description="Who computes shards: threads, or dask, the workers of a cluster."
+    batch_size: Annotated[int, RUN] = Field(
+        BATCH_SIZE, gt=0, description="Images per batch of the backbone."
     )
-    dask_address: str | None = Field(
-        None, description="Of a Dask scheduler, tcp://HOST:PORT [default: a cluster of its own]."
+    shard_size: Annotated[int, RUN] = Field(
+        SHARD_SIZE, gt=0, description="Maximum number of images per HDF5 file."
+    )
+    runner: Annotated[RunnerChoice, RUN] = Field(
+        "threads", description="Where features are computed: in threads, or on a Dask cluster."
+    )
+    dask_address: Annotated[str | None, RUN] = Field(
+        None,
+        description="Address of a Dask scheduler, tcp://HOST:PORT [default: a new local cluster].",
     )
 
     @model_validator(mode="after")
     def _address_of_dask(self) -> Self:
         if self.dask_address and self.runner != "dask":
-            raise ValueError("--dask-address: only with --runner dask")
+            raise ValueError("--dask-address requires --runner dask")
         return self
 
     @property
     def where(self) -> Runner:
-        """Who computes shards."""
+        """Where shards are computed."""
         return Runner(self.runner, self.dask_address)
 
 
@@ -190,60 +232,16 @@ class ExtractParameters(FeatureParameters, DatasetParameters):
 class AdviseParameters(ExtractParameters):
     """The parameters of `flows.advise`."""
 
-    tap: list[str] = Field(
+    tap: Annotated[list[str], FEATURES] = Field(
         [],
-        description="Layer to compare with the backbone's output, from early to late; may be "
-        "repeated [default: the last of each stage].",
+        description="Layer to compare with the backbone's output. May be repeated, from early to "
+        "late layers [default: the last layer of each stage].",
     )
-    pooling: Literal["avg", "max"] = Field("avg", description="What is done to a map: avg or max.")
+    pooling: Annotated[Literal["avg", "max"], FEATURES] = Field(
+        "avg", description="Global pooling of a convolutional layer's output."
+    )
 
     def at(self, *taps: str) -> ExtractParameters:
-        """Return what is asked for, of the features of these taps."""
-        asked = {name: getattr(self, name) for name in self.said}
-        return ExtractParameters(**asked | {"tap": list(taps)})
-
-
-@Parameter(name="*")
-class PredictParameters(ReaderParameters):
-    """The parameters of `flows.predict`."""
-
-    output: Path | None = Field(
-        None, description="Table of all predictions: .csv, .jsonl, .json or .parquet."
-    )
-    grid: Path | None = Field(
-        None, description="Picture (.png) of the first images with what is said of them."
-    )
-    weights: str | None = Field(
-        None, description="The backbone's weights, where they lie now [default: as for the run]."
-    )
-    engine: EngineChoice = Field(
-        "auto", description="What runs the backbone: auto, keras or openvino."
-    )
-    batch_size: int = Field(BATCH_SIZE, gt=0, description="Images computed at once.")
-
-
-@Parameter(name="*")
-class ExportParameters(StoreParameters):
-    """The parameters of `flows.export`."""
-
-    format: list[ExportFormat] = Field(
-        ["saved-model", "keras", "openvino"],
-        min_length=1,
-        description="What is written; may be repeated.",
-    )
-    force: bool = Field(default=False, description="Replace an exported model that is there.")
-    weights: str | None = Field(
-        None, description="The backbone's weights, where they lie now [default: as for the run]."
-    )
-
-
-@Parameter(name="*")
-class MaintainParameters(StoreParameters):
-    """The parameters of `flows.maintain`."""
-
-    other: Annotated[Store | None, Parameter(name="--from")] = Field(
-        None,
-        description="merge: folder or address of the store that is taken over; it is only read.",
-    )
-    delete: bool = Field(default=False, description="gc: delete what it lists.")
-    grace_hours: float = Field(1.0, ge=0, description="gc: leave alone what is younger than this.")
+        """Return the same parameters for the features of these taps."""
+        values = {name: getattr(self, name) for name in self.explicit}
+        return ExtractParameters(**values | {"tap": list(taps)})

@@ -6,100 +6,116 @@ from typing import Annotated, Any, Literal, Self
 from cyclopts import Parameter
 from pydantic import AfterValidator, Field, model_validator
 
+from flows.parameters.groups import DATA, FEATURES, HEAD, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters
-from tasks.features.engines import EngineChoice
-from tasks.finetune.plan import Request
-from tasks.finetune.specification import MOST_VIEWS, FineTuning, Strategy
+from tasks.features.request import EngineChoice
+from tasks.finetune.specification import MOST_VIEWS, FineTuning, Request, Strategy
 from tasks.heads.setting_types import Count, Optimizer, Rate
-from tasks.images.augmentation import augmentation_text
+from tasks.images.augmentation_names import augmentation_text
+
+_BATCH_NORM = Parameter(negative="--no-train-batch-norm")
 
 
-def _known(asked: list[str]) -> list[str]:
-    augmentation_text(asked)
-    return asked
+def _known(augmentations: list[str]) -> list[str]:
+    augmentation_text(augmentations)
+    return augmentations
 
 
 @Parameter(name="*")
 class FinetuneParameters(ReaderParameters):
     """The parameters of `flows.finetune`."""
 
-    strategy: Strategy = Field(
+    strategy: Annotated[Strategy, MOST_USED] = Field(
         "top-layers",
-        description="features: the run as it is; partial: its head alone, on augmented images; "
-        "top-layers: the backbone too, from --unfreeze on; full: all of it; scratch: all of it, "
-        "from untrained weights.",
+        description="What is trained. partial: only the head, on augmented images. top-layers: "
+        "the head, and the backbone from layer --unfreeze on. full: the head and the whole "
+        "backbone. scratch: the same, from untrained weights. features: nothing; the run itself is "
+        "the result.",
     )
-    unfreeze: str | None = Field(
-        None, description="First layer that is trained, by name or number (from 0), or all."
+    unfreeze: Annotated[str | None, MOST_USED] = Field(
+        None,
+        description="top-layers: first backbone layer that is trained, by name or by number from "
+        "0; all: every layer.",
     )
-    epochs: Count = Field(10, description="Epochs of the fine-tuning.")
-    learning_rate: Rate | None = Field(
+    epochs: Annotated[Count, MOST_USED] = Field(10, description="Number of epochs.")
+    learning_rate: Annotated[Rate | None, MOST_USED] = Field(
         None,
         description="Learning rate [default: 1e-5; partial: 1e-4; scratch: 1e-3].",
     )
-    optimizer: Optimizer | None = Field(
+    optimizer: Annotated[Optimizer | None, HEAD] = Field(
         None, description="Optimizer [default: rmsprop; partial and scratch: adam]."
     )
-    patience: Count | None = Field(
+    patience: Annotated[Count | None, HEAD] = Field(
         None,
-        description="End after N epochs without a better loss, and take the best epoch. The loss "
-        "is that of a fifth of the training images, which are set aside for it: validation only "
-        "measures [default: all epochs, and the last].",
+        description="Stop after this number of epochs without a lower loss, and restore the best "
+        "epoch. The loss is computed on a fifth of the train split, which is held out for this "
+        "[default: no early stopping].",
     )
-    batch_size: Count = Field(32, description="Images that it learns from at once.")
-    augment: Annotated[list[str], AfterValidator(_known)] = Field(
+    batch_size: Annotated[Count, HEAD] = Field(32, description="Batch size.")
+    augment: Annotated[list[str], DATA, AfterValidator(_known)] = Field(
         [],
-        description="NAME or NAME=VALUE: flip, rotation, zoom, translation, contrast, brightness, "
-        "saturation; may be repeated.",
+        description="Random augmentation of the train images, NAME or NAME=VALUE: flip, rotation, "
+        "zoom, translation, contrast, brightness or saturation. May be repeated.",
     )
-    views: int = Field(
+    views: Annotated[int, DATA] = Field(
         0,
         ge=0,
         le=MOST_VIEWS,
-        description="Fixed augmented views of each image, of which an epoch draws one "
-        "[default: each epoch augments anew].",
+        description="Number of fixed augmented views of each image; every epoch uses one of them. "
+        "0: new augmentations in every epoch.",
     )
-    prefix: Literal["images", "cached"] = Field(
+    prefix: Annotated[Literal["images", "cached"], RUN] = Field(
         "images",
-        description="cached: what the frozen layers make of each image, or view, is computed once "
-        "and kept; the outcome is the same, up to rounding.",
+        description="Input of the trained layers. images: the frozen layers run in every epoch. "
+        "cached: their outputs are computed once and stored. The result is the same, up to "
+        "rounding.",
     )
-    train_batch_norm: Annotated[bool | None, Parameter(negative="--no-train-batch-norm")] = Field(
-        None, description="Batch normalisation's statistics learn too [default: for scratch]."
+    train_batch_norm: Annotated[bool | None, HEAD, _BATCH_NORM] = Field(
+        None,
+        description="Update the statistics of batch normalization [default: only for scratch].",
     )
-    untrained_head: bool = Field(
-        default=False, description="Begin with a head of untrained weights."
+    untrained_head: Annotated[bool, HEAD] = Field(
+        default=False, description="Start with an untrained head instead of the run's."
     )
-    seed: int | None = Field(
-        None, ge=0, lt=2**32, description="Of order, augmentation and dropout [default: the run's]."
+    seed: Annotated[int | None, DATA] = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="Seed of the order of images, augmentation and dropout "
+        "[default: the run's seed].",
     )
-    image_size: int | None = Field(
-        None, gt=0, le=4096, description="Height and width in pixels [default: the run's]."
+    image_size: Annotated[int | None, FEATURES] = Field(
+        None,
+        gt=0,
+        le=4096,
+        description="Height and width in pixels to which images are resized [default: the run's].",
     )
-    weights: str | None = Field(
-        None, description="The backbone's weights, where they lie now [default: as for the run]."
+    weights: Annotated[str | None, FEATURES] = Field(
+        None,
+        description="Weights file of the backbone, if it was moved [default: the run's weights].",
     )
-    engine: EngineChoice = Field(
+    engine: Annotated[EngineChoice, RUN] = Field(
         "auto",
-        description="What runs the frozen layers for --prefix cached: auto, keras, openvino.",
+        description="Engine that runs the frozen layers for --prefix cached.",
     )
-    open_test: bool = Field(
-        default=False, description="Evaluate the outcome on the test split; this is recorded."
+    open_test: Annotated[bool, RUN] = Field(
+        default=False,
+        description="Evaluate the result on the test split. Each test evaluation is recorded.",
     )
 
     @model_validator(mode="after")
     def _nothing_trained(self) -> Self:
-        said = self.said - {"store", "read_through", "strategy", "weights", "engine", "open_test"}
-        if self.strategy == "features" and said:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(said))
-            raise ValueError(
-                f"{flags}: --strategy features is the run as it is; nothing is trained"
-            )
+        if self.strategy != "features":
+            return self
+        allowed = {"store", "read_through", "strategy", "weights", "engine", "open_test"}
+        if refused := sorted(self.explicit - allowed):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in refused)
+            raise ValueError(f"{flags}: --strategy features trains nothing; remove the flag")
         return self
 
     @property
     def request(self) -> Request:
-        """What is asked of a fine-tuning."""
+        """The requested fine-tuning."""
         names = {field.name for field in fields(FineTuning)} - {"strategy", "unfreeze"}
         settings: dict[str, Any] = self.model_dump(include=names, exclude_none=True)
         settings["augmentation"] = augmentation_text(self.augment)

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from pydantic import Field, ValidationError, model_validator
 
 from flows.parameters.features import ExtractParameters, FeatureParameters
-from flows.parameters.store import StoreParameters
-from tasks.datasets.folds import FoldCount, check_fold_seed
+from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
+from tasks.datasets.fold_count import FoldCount, check_fold_seed
 from tasks.errors import InputError
 from tasks.heads.presets import HeadName
 from tasks.heads.setting_types import (
@@ -32,109 +32,123 @@ from tasks.heads.setting_types import (
 class TrainParameters(FeatureParameters):
     """The parameters of `flows.train`."""
 
-    seed: int | None = Field(
+    seed: Annotated[int | None, DATA] = Field(
         None,
         ge=0,
         lt=2**32,
-        description="Seed of the heads, and of untrained weights [default: that of the split].",
+        description="Seed of the head, and of untrained weights [default: the seed of the split].",
     )
-    head: list[HeadName] = Field(
+    head: Annotated[list[HeadName], MOST_USED] = Field(
         ["dense", "logistic", "svm"],
         min_length=1,
-        description="Head or preset; of several, the best on validation is chosen.",
+        description="Kind of head, or a preset. May be repeated: the head with the best "
+        "validation accuracy is chosen.",
     )
-    folds: FoldCount = Field(
+    folds: Annotated[FoldCount, HEAD] = Field(
         0,
-        description="Measure each head on so many folds of train and validation, and then train it "
-        "on both [default: train on train, measure on validation].",
+        description="Number of folds for cross-validation on the train and validation splits; "
+        "the head is then trained on both. 0: train on train, evaluate on validation.",
     )
-    fold_seed: int = Field(
-        0, ge=0, lt=2**32, description="Seed by which the images are dealt to the folds."
+    fold_seed: Annotated[int, HEAD] = Field(
+        0, ge=0, lt=2**32, description="Seed of the assignment of images to folds."
     )
-    hidden_units: list[Units] | None = Field(
-        None, description="Units of each hidden layer of the dense head [default: no hidden layer]."
-    )
-    activation: Activation | None = Field(
-        None, description="Activation of the dense head's hidden layers [default: relu]."
-    )
-    dropout: Share | None = Field(
-        None, description="Dropout before the dense head's output [default: 0.2]."
-    )
-    optimizer: Optimizer | None = Field(
-        None, description="Optimizer of the dense head [default: adam]."
-    )
-    learning_rate: Rate | None = Field(
-        None, description="Learning rate of the dense head [default: 0.001]."
-    )
-    schedule: Schedule | None = Field(
-        None, description="How the learning rate goes on [default: constant]."
-    )
-    epochs: Count | None = Field(None, description="Epochs of the dense head [default: 20].")
-    patience: Count | None = Field(
+    hidden_units: Annotated[list[Units] | None, HEAD] = Field(
         None,
-        description="End after N epochs without a better loss, and take the best epoch. The loss "
-        "is that of a fifth of the training images, which are set aside for it: validation only "
-        "measures [default: all epochs, and the last].",
+        description="dense: units of a hidden layer. May be repeated, once per layer "
+        "[default: no hidden layer].",
     )
-    head_batch_size: Count | None = Field(
-        None, description="Batch size of the dense head [default: 32]."
+    activation: Annotated[Activation | None, HEAD] = Field(
+        None, description="dense: activation of the hidden layers [default: relu]."
     )
-    l2: Penalty | None = Field(None, description="L2 penalty of the dense head's kernels.")
-    label_smoothing: Share | None = Field(None, description="Label smoothing of the dense head.")
-    batch_norm: bool | None = Field(
-        None, description="Batch normalisation in the dense head's hidden layers."
+    dropout: Annotated[Share | None, HEAD] = Field(
+        None, description="dense: dropout rate before the output layer [default: 0.2]."
     )
-    inverse_regularization: Strength | None = Field(
-        None, description="C of the linear heads [default: logistic 0.1, svm 0.01]."
+    optimizer: Annotated[Optimizer | None, HEAD] = Field(
+        None, description="dense: optimizer [default: adam]."
     )
-    penalty: Penalty | None = Field(None, description="Alpha of the ridge head [default: 100].")
-    neighbors: Neighbors | None = Field(
-        None, description="Training images that the knn head asks [default: 5]."
+    learning_rate: Annotated[Rate | None, HEAD] = Field(
+        None, description="dense: learning rate [default: 0.001]."
     )
-    metric: Metric | None = Field(
-        None, description="Distance of the knn head's images [default: cosine]."
+    schedule: Annotated[Schedule | None, HEAD] = Field(
+        None, description="dense: learning rate schedule [default: constant]."
     )
-    class_weights: ClassWeights | None = Field(
+    epochs: Annotated[Count | None, HEAD] = Field(
+        None, description="dense: number of epochs [default: 20]."
+    )
+    patience: Annotated[Count | None, HEAD] = Field(
         None,
-        description="balanced: an image of a rare class counts more, in dense, logistic and svm "
-        "[default: none].",
+        description="dense: stop after this number of epochs without a lower loss, and restore "
+        "the best epoch. The loss is computed on a fifth of the train split, which is held out "
+        "for this [default: no early stopping].",
     )
-    standardize: Annotated[bool | None, Parameter(negative="--no-standardize")] = Field(
+    head_batch_size: Annotated[Count | None, HEAD] = Field(
+        None, description="dense: batch size [default: 32]."
+    )
+    l2: Annotated[Penalty | None, HEAD] = Field(
+        None, description="dense: L2 penalty of the kernels [default: 0]."
+    )
+    label_smoothing: Annotated[Share | None, HEAD] = Field(
+        None, description="dense: label smoothing [default: 0]."
+    )
+    batch_norm: Annotated[bool | None, HEAD] = Field(
+        None, description="dense: batch normalization in the hidden layers."
+    )
+    inverse_regularization: Annotated[Strength | None, HEAD] = Field(
         None,
-        description="Features are standardised by the training images [default: for logistic, "
-        "svm, ridge and centroid].",
+        description="logistic, svm: inverse of the regularization strength, C "
+        "[default: logistic 0.1, svm 0.01].",
+    )
+    penalty: Annotated[Penalty | None, HEAD] = Field(
+        None, description="ridge: regularization strength, alpha [default: 100]."
+    )
+    neighbors: Annotated[Neighbors | None, HEAD] = Field(
+        None, description="knn: number of neighbors [default: 5]."
+    )
+    metric: Annotated[Metric | None, HEAD] = Field(
+        None, description="knn: distance metric [default: cosine]."
+    )
+    class_weights: Annotated[ClassWeights | None, HEAD] = Field(
+        None,
+        description="dense, logistic, svm: class weights. balanced: inversely proportional to "
+        "class frequencies [default: none].",
+    )
+    standardize: Annotated[bool | None, HEAD, Parameter(negative="--no-standardize")] = Field(
+        None,
+        description="Standardize features to zero mean and unit variance on the train split "
+        "[default: for logistic, svm, ridge and centroid].",
     )
 
     @model_validator(mode="after")
     def _one_tap(self) -> Self:
         if len(self.tap) != 1:
-            raise ValueError(f"--tap {', '.join(self.tap)}: a head is trained on one tap")
+            raise ValueError(f"--tap {', '.join(self.tap)}: expected one tap, received several")
         return self
 
     @property
     def head_settings(self) -> dict[str, Any]:
-        """What is asked of the heads beyond their names."""
+        """The settings of the heads that were given, by the names of the specifications."""
         names = set(TrainParameters.model_fields) - set(FeatureParameters.model_fields)
-        given = self.model_dump(
+        settings = self.model_dump(
             include=names - {"seed", "head", "folds", "fold_seed"}, exclude_none=True
         )
-        if "head_batch_size" in given:
-            given["batch_size"] = given.pop("head_batch_size")
-        return given
+        if "head_batch_size" in settings:
+            settings["batch_size"] = settings.pop("head_batch_size")
+        return settings
 
     @property
     def dealt(self) -> tuple[int, int]:
-        """The number of folds that the heads are measured by, and their seed."""
+        """The number of folds for cross-validation, and their seed."""
         check_fold_seed(self.folds, self.fold_seed)
         return self.folds, self.fold_seed
 
 
 @Parameter(name="*")
 class OpenTestParameters(TrainParameters):
-    """The parameters of `flows.train` alone: the pipeline always opens the test split, once."""
+    """The parameters of `flows.train`. The pipeline always evaluates the test split, once."""
 
-    open_test: bool = Field(
-        default=False, description="Evaluate the chosen head on the test split; this is recorded."
+    open_test: Annotated[bool, RUN] = Field(
+        default=False,
+        description="Evaluate the chosen head on the test split. Each test evaluation is recorded.",
     )
 
 
@@ -142,49 +156,54 @@ class OpenTestParameters(TrainParameters):
 class SweepParameters(OpenTestParameters):
     """The parameters of `flows.sweep`."""
 
-    grid: list[str] = Field(
+    grid: Annotated[list[str], MOST_USED] = Field(
         [],
-        description="NAME=VALUE,VALUE,…: values to try of a setting of the heads, of the features "
-        "or of the seed; may be repeated. Hidden layers as 256 or 512x256.",
+        description="NAME=VALUE,VALUE,…: values of a setting of the heads or the features, or of "
+        "the seed. May be repeated: all combinations are trials. hidden_units as 256 or 512x256.",
     )
-    trials: int | None = Field(
-        None, ge=1, le=100_000, description="Try so many, drawn by chance [default: all]."
+    trials: Annotated[int | None, MOST_USED] = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Number of random trials [default: all combinations].",
     )
-    search_seed: int = Field(0, ge=0, lt=2**32, description="Seed of that chance.")
-    guided: bool = Field(
+    search_seed: Annotated[int, RUN] = Field(
+        0, ge=0, lt=2**32, description="Seed of the random trials."
+    )
+    guided: Annotated[bool, RUN] = Field(
         default=False,
-        description="Let what came of some trials decide which are tried next (by Optuna).",
+        description="Choose each trial by the results of earlier ones, with Optuna.",
     )
 
     @property
     def search(self) -> dict[str, Any]:
-        """How the trials are searched and measured, as far as that was said."""
+        """The options of the search and of cross-validation that were set explicitly."""
         names = {"folds", "fold_seed", "trials", "search_seed", "guided"}
-        return {name: getattr(self, name) for name in self.said & names}
+        return {name: getattr(self, name) for name in self.explicit & names}
 
     @property
-    def settings_said(self) -> set[str]:
-        """The settings that flags say, as `--grid` calls them."""
+    def explicit_settings(self) -> set[str]:
+        """The settings that were set by flags, by their names in `--grid`."""
         own_names = {"head_batch_size": "batch_size"}
-        return {own_names.get(name, name) for name in self.said}
+        return {own_names.get(name, name) for name in self.explicit}
 
     @property
     def axes(self) -> dict[str, list[Any]]:
-        """The values that `--grid` gives, by the name of their setting."""
+        """The values of `--grid`, by the name of the setting."""
         axes: dict[str, list[Any]] = {}
-        for told in self.grid:
-            name, values = _axis(told)
+        for text in self.grid:
+            name, values = _axis(text)
             if name in axes:
-                raise InputError(f"--grid {told}: {name} was given before; give all values at once")
+                raise InputError(f"--grid {text}: {name} is repeated: give all values at once")
             axes[name] = values
         return axes
 
     def features(self, values: Mapping[str, Any]) -> FeatureParameters:
-        """Return what is asked of the features, with some values in the place of the flags'."""
-        asked = {name: getattr(self, name) for name in FeatureParameters.model_fields}
+        """Return the parameters of the features, with some values instead of the flags'."""
+        flags = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         tap = {"tap": [values["tap"]]} if "tap" in values else {}
         try:
-            return FeatureParameters(**asked | dict(values) | tap)
+            return FeatureParameters(**flags | dict(values) | tap)
         except ValidationError as error:
             raise InputError(
                 "; ".join(
@@ -195,25 +214,25 @@ class SweepParameters(OpenTestParameters):
             ) from None
 
 
-def _axis(told: str) -> tuple[str, list[Any]]:
-    name, equals, values = told.partition("=")
+def _axis(text: str) -> tuple[str, list[Any]]:
+    name, equals, values = text.partition("=")
     if not equals or not values:
-        raise InputError(f"--grid {told}: expected NAME=VALUE,VALUE")
+        raise InputError(f"--grid {text}: expected NAME=VALUE,VALUE")
     name = name.strip().replace("-", "_")
     several = [_value(value.strip()) for value in values.split(",")]
     if name == "hidden_units":
-        several = [_layers(told, value) for value in values.split(",")]
+        several = [_layers(text, value) for value in values.split(",")]
     return name, several
 
 
-def _layers(told: str, value: str) -> list[int]:
+def _layers(text: str, value: str) -> list[int]:
     units = value.strip().split("x")
     if not all(unit.isdigit() for unit in units):
-        raise InputError(f"--grid {told}: expected layers as 256 or 512x256. Received: {value!r}")
+        raise InputError(f"--grid {text}: expected layers as 256 or 512x256. Received: {value!r}")
     return [int(unit) for unit in units]
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  what a TOML file would have there
+def _value(text: str) -> Any:  # noqa: ANN401  a value of TOML
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -224,19 +243,10 @@ def _value(text: str) -> Any:  # noqa: ANN401  what a TOML file would have there
 class PipelineParameters(ExtractParameters, TrainParameters):
     """The parameters of `flows.pipeline`."""
 
-    seed: int | None = Field(
+    seed: Annotated[int | None, DATA] = Field(
         None,
         ge=0,
         lt=2**32,
-        description="One seed for three things: the split, the heads and untrained weights "
-        "[default: the data set's own; 0 for a new one].",
+        description="One seed for the split, the head and untrained weights "
+        "[default: the data set's seed; 0 for a new data set].",
     )
-
-
-@Parameter(name="*")
-class RunsParameters(StoreParameters):
-    """The parameters of `flows.runs`."""
-
-    dataset: str | None = Field(None, description="Only runs of this data set.")
-    sort_by: str = Field("validation_accuracy", description="Metric that puts the best first.")
-    limit: int = Field(20, gt=0, description="list: show so many of each data set, at most.")

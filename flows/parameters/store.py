@@ -1,4 +1,4 @@
-"""The parameters of whatever flow uses a store, typed once; see flows.parameters.features."""
+"""The parameters of every flow that uses a store, typed once; see flows.parameters.features."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
-from prefect.runtime import deployment
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -16,17 +15,17 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from stores.features.layers import remember_layers
+from flows.parameters.groups import DATA, MOST_USED
 from stores.layout import locate
 from stores.storage.location import Location
 
 
 def _no_file(store: Location) -> Location:
-    # A link that leads nowhere, or to itself, is there, though nothing is at its end.
+    # A broken link exists, though nothing is at its end.
     places = (store.path, *store.path.absolute().parents)
     nearest = next(place for place in places if os.path.lexists(place))
     if not nearest.is_dir():
-        raise ValueError(f"{nearest} is no folder, and no link to one")
+        raise ValueError(f"{nearest} is not a folder")
     return store
 
 
@@ -49,7 +48,7 @@ Store = Annotated[
 
 
 def _layer(given: str) -> str:
-    """Return what is given of a layer; one that cannot be is refused before a server is told it."""
+    """Return the folder or address of a layer, or "none"; a malformed address is refused early."""
     if given != "none":
         locate(given)
     return given
@@ -57,58 +56,59 @@ def _layer(given: str) -> str:
 
 @Parameter(name="*")
 class StoreParameters(BaseModel):
-    """Where everything is kept."""
+    """The feature store."""
 
     model_config = ConfigDict(extra="forbid")
 
-    store: Store = Field(
+    store: Annotated[Store, MOST_USED] = Field(
         locate("feature-store"),
-        description="Folder of the feature store, or its address, as s3://bucket/prefix.",
+        description="Folder of the feature store, or its address, such as s3://bucket/prefix.",
     )
 
     def unusual(self, **which: Any) -> dict[str, Any]:  # noqa: ANN401  as model_dump has it
-        """Return what is not as usual, as JSON has it: the store by its address."""
-        told = self.model_dump(mode="json", exclude_defaults=True, **which)
-        # Of a field with a serializer of its own, pydantic does not see that it is as usual.
-        usual = {
-            name
-            for name in {"store", "other"} & told.keys()
-            if getattr(self, name) == type(self).model_fields[name].get_default()
-        }
-        return {name: value for name, value in told.items() if name not in usual}
+        """Return the values that differ from the defaults, as JSON: the store by its address."""
+        values = self.model_dump(mode="json", exclude_defaults=True, **which)
+        # With a serializer of its own, a field's default is not recognised by pydantic.
+        defaults = {name for name in {"store", "other"} & values.keys() if self._is_default(name)}
+        return {name: value for name, value in values.items() if name not in defaults}
 
     @property
-    def given(self) -> dict[str, Any]:
-        """What was said, as JSON has it; without the store."""
-        return self.model_dump(mode="json", include=self.said - {"store"})
+    def explicit_values(self) -> dict[str, Any]:
+        """The values that were set explicitly, as JSON; without the store."""
+        return self.model_dump(mode="json", include=self.explicit - {"store"})
 
     @property
-    def said(self) -> set[str]:
-        """The names of what was said.
+    def explicit(self) -> set[str]:
+        """The names of the parameters that were set explicitly.
 
-        A server's form says everything, so that by a deployment what is as usual was not said.
+        A Prefect server's form sets all of them. In a run of a deployment, a parameter that has
+        its default therefore counts as not set.
         """
-        return {
-            name
-            for name in self.model_fields_set
-            if not deployment.id
-            or getattr(self, name) != type(self).model_fields[name].get_default()
-        }
+        from prefect.runtime import deployment
+
+        deployed = bool(deployment.id)
+        return {n for n in self.model_fields_set if not (deployed and self._is_default(n))}
+
+    def _is_default(self, name: str) -> bool:
+        return bool(getattr(self, name) == type(self).model_fields[name].get_default())
 
 
 @Parameter(name="*")
 class ReaderParameters(StoreParameters):
-    """Where features are read from that the store lacks."""
+    """The other stores from which missing features are read."""
 
-    read_through: list[Annotated[str, AfterValidator(_layer)]] | None = Field(
+    read_through: Annotated[list[Annotated[str, AfterValidator(_layer)]] | None, DATA] = Field(
         None,
         min_length=1,
-        description="Folder of another store, of which features are read, and nothing is written; "
-        "may be repeated; none ends it [default: what was said the last time].",
+        description="Another store, from which missing features are read; nothing is written to "
+        "it. May be repeated; none: stop reading other stores [default: the stores of the last "
+        "call].",
     )
 
     def read_through_layers(self) -> None:
-        """Have the store remember what was said of its layers, if anything was."""
+        """Record the other stores in the store itself, if --read-through was given."""
+        from stores.features.layers import remember_layers
+
         if self.read_through:
-            asked = [] if self.read_through == ["none"] else self.read_through
-            remember_layers(self.store, [locate(folder) for folder in asked])
+            layers = [] if self.read_through == ["none"] else self.read_through
+            remember_layers(self.store, layers)

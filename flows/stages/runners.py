@@ -1,20 +1,19 @@
-"""Where shards are computed: in threads of this process, or on the workers of a Dask cluster."""
+"""Runners compute shards: threads of this process, or the workers of a Dask cluster."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from prefect.client.orchestration import get_client
-from prefect.futures import PrefectFuture
-from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.tasks import Task
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.errors import InputError
 
+if TYPE_CHECKING:  # `--help` shows the choices of a runner, and imports no Prefect
+    from prefect.futures import PrefectFuture
+    from prefect.tasks import Task
+
 RunnerChoice = Literal["threads", "dask"]
-# A cluster of its own is for trying it out: a machine's cores are kept busy by one process already.
+# A local cluster is for trying it out: one process already uses all cores.
 LOCAL_WORKERS = 2
 CONNECT_SECONDS = 10
 log = logging.getLogger("gargalo.extract")
@@ -22,37 +21,39 @@ log = logging.getLogger("gargalo.extract")
 
 @dataclass(frozen=True)
 class Workers:
-    """What takes tasks: `submit(task, work, **options)`, and how many of them at once."""
+    """Accepts tasks: `submit(task, work, **options)`, at most `at_once` at a time."""
 
-    submit: Callable[..., PrefectFuture[Any]]
-    # More of them would wait in somebody's memory, with the names of all their images.
+    submit: "Callable[..., PrefectFuture[Any]]"
+    # More of them would wait in memory, with the paths of all their images.
     at_once: int
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Who computes shards."""
+    """Where shards are computed."""
 
     kind: RunnerChoice = "threads"
-    address: str | None = None  # of a Dask scheduler; None: a cluster of this machine's own
+    address: str | None = None  # of a Dask scheduler; None: a new local cluster
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it is other processes, which do not see this one's progress or folder."""
+        """Whether other processes compute, which do not share this one's progress or folder."""
         return self.kind == "dask"
 
     @contextmanager
     def working(self) -> Iterator[Workers]:
-        """Yield the workers, which are there in the block.
+        """Yield the workers, which are available in the block.
 
-        Raises InputError where Dask is not installed or its scheduler does not answer.
+        Raises InputError if Dask is not installed or its scheduler does not answer.
         """
         if not self.elsewhere:
             yield Workers(lambda task, work, **more: task.submit(work, **more), at_once=4)
             return
+        from prefect.client.orchestration import get_client
+
         with self._dask() as runner, get_client(sync_client=True) as client:
 
-            def submit(task: Task[..., Any], work: Any, **more: Any) -> PrefectFuture[Any]:  # noqa: ANN401
+            def submit(task: "Task[..., Any]", work: Any, **more: Any) -> "PrefectFuture[Any]":  # noqa: ANN401
                 with _with_server(str(client.api_url)):
                     future: PrefectFuture[Any] = runner.submit(
                         task, parameters={"work": work, **more}
@@ -60,13 +61,13 @@ class Runner:
                     return future
 
             threads = sum(runner.client.nthreads().values())
-            if not threads:  # no mistake: a cluster may start some once there is work
+            if not threads:  # not an error: a cluster may start workers when there is work
                 log.warning(
-                    "the Dask cluster has no workers yet: shards wait until there is one, as "
-                    "started by `dask worker %s`",
+                    "the Dask cluster has no workers yet: shards wait for one; start it with "
+                    "`dask worker %s`",
                     self.address,
                 )
-            with _losses_told():
+            with _losses_explained():
                 yield Workers(submit, at_once=4 * max(1, threads))
 
     @contextmanager
@@ -75,20 +76,20 @@ class Runner:
             from prefect_dask.task_runners import DaskTaskRunner
         except ImportError:
             raise InputError(
-                "--runner dask: Dask is not installed; pip install 'gargalo[dask]'"
+                "--runner dask: Dask is not installed; run pip install 'gargalo[dask]'"
             ) from None
         local = {
             "n_workers": LOCAL_WORKERS,
             "threads_per_worker": 1,
             "dashboard_address": None,
-            "security": True,  # TLS: other users of this machine stay out
-            "env": {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},  # the server is told
+            "security": True,  # TLS: other users of this machine have no access
+            "env": {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"},  # the server logs them
         }
         own: dict[str, Any] = (
             {"address": self.address} if self.address else {"cluster_kwargs": local}
         )
         own["client_kwargs"] = {"timeout": CONNECT_SECONDS}
-        # A worker that goes away is a matter of Dask's, which gives its shard to another.
+        # If a worker disappears, Dask gives its shard to another one.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             try:
@@ -105,25 +106,27 @@ class Runner:
 
 
 def _with_server(address: str) -> AbstractContextManager[object]:
-    """Have the settings that workers get lead to this server, as with a temporary one they do not.
+    """Set the address of the server for workers, who do not know that of a temporary one.
 
-    To make settings takes a quarter of a second.
+    Creating settings takes a quarter of a second, so they are created only if necessary.
     """
-    lacking = not PREFECT_API_URL.value()
-    return temporary_settings({PREFECT_API_URL: address}) if lacking else nullcontext()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    missing = not PREFECT_API_URL.value()
+    return temporary_settings({PREFECT_API_URL: address}) if missing else nullcontext()
 
 
 @contextmanager
-def _losses_told() -> Iterator[None]:
-    """Raise ConnectionError where a scheduler goes away, or a shard takes worker after worker."""
+def _losses_explained() -> Iterator[None]:
+    """Raise ConnectionError if the scheduler disappears, or a shard ends worker after worker."""
     from distributed import KilledWorker
     from distributed.client import FutureCancelledError
 
     try:
         yield
     except FutureCancelledError as error:
-        raise ConnectionError(f"the Dask scheduler went away ({error.reason})") from error
+        raise ConnectionError(f"the Dask scheduler disappeared ({error.reason})") from error
     except KilledWorker as error:
         raise ConnectionError(
-            f"a shard took Dask's workers with it, one after another: {error}"
+            f"several Dask workers ended while they computed the same shard: {error}"
         ) from error

@@ -19,8 +19,8 @@ class Swept:
 
     planned: dict[str, PlannedRun]
     cached: set[str]  # those that were trained before
-    trials: int  # of which those that are alike are one run
-    seedless: set[str]  # kinds of heads of which several seeds were one trial
+    trials: int  # equal trials are one run
+    seedless: set[str]  # kinds of heads whose seeds were one trial
 
     @property
     def remarks(self) -> list[str]:

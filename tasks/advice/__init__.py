@@ -1,1 +1,1 @@
-"""Which layer, which strategy: advice from the features themselves."""
+"""Advice on layers and fine-tuning strategies, from stored features."""

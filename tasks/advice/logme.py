@@ -5,25 +5,25 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-_ITERATIONS = 1000  # it takes some ten; two hundred where nothing can be learned
+_ITERATIONS = 1000  # usually about 10; 200 for random labels
 _CONVERGED = 1e-6  # relative change of α/β between iterations
-# Features that say nothing, or the labels to the last digit, have a finite score all the same.
+# For a finite score of useless or perfect features.
 _LEAST = 1e-10
 
 
 def logme(features: NDArray[np.floating], labels: NDArray[np.int64], *, classes: int) -> float:
-    """Return the logarithm of the labels' maximum evidence given the features, a label.
+    """Return the logarithm of the labels' maximum evidence given the features, per label.
 
-    Features (n, numbers), labels (n,). For each class, its indicator is a linear function of the
-    features with normal weights (precision α) and normal noise (precision β); α and β are those
-    with the largest evidence. The mean of the classes is comparable between features of the same
-    images: more is better. K. You et al., LogME: Practical Assessment of Pre-trained Models for
-    Transfer Learning, ICML 2021, eq. 2 and Algorithm 1.
+    Features (n, values), labels (n,). The indicator of each class is a linear function of the
+    features with normal weights (precision α) and normal noise (precision β); α and β maximize the
+    evidence. The mean over classes can be compared between features of the same images: higher is
+    better. K. You et al., LogME: Practical Assessment of Pre-trained Models for Transfer Learning,
+    ICML 2021, eq. 2 and Algorithm 1.
     """
     rows = np.asarray(features, np.float64)
     left, values, _ = np.linalg.svd(rows, full_matrices=False)
     indicators = np.eye(classes)[labels]
-    # What of each indicator lies along each left singular vector, and what along none.
+    # The squared projections of each indicator on the left singular vectors, and the rest.
     along = (left.T @ indicators) ** 2
     beyond = np.maximum((indicators**2).sum(axis=0) - along.sum(axis=0), 0.0)
     size, width = rows.shape
@@ -33,7 +33,7 @@ def logme(features: NDArray[np.floating], labels: NDArray[np.int64], *, classes:
 
 
 def _evidence(squares: Values, along: Values, beyond: float, size: int, width: int) -> float:
-    """Maximise a class's log evidence by MacKay's fixed point, and return it divided by n.
+    """Maximize a class's log evidence by MacKay's fixed point, and return it divided by n.
 
     With the squared singular values σ² and r = α/β: the effective number of parameters
     γ = Σ σ²/(σ²+r), then α = γ/|m|² and β = (n-γ)/|Fm-y|².

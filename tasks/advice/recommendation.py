@@ -1,56 +1,56 @@
-"""The four methods of transfer learning, by how many images there are and what they are like."""
+"""The four methods of transfer learning, by size and similarity of the data set."""
 
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasks.advice.verdict import Verdict
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.request import DEFAULT_TAP
 
-# Images of the smallest class, from which a data set counts as large. ImageNet itself has 732 to
-# 1,300 a class (O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015).
+# A data set is large if its smallest class has this number of images. ImageNet has 732 to 1,300 per
+# class (O. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, 2015).
 LARGE = 1000
 
-# (large, likeness): what to do, and why. The two by two is that of A. Karpathy et al., CS231n,
-# Convolutional Neural Networks for Visual Recognition, "Transfer Learning" (Stanford).
+# (large, likeness): what to do, and why. After A. Karpathy et al., CS231n, Convolutional Neural
+# Networks for Visual Recognition, "Transfer Learning" (Stanford).
 _METHODS = {
     (False, "similar"): (
         "train a linear classifier on the bottleneck features, the backbone's output",
-        "its last layers know such images; fine-tuning on so few would overfit",
+        "the last layers fit these images; fine-tuning on few images would overfit",
     ),
     (False, "different"): (
         "train a linear classifier on the features of an earlier layer, {earlier}",
-        "the last layers keep what tells ImageNet's classes apart, and lose what tells these; "
-        "fine-tuning on so few would overfit",
+        "the last layers are specific to ImageNet's classes; fine-tuning on few images would "
+        "overfit",
     ),
     (True, "similar"): (
-        "train a head on the bottleneck features, and fine-tune the last layers from there",
-        "they know such images and need little change; so many images do not overfit them",
+        "train a head on the bottleneck features, then fine-tune the last layers",
+        "the last layers fit these images and need little change; many images do not overfit",
     ),
     (True, "different"): (
-        "train a head on the bottleneck features, and fine-tune the whole backbone from there",
-        "all layers have something to learn, and so many images can teach it; training from "
-        "scratch is possible too, but pretrained weights are the better start",
+        "train a head on the bottleneck features, then fine-tune the whole backbone",
+        "all layers have to adapt, and there are enough images; training from scratch is possible "
+        "too, but pretrained weights are the better start",
     ),
     (False, "unknown"): (
         "train linear classifiers on the output and on an earlier layer, {earlier}, and compare",
-        "the evidence does not say which is right; fine-tuning on so few images would overfit",
+        "the evidence is inconclusive; fine-tuning on few images would overfit",
     ),
     (True, "unknown"): (
         "compare heads on the output and on an earlier layer, {earlier}; then fine-tune",
-        "the evidence does not say how much of the backbone has to change, but so many images do "
-        "not overfit it",
+        "the evidence does not show how much of the backbone has to adapt; many images do not "
+        "overfit",
     ),
 }
 _NONE = (
-    "none yet: see whether the labels are right and can be seen in the images, and add images",
-    "what no layer tells better than guessing, no head on top of it learns",
+    "none yet: check that the labels are correct and visible in the images, and add images",
+    "no layer is better than random guessing, so that no head would be",
 )
 
 
 @dataclass(frozen=True)
 class Method:
-    """What to do, why, and the commands for it, where RUN is what flows.train prints."""
+    """What to do, why, and the commands for it; RUN is the id that flows.train prints."""
 
     what: str
     why: str
@@ -59,23 +59,23 @@ class Method:
 
 @dataclass(frozen=True)
 class Situation:
-    """A data set, how large it is, and the layers that can be learned from."""
+    """A data set, its size, and the layers to use."""
 
     dataset: str
-    smallest_class: int  # its images in train and validation
+    smallest_class: int  # the number of its train and validation images
     earlier: str  # the best layer before the output
     last_stage: str  # the layer after which the backbone's last stage begins
-    flags: Callable[..., str]  # from taps to the flags of their features, as they are typed
-    store: str  # the flag of the store, for flows that take no features
+    flags: Callable[..., str]  # from taps to the flags of their features
+    store: str  # the flag of the store, for flows without features
 
     @property
     def large(self) -> bool:
-        """Whether there are images enough to fine-tune."""
+        """Whether there are enough images for fine-tuning."""
         return self.smallest_class >= LARGE
 
 
 def recommend(verdict: Verdict, situation: Situation) -> Method:
-    """Return the method for a data set, and the commands to go on with."""
+    """Return the method for a data set, with its commands."""
     if verdict.likeness == "unlearnable":
         return Method(*_NONE, ())
     what, why = _METHODS[situation.large, verdict.likeness]
@@ -88,7 +88,7 @@ def recommend(verdict: Verdict, situation: Situation) -> Method:
 
 
 def _heads(situation: Situation, taps: Sequence[str]) -> list[str]:
-    """Return how to train heads on the first of some taps, and to compare it with the others."""
+    """Return the commands that train heads on the first tap, and compare it with the others."""
     first, *others = taps
     heads = "--head=dense" if situation.large else "--head=logistic --head=svm --head=ridge"
     commands = [

@@ -1,33 +1,33 @@
-"""Which layers of a backbone to compare: one at the end of each stage, and the output."""
+"""The layers of a backbone to compare: the last one of each stage, and the output."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from stores.storage.location import StoreLike
-from tasks.backbones.layer_graph import stage_ends, told_by_graph
+from tasks.backbones.layer_graph import layers_found, stage_ends
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
 from tasks.execution.steps import task
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.request import DEFAULT_TAP
 
 
 def taps_to_compare(
-    asked: Sequence[str], backbone: str, image_size: int | None, *, store: StoreLike
+    requested: Sequence[str], backbone: str, image_size: int | None, *, store: StoreLike
 ) -> tuple[str, ...]:
-    """Return taps from early to late: those asked for, or the ends of the stages; and the output.
+    """Return taps from early to late: the requested ones or the ends of stages, and the output.
 
-    The ends are remembered by Keras's version, which names layers; TensorFlow is imported only
-    where they are not. Raises InputError where the backbone refuses the size, in pixels, and where
-    there is no layer but the output.
+    The ends are remembered in the store; TensorFlow is imported only if they are not. Raises
+    InputError if the backbone does not support the image size, or if there is no layer before the
+    output.
     """
     found = find_backbone(backbone)
-    taps = tuple(asked) or _stage_ends(found, image_size or found.native_size, store)
+    taps = tuple(requested) or _stage_ends(found, image_size or found.native_size, store)
     earlier = tuple(tap for tap in taps if tap != DEFAULT_TAP)
     if not earlier:
         raise InputError(
-            f"backbone {backbone}: there is no layer to compare its output with; give one that "
-            "comes before it, --tap LAYER"
+            f"backbone {backbone}: no layer to compare with the output; give an earlier one with "
+            "--tap LAYER"
         )
     return (*earlier, DEFAULT_TAP)
 
@@ -41,7 +41,7 @@ def _stage_ends(backbone: Backbone, side: int, store: StoreLike) -> tuple[str, .
         "keras": version("keras"),
     }
     return tuple(
-        told_by_graph(
+        layers_found(
             question, _earlier_ends, backbone=backbone, image_size=(side, side), store=store
         )
     )

@@ -8,19 +8,19 @@ from typing import Any
 
 from tasks.execution.checked_keras import keras
 
-SMALLEST = 67  # pixels, of which a map of 1 by 1 is left
+SMALLEST = 67  # pixels, for a map of 1 by 1
 
 
 def alexnet(*, input_shape: tuple[int, int, int]) -> keras.Model:
-    """Return AlexNet up to its last pooling, freshly initialised.
+    """Return AlexNet up to its last pooling, untrained.
 
-    It takes (n, *input_shape) images as `preprocess_input` leaves them, and gives (n, 6, 6, 256)
-    at 227 by 227, the size that the paper's 55 by 55 of the first layer come from. It is the
-    paper's variant of two halves, which were a GPU each: the second, fourth and fifth convolution
-    see their own half of the channels. It has 2,334,080 parameters, and 60,965,224 with the head
-    `alexnet` for 1000 classes (torchvision's, of 61,100,840, is a later one of narrower layers).
-    There is no local response normalisation, which did not improve such networks (K. Simonyan and
-    A. Zisserman, ICLR 2015, section 4.1). Raises ValueError on too small images.
+    Its input is preprocessed images (n, *input_shape), its output (n, 6, 6, 256) at 227 by 227, the
+    size that fits the paper's 55 by 55 of the first layer. As in the paper, where each half was on
+    a GPU of its own, the second, fourth and fifth convolution are in two groups. It has 2,334,080
+    parameters, and 60,965,224 with the head `alexnet` for 1000 classes (torchvision's AlexNet, with
+    61,100,840, is a later one with narrower layers). It has no local response normalization, which
+    did not improve such networks (K. Simonyan and A. Zisserman, ICLR 2015, section 4.1). Raises
+    ValueError for images that are too small.
     """
     if min(input_shape[:2]) < SMALLEST:
         raise ValueError(f"Input size must be at least {SMALLEST}x{SMALLEST}")
@@ -37,7 +37,7 @@ def alexnet(*, input_shape: tuple[int, int, int]) -> keras.Model:
 
 
 def preprocess_input(x: Any) -> Any:  # noqa: ANN401
-    """Return RGB images from 0 to 255, scaled to 0…1, as multiples of ImageNet's deviations.
+    """Return RGB images from 0 to 255, scaled to 0…1 and standardized with ImageNet's statistics.
 
     The paper subtracts the mean image; its deviations, as torchvision's AlexNet has them, let fresh
     weights of any usual initialiser begin with numbers about 1. A float array is changed in place,

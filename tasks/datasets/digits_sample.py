@@ -12,9 +12,9 @@ NAME = "digits"
 
 
 def write_sample(folder: Path) -> Path:
-    """Write the 1,797 digits below `folder` as 8×8 grey PNG files, a class folder a digit.
+    """Write the 1,797 digits below `folder` as 8×8 grey PNG files, one class folder per digit.
 
-    Returns the folder of class folders; where it is there, nothing is written. The source is
+    Returns the folder of class folders. If it exists, nothing is written. The source is
     `sklearn.datasets.load_digits`: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten
     Digits, UCI Machine Learning Repository, 1998; values from 0 to 16.
     """

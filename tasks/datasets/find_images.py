@@ -1,4 +1,4 @@
-"""Which images are to be predicted: files that are named, and those in folders."""
+"""Search for the images to predict: the given files, and the images in the given folders."""
 
 import os
 import stat
@@ -14,16 +14,16 @@ from tasks.execution.user_files import kind_of_file
 
 @dataclass(frozen=True)
 class FoundImages:
-    """Image files in order, and what in the folders is not predicted, with the count of each."""
+    """Image files in order, and the number of skipped files and folders by kind."""
 
     paths: tuple[Path, ...]
     passed_over: dict[str, int]
 
 
 def find_images(places: Iterable[Path]) -> FoundImages:
-    """Return image files: those that are named, and those with Keras's endings below folders.
+    """Return the given image files, and those with Keras's extensions below the given folders.
 
-    Raises InputError where there is no such place, or no image, or where a place is a pipe.
+    Raises InputError if a path is not found or is not a regular file, or if there is no image.
     """
     found: dict[Path, None] = {}
     passed_over: Counter[str] = Counter()
@@ -34,14 +34,14 @@ def find_images(places: Iterable[Path]) -> FoundImages:
             _check_regular(place)
             found[place] = None
         else:
-            raise InputError(f"{place}: there is no such file or folder")
+            raise InputError(f"{place}: not found; give an image file, or a folder of images")
     if not found:
-        raise InputError("no image is named; give files, or folders of them")
+        raise InputError("no images given; give image files, or folders of images")
     return FoundImages(tuple(found), dict((+passed_over).most_common()))
 
 
 def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
-    """Return the images below a folder in order, and count what is passed over."""
+    """Return the images below a folder in order, and count what is skipped."""
     images: list[Path] = []
     closed: list[OSError] = []
     others: Counter[str] = Counter()
@@ -49,17 +49,18 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
         others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
         hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
         for name in names:
-            if hidden:  # as for a data set
+            if hidden:  # skipped, as in a data set
                 others["in hidden folders"] += name.lower().endswith(KERAS_ENDINGS)
             elif name.lower().endswith(KERAS_ENDINGS):
                 images.append(Path(parent, name))
             else:
-                others[_printable(Path(name).suffix.lower()) or "without ending"] += 1
+                others[_printable(Path(name).suffix.lower()) or "without extension"] += 1
     others["unreadable folder"] += len(closed)
     if not images:
         there = f"; found {in_words(others)}" if +others else ""
         raise InputError(
-            f"{folder}: no image in it; expected files ending in {', '.join(KERAS_ENDINGS)}{there}"
+            f"{folder}: no image found; expected files that end in {', '.join(KERAS_ENDINGS)}"
+            f"{there}"
         )
     passed_over.update(others)
     return sorted(images)
@@ -74,8 +75,8 @@ def _check_regular(place: Path) -> None:
     mode = place.stat().st_mode
     if not stat.S_ISREG(mode):
         raise InputError(
-            f"{place}: {kind_of_file(mode)}, expected a file or a folder; write the image into a "
-            "file and give that"
+            f"{place}: {kind_of_file(mode)}, expected a file or a folder; save the image to a file "
+            "first"
         )
 
 

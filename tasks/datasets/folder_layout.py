@@ -1,8 +1,8 @@
-"""Which folders of a data set are classes, and which are splits that hold class folders.
+"""The layout of a data set's folder: which subfolders are classes, and which are splits.
 
-`train/` and `test/` with the same class folders are splits, whatever they are called; a structure
-that says this, under names that do not, is refused with the flag that settles it. A name alone
-decides nothing: `train` may be a vehicle.
+Folders named `train` and `test` that hold the same class folders are splits. The same structure
+under other names is ambiguous, and refused with the flag that resolves it. A name alone is not
+enough: `train` may be a vehicle.
 """
 
 import os
@@ -36,22 +36,22 @@ _EXPECTED = f"{AUTO}, {CLASSES}, or SPLIT=FOLDER,… as train=seg_train,test=seg
 class Layout:
     """The folders that hold class folders, relative to the data set's ("" is itself)."""
 
-    tops: dict[str, Split | None]  # the split that the folder gives; None: it is drawn
+    tops: dict[str, Split | None]  # the split of the images in it; None: a random split
     classes: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # what is not plain to see, for people
+    notes: tuple[str, ...] = ()  # remarks for the user
 
 
 def check_layout(requested: str) -> str:
-    """Return a layout that is requested; raises InputError where there is no such layout."""
+    """Return the requested layout; raises InputError if it is not valid."""
     if requested not in {AUTO, CLASSES}:
         _given_splits(requested)
     return requested
 
 
 def find_layout(folder: Path, requested: str = AUTO) -> Layout:
-    """Return the layout of a folder, as requested, or by structure and names.
+    """Return the layout of a folder: as requested, or detected by structure and names.
 
-    Raises InputError where these do not settle it, or where splits have different classes.
+    Raises InputError if it is ambiguous, or if splits have different classes.
     """
     if requested == AUTO:
         return _by_structure(folder, "")
@@ -65,11 +65,11 @@ def find_layout(folder: Path, requested: str = AUTO) -> Layout:
     for top in given:
         if not (folder / top).is_dir():
             raise InputError(
-                f"{folder}: --layout {requested}: no folder {top!r}; found "
+                f"{folder}: --layout {requested}: folder {top!r} not found; expected one of "
                 f"{', '.join(there) or 'none'}"
             )
     left = [name for name in there if not any(Path(top).parts[0] == name for top in given)]
-    note = (f"left out, for --layout does not name it: {', '.join(map(repr, left))}",)
+    note = (f"left out, because not in --layout: {', '.join(map(repr, left))}",)
     holders = {unwrapped(folder, top): split for top, split in given.items()}
     return _with_splits(folder, holders, notes=note if left else ())
 
@@ -83,7 +83,7 @@ def _given_splits(requested: str) -> dict[str, Split]:
             raise InputError(f"expected {_EXPECTED}")
         given[top] = _as_split(split)
     if "train" not in given.values():
-        raise InputError("expected a train=FOLDER among them")
+        raise InputError("no train split; add train=FOLDER")
     return given
 
 
@@ -104,7 +104,7 @@ def _by_structure(folder: Path, top: str) -> Layout:
         loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
         if loosely.keys() != set(names):
             why = f"{alike[0]}/ and {alike[1]}/ hold the same folders"
-            raise _unclear(folder, top, names, why, splits=inside[alike[0]].folders)
+            raise _ambiguous(folder, top, names, why, splits=inside[alike[0]].folders)
         meant = loosely
     split_like = [name for name in only_folders if name in meant]
     others_hold = any(inside[name].folders for name in names if name not in meant)
@@ -116,34 +116,34 @@ def _by_structure(folder: Path, top: str) -> Layout:
 def _by_names(
     folder: Path, top: str, inside: Mapping[str, Inside], meant: Mapping[str, Meaning]
 ) -> Layout:
-    """Return the layout of folders some of which have names of splits."""
+    """Return the layout of folders that have names of splits, some or all."""
     names = list(inside)
     if [*meant] != names:
-        raise _unclear(folder, top, names, "some names are those of splits, and others are not")
+        raise _ambiguous(folder, top, names, "only some of the names are those of splits")
     holders = {name: unwrapped(folder / top, name) for name in names}
     train = [name for name in names if meant[name] == "train"]
     known = set(class_folders(folder / top / holders[train[0]])) if train else set()
     bare = [name for name in names if is_unlabelled(folder / top / name, inside[name], known)]
     labelled = {name: meant[name] for name in names if name not in bare}
     if not labelled:
-        raise _unclear(folder, top, names, "the names are those of splits, without class folders")
+        raise _ambiguous(folder, top, names, "the names are those of splits, without class folders")
     kinds = list(labelled.values())
     certain = "train" in kinds and set(kinds) <= set(SPLITS) and len(set(kinds)) == len(kinds)
     if not certain or not {meant[name] for name in bare} <= {"test", "unlabelled"}:
-        raise _unclear(folder, top, names, "which is which split does not follow from the names")
+        raise _ambiguous(folder, top, names, "the names do not show which folder is which split")
     given = {os.path.join(top, holders[name]): _as_split(labelled[name]) for name in labelled}  # noqa: PTH118
     return _with_splits(folder, given, notes=tuple(_unlabelled(folder, top, bare)))
 
 
 def _with_splits(folder: Path, given: Mapping[str, Split], notes: tuple[str, ...]) -> Layout:
-    """Return the layout of folders that give splits; those that are not given are drawn."""
+    """Return the layout of folders of splits; a missing validation split is taken from train."""
     given = dict(sorted(given.items(), key=lambda item: SPLITS.index(item[1])))
     kinds = set(given.values())
     drawn = kinds == {"train"}
     layout = _classes_of(folder, {top: None if drawn else split for top, split in given.items()})
     lines = [f"{_shown(top)} is {split}" for top, split in given.items() if top != split]
     if not drawn and "validation" not in kinds:
-        lines.append("validation is drawn from train")
+        lines.append("validation is a random part of train")
     if drawn:
         lines = [f"the class folders are those of {', '.join(map(_shown, given))}"]
     return replace(layout, notes=(*([", ".join(lines)] if lines else []), *notes))
@@ -163,32 +163,32 @@ def _unlabelled(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
         count = len(find_images([folder / top / name]).paths)
         place = shlex.quote(str(folder / top / name))
         yield (
-            f"{_shown(top, name)} has no class folders, and its {count} images are left out; to "
-            f"label them afterwards: python -m flows.predict RUN {place}"
+            f"{_shown(top, name)} has no class folders: its {count} images are left out; to "
+            f"predict their classes after training, run python -m flows.predict RUN {place}"
         )
 
 
-def _unclear(
+def _ambiguous(
     folder: Path, top: str, names: Sequence[str], why: str, splits: Sequence[str] = ()
 ) -> InputError:
-    """Return the error for folders that may be classes or splits, with the flag that settles it."""
+    """Return the error for folders that are classes or splits, with the flag that resolves it."""
     received = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-    fix = "put the images into one folder a class"
+    fix = "move the images into one folder per class"
     if splits and all(map(meaning_of, splits)):  # cat/train, cat/test
-        fix = "put each class below each split, and not the splits below each class"
+        fix = "move the class folders below the split folders"
     elif any(inside_of(folder / top / name).folders for name in names):
         guess = shlex.quote(",".join(_guessed(folder, top, names)))
         fix = f"give --layout {guess} with the right folders"
     return InputError(
-        f"{folder / top}: class folders, or splits that hold class folders? {why}. Received: "
+        f"{folder / top}: cannot tell class folders from split folders: {why}. Received: "
         f"{received}; {fix}, or give --layout {CLASSES} if these are classes"
     )
 
 
 def _guessed(folder: Path, top: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield what `--layout` may have to be: the first folder of each split, by its likely meaning.
+    """Yield the parts of a suggested `--layout`: the first folder of each split, by likely meaning.
 
-    Of numbered folders, as folds, the last is test. Nothing is guessed of other names.
+    Of numbered folders, such as folds, the last is test. For other names there is no suggestion.
     """
     place = {name: os.path.join(top, unwrapped(folder / top, name)) for name in names}  # noqa: PTH118
     meant = {name: likely_meaning(name) for name in names}

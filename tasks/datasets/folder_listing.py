@@ -1,4 +1,4 @@
-"""What lies in a data set's folder, by names and stamps alone: no file is read, no TensorFlow."""
+"""The listing of a data set's folder: names, sizes and times. No file is opened."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from tasks.datasets.folder_layout import AUTO, Layout, find_layout
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
 from tasks.errors import InputError
 
-HIDDEN = "in a hidden folder, or one of another program"
+HIDDEN = "in a hidden folder, or a folder of another program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ListedFile:
 
     path: str  # relative to the folder
     label: str | None  # the class folder that it lies in
-    split: Split | None  # given by the folder, in the layout train/ + validation/
+    split: Split | None  # of its folder, in a layout with folders of splits
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -30,18 +30,18 @@ class ListedFile:
 
     @property
     def stamp(self) -> tuple[int, int, int, int]:
-        """How the file looks on disk."""
+        """What changes when the file is changed."""
         return (self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
     @property
     def is_image(self) -> bool:
-        """Whether Keras would take it for an image, by its ending and place."""
+        """Whether Keras would read it as an image, by its extension and folder."""
         return self.label is not None and self.path.lower().endswith(KERAS_ENDINGS)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder's files in the order of their paths, its layout, and what of it is left out."""
+    """A folder's files, sorted by path, its layout, and remarks on what is left out."""
 
     folder: Path
     files: tuple[ListedFile, ...]
@@ -55,7 +55,7 @@ class Listing:
 
     @property
     def is_utf8(self) -> bool:
-        """Whether Keras can read all names; one that is not UTF-8 stops it."""
+        """Whether all names are UTF-8; Keras fails on any other."""
         return not any(file.trouble == NOT_UTF8 for file in self.files)
 
 
@@ -68,9 +68,10 @@ def check_folder(folder: Path) -> None:
 
 
 def list_folder(folder: Path, layout: str = AUTO) -> Listing:
-    """List a folder of class folders, or of splits with those; see `tasks.datasets.folder_layout`.
+    """List a folder of class folders, or of splits with class folders.
 
-    Raises InputError where the folder is missing or empty, or its layout cannot be told.
+    Raises InputError if the folder is missing or empty, or if its layout is ambiguous; see
+    `tasks.datasets.folder_layout`.
     """
     check_folder(folder)
     found = find_layout(folder, layout)
@@ -78,9 +79,9 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     files = sorted(_files(folder, found, linked), key=lambda file: file.path)
     if not any(file.is_image for file in files):
         raise InputError(
-            f"{folder}: no image in a class folder: expected one folder a class with files ending "
-            f"in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and {len(files)} "
-            "files"
+            f"{folder}: no image in a class folder; expected one folder per class, with files that "
+            f"end in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and "
+            f"{len(files)} files"
         )
     _check_splits(folder, found, files)
     notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
@@ -88,39 +89,39 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
 
 
 def _check_splits(folder: Path, layout: Layout, files: list[ListedFile]) -> None:
-    """Raise InputError where a folder of a split has no image in its class folders."""
-    lacking = set(layout.tops)
+    """Raise InputError if the folder of a split has no images in its class folders."""
+    empty = set(layout.tops)
     for file in files:
-        if not lacking:
+        if not empty:
             return
         if file.is_image:
-            lacking -= {top for top in lacking if not top or file.path.startswith(f"{top}/")}
-    for top in sorted(lacking):
+            empty -= {top for top in empty if not top or file.path.startswith(f"{top}/")}
+    for top in sorted(empty):
         raise InputError(
-            f"{folder / top}: no image in its class folders, expected files ending in "
-            f"{', '.join(KERAS_ENDINGS)}; add some, or remove the folder"
+            f"{folder / top}: no image in its class folders; expected files that end in "
+            f"{', '.join(KERAS_ENDINGS)}; add images, or remove the folder"
         )
 
 
 def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
-    """Yield what a person who looks at the folder may take for a class's images."""
+    """Yield remarks on images that are left out, though a user may expect them in a class."""
     hidden = [
         f.path for f in files if f.trouble == HIDDEN and f.path.lower().endswith(KERAS_ENDINGS)
     ]
     if hidden:
         place = os.path.dirname(min(hidden))  # noqa: PTH120
-        yield f"images in hidden folders are left out: {len(hidden)}, for one in {place}/"
+        yield f"{len(hidden)} images in hidden folders are left out, for example in {place}/"
     if linked:
         yield (
-            f"links to folders within a class are not followed: {len(linked)}, for one "
-            f"{min(linked)}; put the images themselves there"
+            f"{len(linked)} links to folders within a class are not followed, for example "
+            f"{min(linked)}; copy the images into the class folder"
         )
 
 
 def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFile]:
-    """Yield all files, but for those in folders that the layout leaves out.
+    """Yield all files, except in folders that the layout leaves out.
 
-    Links to folders below a class folder go to `linked`: like Keras, nobody follows them.
+    Links to folders below a class folder are added to `linked`. As in Keras, they are not followed.
     """
     loose: dict[str, Split | None] = {}
     for top in layout.tops:
@@ -150,7 +151,7 @@ def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[Liste
 def _listed(
     folder: Path, path: str, label: str | None, split: Split | None, *, closed: str = ""
 ) -> ListedFile:
-    """Return what is listed of a file, or of a folder that is closed to us, for that reason."""
+    """Return the record of a file, or of a folder that cannot be listed, with the reason."""
     relative = os.path.relpath(path, folder) + ("/" if closed else "")
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
     if spelled != relative:
@@ -160,7 +161,7 @@ def _listed(
     if label and is_hidden(relative):
         label, split, trouble = None, None, trouble or HIDDEN
     try:
-        about = os.stat(path)  # noqa: PTH116  a million of them: Path objects cost
+        about = os.stat(path)  # noqa: PTH116  Path objects are slow for a million files
         if not trouble and not stat.S_ISREG(about.st_mode):
             trouble = "not a regular file"
         stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
@@ -171,10 +172,10 @@ def _listed(
 
 
 def _unfit(path: str, error: OSError) -> tuple[tuple[int, int, int, int], str]:
-    """Return the stamp of what is at a path, if it has one, and why it cannot be opened."""
+    """Return the stamp of a path, or zeros, and the reason why it cannot be opened."""
     try:
         about = os.lstat(path)
-    except OSError:  # gone since, or a path of more bytes than the system takes
+    except OSError:  # deleted since, or a path that is too long
         return (0, 0, 0, 0), str(error.strerror)
     dangling = stat.S_ISLNK(about.st_mode)
     reason = f"dangling link to {os.readlink(path)!r}" if dangling else str(error.strerror)  # noqa: PTH115

@@ -1,4 +1,4 @@
-"""What lies side by side in a folder, by names alone: folders, images, and folders in folders."""
+"""The structure of a folder, by names alone: subfolders, images, and nested folders."""
 
 import os
 from collections.abc import Sequence
@@ -13,35 +13,35 @@ from tasks.errors import InputError
 
 # keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-# Thumbnails of a Synology NAS; what macOS adds to an archive.
+# Thumbnails of a Synology NAS; metadata that macOS adds to an archive.
 OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
-_MOST_SPLITS = 50  # that anybody has side by side
+_MOST_SPLITS = 50  # folders that are compared
 
 
 def is_left_out(name: str) -> bool:
-    """Tell whether a folder is hidden, or another program's: .ipynb_checkpoints, @eaDir."""
+    """Return whether a folder is hidden, or another program's: .ipynb_checkpoints, @eaDir."""
     return name[0] == "." or name in OTHER_PROGRAMS
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether a file lies below a folder that is left out; `path` is relative."""
+    """Return whether a file is below a folder that is left out; `path` is relative."""
     return any(map(is_left_out, path.split("/")[:-1]))
 
 
 class Inside(NamedTuple):
-    """What a folder holds."""
+    """The content of a folder."""
 
     folders: tuple[str, ...]
-    images: bool  # of its own, beside the folders
+    images: bool  # whether it has images itself, not only in subfolders
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return every folder, or link to one, as Keras, but for those of other programs."""
+    """Return all subfolders and links to folders, as Keras does, without those left out."""
     try:
         with os.scandir(folder) as inside:
             names = sorted(entry.name for entry in inside if is_folder(entry))
     except PermissionError as error:
-        raise InputError(f"{folder}: {error.strerror}; ask for the right to list it") from error
+        raise InputError(f"{folder}: {error.strerror}; get permission to list it") from error
     names = [name for name in names if not is_left_out(name)]
     for name in names:
         refuse_unless_utf8(name)
@@ -49,7 +49,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether there is a folder, or a link to one; a link to itself is none."""
+    """Return whether it is a folder, or a link to one; False for a link to itself."""
     try:
         return entry.is_dir()
     except OSError:
@@ -57,10 +57,10 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def inside_of(folder: Path) -> Inside:
-    """Return what a folder holds; those left out do not count, and a closed one holds nothing."""
+    """Return the content of a folder; one that cannot be listed counts as empty."""
     folders: list[str] = []
     images = False
-    with suppress(OSError), os.scandir(folder) as inside:  # a closed folder is listed as such
+    with suppress(OSError), os.scandir(folder) as inside:  # the error is reported by the listing
         for entry in inside:
             if is_folder(entry):
                 folders += [] if is_left_out(entry.name) else [entry.name]
@@ -70,9 +70,9 @@ def inside_of(folder: Path) -> Inside:
 
 
 def alike_folders(parent: Path, names: Sequence[str]) -> tuple[str, str] | None:
-    """Return two folders that hold folders of the same names, as splits do, if there are any.
+    """Return two folders whose subfolders have the same names, as splits do, if there are any.
 
-    Several names, there or one below: `cat/images/` and `dog/images/` are classes.
+    At least two common names are needed: `cat/images/` and `dog/images/` are classes.
     """
     held = {
         name: set(inside_of(parent / unwrapped(parent, name)).folders)
@@ -97,7 +97,7 @@ def unwrapped(parent: Path, name: str) -> str:
 
 
 def is_unlabelled(folder: Path, inside: Inside, classes: set[str]) -> bool:
-    """Tell whether images lie in a folder itself, or in one folder in it that is no class."""
+    """Return whether the images are in the folder itself, or in its only subfolder."""
     if len(inside.folders) != 1 or inside.images:
         return inside.images and not inside.folders
     deeper = folder / inside.folders[0]

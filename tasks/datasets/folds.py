@@ -1,28 +1,23 @@
-"""The folds of a data set: its own validation split, or k folds of train and validation."""
+"""The folds of a data set: its validation split, or k folds of train and validation."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator
 
 from stores.keys import Keys
 from stores.manifest import Images, Manifest, Split
-from tasks.errors import InputError
 
 Chosen = NDArray[np.bool_]  # (n,): some of the examples
-
-_MOST = 100
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Which examples a head learns from, and which it is only measured on.
+    """The examples that a head is trained on, and those that it is evaluated on.
 
-    What ends a training must not measure it too: a head with a patience does not learn from
-    `stopping`, a part of `train`, and its patience looks at nothing else.
+    Early stopping uses neither: a head with a patience monitors the loss on `stopping`, a part of
+    `train` that it is not trained on.
     """
 
     train: Chosen
@@ -30,36 +25,23 @@ class Fold:
     stopping: Chosen | None = None
 
     def learned(self, *, stops: bool) -> Chosen:
-        """Return what a head learns from; `stops`: it has a patience."""
+        """Return the examples that a head is trained on; `stops`: it has a patience."""
         return self.train & ~self.stopping if stops and self.stopping is not None else self.train
 
 
-def _several(count: int) -> int:
-    if count != 0 and not 2 <= count <= _MOST:
-        raise ValueError(f"expected 0, or 2 to {_MOST} folds")
-    return count
-
-
-FoldCount = Annotated[int, AfterValidator(_several)]
 LEARNED_FROM: tuple[Split, ...] = ("train", "validation")
 
 
-# Of the images that a head learns from, one in so many is set aside where a patience ends it.
+# One of 5 train images is held out for early stopping.
 _STOPPING = 5
-
-
-def check_fold_seed(folds: int, seed: int) -> None:
-    """Raise InputError for a seed of folds without folds, which would change nothing."""
-    if seed and not folds:
-        raise InputError(f"--fold-seed {seed}: there are no folds; add --folds 5")
 
 
 def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
     """Return folds over the images of `manifest.select("train", "validation")`, in that order.
 
-    With a count of 0, the one fold that the splits are. Otherwise so many, stratified, of which
-    each image is held out by one; and at the end one of all images without validation, from which
-    the head that is kept learns. The seed is that of dealing the images to folds.
+    With a count of 0, this is one fold: the splits themselves. Otherwise it is `count` stratified
+    folds, and a last one without validation images, on which the final head is trained. The seed
+    is that of the assignment of images to folds.
     """
     images = manifest.select(*LEARNED_FROM)
     if not count:
@@ -77,14 +59,14 @@ def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
 def fold_numbers(
     keys: Keys, labels: NDArray[np.int64], count: int, *, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Return the number of the fold that holds each image out, (n,).
+    """Return the number of the fold that holds out each image, (n,).
 
-    Stratified: of each class, and of all images, every fold has as many as any other, or one more.
-    Decided by the images' content and the seed alone, so that no file's name or order changes it.
+    Stratified: the sizes of folds differ by one at most, for each class and in total. The result
+    depends on the images' content and the seed, and not on the names or the order of files.
     """
     mark = f"fold {seed}:" if seed else "fold:"
     draws = _draws(mark, keys)
-    # Dealt in one go through all classes: their remainders do not all fall to the first fold.
+    # One pass through all classes, so that the remainders do not all go to the first fold.
     order = sorted(range(len(draws)), key=lambda n: (labels[n], draws[n]))
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.arange(len(order)) % count
@@ -94,10 +76,10 @@ def fold_numbers(
 def stopping_part(
     keys: Keys, labels: NDArray[np.int64], train: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Return the images of train that are set aside where a patience ends a training, (n,).
+    """Return the train images that are held out for early stopping, (n,).
 
-    A fifth, stratified, decided by the images' content alone. A class of one image keeps it to
-    learn from; where all have one image nothing is set aside.
+    This is a stratified fifth, decided by the images' content. A class with one image is not
+    held out.
     """
     draws = _draws("stop:", keys)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)

@@ -1,4 +1,4 @@
-"""Ingest: a folder of images becomes a data set's manifest; only what changed is read."""
+"""Ingest: create or update the manifest of a folder of images. Only changed files are read."""
 
 import os
 import time
@@ -25,15 +25,16 @@ from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, Examined, examine
 
-# A file system's clock ticks this coarsely; a file as young as the listing is read again.
+# The resolution of a file system's clock. Files that changed so shortly before the listing are
+# read again.
 CLOCK_TICK_NS = 20_000_000
-# Handed to the threads together: what waits in their queue takes kilobytes a file.
+# Files in the queue of the threads; each takes kilobytes.
 FILES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """A data set's manifest, and how many files were read to make it."""
+    """A data set's manifest, and the number of files that were read for it."""
 
     manifest: Manifest
     read: int
@@ -48,12 +49,12 @@ def ingest(
     layout: str | None = None,
     rehash: bool = False,
 ) -> Ingested:
-    """Bring a data set's manifest up to date with its folder.
+    """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
-    data set's own. Splits are sticky: they are drawn anew only where `rule` asks for another seed
-    or other shares than the data set has. Raises InputError for a folder that cannot be a data set,
-    StoreError for a store that cannot be used.
+    data set's layout. Images keep their splits, unless `rule` has another seed or other fractions
+    than the data set. Raises InputError for a folder that is not a valid data set, StoreError for a
+    store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
@@ -68,17 +69,17 @@ def ingest(
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
-        if previous and previous.listed_ns > started_ns:  # somebody else was here in between
+        if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
             requested = _requested(layout, previous)
             started_ns, listing = time.time_ns(), list_folder(folder, requested)
         known = {} if rehash or not previous else _still_known(previous, listing)
-        classes = _ask_keras(listing)
+        classes = _classes_by_keras(listing)
         examined = _examine_all(listing, known)
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
-        rule_said = rule.resolved(previous)
+        resolved = rule.resolved(previous)
         about = (requested, listing.notes, EXAMINATION)
-        manifest = Manifest(name, str(folder), classes, *rule_said, started_ns, (), *about)
+        manifest = Manifest(name, str(folder), classes, *resolved, started_ns, (), *about)
         entries = split_entries(manifest, found, previous, given_by)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
@@ -100,7 +101,7 @@ def count_unread(
     layout: str | None = None,
     rehash: bool = False,
 ) -> int:
-    """Return how many files of a folder `ingest` is going to read; TensorFlow is not imported."""
+    """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
     listing = list_folder(folder, _requested(layout, previous))
@@ -114,10 +115,10 @@ def _requested(layout: str | None, previous: Manifest | None) -> str:
 
 def _check_apart(folder: Path, store: Path) -> None:
     below = store.relative_to(folder).parts if store.is_relative_to(folder) else (".elsewhere",)
-    if not below or not below[0].startswith("."):  # a folder with a dot in front is no class
+    if not below or not below[0].startswith("."):  # a folder with a leading dot is not a class
         raise InputError(
-            f"{store}: the store would lie in the folder of images {folder}, and be taken for a "
-            "class of them; give --store another place"
+            f"{store}: the store is inside the folder of images {folder}, and would be read as a "
+            "class; give another --store"
         )
 
 
@@ -127,20 +128,20 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
     except NotInStore:
         if visible(name) != name:
             raise InputError(
-                f"{name!a} cannot name a data set: it has control characters; give "
-                "--dataset with a name of your own"
+                f"{name!a}: the name of a data set cannot have control characters; give another "
+                "--dataset"
             ) from None
         return None
     if previous.folder != str(folder) and not chosen:
         raise InputError(
-            f"{folder}: the data set {name!r} is another folder, {previous.folder}; give "
-            f"--dataset with a new name, or --dataset {name!r} if the folder has moved"
+            f"{folder}: the data set {name!r} belongs to another folder, {previous.folder}; give a "
+            f"new name with --dataset, or --dataset {name!r} if the folder was moved"
         )
     return previous
 
 
 def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
-    """Tell from the listing alone whether ingesting again would give the same manifest."""
+    """Return whether the listing shows that the manifest is up to date."""
     there = {e.path: e for e in previous.entries if e.status != "absent"}
     known = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
@@ -153,7 +154,7 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: st
 
 
 def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
-    """Return the entries, by path, of the images that need not be read again."""
+    """Return the entries of images that need not be read again, by path."""
     if previous.examination != EXAMINATION:
         return {}
     there = {e.path: e for e in previous.of_status("accepted", "rejected")}
@@ -171,17 +172,17 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
         return False
     if entry.status == "ignored" or file.trouble:
         return True
-    if entry.key is None:  # it could not be read; can it now?
+    if entry.key is None:  # it could not be read; try again if it can be read now
         return not os.access(listing.folder / file.path, os.R_OK)
-    # By ctime alone: every write sets it, and nobody can set it back, or ahead.
+    # By ctime alone: every write sets it, and it cannot be set to another time.
     return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS
 
 
-def _ask_keras(listing: Listing) -> tuple[str, ...]:
-    """Have Keras find classes and files; what it finds counts, and must be what was listed."""
+def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
+    """Return the classes that Keras finds; its files have to be those of the listing."""
     check_backend()
     if not listing.is_utf8:
-        return listing.classes  # sorted as Keras does; it would refuse all
+        return listing.classes  # sorted as by Keras, which would fail
     from tasks.execution.checked_keras import keras
 
     found: set[str] = set()
@@ -197,8 +198,9 @@ def _ask_keras(listing: Listing) -> tuple[str, ...]:
     listed = {file.path for file in listing.files if file.is_image}
     if found != listed:
         raise OSError(
-            f"{listing.folder}: Keras found other files than were listed, for one "
-            f"{min(found ^ listed)!r}: somebody writes to the folder; call again when nobody does"
+            f"{listing.folder}: the files changed while they were listed, for example "
+            f"{min(found ^ listed)!r}; run the command again when no other process writes to the "
+            "folder"
         )
     return classes
 
@@ -219,14 +221,14 @@ def _unread(listing: Listing, known: Mapping[str, Entry]) -> list[ListedFile]:
 
 
 def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, Examined]) -> Entry:
-    """Return what is known of a file by itself; other files may yet contradict it."""
+    """Return the entry of a file, regardless of its copies."""
     if file.path in known:
         return replace(known[file.path], label=file.label, split=file.split)
     result = examined.get(file.path)
     status: Status
     if not file.is_image:
         status, key = "ignored", None
-        no_image = "not an ending that Keras reads" if file.label else "not in a class folder"
+        no_image = "not an extension that Keras reads" if file.label else "not in a class folder"
         reason = file.trouble or no_image
     elif result is None:
         status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"
@@ -237,10 +239,10 @@ def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, 
 
 def _check_classes(folder: Path, classes: tuple[str, ...], found: list[Entry]) -> None:
     usable = {entry.label for entry in found if entry.status == "accepted"}
-    if lacking := [name for name in classes if name not in usable]:
-        reasons = [f"{e.path}: {e.reason}" for e in found if e.label in lacking and e.reason]
-        example = f" (for one, {reasons[0]})" if reasons else ""
+    if empty := [name for name in classes if name not in usable]:
+        reasons = [f"{e.path}: {e.reason}" for e in found if e.label in empty and e.reason]
+        example = f" (for example, {reasons[0]})" if reasons else ""
         raise InputError(
-            f"{folder}: no usable image in class {', '.join(map(repr, lacking))}{example}; add "
+            f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "
             "images that can be decoded, or remove the folder"
         )

@@ -1,4 +1,4 @@
-"""What the name of a folder means: a split, a fold, images without labels, or nothing of these."""
+"""The meaning of folder names: a split, a fold, unlabelled images, or none of these."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ _WORDS: dict[str, Meaning] = {
     **dict.fromkeys(["val", "valid", "validation", "validate", "dev"], "validation"),
     **dict.fromkeys(["test", "testing", "tst", "holdout"], "test"),
     **dict.fromkeys(["fold", "folds", "kfold", "cv"], "fold"),
-    # Of validation to some, of test to others.
+    # Validation for some users, test for others.
     **dict.fromkeys(["eval", "evaluation", "evaluate"], "evaluation"),
     **dict.fromkeys(["pred", "predict", "prediction", "predictions", "inference"], "unlabelled"),
     **dict.fromkeys(["unlabelled", "unlabeled", "submission"], "unlabelled"),
 }
-# How names of splits begin in other languages: enough for a guess that a person is shown.
+# Prefixes of split names in other languages, for suggestions in messages.
 _BEGINNINGS: dict[str, Meaning] = {
     **dict.fromkeys(["train", "trein", "tren", "entren", "entra", "addestra"], "train"),
     **dict.fromkeys(["allena", "lern", "apprent", "учеб", "обуч", "трен"], "train"),
@@ -25,25 +25,25 @@ _BEGINNINGS: dict[str, Meaning] = {
     **dict.fromkeys(["test", "prueba", "prova", "prüf", "tést", "тест", "провер"], "test"),
     **dict.fromkeys(["测试", "測試", "テスト", "시험", "테스트"], "test"),
 }
-# What may stand beside such a word in the name of a folder: seg_train, TEST_SIMPLE, training_set.
+# Words that do not change the meaning of a name: seg_train, TEST_SIMPLE, training_set.
 _FILLERS = {"set", "data", "dataset", "image", "images", "img", "imgs", "seg", "simple", "split"}
 _FILLERS |= {"single", "splits", "folder", "sample", "samples", "part", "full", "final", "a", "b"}
-# "trainA2" is train, A, 2; "TRAINset" and "trainset" are taken apart by the ending.
+# "trainA2" is train, A, 2; "TRAINset" and "trainset" are split by the ending.
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _ENDING = re.compile(r"(?<=[a-z])(set|data|images)$")
 
 
 def meaning_of(name: str, *, loosely: bool = False) -> Meaning | None:
-    """Return what a folder's name means: one such word, and beside it numbers and fillers alone.
+    """Return the meaning of a folder's name: one known word, with numbers and fillers only.
 
-    `loosely`, which wants other evidence, any words may stand beside it: catdog_train.
+    `loosely`: with any other words, such as catdog_train. This is not reliable by itself.
     """
     found = {_WORDS[word] for word in _words(name) if word in _WORDS}
     return found.pop() if len(found) == 1 and (loosely or not _others(name)) else None
 
 
 def likely_meaning(name: str) -> Meaning | None:
-    """Return what a folder's name may mean, in some language: Trainieren, conjunto_de_prueba."""
+    """Return the likely meaning of a name in several languages: Trainieren, conjunto_de_prueba."""
     if found := meaning_of(name, loosely=True):
         return found
     words = re.findall(r"[^\W\d_]+", name.casefold())
@@ -57,10 +57,9 @@ def likely_meaning(name: str) -> Meaning | None:
 
 
 def meanings(names: Sequence[str]) -> dict[str, Meaning]:
-    """Return what the names of folders side by side mean, of those that mean something.
+    """Return the meanings of the names of sibling folders, without those of no known meaning.
 
-    Where all of them have the same words beside, and so differ in the split alone, any words may
-    stand there: asl_alphabet_train, asl_alphabet_test.
+    Other words are allowed if all names have the same ones: asl_alphabet_train, asl_alphabet_test.
     """
     loosely = {name: found for name in names if (found := meaning_of(name, loosely=True))}
     differ_in_that_alone = len({tuple(_others(name)) for name in names}) == 1
@@ -75,11 +74,11 @@ def _words(name: str) -> list[str]:
 
 
 def _others(name: str) -> list[str]:
-    """Return the words of a name that mean no split, and are no fillers or numbers."""
+    """Return the words of a name that are neither known, nor fillers, nor numbers."""
     known = _WORDS.keys() | _FILLERS
     return [word for word in _words(name) if word not in known and not word.isdigit()]
 
 
 def is_filler(name: str) -> bool:
-    """Tell whether a folder's name says nothing of what is in it: images, data."""
+    """Return whether a folder's name has no meaning: images, data."""
     return name.lower() in _FILLERS

@@ -1,4 +1,4 @@
-"""Splits that do not leak: by content, stratified, seeded, and sticky once they are made."""
+"""Train, validation and test splits: by content, stratified, seeded, and kept once assigned."""
 
 import hashlib
 import logging
@@ -19,10 +19,10 @@ _ROUNDING = 1e-9  # of floating point
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How the splits are drawn: the seed, the test share of all, validation's of the rest.
+    """How images are split: the seed, the fraction of test images, and of validation images.
 
-    None means: as the data set has it; a new one gets seed 0 and shares of 20%. With a split file
-    nothing is drawn: it gives every image its split.
+    None: the value of the data set; a new data set has seed 0 and fractions of 0.2. A split file
+    gives each image its split instead.
     """
 
     seed: int | None = None
@@ -31,14 +31,14 @@ class SplitRule:
     file: Path | None = None
 
     def resolved(self, previous: Manifest | None) -> tuple[int, float, float]:
-        """Return seed, test share and validation share for a data set."""
+        """Return seed, test fraction and validation fraction for a data set."""
         known = (0, 0.2, 0.2) if previous is None else _rule_of(previous)
-        asked = (self.seed, self.test_split, self.validation_split)
-        seed, test, validation = (k if a is None else a for k, a in zip(known, asked, strict=True))
+        own = (self.seed, self.test_split, self.validation_split)
+        seed, test, validation = (k if o is None else o for k, o in zip(known, own, strict=True))
         return int(seed), float(test), float(validation)
 
     def agrees_with(self, previous: Manifest) -> bool:
-        """Tell whether a data set's splits were drawn as this rule asks."""
+        """Return whether a data set was split by this rule."""
         return self.resolved(previous) == _rule_of(previous)
 
 
@@ -48,13 +48,11 @@ def split_entries(
     previous: Manifest | None,
     given_by: SplitFile | None = None,
 ) -> list[Entry]:
-    """Return the entries with their splits: those of a split file, or drawn.
+    """Return the entries with their splits: those of a split file, of the folders, or random.
 
-    They are drawn by the rule that `manifest` carries.
-
-    An entry's own split, where it has one, is the one that its folder gives: it stands, but that
-    without a test folder some of validation becomes test, as in TensorFlow's tutorial, and without
-    a validation folder some of train becomes validation.
+    Random splits follow the rule in `manifest`. Entries of a folder of a split keep that split.
+    Without a validation folder, a part of train becomes validation. With one, but without a test
+    folder, a part of validation becomes test, as in TensorFlow's tutorial.
     """
     if given_by:
         known = _moved(previous, given_by.splits_of(entries), given_by.file)
@@ -95,7 +93,7 @@ def split_entries(
 
 
 def gone(previous: Manifest | None, entries: Sequence[Entry]) -> list[Entry]:
-    """Return the images that a data set had and has no more, so that their split is remembered."""
+    """Return the entries of images that were removed, so that their splits are remembered."""
     present = {entry.key for entry in entries}
     lost = {
         entry.key: replace(entry, status="absent")
@@ -115,13 +113,12 @@ def assign(
 ) -> dict[ImageKey, Split]:
     """Return the split of each distinct image.
 
-    The test split is a share of all images, the validation split a share of the rest. Remembered
-    splits are kept whatever else happens. New images, in an order that only the seed and their
-    content decide, fill what is missing of their class's test images, then of its validation
-    images; the rest is for training.
+    The test split is a fraction of all images, the validation split a fraction of the rest.
+    Remembered splits are always kept. New images are sorted by seed and content. In this order they
+    fill up the test split of their class, then its validation split; the rest is train.
     """
     splits = {key: remembered[key] for key in labels if key in remembered}
-    left = _by_label(labels)  # the images of each class that are in no split dealt before
+    left = _by_label(labels)  # the images of each class that are not in an earlier split
     new = {
         label: sorted((k for k in keys if k not in splits), key=lambda key: _draw(seed, key))
         for label, keys in left.items()
@@ -145,10 +142,10 @@ def assign(
     return splits | {key: "train" for keys in new.values() for key in keys}
 
 
-def majority(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
-    """Return the largest class of train, and the accuracy on test of always saying it.
+def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
+    """Return the majority class of train, and the accuracy of this baseline on test.
 
-    Where no image is for testing, that on all images. `counts` are images by class and split.
+    Without test images, it is the accuracy on all images. `counts` are images by class and split.
     """
     largest = max(counts, key=lambda name: counts[name]["train"])
     tested = {name: row["test"] for name, row in counts.items()}
@@ -160,11 +157,11 @@ def majority(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
 def _remembered(
     manifest: Manifest, entries: Sequence[Entry], previous: Manifest | None
 ) -> dict[ImageKey, Split]:
-    """Return the splits that images had: by their bytes, else, for an edited one, by its path."""
+    """Return the splits that images had, by their content, or by path for an edited image."""
     if previous is None:
         return {}
     if _rule_of(previous) != _rule_of(manifest):
-        log.warning("the splits of %r are drawn anew: another seed or share", manifest.name)
+        log.warning("data set %r is split again: the seed or a fraction changed", manifest.name)
         return {}
     by_key = {e.key: e.split for e in previous.entries if e.key and e.split}
     by_path = {e.path: e.split for e in previous.entries if e.split and e.status != "absent"}
@@ -175,7 +172,7 @@ def _remembered(
 def _moved(
     previous: Manifest | None, splits: Mapping[ImageKey, Split], file: Path
 ) -> dict[ImageKey, Split]:
-    """Return all splits that are known by bytes, and warn where a split file moves an image."""
+    """Return all known splits by content; log a warning if a split file moves images."""
     had = {e.key: e.split for e in (previous.entries if previous else ()) if e.key and e.split}
     if moved := sum(had.get(key, split) != split for key, split in splits.items()):
         log.warning("%s moves %d images to another split", file, moved)
@@ -188,29 +185,29 @@ def _rule_of(manifest: Manifest) -> tuple[int, float, float]:
 
 @dataclass(frozen=True)
 class _Class:
-    """What one split may have of a class."""
+    """The images of a class that one split can have."""
 
     images: int
-    there: int  # of them in the split already
-    new: int  # that may go there
-    draw: bytes  # decides between equals, by content
+    there: int  # images that are in the split already
+    new: int  # images that can be added
+    draw: bytes  # breaks ties, by content
 
     def count(self, share: float) -> int:
-        """Return the nearest number to its share that is possible."""
+        """Return the possible number of images that is nearest to the fraction."""
         return min(max(_rounded(self.images * share), self.there), self.most(share))
 
     def most(self, share: float) -> int:
-        """Return how many the split may have: one image at least is left, but for a share of 1."""
+        """Return the maximum number of images: one is left over, unless the fraction is 1."""
         left = 0 if share == 1 else 1
         return max(self.there, min(self.there + self.new, self.images - left))
 
 
 def _dealt(classes: Mapping[str, _Class], share: float) -> dict[str, int]:
-    """Return how many images of each class a split has.
+    """Return the number of images of each class in a split.
 
-    The nearest whole number to each class's share; where these together are more than one image
-    off the share of all (many small classes are rounded the same way), the classes that are
-    furthest off in that direction give, or get, one.
+    Each class has the nearest whole number to its fraction. If the total differs from the fraction
+    of all images by more than one, because many small classes are rounded the same way, the classes
+    with the largest rounding errors get one image more, or less.
     """
     counts = {label: about.count(share) for label, about in classes.items()}
     over = sum(counts.values()) - share * sum(about.images for about in classes.values())
@@ -224,7 +221,7 @@ def _dealt(classes: Mapping[str, _Class], share: float) -> dict[str, int]:
         if step * excess[label] <= _ROUNDING
         and about.there <= counts[label] + step <= about.most(share)
     ]
-    # Rounded: of equal classes of other sizes, floating point must not decide.
+    # Rounded, so that floating point errors do not decide between equal classes.
     able.sort(key=lambda label: (round(step * excess[label], 9), classes[label].draw))
     return counts | {label: counts[label] + step for label in able[: _rounded(abs(over))]}
 
@@ -241,5 +238,5 @@ def _draw(seed: int, key: ImageKey) -> bytes:
 
 
 def _rounded(number: float) -> int:
-    # round() goes to the even neighbour at a half; here a half is always rounded up.
+    # round() rounds a half to the even neighbour; here a half is always rounded up.
     return math.floor(number + 0.5)

@@ -1,4 +1,4 @@
-"""A part of a large data set that stands for it: as many images of each class, drawn by content."""
+"""A random sample of a large data set, with the same number of images of each class."""
 
 import hashlib
 from dataclasses import replace
@@ -11,11 +11,11 @@ MOST_CLASSES = 100
 
 
 def drawn_part(manifest: Manifest) -> Manifest:
-    """Return the data set with only so many classes, and images of each, of train and validation.
+    """Return a sample of the train and validation images of a data set.
 
-    At most MOST_CLASSES classes and MOST_IMAGES images, as many of each class, where it has them.
-    Which are drawn is decided by classes' names and images' content: where images are added, nearly
-    all that were drawn before are drawn again. No image of the test split is among them.
+    It has at most MOST_CLASSES classes and MOST_IMAGES images, the same number of each class if
+    possible. The sample depends on class names and image content: if images are added, nearly all
+    earlier ones stay in it. Test images are never in it.
     """
     classes = sorted(manifest.classes, key=lambda name: _draw(name.encode()))[:MOST_CLASSES]
     quota = MOST_IMAGES // max(1, len(classes))

@@ -1,4 +1,4 @@
-"""How a long computation is told to end early: after the batch at hand, and not the whole shard."""
+"""Cancellation of a long computation: it stops after the current batch."""
 
 import signal
 import threading
@@ -7,34 +7,34 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
 
-_asked: ContextVar[threading.Event | None] = ContextVar("gargalo_stop", default=None)
+_requested: ContextVar[threading.Event | None] = ContextVar("gargalo_stop", default=None)
 
 
 class StoppedEarly(Exception):
-    """A computation ended because whoever waited for it does so no more."""
+    """A computation was cancelled, because nobody waits for its result any more."""
 
 
 @contextmanager
 def stopped_with_this() -> Iterator[None]:
-    """Where this block ends in an error or an interrupt, stop what was started in it.
+    """Cancel the computations that were started in the block, if it ends in an error.
 
-    Prefect hands the context on to the threads of its tasks.
+    An interrupt counts as an error. Prefect passes the context on to the threads of its tasks.
     """
-    asked = threading.Event()
-    token = _asked.set(asked)
+    requested = threading.Event()
+    token = _requested.set(requested)
     try:
         yield
     except BaseException:
-        asked.set()
+        requested.set()
         raise
     finally:
-        _asked.reset(token)
+        _requested.reset(token)
 
 
-def stop_if_asked() -> None:
-    """Raise StoppedEarly where somebody asked this computation to stop."""
-    asked = _asked.get()
-    if asked is not None and asked.is_set():
+def stop_if_requested() -> None:
+    """Raise StoppedEarly if this computation was cancelled."""
+    requested = _requested.get()
+    if requested is not None and requested.is_set():
         raise StoppedEarly("stopped early; finished shards are kept")
 
 

@@ -1,8 +1,7 @@
-"""Keras and TensorFlow, once their settings are known to be ours: nothing else here imports them.
+"""Keras and TensorFlow, imported after a check of their settings. No other module imports them.
 
-Keras reads its settings while it is imported, and TensorFlow imports it: on a wrong one it ends in
-many lines of its own. Whoever comes first has them checked here; the check at each door is for
-what a program sets later.
+Keras reads its settings while it is imported, and fails on a wrong one with a long traceback. So
+they are checked before. `check_backend` checks again what a program may have changed since.
 """
 
 from tasks.execution.cancellation import interrupts_later

@@ -1,8 +1,8 @@
-"""What Keras and TensorFlow are set to, where it decides values: one check for all who use them.
+"""The settings of Keras and TensorFlow that change computed values, checked in one place.
 
-Recipes and runs say float32, (height, width, channels) and TensorFlow's decoder. `keras.json`, the
-environment or the program around may say otherwise; the same recipe would then name other values.
-What changes last bits only (TF_ENABLE_ONEDNN_OPTS, XLA, threads) is for the tolerance to allow.
+Recipes and runs mean float32, channels last and TensorFlow's decoder. `keras.json`, environment
+variables or the calling program can set something else, and the same recipe would then give other
+values. Settings that change only the last bits (TF_ENABLE_ONEDNN_OPTS, XLA, threads) are allowed.
 """
 
 import json
@@ -20,24 +20,25 @@ _EXPECTED: dict[str, Any] = {
     "image_data_format": "channels_last",
     "epsilon": 1e-7,
 }
-_SET = {"1", "true"}  # as TensorFlow and Keras read a switch
-# Switches of the environment, and what each would do.
+_SET = {"1", "true"}  # the values that TensorFlow and Keras read as "on"
+# Environment variables, and the effect of each.
 _SWITCHES = {
     "TF_USE_LEGACY_KERAS": "TensorFlow would use Keras 2",
     "TF_ENABLE_AUTO_MIXED_PRECISION": "TensorFlow would compute in half precision",
     "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE": "TensorFlow would compute in half precision",
-    "KERAS_NNX_ENABLED": "Keras would ask for JAX",
+    "KERAS_NNX_ENABLED": "Keras would require JAX",
 }
-# Modes of oneDNN's products of float32, and Keras's limits on a training, by their variables.
+# Variables for oneDNN's precision of float32 products, and for Keras's limits on training.
 _ROUNDING = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE")
 _SHORTENING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def check_backend() -> None:
-    """Raise InputError where a setting of Keras or TensorFlow would decide values.
+    """Raise InputError if a setting of Keras or TensorFlow would change computed values.
 
-    Called wherever a model is built, pixels are made or a model is read; it imports neither. Where
-    they are imported, what they are set to counts, else what they would read.
+    Called before a model is built or read, and before images are decoded. It imports neither
+    library: if they are imported, it checks their settings, else the files and variables that they
+    would read.
     """
     _check_environment()
     imported = "keras" in sys.modules
@@ -51,7 +52,7 @@ def check_backend() -> None:
 
 
 def keras_json() -> Path:
-    """Return the file that Keras reads its settings from when it is imported."""
+    """Return the path of the settings file that Keras reads when it is imported."""
     home = os.path.expanduser("~")  # noqa: PTH111  it leaves an unknown user as it is
     usual = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108  so Keras does
     path = os.path.join(os.environ.get("KERAS_HOME", f"{usual}/.keras"), "keras.json")  # noqa: PTH118
@@ -59,16 +60,16 @@ def keras_json() -> Path:
 
 
 def configured() -> dict[str, Any]:
-    """Return the settings in `keras.json`; raises InputError for a file that Keras stumbles on."""
+    """Return the settings in `keras.json`; raises InputError for a file that Keras cannot read."""
     path = keras_json()
-    if not os.path.exists(path):  # noqa: PTH110  whatever is amiss on the way, as Keras
+    if not os.path.exists(path):  # noqa: PTH110  False on any error, as in Keras
         return {}
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # reading a pipe would block
         raise InputError(f"{path}: expected a file of Keras's settings; move it away")
     try:
         settings = json.loads(path.read_text())
     except ValueError:
-        return {}  # as Keras does with a file that is no JSON
+        return {}  # Keras ignores a file that is not JSON
     except RecursionError:
         settings = None
     except OSError as error:
@@ -81,7 +82,7 @@ def configured() -> dict[str, Any]:
 
 
 def use_float32() -> None:
-    """Have TensorFlow compute products of float32 in float32: on a GPU it rounds to 10 bits."""
+    """Disable TensorFloat-32, with which a GPU rounds float32 products to 10 bits."""
     import tensorflow as tf
 
     tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
@@ -93,10 +94,10 @@ def _check_environment() -> None:
             raise InputError(f"{name}={os.environ[name]}: {effect}; unset it")
     for name in _ROUNDING:
         if (mode := os.environ.get(name, "strict")).lower() not in {"", "strict"}:
-            raise InputError(f"{name}={mode}: float32 would be rounded in products; unset it")
+            raise InputError(f"{name}={mode}: products of float32 would be rounded; unset it")
     for name in _SHORTENING:
         if os.environ.get(name):
-            raise InputError(f"{name}={os.environ[name]}: Keras would leave steps out; unset it")
+            raise InputError(f"{name}={os.environ[name]}: Keras would skip steps; unset it")
 
 
 def _environment_backend() -> dict[str, str]:
@@ -112,7 +113,7 @@ def _imported() -> dict[str, Any]:
 
 
 def _of_program() -> Iterator[str]:
-    """Yield what a program has set that `keras.json` cannot."""
+    """Yield the errors of settings that only the calling program can change."""
     import keras
     import tensorflow as tf
 
@@ -124,22 +125,22 @@ def _of_program() -> Iterator[str]:
         )
     for name in ("max_epochs", "max_steps_per_epoch"):
         if getattr(keras.config, name, lambda: None)():
-            yield f"keras.config.set_{name} is set: Keras would leave steps out; set it to None"
+            yield f"keras.config.set_{name} is set: Keras would skip steps; set it to None"
     options = tf.config.optimizer.get_experimental_options()
     if mixed := [name for name, on in options.items() if on and "mixed_precision" in name]:
         yield (
-            f"TensorFlow's optimizer has {mixed[0]} on, which computes in half precision; switch "
-            "it off by tf.config.optimizer.set_experimental_options"
+            f"TensorFlow's optimizer option {mixed[0]} is on: it computes in half precision; turn "
+            "it off with tf.config.optimizer.set_experimental_options"
         )
 
 
 def _set_otherwise(name: str, received: object, expected: object) -> str:
-    """Return the error for a setting, with where it comes from as far as that can be seen."""
+    """Return the error for a setting, with its origin: a variable, a file, or the program."""
     path = keras_json()
     if name == "backend" and os.environ.get("KERAS_BACKEND") == received:
         where, fix = "KERAS_BACKEND", "unset it"
     elif configured().get(name) == received:
-        where, fix = str(path), f'write "{name}": {json.dumps(expected)} there'
+        where, fix = str(path), f'change it to "{name}": {json.dumps(expected)}'
     else:
         where, fix = "the program", f"call keras.config.set_{name}({expected!r})"
     return f"Keras's {name} is {received!r}, expected {expected!r}, set by {where}; {fix}"

@@ -1,4 +1,4 @@
-"""Where a long computation says how far it is, for whoever watches; nobody has to."""
+"""Progress of long computations, reported to any watchers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ _watchers: list[Callable[[int], None]] = []
 
 
 def advance(count: int) -> None:
-    """Say that so many more images, or heads, are done."""
+    """Report that `count` more images or heads are done."""
     for watcher in tuple(_watchers) if count else ():
         watcher(count)
 
 
 @contextmanager
 def watched(watcher: Callable[[int], None]) -> Iterator[None]:
-    """Have `watcher` called, from any thread of this process, at each advance in the block."""
+    """Call `watcher` at each advance in the block, from any thread of this process."""
     _watchers.append(watcher)
     try:
         yield

@@ -20,13 +20,13 @@ def can_succeed_later(error: object) -> bool:
 
 
 def is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Tell it of a task's state, as Prefect asks."""
+    """Return whether a retry of a failed task can succeed, for Prefect."""
     return can_succeed_later(state.result(raise_on_failure=False))
 
 
-# The options of a task. Prefect keeps no result of it: the stores alone decide what is computed. A
-# result file names the serializer that reads it (and JSON's may name any function), so that one
-# which somebody else put into PREFECT_HOME would run as a pickle, whatever a task asks for.
+# The options of a task. Prefect stores no results, because the stores decide what is computed. A
+# result file names the serializer that reads it (and JSON's may name any function), so that a file
+# planted in PREFECT_HOME would be run as a pickle, whatever the options of a task.
 RETRIED: dict[str, Any] = {
     "retries": len(DELAYS),
     "retry_delay_seconds": list(DELAYS),

@@ -1,7 +1,7 @@
-"""The one door to files that a user names: only regular files are read, and none without an end.
+"""Safe reading of files that a user names: regular files only, up to a maximum size.
 
-What is a pipe, a socket or a device is not waited for. Files in a store have a door of their own,
-`stores.storage.safe_files`, which follows no link.
+Pipes, sockets and devices are refused, because reading one could block or never end. Files in a
+store are read by `stores.storage.safe_files`, which follows no symbolic links.
 """
 
 import os
@@ -24,8 +24,8 @@ _KINDS = {
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[BufferedReader]:
-    """Open a file for reading; raises OSError, or InputError where it is no regular file."""
-    # Without waiting for whoever writes into a pipe; of a regular file it means nothing.
+    """Open a file for reading; raises OSError, or InputError if it is not a regular file."""
+    # O_NONBLOCK: do not wait for the writer of a pipe. It has no effect on a regular file.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         about = os.fstat(descriptor)
@@ -38,24 +38,24 @@ def opened(path: Path | str) -> Iterator[BufferedReader]:
 
 
 def size_of(file: BufferedReader) -> int:
-    """Return how many bytes an open file has."""
+    """Return the size of an open file in bytes."""
     return os.fstat(file.fileno()).st_size
 
 
 def read_whole(path: Path | str, *, most: int, fix: str = "") -> bytes:
-    """Return a file's bytes; raises OSError, or InputError where there are more than `most`.
+    """Return the content of a file; raises OSError, or InputError if it exceeds `most` bytes.
 
-    It is not read then, unless it grows meanwhile. `fix` is the way out that the error names.
+    `fix` is added to that error.
     """
     with opened(path) as file:
         size = size_of(file)
         content = file.read(most + 1) if size <= most else b""
     if size > most or len(content) > most:
-        way_out = f"; {fix}" if fix else ""
-        raise InputError(f"a file of {size:,} bytes, expected at most {most:,}{way_out}")
+        fixed_by = f"; {fix}" if fix else ""
+        raise InputError(f"a file of {size:,} bytes, expected at most {most:,}{fixed_by}")
     return content
 
 
 def kind_of_file(mode: int) -> str:
-    """Return what a file that is not regular is, by its mode."""
-    return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+    """Return the kind of a file that is not regular, by its mode."""
+    return _KINDS.get(stat.S_IFMT(mode), "not a regular file")

@@ -1,18 +1,19 @@
-"""The formats of exported models: their names, where each lies, and what can be asked of one."""
+"""The formats of exported models: their names, and where each is. Light: `--help` imports it."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ExportFormat = Literal["saved-model", "keras", "openvino"]
-# Where each lies in the folder of an exported model, beside its classes and its card.
+# The path of each in the folder of an exported model.
 PLACES: dict[ExportFormat, str] = {
     "saved-model": "saved_model",
     "keras": "model.keras",
     "openvino": "model.xml",
 }
 
-Scores = NDArray[np.float64]
-Say = Callable[[Sequence[bytes]], Scores]  # from the bytes of image files to scores
+Scores: TypeAlias = "NDArray[np.float64]"
+Scorer: TypeAlias = "Callable[[Sequence[bytes]], Scores]"  # from the bytes of image files

@@ -1,4 +1,4 @@
-"""The formats of exported models: how each is written, and how it is read back and asked."""
+"""The formats of exported models: how each is written, and read back for predictions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,20 +11,20 @@ import openvino as ov
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
-from tasks.export.format_names import PLACES, ExportFormat, Say, Scores
+from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.features.engines.openvino_engine import converted
 from tasks.heads.archives import check_keras
 from tasks.images.decoding import image_loader
 from tasks.inference.predict import Classifier
 
-# Of its own accord OpenVINO computes in bfloat16 where the CPU has it; a file cannot say so.
+# By default OpenVINO computes in bfloat16 if the CPU supports it; a file cannot set this.
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
-# What Keras raises for a file that is damaged, or holds what its safe mode does not load.
+# The errors of Keras for a damaged file, or one that its safe mode does not load.
 _REFUSED = (ValueError, TypeError, KeyError, AttributeError, OSError, BadZipFile)
 
 
 def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
-    """Write a SavedModel of two signatures: from the bytes of files, and from decoded images."""
+    """Write a SavedModel with two signatures: for the bytes of files, and for decoded images."""
     recipe = classifier.recipe
     load = image_loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
 
@@ -49,33 +49,33 @@ def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  
 
 
 def write_keras(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
-    """Write a `.keras` file that Keras loads in its safe mode, without anything of this project."""
+    """Write a `.keras` file that Keras loads in its safe mode, without gargalo."""
     model.save(path)
 
 
 def write_openvino(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
-    """Write an OpenVINO model, from decoded images."""
+    """Write an OpenVINO model, for decoded images."""
     graph = tf.function(lambda images: model(images, training=False), autograph=False)
     signature = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
     model = converted(graph.get_concrete_function(signature))
     ov.save_model(model, path, compress_to_fp16=False)
 
 
-def read_saved_model(path: Path) -> Say:
-    """Return what asks a SavedModel."""
+def read_saved_model(path: Path) -> Scorer:
+    """Return the scorer of a SavedModel."""
     try:
         signature = tf.saved_model.load(path).signatures["serving_default"]
     except _REFUSED as error:
         raise _damaged(path, error) from error
-    # The label is a text; what else there is are the scores.
+    # Beside the label there is one output, the scores.
     (scores,) = signature.structured_outputs.keys() - {"label"}
     return lambda contents: np.asarray(
         signature(bytes=tf.constant(list(contents)))[scores], np.float64
     )
 
 
-def read_keras(path: Path) -> Say:
-    """Return what asks a `.keras` file, loaded in Keras's safe mode: no code of it is executed."""
+def read_keras(path: Path) -> Scorer:
+    """Return the scorer of a `.keras` file, loaded in Keras's safe mode, which runs no code."""
     try:
         check_keras(path)
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
@@ -89,8 +89,8 @@ def read_keras(path: Path) -> Say:
     return lambda contents: _each(contents, forward)
 
 
-def read_openvino(path: Path) -> Say:
-    """Return what asks an OpenVINO model."""
+def read_openvino(path: Path) -> Scorer:
+    """Return the scorer of an OpenVINO model."""
     try:
         compiled = ov.Core().compile_model(path, "CPU", _FLOAT32)
     except RuntimeError as error:
@@ -103,7 +103,7 @@ _WRITERS: dict[ExportFormat, Callable[[Any, Classifier, Path], None]] = {
     "keras": write_keras,
     "openvino": write_openvino,
 }
-_READERS: dict[ExportFormat, Callable[[Path], Say]] = {
+_READERS: dict[ExportFormat, Callable[[Path], Scorer]] = {
     "saved-model": read_saved_model,
     "keras": read_keras,
     "openvino": read_openvino,
@@ -111,27 +111,27 @@ _READERS: dict[ExportFormat, Callable[[Path], Say]] = {
 
 
 def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: Path) -> None:  # noqa: ANN401
-    """Write a joined Keras model in a format, at its place in a folder."""
+    """Write a joined Keras model in a format, at its path in a folder."""
     check_backend()
     _WRITERS[name](model, classifier, folder / PLACES[name])
 
 
-def read_model(name: ExportFormat, folder: Path) -> Say:
-    """Return what asks the model of a format in a folder; raises InputError for a damaged one."""
+def read_model(name: ExportFormat, folder: Path) -> Scorer:
+    """Return the scorer of a model in a folder; raises InputError for a damaged one."""
     check_backend()
     use_float32()
     return _READERS[name](folder / PLACES[name])
 
 
-def _each(contents: Sequence[bytes], say: Callable[[Any], Any]) -> Scores:
-    """Return what is said of images of any size, one at a time."""
+def _each(contents: Sequence[bytes], score: Callable[[Any], Any]) -> Scores:
+    """Return the scores of images of any size, computed one at a time."""
     images = [
         tf.image.decode_image(content, channels=3, expand_animations=False) for content in contents
     ]
-    rows = [say(np.asarray(image, np.float32)[np.newaxis]) for image in images]
+    rows = [score(np.asarray(image, np.float32)[np.newaxis]) for image in images]
     return np.concatenate([np.asarray(row, np.float64) for row in rows])
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: no exported model, or a damaged one: {reason}; export it again")
+    return InputError(f"{path}: not an exported model, or damaged: {reason}; export it again")

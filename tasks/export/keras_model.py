@@ -12,15 +12,15 @@ from tasks.execution.checked_keras import keras
 from tasks.features.engines.keras_engine import pooled, tap_output
 from tasks.inference.predict import Classifier
 
-# float32's rounding, of pixels up to 255.
+# The rounding error of float32, for pixels up to 255.
 _SAME = 1e-3
 
 
 def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
     """Return a model of built-in layers: images (n, height, width, 3) of 0 to 255 → scores.
 
-    Images of any size are resized as the recipe says; scores are (n, classes). Raises InputError
-    where the preprocessing is none that layers can do.
+    Images of any size are resized as in the recipe; scores are (n, classes). Raises InputError if
+    the preprocessing cannot be done by built-in layers.
     """
     recipe = classifier.recipe
     backbone = find_backbone(recipe.backbone)
@@ -35,10 +35,10 @@ def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
 
 
 def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras tensors
-    """Return pixels (n, height, width, 3) as a backbone expects them, by a built-in layer.
+    """Return preprocessed pixels (n, height, width, 3) for a backbone, by a built-in layer.
 
-    What each backbone does is linear in the channels: the layer's weights are found by asking its
-    own function.
+    The preprocessing of every backbone is linear in the channels. The layer's weights are computed
+    with the backbone's own function.
     """
     kernel, bias = _linear_map(backbone)
     if np.array_equal(kernel, np.eye(3)) and not bias.any():
@@ -52,22 +52,22 @@ def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras
 
 
 def _linear_map(backbone: Backbone) -> tuple[Any, Any]:
-    """Return (3, channels) kernel and (channels,) bias; raises InputError where it is not linear.
+    """Return the kernel (3, channels) and bias (channels,) of the preprocessing, as float32.
 
-    Both are float32.
+    Raises InputError if it is not linear.
     """
 
-    def asked(colours: Any) -> Any:  # noqa: ANN401  (n, 3)
+    def preprocessed_colours(colours: Any) -> Any:  # noqa: ANN401  (n, 3)
         image = np.asarray(colours, np.float32)[:, np.newaxis, np.newaxis]
         return np.asarray(backbone.preprocess(image.copy()), np.float64)[:, 0, 0]
 
-    bias = asked(np.zeros((1, 3)))[0]
-    kernel = (asked(255 * np.eye(3)) - bias) / 255
+    bias = preprocessed_colours(np.zeros((1, 3)))[0]
+    kernel = (preprocessed_colours(255 * np.eye(3)) - bias) / 255
     some = np.random.default_rng(0).uniform(0, 255, (100, 3))
-    if np.abs(some @ kernel + bias - asked(some)).max() > _SAME:
+    if np.abs(some @ kernel + bias - preprocessed_colours(some)).max() > _SAME:
         raise InputError(
-            f"backbone {backbone.name}: its preprocessing, {backbone.preprocessing}, is not linear "
-            "in the channels, and cannot be exported"
+            f"backbone {backbone.name} cannot be exported: its preprocessing, "
+            f"{backbone.preprocessing}, is not linear in the channels; use another backbone"
         )
     return kernel.astype(np.float32), bias.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Predict with an exported model, which holds all that it needs."""
+"""Predictions with an exported model."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
-from tasks.export.format_names import PLACES, Say
+from tasks.export.format_names import PLACES, Scorer
 from tasks.export.write import CLASSES
 from tasks.images.image_check import examined
 from tasks.inference.predict import Prediction, written
@@ -22,17 +22,18 @@ _CLASSES_BYTES = 2**26
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model that was read back, and its classes."""
+    """A loaded model, and its classes."""
 
-    say: Say
+    scorer: Scorer
     classes: tuple[str, ...]
-    scores: str  # what its scores are: probability or margin
+    scores: str  # the kind of its scores: probability or margin
 
 
 def load_exported(place: Path) -> ExportedModel:
-    """Return the model in a folder that `flows.export` wrote, or one of the models in it.
+    """Return the model in a folder of `flows.export`, given by the folder or by the model's path.
 
-    Of several the first of PLACES. Raises InputError where there is none, or a damaged one.
+    Of several models in a folder, it is the first of PLACES. Raises InputError if there is none, or
+    if it is damaged.
     """
     named = [name for name, where in PLACES.items() if place.name == where]
     folder = place.parent if named else place
@@ -43,11 +44,11 @@ def load_exported(place: Path) -> ExportedModel:
         digests = dict(about["sha256"])
     except (OSError, *ABSURD) as error:
         raise InputError(
-            f"{place}: expected a model that flows.export wrote, with its {CLASSES} beside it "
-            f"({type(error).__name__})"
+            f"{place}: expected a model written by flows.export, with {CLASSES} in its folder "
+            f"({type(error).__name__}); export it again"
         ) from error
     if not there:
-        raise InputError(f"{place}: no model in it; expected {' or '.join(PLACES.values())}")
+        raise InputError(f"{place}: no model found; expected {' or '.join(PLACES.values())}")
     _check_whole(folder, digests, PLACES[there[0]])
     check_backend()
     from tasks.export.formats import read_model
@@ -56,44 +57,44 @@ def load_exported(place: Path) -> ExportedModel:
 
 
 def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
-    """Raise InputError where the files of a model are not those that were written."""
-    stem = place.removesuffix(".xml")  # OpenVINO's weights lie in a .bin beside
+    """Raise InputError if the files of a model have changed."""
+    stem = place.removesuffix(".xml")  # OpenVINO's weights are in a .bin file
     found = {n: digest for n, digest in file_digests(folder).items() if n.startswith(stem)}
     expected = {n: digest for n, digest in digests.items() if n.startswith(stem)}
     if not expected:
-        raise InputError(f"{folder}: {CLASSES} has no digest of {place}; export it again")
+        raise InputError(f"{folder}: no digest of {place} in {CLASSES}; export it again")
     if damaged := damage(folder, expected, found):
         raise InputError(f"{damaged}; export it again")
 
 
 def predict_by(paths: Sequence[Path], model: ExportedModel) -> Iterator[Prediction]:
-    """Yield what a model says of each image, in their order; of one that is bad, the reason."""
+    """Yield the prediction for each image, in order; for a bad image, the reason."""
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         some = paths[start : start + _IMAGES_AT_ONCE]
-        yield from _said(some, model)
+        yield from _predicted(some, model)
         advance(len(some))
 
 
-def _said(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
+def _predicted(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
     from tasks.images.decoding import check_decodable
 
     contents: dict[Path, bytes] = {}
-    told: dict[Path, Prediction] = {}
+    found: dict[Path, Prediction] = {}
     for path in paths:
         try:
             contents[path] = examined(path)
             check_decodable(contents[path])
         except InputError as error:
-            told[path] = Prediction(written(path), reason=str(error))
-    good = [path for path in paths if path not in told]
+            found[path] = Prediction(written(path), reason=str(error))
+    good = [path for path in paths if path not in found]
     if good:
-        scores = model.say([contents[path] for path in good])
+        scores = model.scorer([contents[path] for path in good])
         if scores.shape != (len(good), len(model.classes)):
             raise InputError(
-                f"the exported model gives {scores.shape[1:]} scores an image, its {CLASSES} has "
-                f"{len(model.classes)} classes; export it again"
+                f"the exported model returns {scores.shape[1:]} scores per image, but {CLASSES} "
+                f"has {len(model.classes)} classes; export it again"
             )
         for path, own in zip(good, scores, strict=True):
             label = model.classes[int(own.argmax())]
-            told[path] = Prediction(written(path), label, tuple(own.tolist()))
-    return [told[path] for path in paths]
+            found[path] = Prediction(written(path), label, tuple(own.tolist()))
+    return [found[path] for path in paths]

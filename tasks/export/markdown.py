@@ -1,4 +1,4 @@
-"""Values in Markdown, of cards and a server's pages: shown as they are, never taken for markup."""
+"""Values in Markdown, escaped, for model cards and artifacts of a Prefect server."""
 
 import re
 from functools import cache
@@ -11,8 +11,8 @@ from markupsafe import Markup
 from stores.printable import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# What CommonMark and its tables give a meaning within a line, and the beginnings of addresses,
-# which GitHub makes links of (CommonMark 0.31, 2.4 and 2.5; GitHub Flavored Markdown 0.29, 6.9).
+# Characters with a meaning in CommonMark and its tables, and the beginnings of addresses, which
+# GitHub turns into links (CommonMark 0.31, 2.4 and 2.5; GitHub Flavored Markdown 0.29, 6.9).
 _MARKUP = re.compile(r"[\\`*\[\]|~#!$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ def block(text: str) -> str:
 
 
 def render(template: str, **values: Any) -> str:  # noqa: ANN401  whatever the template shows
-    """Return a template of `templates/`, filled in; raises where a value is missing."""
+    """Return a template of `templates/`, filled in; raises if a value is missing."""
     return _environment().get_template(template).render(values)
 
 
@@ -53,6 +53,6 @@ def _environment() -> jinja2.Environment:
 
 
 def _ticks(text: str, *, least: int) -> str:
-    """Return more backticks than stand one after the other in the text."""
+    """Return more backticks than any run of them in the text."""
     longest = max((len(found) for found in re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)

@@ -1,4 +1,4 @@
-"""The model card: what an exported model is, how good, of what it was made, and how to load it."""
+"""The model card: what an exported model is, how good it is, its origin, and how to load it."""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from tasks.inference.predict import Classifier
 from tasks.report.run_facts import run_facts
 
 _LICENCES = {
-    "none": "none were trained; they were drawn by chance",
-    "imagenet": "those that Keras brings, under the licences that keras.io/api/applications names",
-    "package": "those of the package {package}, Apache-2.0",
-    "file": "from a file, whose licence its giver knows",
+    "none": "untrained, drawn at random",
+    "imagenet": "Keras's ImageNet weights, under the licences given in keras.io/api/applications",
+    "package": "from the package {package}, Apache-2.0",
+    "file": "from a file of the user, under its own licence",
 }
 
 
@@ -49,16 +49,16 @@ def model_card(
         not_counted=not_counted(facts.evaluation.selection) if facts.evaluation else "",
         sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
         licence=_licence(run, classifier.recipe),
-        tuning_told=in_words(run.finetuning) if run.finetuning else "",
+        tuning=in_words(run.finetuning) if run.finetuning else "",
         deviations={name: asdict(found) for name, found in deviations.items()},
     ).encode()
 
 
 def _licence(run: Run, recipe: Recipe) -> str:
-    """Return under which licence the weights are that the backbone was made of, or began with."""
+    """Return the licence of the weights of the backbone, or of its initial weights."""
     untrained = run.finetuning.get("strategy") == "scratch"
-    asked = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
+    source = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
     package = find_backbone(recipe.backbone).package
-    if asked == "imagenet" and package:
+    if source == "imagenet" and package:
         return _LICENCES["package"].format(package=package)
-    return _LICENCES[asked if asked in {"none", "imagenet"} else "file"]
+    return _LICENCES[source if source in {"none", "imagenet"} else "file"]

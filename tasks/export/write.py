@@ -1,4 +1,4 @@
-"""Export: a run as one model that takes an image and says its class, for people without gargalo."""
+"""Export a run as one model from images to classes, which needs no gargalo."""
 
 import json
 import shutil
@@ -14,26 +14,26 @@ from stores.storage.publish import publish_folder
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
-from tasks.export.format_names import ExportFormat, Say
+from tasks.export.format_names import ExportFormat, Scorer
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
 
 CLASSES = "classes.json"
-TOLERANCE = 1e-3  # of a probability; of margins, a share of the largest
+TOLERANCE = 1e-3  # for probabilities; for margins, relative to the largest
 _BYTES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far an exported model is from the run that it was made of."""
+    """The deviation of an exported model from its run."""
 
     images: int
     labels_that_differ: int
-    largest_difference: float  # of a probability; of margins, as a share of the largest
+    largest_difference: float  # of probabilities; of margins, relative to the largest
 
     @property
     def within_tolerance(self) -> bool:
-        """Whether the two are the same classifier."""
+        """Whether the model and the run are the same classifier."""
         return not self.labels_that_differ and self.largest_difference <= TOLERANCE
 
 
@@ -45,11 +45,11 @@ def export(
     formats: Sequence[ExportFormat],
     card: Callable[[dict[str, Deviation]], bytes],
 ) -> dict[str, Deviation]:
-    """Write a classifier into a new folder, a model each format; return how far each is from it.
+    """Write a classifier into a folder, one model per format; return the deviation of each.
 
-    `expected` are images with what the classifier itself says of them. `card` makes the text that
-    lies beside. What is there already is replaced. Raises InputError where a model says something
-    else; then nothing is written.
+    `expected` are images with the classifier's predictions. `card` returns the text of README.md.
+    An existing folder is replaced. Raises InputError if a model's predictions differ; then nothing
+    is written.
     """
     check_backend()
     from tasks.export.formats import read_model, write_model
@@ -71,18 +71,18 @@ def export(
             json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8"
         )
         (draft / "README.md").write_bytes(card(found))
-        if folder.exists():  # and may be replaced, as was asked first
+        if folder.exists():  # `check_new` has checked that it may be replaced
             shutil.rmtree(folder)
     return found
 
 
 def _deviation(
-    say: Say, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
+    scorer: Scorer, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
 ) -> Deviation:
     differ, largest = 0, 0.0
     for some in _parts(expected):
-        received = say([read_image(path) for path, _ in some])
-        wanted = np.array([told.scores for _, told in some])
+        received = scorer([read_image(path) for path, _ in some])
+        wanted = np.array([prediction.scores for _, prediction in some])
         differ += int((received.argmax(axis=1) != wanted.argmax(axis=1)).sum())
         finite = np.isfinite(wanted)
         unit = 1.0 if classifier.scores == "probability" else np.abs(wanted[finite]).max()
@@ -100,26 +100,28 @@ def _parts(
 def _check(name: str, found: Deviation) -> None:
     if not found.within_tolerance:
         raise InputError(
-            f"the {name} model is not the run's classifier: of {found.images} validation images "
-            f"{found.labels_that_differ} get another label, and scores differ by up to "
-            f"{found.largest_difference:.2g} (expected at most {TOLERANCE:g}); nothing was "
-            "written. A recipe with --precision bfloat16, --decode fast or --dtype float16 makes "
-            "features that a float32 model does not: extract and train without"
+            f"the {name} model differs from the run on {found.labels_that_differ} of "
+            f"{found.images} validation images, with scores up to {found.largest_difference:.2g} "
+            f"apart (expected at most {TOLERANCE:g}); nothing was written. If the features were "
+            "extracted with --precision bfloat16, --decode fast or --dtype float16, extract and "
+            "train without that flag"
         )
 
 
 def check_new(folder: Path, *, force: bool) -> None:
-    """Raise InputError where something is there that may not be replaced."""
+    """Raise InputError if the path exists and may not be replaced."""
     check_place(folder)
     if folder.exists() or folder.is_symlink():
         if not force:
-            raise InputError(f"{folder} is there already: give another folder, or --force")
+            raise InputError(f"{folder}: already exists; give another folder, or --force")
         if not (folder / CLASSES).exists():
-            raise InputError(f"{folder} is no exported model: --force replaces nothing else")
+            raise InputError(
+                f"{folder}: not an exported model, which --force could replace; give another folder"
+            )
 
 
 def images_of(manifest: Manifest, keys: set[bytes]) -> list[Path]:
-    """Return where images lie, by their keys, of those that the data set still has."""
+    """Return the paths of images with these keys that are still in the data set."""
     images = manifest.select()
     return [
         Path(manifest.folder) / path

@@ -1,4 +1,4 @@
-"""Do two computations of the same features agree? The tolerance of the whole project."""
+"""The agreement of two computations of the same features, and the project's tolerances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,40 +9,40 @@ from numpy.typing import NDArray
 
 from stores.features.recipe import Precision
 
-# Measured between engines and versions: differences of up to 2.6e-6 of the largest feature.
+# Measured differences between engines and versions: up to 2.6e-6 of the largest feature.
 RELATIVE_TOLERANCE = 2e-5
 SMALLEST_COSINE = 0.99999
-# float16 keeps 11 bits: rounding alone moves a value by up to 2**-11 of itself.
+# float16 has 11 bits: rounding changes a value by up to 2**-11 of itself.
 FLOAT16_TOLERANCE = 1e-3
-# bfloat16 keeps 8 bits in each of some fifty layers: this finds gross mistakes only. The largest
-# difference hangs on single values: on photographs 0.10 to 0.19 for MobileNetV2, from one batch to
-# the next. The mean of the rows does not: 0.08 there, 0.04 for EfficientNet-Lite0, 0.16 at most on
-# any images; other images, or their colours in another order, give 0.23 to 0.66.
+# bfloat16 has 8 bits in each of some 50 layers, so that this finds only large errors. The largest
+# difference depends on single values: 0.10 to 0.19 for MobileNetV2 on batches of photographs. The
+# mean over the rows is stable: 0.08 there, 0.04 for EfficientNet-Lite0, at most 0.16 on any images.
+# Wrong images, or swapped colour channels, give 0.23 to 0.66.
 BFLOAT16_TOLERANCE = 0.2
-# Rows computed a second time to compare: enough for a gross mistake, and done in a moment.
+# Rows that are computed again for a comparison: enough to find large errors, and fast.
 COMPARED_ROWS = 16
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two arrays of features are apart."""
+    """The difference between two arrays of features."""
 
     largest_difference: float  # max |Δ|, in units of max |feature|
     mean_difference: float  # the mean over the rows of ‖Δ‖ / ‖feature‖
-    smallest_cosine: float  # of any row with its twin
+    smallest_cosine: float  # cosine similarity of corresponding rows
     rows: int
     precision: Precision
     tolerance: float  # of the mean difference at bfloat16, else of the largest
 
     @property
     def excess(self) -> float:
-        """The difference that counts, in units of what is expected at most."""
+        """The relevant difference, in units of the tolerance."""
         coarse = self.precision == "bfloat16"
         return (self.mean_difference if coarse else self.largest_difference) / self.tolerance
 
     @property
     def within_tolerance(self) -> bool:
-        """Whether they are the same features, computed twice."""
+        """Whether both arrays are the same features."""
         aligned = self.precision == "bfloat16" or self.smallest_cosine >= SMALLEST_COSINE
         return self.excess <= 1 and aligned
 
@@ -53,9 +53,10 @@ def agreement(
     *,
     precision: Precision = "float32",
 ) -> Agreement:
-    """Compare features (n, *shape) with others of the same images; raises ValueError on shapes.
+    """Compare features (n, *shape) with others of the same images.
 
-    `precision` is that of the computation, which may be less than that of the arrays.
+    `precision` is that of the computation, which may be lower than that of the arrays. Raises
+    ValueError for different shapes.
     """
     if expected.shape != actual.shape or not len(expected):
         raise ValueError(f"features of shapes {expected.shape} and {actual.shape}, or none")
@@ -63,7 +64,7 @@ def agreement(
     if precision == "bfloat16":
         tolerance = BFLOAT16_TOLERANCE
     a, b = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (expected, actual))
-    # Two rows of zeros agree; zeros and something else do not.
+    # Two rows of zeros agree; a row of zeros and another row do not.
     same = np.all(a == b, axis=1)
     lengths = np.linalg.norm(a, axis=1)
     norms = lengths * np.linalg.norm(b, axis=1)
@@ -81,7 +82,7 @@ def agreement(
 
 
 def difference_in_words(figures: Mapping[str, Any]) -> str:
-    """Return the figures of an agreement (its fields, by name) as a phrase for people."""
+    """Return the figures of an agreement (its fields, by name) as text."""
     expected = f"expected at most {figures['tolerance']:g}"
     if figures.get("precision") == "bfloat16":
         return f"mean difference {figures['mean_difference']:.2g} of a row's norm, {expected}"

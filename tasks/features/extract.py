@@ -1,4 +1,4 @@
-"""Extract: the backbone runs once for each image whose features the store does not have."""
+"""Extract: the backbone runs once for each image whose features are missing in the store."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ from stores.storage.location import StoreLike
 from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
+from tasks.features.request import BATCH_SIZE, SHARD_BYTES, SHARD_SIZE
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
 from tasks.features.unusable_files import check_all_there, record_rejections
 from tasks.features.version_check import check_producers
@@ -24,15 +25,11 @@ from tasks.images.pixel_batches import ImageFile, Rejection
 
 Result = TypeVar("Result")
 ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]
-BATCH_SIZE = 32
-SHARD_SIZE = 512
-# Rows are held in memory until their shard is written: this many bytes of them at the most.
-SHARD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Images that lack the features of the same recipes."""
+    """Images whose features are missing for the same recipes."""
 
     job: Job
     images: tuple[ImageFile, ...]
@@ -41,18 +38,18 @@ class Missing:
 def find_missing(
     manifest: Manifest, job: Job, *, store: StoreLike, splits: Sequence[Split] = (), views: int = 0
 ) -> list[Missing]:
-    """Return what has to be computed, grouped by the recipes that lack it; nothing is computed.
+    """Return the images to compute, grouped by their missing recipes; nothing is computed.
 
-    That is the images of the splits, or of all, and so many augmented views of each training
-    image. The store alone decides; TensorFlow is not imported.
+    Looks for the images of the splits (default: all) and `views` augmented views of each train
+    image. TensorFlow is not imported.
     """
-    asked = [(manifest.select(*splits), 0)]
-    asked += [(manifest.select("train"), view) for view in range(1, views + 1)]
+    needed = [(manifest.select(*splits), 0)]
+    needed += [(manifest.select("train"), view) for view in range(1, views + 1)]
     stored = [FeatureStore(store, recipe) for recipe in job.recipes]
     groups: dict[tuple[bool, ...], list[ImageFile]] = defaultdict(list)
-    for images, view in asked:
-        lacking = np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
-        for key, path, pattern in zip(images.keys, images.paths, lacking.tolist(), strict=True):
+    for images, view in needed:
+        missing = np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
+        for key, path, pattern in zip(images.keys, images.paths, missing.tolist(), strict=True):
             if any(pattern):
                 groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))
     return [
@@ -62,7 +59,7 @@ def find_missing(
 
 
 def with_engine(missing: Missing) -> Missing:
-    """Return the same with the engine chosen where the job leaves that open."""
+    """Return the same images with the engine chosen, if the job's engine is "auto"."""
     return replace(missing, job=choose_engine(missing.job, len(missing.images)))
 
 
@@ -73,10 +70,10 @@ def plan_shards(
     batch_size: int = BATCH_SIZE,
     shard_size: int = SHARD_SIZE,
 ) -> list[ShardWork]:
-    """Cut missing images into shards of at most `shard_size` rows and SHARD_BYTES bytes.
+    """Split missing images into shards of at most `shard_size` rows and SHARD_BYTES bytes.
 
-    Builds the engine, which says how large a row is; raises InputError where it cannot be built,
-    and StoreReadOnly, before anything is computed, where the shards could not be written.
+    Builds the engine, to know the size of a row. Raises InputError if it cannot be built, and
+    StoreReadOnly if the shards cannot be written.
     """
     for recipe in missing.job.recipes:
         FeatureStore(missing.job.store, recipe).place.check_writable()
@@ -98,31 +95,31 @@ def plan_shards(
     ]
 
 
-find_missing_task = task(name="find missing", task_run_name="find what {manifest.name} lacks")(
-    find_missing
-)
+find_missing_task = task(
+    name="find missing", task_run_name="find missing features of {manifest.name}"
+)(find_missing)
 plan_shards_task = task(name="plan shards", task_run_name="plan shards of {manifest.name}")(
     plan_shards
 )
 
 
 def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
-    return tuple(recipe for recipe, lacks in zip(job.recipes, pattern, strict=True) if lacks)
+    return tuple(recipe for recipe, missing in zip(job.recipes, pattern, strict=True) if missing)
 
 
 class Executor(Protocol):
-    """What runs the steps of an extraction: this process, or Prefect and its workers."""
+    """Runs the steps of an extraction: in this process, or with Prefect and its workers."""
 
     def run(self, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:  # noqa: ANN401
         """Run one of the steps of this module's loop, and return its result."""
 
     def shards(self, images: int, dataset: str) -> AbstractContextManager[ComputeShards]:
-        """Give, in the block, what computes shards, in their order; `images` in all."""
+        """Yield a function that computes shards, in order; `images` is their total."""
 
 
 @dataclass(frozen=True)
 class InThisProcess:
-    """Runs the steps as plain functions, and shards in so many threads."""
+    """Runs the steps as plain functions, and shards in `threads` threads."""
 
     threads: int = 1
 
@@ -132,7 +129,7 @@ class InThisProcess:
 
     @contextmanager
     def shards(self, images: int, dataset: str) -> Iterator[ComputeShards]:  # noqa: ARG002
-        """Compute shards one after the other, or in threads that take turns."""
+        """Yield a function that computes shards one after the other, or in threads."""
         if self.threads == 1:
             yield lambda works: map(_shard_here, works)
         else:
@@ -142,15 +139,15 @@ class InThisProcess:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction did."""
+    """The result of an extraction."""
 
-    manifest: Manifest  # without files that could not be used
+    manifest: Manifest  # without the rejected files
     shards: tuple[ShardDone, ...] = ()
-    compared: int = 0  # rows computed again before the shards, to compare versions
+    compared: int = 0  # rows computed again, to compare software versions
 
     @property
     def rejected(self) -> list[Rejection]:
-        """The files that could not be used."""
+        """The files that were rejected."""
         return [rejection for shard in self.shards for rejection in shard.rejected]
 
 
@@ -162,10 +159,10 @@ def compute_missing(
     batch_size: int = BATCH_SIZE,
     shard_size: int = SHARD_SIZE,
 ) -> Extraction:
-    """Compute and store the features of a job that the store does not have, shard by shard.
+    """Compute and store the missing features of a job, shard by shard.
 
-    A file that cannot be used is rejected in the data set's manifest. It may have a whole duplicate
-    elsewhere, so then the loop looks again. Raises as `extract_shard`, `plan_shards` and
+    A file that cannot be used is marked as rejected in the manifest. It may have a duplicate that
+    can be used, so that the search is repeated then. Raises as `extract_shard`, `plan_shards` and
     `check_producers`.
 
     Example:
@@ -191,10 +188,10 @@ def compute_needed(
     views: int = 0,
     executor: Executor = InThisProcess(),
 ) -> Extraction:
-    """Compute the missing features of images of which none can be left out.
+    """Compute the missing features of images that are all required.
 
-    `splits` and `views` say which, as for `find_missing`. Raises InputError for a file that cannot
-    be used; the data set stays as it is.
+    `splits` and `views` are as for `find_missing`. Raises InputError for a file that cannot be
+    used; the manifest is not changed.
     """
     which = {"store": job.store, "splits": splits, "views": views}
     missing = executor.run(find_missing, manifest, job, **which)

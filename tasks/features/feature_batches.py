@@ -1,4 +1,4 @@
-"""Batches of features: the engine computes batches of pixels, several at once."""
+"""Batches of features, computed by an engine, several at a time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ def feature_batches(
 ) -> Iterator[tuple[PixelBatch, list[NDArray[np.float32]]]]:
     """Yield each batch with the engine's rows for each recipe, in order.
 
-    As many batches are computed at once as the engine can use, and one more waits for its turn.
+    `engine.parallel` batches are computed at once, and one more is waiting.
     """
     with ThreadPoolExecutor(engine.parallel, thread_name_prefix="compute") as pool:
         ahead: deque[tuple[PixelBatch, Future[list[NDArray[np.float32]]]]] = deque()
@@ -46,9 +46,9 @@ def _computed(
         return batch, rows.result()
     except (InputError, ExtractionError, StoreError, OSError):
         raise
-    except Exception as error:  # whatever a library throws
+    except Exception as error:  # any error of a library
         names = ", ".join(repr(image.path) for image in batch.images[:3])
         raise ExtractionError(
-            f"the engine failed at a batch of {len(batch.images)} images ({names}): "
-            f"{' '.join(str(error).split())[:300]}; nothing of the shard was stored"
+            f"the engine failed on a batch of {len(batch.images)} images ({names}): "
+            f"{' '.join(str(error).split())[:300]}; this shard was not stored"
         ) from error

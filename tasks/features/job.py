@@ -1,63 +1,21 @@
-"""From what a person asks for to the recipes, one a tap, without TensorFlow."""
+"""From a request to the recipes, one per tap, without TensorFlow."""
 
 import re
-from dataclasses import dataclass
 
-from stores.features.recipe import (
-    RECIPE_VERSION,
-    AspectRatio,
-    Decode,
-    Pooling,
-    Precision,
-    Recipe,
-    StoredDtype,
-)
+from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
 from stores.storage.location import StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
-from tasks.features.engines import EngineChoice, Job
-
-# The backbone's own output, whatever its last layer is called.
-DEFAULT_TAP = "output"
-# All that a person sets of features, as flags, sweeps and a run's parameters name it, and the field
-# of the recipe that it decides. Features are alike where all of these are.
-FEATURE_SETTINGS = {
-    "backbone": "backbone",
-    "weights": "weights",
-    "image_size": "image_size",
-    "tap": "tap",
-    "pooling": "pooling",
-    "dtype": "dtype",
-    "precision": "compute_precision",
-    "decode": "decode",
-    "crop_to_aspect_ratio": "aspect_ratio",
-    "pad_to_aspect_ratio": "aspect_ratio",
-}
-
-
-@dataclass(frozen=True)
-class FeatureRequest:
-    """What features a person asks for; `image_size` None is the backbone's own."""
-
-    backbone: str
-    weights: str
-    image_size: int | None
-    taps: tuple[str, ...]
-    pooling: Pooling
-    dtype: StoredDtype
-    aspect_ratio: AspectRatio
-    weights_seed: int  # of untrained weights
-    decode: Decode
-    precision: Precision
+from tasks.features.engines import Job
+from tasks.features.request import EngineChoice, FeatureRequest
 
 
 def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that computes a request: a recipe for each tap, the weights, the engine.
 
-    Raises InputError for an unknown backbone or a tap named twice, WeightsError for weights that
-    are not there.
+    Raises InputError for an unknown backbone or a repeated tap, WeightsError for missing weights.
     """
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
@@ -65,7 +23,7 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
         backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
     )
     if len(set(request.taps)) != len(request.taps):
-        raise InputError(f"--tap {', '.join(request.taps)}: a tap is named twice")
+        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
     recipes = tuple(
         Recipe(
             version=RECIPE_VERSION,
@@ -92,15 +50,15 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
 def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that computes a stored recipe for other images.
 
-    `weights` say where they come from, as `--weights` does. Raises InputError where this version
-    has another backbone of that name, WeightsError where the weights are others.
+    `weights` is the source, as for `--weights`. Raises InputError if this version computes other
+    features with the backbone, WeightsError if the weights differ.
     """
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
     if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
         raise InputError(
-            f"recipe {recipe}: this version of gargalo makes other features of {backbone.name}; "
-            "extract and train again"
+            f"recipe {recipe}: this version of gargalo computes other features with "
+            f"{backbone.name}; extract and train again"
         )
     seed = re.match(r"none:seed=(\d+)", recipe.weights)
     found = find_weights(
@@ -112,7 +70,7 @@ def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoi
     )
     if found.digest != recipe.weights:
         raise WeightsError(
-            f"--weights {weights}: expected {recipe.weights}, with which the features were made; "
-            f"found {found.digest}; give the file that they were made with"
+            f"--weights {weights}: expected {recipe.weights}, the weights of the stored features; "
+            f"received {found.digest}; give the file that the features were computed with"
         )
     return Job((recipe,), found, locate(store), engine)

@@ -1,4 +1,4 @@
-"""One shard's worth of images: the backbone runs once for each, and the store keeps its rows."""
+"""The extraction of one shard: the backbone runs on its images, and the features are stored."""
 
 import threading
 from collections.abc import Generator, Iterable, Sequence
@@ -15,24 +15,23 @@ from stores.features.store import FeatureStore
 from stores.keys import Rows
 from stores.storage.location import StoreLike
 from tasks.errors import ExtractionError
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.feature_batches import feature_batches
 from tasks.images.pixel_batches import ImageFile, PixelBatch, Rejection, pixel_batches
 
-# Shards take turns to compute. While one is written, the next has its turn, and the first batches
-# of it have been decoded meanwhile: a crash costs one shard's work and little of the next, and what
-# waits is bounded.
+# Only one shard computes at a time. While it is written, the next one computes, whose first batches
+# are already decoded. So a crash loses little more than one shard, and memory is limited.
 _turn = threading.Lock()
 
 
 class ShardWork:
-    """One shard's worth of images, in one folder, for one job: what a task does.
+    """The images of one shard, in one folder, for one job: the argument of a task.
 
-    It is no dataclass: in each field of those, of each image, Prefect looks for futures and Dask
-    for a name of the task, which takes them longer than to send it.
+    It is not a dataclass: Prefect and Dask would traverse the fields of every image, which takes
+    longer than to send them.
     """
 
     def __init__(
@@ -42,19 +41,19 @@ class ShardWork:
         self.folder = folder
         self.images = images
         self.batch_size = batch_size
-        self.about = about  # which of which, for people
+        self.about = about  # a description for the user
 
     def __dask_tokenize__(self) -> str:
-        # Of tasks with the same name Dask does one. No two have the same run of Prefect's.
+        # Dask runs tasks with the same token only once.
         return self.about
 
 
 @dataclass(frozen=True)
 class ShardDone:
-    """What came of a shard's work."""
+    """The result of a shard."""
 
     computed: int
-    checked: int  # rows that were computed only to be compared
+    checked: int  # rows that were computed only for a comparison
     rejected: tuple[Rejection, ...]
     producer: Producer
 
@@ -62,9 +61,9 @@ class ShardDone:
 def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
     """Compute and store one shard of each of the job's recipes.
 
-    A file that cannot be used is left out and reported. Raises ExtractionError where the engine
-    gives something that is no feature, StoreError where the store refuses it; then nothing of
-    this shard was stored for that recipe.
+    A file that cannot be used is left out and reported. Raises ExtractionError if the engine
+    returns invalid features, StoreError if they cannot be stored. Then this shard is not stored for
+    that recipe.
     """
     engine = load_engine(work.job)
     recipes = work.job.recipes
@@ -87,7 +86,7 @@ def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
                 kept[filled] = checked(new, recipe, batch.images)
             done += batch.images
             advance(len(batch.images) + len(batch.rejected))
-            stop_if_asked()
+            stop_if_requested()
     if done:
         keys, views = [image.key for image in done], np.array([image.view for image in done])
         for recipe, kept in zip(recipes, rows, strict=True):
@@ -98,26 +97,26 @@ def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
 
 
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:
-    """Yield batches while no other shard has its turn; it ends before the last were computed."""
+    """Yield batches while no other shard computes; the last ones are then still in computation."""
     with _turn:
         yield from batches
 
 
 def checked(rows: NDArray[np.float32], recipe: Recipe, images: Sequence[ImageFile]) -> Rows:
-    """Return an engine's rows as they are stored; raises ExtractionError that names bad images."""
+    """Return an engine's rows in the stored dtype; raises ExtractionError that names bad images."""
     with np.errstate(over="ignore"):
         stored = rows.astype(recipe.dtype, copy=False)
-    for values, what, way_out in (
+    for values, what, fix in (
         (rows, "NaN or infinity", "check the weights and the preprocessing"),
-        (stored, f"more than {recipe.dtype} can hold", "use --dtype float32"),
+        (stored, f"values too large for {recipe.dtype}", "use --dtype float32"),
     ):
         finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         if not finite.all():
             bad = [images[number].path for number in np.flatnonzero(~finite).tolist()]
             raise ExtractionError(
-                f"recipe {recipe}: the engine gave {what} for {len(bad)} of {len(images)} images "
-                f"of a batch ({', '.join(map(repr, bad[:3]))}); nothing of the shard was stored; "
-                f"{way_out}"
+                f"recipe {recipe}: the engine returned {what} for {len(bad)} of {len(images)} "
+                f"images of a batch ({', '.join(map(repr, bad[:3]))}); this shard was not stored; "
+                f"{fix}"
             )
     return stored
 

@@ -1,4 +1,4 @@
-"""Features as a `tf.data.Dataset`, for training loops that do not want all of them in memory."""
+"""Features as a `tf.data.Dataset`, for training loops without all features in memory."""
 
 from collections.abc import Iterator
 from itertools import count

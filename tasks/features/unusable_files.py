@@ -1,4 +1,4 @@
-"""Rejections: files that gave no feature are marked in the data set, with the reason."""
+"""Rejected files: they are marked in the data set's manifest, with the reason."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +14,9 @@ from tasks.images.pixel_batches import Rejection
 def record_rejections(
     manifest: Manifest, rejected: Sequence[Rejection], *, store: StoreLike
 ) -> Manifest:
-    """Mark files that gave no feature as rejected in the data set, and return its manifest.
+    """Mark files as rejected in the data set, and return its manifest.
 
-    Where a part of the data set was given, it is that part.
+    If `manifest` is a part of the data set, so is the result.
     """
     if not rejected:
         return manifest
@@ -30,7 +30,7 @@ def record_rejections(
             else entry
             for entry in current.entries
         )
-        # Where no other file has its bytes, the image is gone: its split is remembered.
+        # The split of an image without another copy is remembered.
         updated = replace(current, entries=(*entries, *gone(current, entries)))
         updated.write(store)
     given = {entry.path for entry in manifest.entries}
@@ -39,13 +39,12 @@ def record_rejections(
 
 
 def check_all_there(rejected: Sequence[Rejection]) -> None:
-    """Raise InputError for the first of images that gave nothing, though each is needed."""
+    """Raise InputError for the first rejected file, where every image is required."""
     if rejected:
         first = rejected[0]
         raise InputError(
-            f"image {first.path!r} {first.reason}; each image of the data set is needed as it was: "
-            "bring it back, or ingest the folder again; where an image has changed or is gone, "
-            "extract and train again too"
+            f"image {first.path!r} {first.reason}; every image of the data set is required, "
+            "unchanged: restore it, or ingest the folder, extract and train again"
         )
 
 
@@ -55,6 +54,6 @@ record_rejections_task = task(
 
 
 def _rejected(entry: Entry, rejection: Rejection) -> Entry:
-    # Without a key, the next ingest reads the file again, whatever its stamp says.
+    # Without a key, the next ingest reads the file again.
     key = None if rejection.changed else entry.key
     return replace(entry, status="rejected", reason=rejection.reason, key=key)

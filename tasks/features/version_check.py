@@ -1,4 +1,4 @@
-"""Do these versions of the software compute the features that the store holds?"""
+"""A check that the installed software versions compute the same features as the stored ones."""
 
 import logging
 from dataclasses import asdict
@@ -20,11 +20,11 @@ log = logging.getLogger("gargalo.extract")
 
 
 def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
-    """Compute some stored rows again where other versions made them; return how many images.
+    """Compute some stored rows again if other versions made them; return the number of images.
 
-    It is the data set's own rows that count: where all of those stored are by others, some of
-    them are compared. Raises DisagreeingProducers where the features are not the same within the
-    tolerance, so that a data set never mixes them.
+    Only the rows of this data set are checked: if all of them were made by other versions, some
+    are compared. Raises DisagreeingProducers if they differ by more than the tolerance, so that a
+    data set never mixes different features.
     """
     engine = load_engine(job)
     images = manifest.select()
@@ -54,14 +54,14 @@ def _check(
 ) -> set[ImageKey]:
     with pixel_batches(images, folder, features.recipe, batch_size=COMPARED_ROWS) as batches:
         for batch in batches:
-            if batch.images:  # not all of them have changed meanwhile
+            if batch.images:  # some of the files can still be read
                 keys = as_keys(image.key for image in batch.images)
                 computed = np.asarray(engine.compute(batch.pixels)[number], features.recipe.dtype)
                 _compare(features, engine, keys, computed)
                 return {image.key for image in batch.images}
     log.warning(
-        "recipe %s: other versions made its features, and none of their images can be read now "
-        "to check that these versions agree with them",
+        "recipe %s: its features were computed by other software versions, and cannot be checked, "
+        "because none of their images can be read",
         features.recipe,
     )
     return set()
@@ -76,7 +76,7 @@ def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows)
                 precision=features.recipe.compute_precision,
             )
         except MissingFeatures:
-            continue  # a damaged row was found and set aside just now: go by the others
+            continue  # a damaged row was set aside meanwhile: compare the others
         if not result.within_tolerance:
             raise DisagreeingProducers(_disagreement(features, engine, result))
         return
@@ -84,8 +84,8 @@ def _compare(features: FeatureStore, engine: Engine, keys: Keys, computed: Rows)
 
 def _disagreement(features: FeatureStore, engine: Engine, result: Agreement) -> str:
     return (
-        f"recipe {features.recipe}: {result.rows} stored features computed again are others: "
-        f"{difference_in_words(asdict(result))}; smallest cosine {result.smallest_cosine:.6f}; "
-        f"they were made by {features.producers()}, this is {engine.producer}; use the same "
-        "versions again, or another --store"
+        f"recipe {features.recipe}: this software computes other features than the stored ones, on "
+        f"{result.rows} images: {difference_in_words(asdict(result))}; smallest cosine "
+        f"{result.smallest_cosine:.6f}; stored by {features.producers()}, computed by "
+        f"{engine.producer}; install the same versions, or give another --store"
     )

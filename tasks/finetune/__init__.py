@@ -1,1 +1,1 @@
-"""Fine-tuning: a backbone, or some of it, is trained together with a head, on the images."""
+"""Fine-tuning: a backbone, or a part of it, and a head are trained on the images."""

@@ -1,4 +1,4 @@
-"""What a network learns from: batches of images, or of what the frozen part makes of them."""
+"""Batches for fine-tuning: images, or stored outputs of the frozen part for them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from tasks.finetune.specification import FineTuning
 from tasks.images.augmentation import augmented, views_of
 from tasks.images.pixel_batches import ImageFile, pixel_batches
 
-Places = NDArray[np.int64]  # of images among the examples
-Batch = tuple[Places, NDArray[np.float32]]  # and what the network takes of them, (n, *shape)
+Places = NDArray[np.int64]  # indices of images among the examples
+Batch = tuple[Places, NDArray[np.float32]]  # with the inputs of the network, (n, *shape)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Which examples a network learns from, which measure it, and which may end its training."""
+    """The examples for training, for validation, and for early stopping."""
 
     learned: Places
     validation: Places
@@ -32,18 +32,18 @@ class Parts:
 
 
 class Examples(Protocol):
-    """The images of a data set as a network takes them."""
+    """The images of a data set, as inputs of a network."""
 
     def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
-        """Yield images in this order, augmented as the epoch draws."""
+        """Yield images in this order, with the augmentation of the epoch."""
 
     def measured(self, places: Places) -> Iterator[Batch]:
-        """Yield images in this order, as they are."""
+        """Yield images in this order, without augmentation."""
 
 
 @dataclass(frozen=True)
 class ImageExamples:
-    """Images that are read from their files, each time again."""
+    """Images that are read from their files in each epoch."""
 
     images: Images
     folder: Path
@@ -52,7 +52,7 @@ class ImageExamples:
     seed: int
 
     def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
-        """Yield images in this order, augmented as the epoch draws."""
+        """Yield images in this order, with the augmentation of the epoch."""
         views = drawn_views(len(self.images.keys), self.tuning.views, seed=self.seed, epoch=epoch)
         augmentation = self.tuning.augmentation
         for number, (batch, pixels) in enumerate(self._pixels(places)):
@@ -64,7 +64,7 @@ class ImageExamples:
             yield batch, self._preprocessed(drawn)
 
     def measured(self, places: Places) -> Iterator[Batch]:
-        """Yield images in this order, as they are."""
+        """Yield images in this order, without augmentation."""
         for batch, pixels in self._pixels(places):
             yield batch, self._preprocessed(pixels)
 
@@ -83,14 +83,14 @@ class ImageExamples:
     def _preprocessed(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         from tasks.execution.checked_keras import tf
 
-        # Of an array Keras's functions would change the values in place.
+        # Keras's functions would change an array in place.
         whole = find_backbone(self.recipe.backbone).preprocess(tf.convert_to_tensor(pixels))
         return np.asarray(whole, np.float32)
 
 
 @dataclass(frozen=True)
 class CachedExamples:
-    """What the frozen part of the network makes of images, from the feature store."""
+    """Outputs of the frozen part of the network, from the feature store."""
 
     images: Images
     features: FeatureStore
@@ -98,7 +98,7 @@ class CachedExamples:
     seed: int
 
     def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
-        """Yield features in this order, of the views that the epoch draws."""
+        """Yield features in this order, of the views of the epoch."""
         views = drawn_views(len(self.images.keys), self.tuning.views, seed=self.seed, epoch=epoch)
         yield from self._rows(places, views[places])
 
@@ -113,7 +113,7 @@ class CachedExamples:
 
 
 def drawn_views(images: int, views: int, *, seed: int, epoch: int) -> Views:
-    """Return the view of each image that an epoch draws, (images,), 1 to `views`; 0 of 0 views."""
+    """Return the view of each image in an epoch, (images,), from 1 to `views`; 0 without views."""
     if not views:
         return as_views(0, images)
     drawn = np.random.default_rng((seed, epoch, 1)).integers(1, views, images, endpoint=True)
@@ -121,5 +121,5 @@ def drawn_views(images: int, views: int, *, seed: int, epoch: int) -> Views:
 
 
 def shuffled(places: Places, *, seed: int, epoch: int) -> Places:
-    """Return the order in which an epoch sees the images."""
+    """Return the order of the images in an epoch."""
     return np.random.default_rng((seed, epoch, 0)).permutation(places)

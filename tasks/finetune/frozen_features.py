@@ -1,4 +1,4 @@
-"""The frozen part of a network: what it makes of images are features, kept like any other."""
+"""The frozen part of a network: its outputs are stored as features."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,14 +9,14 @@ from tasks.execution.keras_backend import check_backend
 from tasks.features.engines import Job
 from tasks.finetune.plan import PlannedFineTuning
 from tasks.finetune.specification import EVERYTHING, FineTuning
-from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.images.augmentation_names import NO_AUGMENTATION
 
 if TYPE_CHECKING:
     from tasks.finetune.network import Cut
 
 
 def prefix_job(planned: PlannedFineTuning) -> Job:
-    """Return the job that computes what the frozen part makes of images; raises InputError.
+    """Return the job that computes the outputs of the frozen part; raises InputError.
 
     TensorFlow is imported.
     """
@@ -29,21 +29,20 @@ def prefix_job(planned: PlannedFineTuning) -> Job:
 
 
 def prefix_recipe(recipe: Recipe, cut: "Cut | None", tuning: FineTuning) -> Recipe:
-    """Return the recipe of what comes out where a network is cut.
+    """Return the recipe of the outputs at the cut of a network.
 
-    Raises InputError where it cannot be cut, because what is trained begins before any point that
-    all paths pass through.
+    Raises InputError if there is no cut, because no layer before the trained ones is on every path.
     """
     if cut is None and tuning.unfreeze == EVERYTHING:
         raise InputError(
-            "--prefix cached: no layer is frozen, so that there is nothing to keep; unfreeze from "
-            "a later layer, or use --prefix images"
+            "--prefix cached: no layer is frozen; give a later layer with --unfreeze, or use "
+            "--prefix images"
         )
     if cut is None:
         raise InputError(
-            f"--prefix cached: nothing of {recipe.backbone} can be kept, for no layer before "
-            f"{tuning.unfreeze!r} lies on every path and has weights before it; unfreeze from a "
-            "later layer, or use --prefix images"
+            f"--prefix cached: {recipe.backbone} cannot be cut before {tuning.unfreeze!r}, because "
+            "no layer there is on every path and after a layer with weights; give a later layer "
+            "with --unfreeze, or use --prefix images"
         )
     augmentation = tuning.augmentation if tuning.views else NO_AUGMENTATION
     return replace(

@@ -1,4 +1,4 @@
-"""Which layers are trained: what `--unfreeze` says, and the layers of a backbone by name."""
+"""The trained layers: `--unfreeze`, and the layers of a backbone by name."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 
 from stores.features.recipe import Recipe
 from stores.storage.location import StoreLike
-from tasks.backbones.layer_graph import cut_points, told_by_graph
+from tasks.backbones.layer_graph import cut_points, layers_found
 from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
@@ -16,8 +16,8 @@ from tasks.finetune.specification import EVERYTHING, NOTHING
 def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
     """Return a backbone's layers, in order, up to the recipe's tap.
 
-    Keras is imported only where the store does not remember them. Raises InputError for a tap that
-    the backbone does not have.
+    Keras is imported only if the store does not remember them. Raises InputError for an unknown
+    tap.
     """
     question = {
         "what": "layers",
@@ -27,7 +27,7 @@ def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
         "tap": recipe.tap,
         "versions": repr([version(name) for name in ("gargalo", "keras")]),
     }
-    return told_by_graph(
+    return layers_found(
         question,
         partial(layers_up_to, tap=recipe.tap),
         backbone=find_backbone(recipe.backbone),
@@ -37,7 +37,7 @@ def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
 
 
 def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras model
-    """Return the layers of a backbone, in its order, of which a tap is made."""
+    """Return the layers of a backbone up to a tap, in order."""
     from tasks.execution.checked_keras import keras
     from tasks.features.engines.keras_engine import tap_output
 
@@ -45,26 +45,26 @@ def layers_up_to(base: Any, tap: str) -> list[str]:  # noqa: ANN401  a Keras mod
     return [layer.name for layer in base.layers if layer.name in needed]
 
 
-def first_trained(asked: str, names: Sequence[str], backbone: str) -> str:
-    """Return the first layer that is trained, by its name or by its number, counted from 0.
+def first_trained(layer: str, names: Sequence[str], backbone: str) -> str:
+    """Return the name of the first trained layer, given by name or by number from 0.
 
-    Raises InputError for a layer that there is not, with the nearest names.
+    Raises InputError for an unknown layer, with the most similar names.
     """
-    if asked == EVERYTHING or asked in names:
-        return asked
-    if asked.isdecimal() and int(asked) < len(names):
-        return names[int(asked)]
+    if layer == EVERYTHING or layer in names:
+        return layer
+    if layer.isdecimal() and int(layer) < len(names):
+        return names[int(layer)]
     there = f"0 ({names[0]}) to {len(names) - 1} ({names[-1]})"
-    if asked.removeprefix("-").isdecimal() or not nearest(asked, names):
+    if layer.removeprefix("-").isdecimal() or not nearest(layer, names):
         raise InputError(
-            f"--unfreeze {asked}: {backbone} has the layers {there}; give a number, a name, or "
+            f"--unfreeze {layer}: {backbone} has the layers {there}; give a number, a name, or "
             f"{EVERYTHING!r}"
         )
-    raise unknown("layer", asked, names, way_out=f"of {backbone}; or its number, {there}")
+    raise unknown("layer", layer, names, fix=f"of {backbone}; or its number, {there}")
 
 
 def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401  a Keras model
-    """Have only the layers of these from `first` on be trained, or all of them, or none."""
+    """Make the layers from `first` on trainable, or all of them, or none; freeze the others."""
     start = {EVERYTHING: 0, NOTHING: len(names)}.get(first)
     trained = set(names[names.index(first) if start is None else start :])
     for layer in base.layers:
@@ -72,9 +72,9 @@ def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401
 
 
 def last_frozen_cut(model: Any) -> str | None:  # noqa: ANN401  a Keras model
-    """Return the last layer that every path passes through and before which nothing is trained.
+    """Return the last layer that every path passes and before which nothing is trained.
 
-    None where no weight comes before: then there is nothing to spare.
+    None if no layer with weights is before it, because then a cut saves no time.
     """
     from tasks.execution.checked_keras import keras
 

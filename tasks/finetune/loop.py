@@ -1,4 +1,4 @@
-"""Learning: epoch by epoch over examples, each kept once it is done, so that none is lost."""
+"""The training loop of a fine-tuning, with a checkpoint after each epoch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.storage.json_files import ABSURD
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.checked_keras import keras
 from tasks.execution.progress import advance
 from tasks.finetune.batches import Batch, Examples, Parts, Places, shuffled
@@ -31,24 +31,21 @@ _OPTIMIZERS = {
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }
-_STATE = "state.npz"  # of a checkpoint: the weights after the cut, and the optimiser's variables
-_DRAWS_AN_EPOCH = 2**20  # of a layer, at the most: one a batch
+_STATE = "state.npz"  # of a checkpoint: the weights after the cut, and the optimizer's variables
+_DRAWS_AN_EPOCH = 2**20  # maximum random draws of a layer in an epoch: one per batch
 
 
 def _best_epoch(history: History) -> int:
-    """Return the number of the epoch with the smallest loss, the first of equals.
-
-    Of the images that are set aside for it: those of validation only measure.
-    """
+    """Return the index of the epoch with the lowest loss on the examples for early stopping."""
     return min(range(len(history)), key=lambda epoch: history[epoch][f"{STOPPING}loss"])
 
 
 class BinaryCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
-    """Keras's BinaryCrossentropy of logits, (n, 1), with a gradient that is always the same.
+    """Keras's BinaryCrossentropy of logits, (n, 1), with a deterministic gradient.
 
-    That of TensorFlow's sigmoid_cross_entropy_with_logits, which Keras uses, is a sum of several
-    terms: AddN begins it with whichever of them nothing else reads any more, so that two trainings
-    part in the last bit, and further with each step. Here it is the difference of two.
+    The gradient of TensorFlow's sigmoid_cross_entropy_with_logits, which Keras uses, is a sum of
+    several terms in no fixed order (AddN), so that two trainings differ in the last bit, and more
+    with each step. Here it is the difference of two terms.
     """
 
     def __init__(self, label_smoothing: float) -> None:
@@ -62,15 +59,15 @@ class BinaryCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
 
 
 class Diverged(ArithmeticError):
-    """The loss is no number any more."""
+    """The loss is not finite."""
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A network, and all that it learns by."""
+    """A network with its training data and settings."""
 
     network: Network
-    model: Any  # all of the network, or the rest of it after the cut: what examples yield → logits
+    model: Any  # from the examples' batches to logits: the network, or its part after the cut
     tuning: FineTuning
     examples: Examples
     labels: Labels  # (n,) of all examples
@@ -78,16 +75,16 @@ class Learner:
     seed: int
 
     def learn(self, parts: Parts, checkpoints: Checkpoints) -> History:
-        """Learn from some examples, measured on others; return a row an epoch.
+        """Train the network; return one row of metrics per epoch.
 
-        It goes on after the last epoch that a checkpoint holds, and ends with the same weights as
-        if it had never been stopped. Raises Diverged.
+        The training resumes after the last checkpoint, and ends with the same weights as without
+        the interruption. Raises Diverged.
         """
         self.compile()
         history: History = []
         best: Weights = []
         if kept := checkpoints.latest():
-            best, history = self._go_on_from(kept.folder), kept.history
+            best, history = self._resume(kept.folder), kept.history
             advance(len(history) * len(parts.learned))
         stops = bool(self.tuning.patience and len(parts.stopping))
         while not self._is_done(history, stops=stops):
@@ -112,11 +109,11 @@ class Learner:
         for _, rows in self.examples.measured(places):
             outputs[done : done + len(rows)] = self.model.predict_on_batch(rows)
             done += len(rows)
-            stop_if_asked()
+            stop_if_requested()
         return probabilities(outputs)
 
     def _save(self, folder: Path, *, best: Weights) -> None:
-        """Write what has changed since the start: the same from images and from features."""
+        """Write what the training has changed; it is the same for images and stored features."""
         parts = {
             "weight": self.network.rest.get_weights(),
             "optimizer": [np.asarray(variable) for variable in self.model.optimizer.variables],
@@ -125,10 +122,10 @@ class Learner:
         arrays = {f"{name}_{n}": a for name, part in parts.items() for n, a in enumerate(part)}
         np.savez(folder / _STATE, allow_pickle=False, **arrays)
 
-    def _go_on_from(self, folder: Path) -> Weights:
-        """Take what was saved; return the weights of the best epoch, where they are wanted.
+    def _resume(self, folder: Path) -> Weights:
+        """Load what was saved; return the weights of the best epoch, if there are any.
 
-        Raises CorruptStore where it is of another network, though its digest was right.
+        Raises CorruptStore if it belongs to another network.
         """
         try:
             check_stored(folder / _STATE)
@@ -141,8 +138,8 @@ class Learner:
         except (BadZipFile, *ABSURD) as error:
             reason = " ".join(str(error).split())[:200]
             raise CorruptStore(
-                f"{folder / _STATE}: no state of this training: {reason}; delete {folder.parent} "
-                "and call again: it begins anew"
+                f"{folder / _STATE}: not a state of this training: {reason}; delete "
+                f"{folder.parent} and run the command again, to start from the beginning"
             ) from error
         return [arrays[f"best_{n}"] for n in range(count) if f"best_{n}" in arrays]
 
@@ -153,21 +150,21 @@ class Learner:
         order = shuffled(parts.learned, seed=self.seed, epoch=epoch)
         learned = self.examples.learned(order, epoch=epoch)
         step = partial(self.model.train_on_batch, class_weight=weights)
-        row = self._mean(learned, step, told=advance)
+        row = self._mean(learned, step, done=advance)
         if not math.isfinite(row["loss"]):
             raise Diverged(
-                f"the loss is no number any more in epoch {epoch + 1}; use a smaller "
+                f"diverged: the loss is not finite in epoch {epoch + 1}; use a smaller "
                 "--learning-rate"
             )
         for prefix, places in (("val_", parts.validation), (STOPPING, parts.stopping)):
             if len(places):
-                # Without class weights, as Keras's `fit` validates.
-                said = self._mean(self.examples.measured(places), self.model.test_on_batch)
-                row |= {f"{prefix}{name}": value for name, value in said.items()}
+                # Without class weights, as in the validation of Keras's `fit`.
+                means = self._mean(self.examples.measured(places), self.model.test_on_batch)
+                row |= {f"{prefix}{name}": value for name, value in means.items()}
         return row | {FINE_TUNED: 1.0}
 
     def _seed_dropout(self, epoch: int) -> None:
-        """Begin each epoch's random numbers where its number says: Keras does not save them."""
+        """Set the state of dropout by the number of the epoch, because Keras does not save it."""
         states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
         for number, state in enumerate(states):
             state.assign([(self.seed + number) % 2**31, epoch * _DRAWS_AN_EPOCH])
@@ -175,22 +172,22 @@ class Learner:
     def _mean(
         self,
         batches: Iterator[Batch],
-        say: Callable[..., Any],
-        told: Callable[[int], None] = lambda _: None,
+        step: Callable[..., Any],
+        done: Callable[[int], None] = lambda _: None,
     ) -> dict[str, float]:
-        """Return loss and accuracy over batches, as `say` has them of each: the mean of images."""
+        """Return the mean loss and accuracy over images, as `step` returns them for each batch."""
         sums, images = dict.fromkeys(("loss", "accuracy"), 0.0), 0
         for places, rows in batches:
-            said = say(rows, self._targets(places), return_dict=True)
+            means = step(rows, self._targets(places), return_dict=True)
             for name in sums:
-                sums[name] += float(said[name]) * len(places)
+                sums[name] += float(means[name]) * len(places)
             images += len(places)
-            told(len(places))
-            stop_if_asked()
+            done(len(places))
+            stop_if_requested()
         return {name: total / images for name, total in sums.items()}
 
     def compile(self) -> None:
-        """Make ready to learn: the first epoch may follow, or a checkpoint's weights."""
+        """Compile the model, before the first epoch or the weights of a checkpoint."""
         metrics = keras.metrics
         binary, smoothing = self.network.head.output != "softmax", self.network.head.label_smoothing
         self.model.compile(
@@ -203,7 +200,7 @@ class Learner:
                 if binary
                 else metrics.CategoricalAccuracy("accuracy")
             ],
-            jit_compile=False,  # on a CPU XLA is many times slower
+            jit_compile=False,  # XLA is many times slower on a CPU
         )
         self.model.optimizer.build(self.model.trainable_variables)  # what a checkpoint fills
 

@@ -22,11 +22,11 @@ Model = Any  # a Keras model
 
 
 class _InInference(keras.layers.Layer):  # type: ignore[misc]
-    """A model that computes as in inference while it learns: its weights may be trained.
+    """A model that runs in inference mode during training; its weights can be trained.
 
-    Keras's tutorials say `model(inputs, training=False)` for that. Keras 3 does not keep to it: in
-    a training step the step's own `training=True` takes its place (operation_fn in
-    keras/src/models/functional.py; issue 20285 of keras-team/keras).
+    Keras's tutorials use `model(inputs, training=False)` for this. Keras 3 overrides it with
+    `training=True` in a training step (operation_fn in keras/src/models/functional.py; issue 20285
+    of keras-team/keras).
     """
 
     def __init__(self, model: Model) -> None:
@@ -42,7 +42,7 @@ class _InInference(keras.layers.Layer):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a backbone is cut: what comes out of the frozen part are features like any other."""
+    """The end of the frozen part of a backbone; its outputs are features."""
 
     tap: str
     pooling: Pooling
@@ -50,17 +50,17 @@ class Cut:
 
 @dataclass(frozen=True)
 class Network:
-    """A backbone and a head that are trained together; images are preprocessed before."""
+    """A backbone and a head to be trained on preprocessed images."""
 
     base: Model  # the whole backbone
-    cut: Cut | None  # where the frozen part ends, where there is one
-    rest: Model  # what the cut gives → logits (n, 1) of two classes, or (n, classes)
-    whole: Model  # preprocessed images → the same
+    cut: Cut | None  # the end of the frozen part, if there is one
+    rest: Model  # from the outputs at the cut to logits: (n, 1) for two classes, or (n, classes)
+    whole: Model  # from preprocessed images to logits
     head: DenseHead
-    scaling: HeadWeights  # by which its features are standardised, where they are
+    scaling: HeadWeights  # mean and scale of the head's features, if they are standardized
 
     def trained_head(self) -> TrainedDense:
-        """Return the head as it is now, with its history left out."""
+        """Return the head with its current weights, without a history."""
         weights = dict(self.scaling)
         for layer in self.rest.layers:
             kind, _, number = layer.name.rpartition("_")
@@ -70,7 +70,7 @@ class Network:
         return TrainedDense(self.head, weights)
 
 
-# The head's layers are called by these names and their numbers; their variables in Keras's order.
+# The names of the head's layers, with their numbers, and of their variables, in Keras's order.
 _DENSE, _BATCH_NORM = "head_dense", "head_batch_norm"
 _VARIABLES = {
     _DENSE: ("kernel", "bias"),
@@ -88,10 +88,10 @@ def build_network(
     seed: int,
     trained: HeadWeights | None = None,
 ) -> Network:
-    """Return the network of a fine-tuning, with the weights that it begins with.
+    """Return the network of a fine-tuning, with its initial weights.
 
-    Without `trained`, the head's are drawn by the seed. Raises InputError where the head's do not
-    fit the backbone's features.
+    Without `trained`, the head's weights are random, by the seed. Raises InputError if the head
+    does not fit the backbone's features.
     """
     base = build_backbone(find_backbone(recipe.backbone), weights, recipe.image_size)
     cut = _frozen(base, recipe, tuning)
@@ -133,7 +133,7 @@ def _frozen(base: Model, recipe: Recipe, tuning: FineTuning) -> Cut | None:
         return Cut(recipe.tap, recipe.pooling)
     if not base.trainable_weights:
         raise InputError(
-            f"--unfreeze {tuning.unfreeze}: from there on {recipe.backbone} has nothing to train; "
+            f"--unfreeze {tuning.unfreeze}: {recipe.backbone} has no weights from this layer on; "
             "give an earlier layer, or --strategy partial"
         )
     name = last_frozen_cut(keras.Model(base.input, tap_output(base, recipe.tap)))
@@ -141,7 +141,7 @@ def _frozen(base: Model, recipe: Recipe, tuning: FineTuning) -> Cut | None:
 
 
 def _head(features: Any, head: DenseHead, outputs: int, seed: int) -> Any:  # noqa: ANN401
-    """Return the logits of a head in training, as the one-pass trainer has it, on flat features."""
+    """Return the logits of a head on flat features, with the layers of the one-pass trainer."""
     layers = keras.layers
     penalty = keras.regularizers.L2(head.l2) if head.l2 else None
 
@@ -184,7 +184,7 @@ def _set_head(network: Network, trained: HeadWeights) -> None:
 def _check_fits(trained: HeadWeights | None, width: int, recipe: Recipe) -> None:
     if trained is not None and len(trained["kernel_0"]) != width:
         raise InputError(
-            f"the head takes features of {len(trained['kernel_0'])} numbers, but {recipe} gives "
-            f"{width} of an image; fine-tune at the image size that it was trained at, or train a "
-            "head on features of this one first"
+            f"the head expects features of {len(trained['kernel_0'])} values, but {recipe} gives "
+            f"{width}; fine-tune at the image size of the run, or train a head on features of this "
+            "image size first"
         )

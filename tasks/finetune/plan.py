@@ -1,8 +1,6 @@
-"""From a run and what is asked of it to the fine-tuning that is planned; nothing is trained."""
+"""The plan of a fine-tuning, from a run and a request; nothing is trained."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -13,53 +11,47 @@ from stores.storage.location import StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
-from tasks.features.engines import EngineChoice, Job
+from tasks.features.engines import Job
 from tasks.features.job import job_of
+from tasks.features.request import EngineChoice
 from tasks.finetune.layers import first_trained, layer_names
 from tasks.finetune.saved import features_job
-from tasks.finetune.specification import DEFAULTS, EVERYTHING, NOTHING, FineTuning, Strategy
+from tasks.finetune.specification import (
+    DEFAULTS,
+    EVERYTHING,
+    NOTHING,
+    FineTuning,
+    Request,
+    Strategy,
+)
 from tasks.finetune.starting_head import check_unchanged, trained_head, untrained
-from tasks.images.augmentation import NO_AUGMENTATION
+from tasks.images.augmentation_names import NO_AUGMENTATION
 from tasks.training.planned_runs import PlannedRun, check_trainable
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asks for; None is what follows from the strategy, or from the run."""
-
-    strategy: Strategy
-    unfreeze: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of FineTuning, that were said
-    seed: int | None = None
-    image_size: int | None = None
-    weights: str | None = None
-    from_cache: bool = False
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # kept with the run
-
-
-@dataclass(frozen=True)
 class PlannedFineTuning:
-    """A backbone and a head that are to be trained together, and the run that this will be."""
+    """A backbone and a head to be trained, and the identity of the run."""
 
     run: PlannedRun
-    start: Run  # whose head it is
-    job: Job  # of the features that the head takes, by the weights that the backbone starts with
+    start: Run  # the run that the head comes from
+    job: Job  # of the head's features, by the initial weights of the backbone
     tuning: FineTuning
-    from_cache: bool = False  # learn from the frozen part's features: the same, up to rounding
+    from_cache: bool = False  # train on stored outputs of the frozen part
 
     @property
     def id(self) -> str:
-        """The run's id, known before it is trained."""
+        """The id of the run, known before training."""
         return self.run.id
 
 
 def plan_finetuning(
     start: Run, manifest: Manifest, request: Request, *, store: StoreLike, engine: EngineChoice
 ) -> PlannedFineTuning:
-    """Return the fine-tuning of a run, whose head it starts with.
+    """Return the fine-tuning of a run, which starts with the run's head.
 
-    Raises InputError where the data set has changed, the head cannot learn on, a layer is unknown,
-    or what is asked for contradicts itself.
+    Raises InputError if the data set has changed, the head cannot be fine-tuned, a layer is
+    unknown, or the request is contradictory.
     """
     check_unchanged(start, manifest)
     check_trainable(manifest)
@@ -68,7 +60,7 @@ def plan_finetuning(
     job = _started_from(job, request, seed, store)
     tuning = _specification(request, job, store)
     head = trained_head(RunStore(store), start).head
-    asked = {**start.parameters, "finetuning": dict(request.parameters)}
+    parameters = {**start.parameters, "finetuning": dict(request.parameters)}
     decisive = tuning.to_json() | {"started_from": start.id}
     return PlannedFineTuning(
         run=PlannedRun(
@@ -76,7 +68,7 @@ def plan_finetuning(
             job.recipes[0],
             untrained(head) if tuning.untrained_head else head,
             seed,
-            asked,
+            parameters,
             finetuning=decisive,
         ),
         start=start,
@@ -87,7 +79,7 @@ def plan_finetuning(
 
 
 def _started_from(job: Job, request: Request, seed: int, store: StoreLike) -> Job:
-    """Return the job with the size that is asked for, and from scratch with untrained weights."""
+    """Return the job with the requested image size, and with untrained weights for scratch."""
     (recipe,) = job.recipes
     if request.image_size:
         recipe = replace(recipe, image_size=(request.image_size, request.image_size))
@@ -100,13 +92,13 @@ def _started_from(job: Job, request: Request, seed: int, store: StoreLike) -> Jo
 
 def _specification(request: Request, job: Job, store: StoreLike) -> FineTuning:
     if request.strategy == "features":
-        raise ValueError("features: nothing is fine-tuned")
+        raise ValueError("strategy features has no fine-tuning")
     strategy, unfreeze = _unfrozen(request, job, store)
-    said = dict(DEFAULTS[strategy]) | dict(request.settings)
+    settings = dict(DEFAULTS[strategy]) | dict(request.settings)
     if strategy == "scratch":
-        said["untrained_head"] = True
+        settings["untrained_head"] = True
     try:
-        tuning = FineTuning(strategy=strategy, unfreeze=unfreeze, **said)
+        tuning = FineTuning(strategy=strategy, unfreeze=unfreeze, **settings)
     except ValidationError as error:
         mistakes = (
             f"--{str(mistake['loc'][0]).replace('_', '-')}: {what_is_wrong(dict(mistake))}"
@@ -115,34 +107,35 @@ def _specification(request: Request, job: Job, store: StoreLike) -> FineTuning:
         raise InputError("; ".join(mistakes)) from None
     augments = tuning.augmentation != NO_AUGMENTATION
     if tuning.views and not augments:
-        raise InputError(f"--views {tuning.views}: of what? say it with --augment")
+        raise InputError(f"--views {tuning.views}: no augmentation; add --augment")
     if request.from_cache and augments and not tuning.views:
         raise InputError(
-            "--prefix cached keeps fixed views of an image: say how many with --views, or use "
-            "--prefix images, where each epoch draws anew"
+            "--prefix cached with --augment needs a fixed number of views; add --views N, or use "
+            "--prefix images"
         )
     return tuning
 
 
 def _unfrozen(request: Request, job: Job, store: StoreLike) -> tuple[Strategy, str]:
-    """Return the strategy and the first layer that is trained."""
-    strategy, asked, (recipe,) = request.strategy, request.unfreeze, job.recipes
+    """Return the strategy and the first trained layer."""
+    strategy, layer, (recipe,) = request.strategy, request.unfreeze, job.recipes
     if strategy == "top-layers":
-        if asked is None:
+        if layer is None:
             names = layer_names(recipe, store)
             some = names[len(names) * 2 // 3 :: max(1, len(names) // 12)][:4]
             raise InputError(
-                f"--strategy top-layers: say from which layer of {recipe.backbone} on, with "
-                f"--unfreeze LAYER or its number, 0 to {len(names) - 1}; near the end there are "
-                f"{', '.join(some)}"
+                f"--strategy top-layers: give the first trained layer of {recipe.backbone} with "
+                f"--unfreeze, by name or by number, 0 to {len(names) - 1}; for example, near the "
+                f"end, {', '.join(some)}"
             )
-        if asked == EVERYTHING:
+        if layer == EVERYTHING:
             return "full", EVERYTHING
-        return strategy, first_trained(asked, layer_names(recipe, store), recipe.backbone)
-    meant = NOTHING if strategy == "partial" else EVERYTHING
-    if asked not in {None, meant}:
+        return strategy, first_trained(layer, layer_names(recipe, store), recipe.backbone)
+    implied = NOTHING if strategy == "partial" else EVERYTHING
+    if layer not in {None, implied}:
         raise InputError(
-            f"--unfreeze {asked}: --strategy {strategy} trains "
-            f"{'the head alone' if meant == NOTHING else 'all layers'}; it is for top-layers"
+            f"--unfreeze {layer}: --strategy {strategy} trains "
+            f"{'only the head' if implied == NOTHING else 'all layers'}; use --unfreeze with "
+            "--strategy top-layers"
         )
-    return strategy, meant
+    return strategy, implied

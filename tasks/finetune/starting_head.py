@@ -1,4 +1,4 @@
-"""Where a fine-tuning starts: a run's head, as layers can go on learning it."""
+"""The initial head of a fine-tuning: a run's head as a dense one."""
 
 import shlex
 from dataclasses import replace
@@ -16,51 +16,51 @@ from tasks.heads.dense.stacked_networks import Weights
 from tasks.heads.dense.trained import TrainedDense
 from tasks.heads.sklearn_heads import TrainedPipeline
 from tasks.training.evaluate_test_split import load_head
-from tasks.training.repeat_commands import features_asked, options
+from tasks.training.repeat_commands import options, requested_features
 
 _ABLE = ("dense", "logistic")
 
 
 def trained_head(runs: RunStore, run: Run) -> TrainedDense:
-    """Return a run's head as a dense one, which can learn on.
+    """Return a run's head as a dense one.
 
     A logistic regression is a dense head without hidden layers. Raises InputError for a run that
-    was fine-tuned already or failed, and for heads that do not learn by gradients.
+    is fine-tuned or has failed, and for heads that are not trained by gradients.
     """
     if run.finetuning:
         raise InputError(
-            f"run {run.id[:16]} is fine-tuned already, and a fine-tuning starts with a head's run: "
-            f"give {run.finetuning['started_from'][:16]}, and as --epochs all that it is to have"
+            f"run {run.id[:16]}: expected a run of a head, received a fine-tuned run; give "
+            f"{run.finetuning['started_from'][:16]} with the total number of --epochs"
         )
     if run.head["kind"] not in _ABLE:
         raise InputError(
-            f"run {run.id[:16]} is a head of kind {run.head['kind']}, which does not learn by "
-            f"gradients; expected one of {', '.join(_ABLE)}: {_with_dense(run, runs)}"
+            f"run {run.id[:16]}: expected a head of kind {' or '.join(_ABLE)}, received "
+            f"{run.head['kind']}; train one with {_with_dense(run, runs)}"
         )
     return _as_dense(load_head(runs, run), run)
 
 
 def check_unchanged(run: Run, manifest: Manifest) -> None:
-    """Raise InputError where validation would not be what it was for the head.
+    """Raise InputError if the validation split would not be valid for the head.
 
-    That is, where the data set has changed since, or the head learned from validation too.
+    That is, if the data set has changed since, or the head was trained on the validation images.
     """
     if run.dataset_digest != manifest.digest:
         raise InputError(
-            f"run {run.id[:16]}: data set {manifest.name!r} has changed since; extract and train "
-            "again, and fine-tune that run"
+            f"run {run.id[:16]}: data set {manifest.name!r} has changed since the training; "
+            "extract and train again, and fine-tune that run"
         )
     if run.folds:
         raise InputError(
-            f"run {run.id[:16]} was measured by {run.folds} folds and learned from the validation "
-            "images too, so that nothing would tell how good it becomes; train without --folds"
+            f"run {run.id[:16]} was trained with --folds {run.folds}, so on the validation images "
+            "too, which therefore cannot evaluate a fine-tuning; train a run without --folds"
         )
 
 
 def _with_dense(run: Run, runs: RunStore) -> str:
-    """Return what to type for a dense head on the features of a run."""
-    asked = features_asked(run) | {"head": "dense", "store": runs.root.show()}
-    return " ".join([f"python -m flows.train {shlex.quote(run.dataset)}", *options(asked)])
+    """Return the command that trains a dense head on the features of a run."""
+    flags = requested_features(run) | {"head": "dense", "store": runs.root.show()}
+    return " ".join([f"python -m flows.train {shlex.quote(run.dataset)}", *options(flags)])
 
 
 def _as_dense(head: TrainedHead, run: Run) -> TrainedDense:
@@ -87,7 +87,7 @@ def _as_dense(head: TrainedHead, run: Run) -> TrainedDense:
 
 
 def untrained(head: DenseHead) -> DenseHead:
-    """Return the head as it begins without weights: what would standardise is not known."""
+    """Return the head without weights, and so without standardization of its features."""
     return replace(head, standardize=False)
 
 

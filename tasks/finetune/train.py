@@ -1,4 +1,4 @@
-"""Fine-tune: a run's head and its backbone learn together, from the images of the run."""
+"""Fine-tune a run's head and its backbone on the images of its data set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import shown_as_cached, task
 from tasks.finetune.batches import CachedExamples, Examples, ImageExamples, Parts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _FineTuned:
-    """A network that has learned, with the head's epochs before its own."""
+    """A trained network, with a history that begins with the epochs of its head."""
 
     network: "Network"
     plan: PlannedFineTuning
@@ -44,12 +44,12 @@ class _FineTuned:
 
 
 def finetune(planned: PlannedFineTuning, *, store: StoreLike) -> str:
-    """Train a backbone and a head together, unless that run is stored; return its id.
+    """Train a backbone and a head, unless the run is stored; return its id.
 
-    A fine-tuning that was stopped goes on after its last whole epoch. One that diverges is stored
-    as a run with the reason. Raises InputError where an image is not what it was.
+    An interrupted fine-tuning is resumed after its last complete epoch. One that diverges is stored
+    as a run with the reason. Raises InputError if an image has changed.
     """
-    stop_if_asked()
+    stop_if_requested()
     runs = RunStore(store)
     if planned.id in runs:
         return planned.id
@@ -68,10 +68,10 @@ def finetune(planned: PlannedFineTuning, *, store: StoreLike) -> str:
     except Diverged as error:
         outcome = Failed(str(error))
     else:
-        said = learner.scores(np.arange(len(images.keys)))
+        scores = learner.scores(np.arange(len(images.keys)))
         before = runs.history(planned.start.id).drop(["epoch"]).to_pylist()
-        own = accuracy(said[train], images.labels[train])
-        outcome = Trained(_FineTuned(learner.network, planned, [*before, *history]), said, own)
+        own = accuracy(scores[train], images.labels[train])
+        outcome = Trained(_FineTuned(learner.network, planned, [*before, *history]), scores, own)
     publish(runs, planned.run, images, folds, outcome)
     checkpoints.discard()
     runs.bring_up_to_date()
@@ -79,12 +79,12 @@ def finetune(planned: PlannedFineTuning, *, store: StoreLike) -> str:
 
 
 def is_stored(planned: PlannedFineTuning, *, store: StoreLike) -> bool:
-    """Tell whether there is nothing to learn."""
+    """Return whether the run is stored."""
     return planned.id in RunStore(store)
 
 
 def parts_of(fold: Fold, tuning: FineTuning) -> Parts:
-    """Return what a fine-tuning learns from, and what measures and ends it."""
+    """Return the examples of a fine-tuning for training, validation and early stopping."""
     stops = tuning.patience is not None
     learned = fold.learned(stops=stops)
     return Parts(
@@ -101,7 +101,7 @@ finetune_task = task(
 
 
 def planned_network(planned: PlannedFineTuning, store: StoreLike) -> "Network":
-    """Return the network of a plan, as it begins; TensorFlow is imported."""
+    """Return the initial network of a plan; TensorFlow is imported."""
     from tasks.finetune.network import build_network
 
     head = planned.run.head
@@ -121,7 +121,7 @@ def planned_network(planned: PlannedFineTuning, store: StoreLike) -> "Network":
 
 
 def planned_learner(planned: PlannedFineTuning, store: StoreLike) -> "Learner":
-    """Return the network of a plan, as it begins, with all that it learns by."""
+    """Return the initial network of a plan, with its training data and settings."""
     from tasks.finetune.frozen_features import prefix_recipe
     from tasks.finetune.loop import Learner
 

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Generic, Literal, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from tasks.errors import unknown
-from tasks.heads.examples import Examples
+
+if TYPE_CHECKING:  # `--help` shows the names of the heads, and imports no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tasks.heads.examples import Examples
 
 # Each module holds a Kind; what is slow to import, it imports when it trains.
 _MODULES = {
@@ -42,12 +44,12 @@ H = TypeVar("H", bound=Head)
 
 @dataclass(frozen=True)
 class Candidate(Generic[H]):
-    """A head that is to be trained: from which seed, and on which fold of the examples."""
+    """A head to be trained, with its seed and its fold of the examples."""
 
     head: H
     seed: int
     fold: int = 0
-    epochs: int | None = None  # that it is trained for, whatever its patience
+    epochs: int | None = None  # a fixed number, instead of early stopping
 
 
 class TrainedHead(Protocol):
@@ -55,20 +57,20 @@ class TrainedHead(Protocol):
 
     @property
     def history(self) -> Sequence[dict[str, float]]:
-        """Return a row an epoch; nothing where there are none."""
+        """Return one row per epoch; none for a head without epochs."""
 
     @property
     def epochs(self) -> int:
-        """Return how many epochs its weights have seen; 0 where there are none."""
+        """Return the number of epochs of its weights; 0 for a head without epochs."""
 
     @property
     def inputs(self) -> int:
-        """Return how many numbers a feature has."""
+        """Return the number of values of a feature."""
 
-    def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (n, classes): probabilities or margins; the largest is the answer.
+    def scores(self, features: "NDArray[Any]") -> "NDArray[np.float64]":
+        """Return probabilities or margins, (n, classes); the largest is the predicted class.
 
-        Raises CorruptStore for features of another size than the head learned from.
+        Raises CorruptStore for features of another size than in training.
         """
 
     def save(self, folder: Path) -> None:
@@ -90,34 +92,35 @@ Outcome = TrainedHead | Failed
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of head: its specification, what trains it, and what reads it back."""
+    """One kind of head: its specification, its training, and its loading."""
 
     specification: type[Any]
-    # Candidates may share work; each comes out as it would alone.
-    train: Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]
-    # Reads what `save` wrote for so many classes, without executing anything from the file.
+    # Candidates may share work; the result of each is the same as if it were trained alone.
+    train: "Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]"
+    # Reads what `save` wrote, for a number of classes, without executing code from the file.
     load: Callable[[Path, int], TrainedHead]
     scores: Literal["probability", "margin"]
-    random: bool = False  # whether the seed decides the head: otherwise all seeds are one trial
-    version: int = 1  # raised when the same specification comes out as another head
-    # By how much the version is ahead for some specifications, where only these changed.
+    random: bool = False  # whether the seed matters; otherwise all seeds are one trial
+    version: int = 1  # raised when the same specification gives another head
+    # Added to the version for specifications that changed when others did not.
     revised: Callable[[Any], int] = lambda _head: 0
-    # How many heads like one, on so many features and classes, are worth training at once.
-    together: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1
+    # The maximum size of a head group, for a head, a size of features and a number of classes.
+    group_size: Callable[[Any, int, int], int] = lambda _head, _width, _classes: 1
 
 
 def find_kind(name: str) -> Kind:
-    """Return the kind of heads of that name; raises InputError where there is none."""
+    """Return the kind of heads with this name; raises InputError if it is unknown."""
     if name not in _MODULES:
-        raise unknown("kind of head", name, KINDS, way_out="or update gargalo, or train again")
+        raise unknown("kind of head", name, KINDS, fix="or update gargalo, or train again")
     kind: Kind = resolve_name(f"{_MODULES[name]}:KIND")
     return kind
 
 
 def specification(head: Head, *, fine_tuned: bool = False) -> dict[str, Any]:
-    """Return a head as what a run's identity and record hold: plain JSON values.
+    """Return a head as plain JSON values, for the identity and the record of a run.
 
-    How a head was trained by itself concerns no fine-tuning: there its version is the kind's.
+    For a fine-tuning, the version is that of the kind, because `revised` concerns only training on
+    features.
     """
     fields = asdict(head)  # type: ignore[call-overload]  # Protocol cannot say "a dataclass"
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}

@@ -1,4 +1,4 @@
-"""What heads learn from: a stream of features, labels, and the folds of the examples."""
+"""The training data of heads: a stream of features, labels, and folds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Positions = NDArray[np.int64]
 Chunk = tuple[Positions, NDArray[Any]]  # positions of examples, and their features (n, *shape)
 
-ROWS_A_CHUNK = 4096  # in the caches of all that learns from them, one after the other
-# What is larger is read again in each epoch, a chunk at a time.
+ROWS_A_CHUNK = 4096  # small enough for the CPU's caches
+# Larger features are read again in each epoch, in chunks.
 _IN_MEMORY_BYTES = 2**31
 
 
@@ -28,13 +28,13 @@ class Stream(Protocol):
 
     @property
     def width(self) -> int:
-        """How many numbers a feature has."""
+        """The number of values of a feature."""
 
     def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all of them in an order of the epoch's own, ROWS_A_CHUNK at a time."""
+        """Yield all examples, shuffled with the epoch as the seed, in chunks of ROWS_A_CHUNK."""
 
     def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all, or the chosen, in their order."""
+        """Yield all or the chosen examples, in their order."""
 
 
 class MemoryStream:
@@ -45,11 +45,11 @@ class MemoryStream:
 
     @property
     def width(self) -> int:
-        """How many numbers a feature has."""
+        """The number of values of a feature."""
         return int(np.prod(self._features.shape[1:], dtype=np.int64))
 
     def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all in the order in which StoredStream does."""
+        """Yield all examples, in the same order as StoredStream."""
         order = np.arange(len(self._features), dtype=np.int64)
         np.random.default_rng(epoch).shuffle(order)
         for start in range(0, len(order), ROWS_A_CHUNK):
@@ -57,7 +57,7 @@ class MemoryStream:
             yield positions, self._features[positions]
 
     def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all, or the chosen."""
+        """Yield all or the chosen examples."""
         if chosen is None:
             yield np.arange(len(self._features), dtype=np.int64), self._features
         else:
@@ -65,22 +65,22 @@ class MemoryStream:
 
 
 class StoredStream:
-    """Features in the store, some MiB of them in memory at a time."""
+    """Features in the store, read in chunks of some MiB."""
 
     def __init__(self, features: FeatureStore, keys: Keys) -> None:
         self._features, self._keys = features, keys
 
     @property
     def width(self) -> int:
-        """How many numbers a feature has."""
+        """The number of values of a feature."""
         return int(np.prod(self._features.feature_shape or (), dtype=np.int64))
 
     def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all in an order of the epoch's own."""
+        """Yield all examples, shuffled with the epoch as the seed."""
         yield from self._features.batches(self._keys, batch_size=ROWS_A_CHUNK, shuffle_seed=epoch)
 
     def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all, or the chosen."""
+        """Yield all or the chosen examples."""
         places = np.arange(len(self._keys)) if chosen is None else np.flatnonzero(chosen)
         chunks = self._features.batches(self._keys[places], batch_size=ROWS_A_CHUNK)
         yield from ((places[positions], rows) for positions, rows in chunks)
@@ -96,13 +96,13 @@ class Examples:
     folds: Sequence[Fold]
 
     def features(self, chosen: Chosen | None = None) -> NDArray[np.float32]:
-        """Return the features of all examples, or of the chosen, flattened, in memory."""
+        """Return the features of all or the chosen examples, flattened, in memory."""
         return np.concatenate([flat(rows) for _, rows in self.stream.ordered(chosen)])
 
     def scaler(
         self, fold: Fold, *, standardize: bool = True, stops: bool = False
     ) -> "StandardScaler":
-        """Return what centres features by what a head learns from, and standardises them."""
+        """Return a scaler that is fitted on the train examples of a fold."""
         from sklearn.preprocessing import StandardScaler
 
         scaler = StandardScaler(with_std=standardize)
@@ -112,18 +112,18 @@ class Examples:
 
 
 def stream_of(features: FeatureStore, keys: Keys) -> Stream:
-    """Return the stored features of these images: in memory where they are small."""
+    """Return the stored features of these images, in memory if they are small enough."""
     stored = StoredStream(features, keys)
     fits = 4 * len(keys) * stored.width <= _IN_MEMORY_BYTES
     return MemoryStream(features.read(keys)) if fits else stored
 
 
 def flat(features: NDArray[Any], width: int | None = None) -> NDArray[np.float32]:
-    """Return features (n, *shape) as (n, numbers); raises CorruptStore if that is not `width`."""
+    """Return features (n, *shape) as (n, width); raises CorruptStore for another width."""
     rows = np.asarray(features, np.float32).reshape(len(features), -1)
     if width is not None and rows.shape[1] != width:
         raise CorruptStore(
-            f"features of {rows.shape[1]} numbers, and a head that takes {width}: they are of "
-            "another recipe, or the run's model is another's; train again"
+            f"the head expects features of {width} values, received {rows.shape[1]}: the features "
+            "have another recipe, or the model belongs to another run; train again"
         )
     return rows

@@ -1,4 +1,4 @@
-"""Heads as built-in Keras layers on flat features, so that a model can be given away whole."""
+"""Heads as built-in Keras layers on flat features, for models that need no gargalo."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]
     if head.output == "softmax":
         return linear(features, kernel, bias, "softmax")
     # One logit z of two classes: the sigmoids of -z and z are the softmax of 0 and z.
-    return linear(features, _from_nought(kernel), _from_nought(bias), "softmax")
+    return linear(features, _with_zeros(kernel), _with_zeros(bias), "softmax")
 
 
 def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int, votes: int = 0) -> Tensor:
@@ -59,26 +59,26 @@ def _linear_scores(
     features: Tensor, classifier: Fitted, kernel: Array, bias: Array, classes: int
 ) -> Tensor:
     probable = hasattr(classifier, "predict_proba")
-    if kernel.shape[1] == 1:  # of two classes: that of the second
+    if kernel.shape[1] == 1:  # two classes: the score of the second
         kernel, bias = (
-            (_from_nought(kernel), _from_nought(bias))
+            (_with_zeros(kernel), _with_zeros(bias))
             if probable
             else (np.hstack([-kernel, kernel]), np.hstack([-bias, bias]))
         )
     whole_kernel = np.zeros((len(kernel), classes))
-    whole_bias = np.full(classes, -np.inf)  # a class of which there was no example
+    whole_bias = np.full(classes, -np.inf)  # for classes without an example
     whole_kernel[:, classifier.classes_], whole_bias[classifier.classes_] = kernel, bias
     return linear(features, whole_kernel, whole_bias, "softmax" if probable else "linear")
 
 
 def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: int) -> Tensor:
-    """Return the share of each class among the nearest of the stored examples."""
-    examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no other name
+    """Return the fraction of each class among the nearest of the stored examples."""
+    examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no public name
     if classifier.metric == "cosine":
         features = keras.layers.UnitNormalization()(features)
         norms = np.linalg.norm(examples, axis=1, keepdims=True)
         kernel, bias = (examples / np.where(norms > 0, norms, 1)).T, np.zeros(len(examples))
-    else:  # of |x - t|² what the examples differ in, with its sign turned
+    else:  # -|x - t|² without |x|², which is the same for all examples
         kernel, bias = 2 * examples.T, -np.square(examples).sum(axis=1)
     nearness = linear(features, kernel, bias)
     _, nearest = keras.ops.top_k(nearness, classifier.n_neighbors)
@@ -98,7 +98,7 @@ def _batch_norm(features: Tensor, weights: Mapping[str, Array], n: int) -> Tenso
 
 
 def _scaled(weights: Mapping[str, Array], n: int) -> tuple[Array, Array]:
-    """Return a layer's kernel and bias; of the first one those that take features unscaled."""
+    """Return a layer's kernel and bias; for the first layer, with the scaling included."""
     kernel = weights[f"kernel_{n}"].astype(np.float64)
     bias = weights.get(f"bias_{n}", np.zeros(kernel.shape[1])).reshape(-1).astype(np.float64)
     if n == 0 and "mean" in weights:
@@ -107,6 +107,6 @@ def _scaled(weights: Mapping[str, Array], n: int) -> tuple[Array, Array]:
     return kernel, bias
 
 
-def _from_nought(values: Array) -> Array:
-    """Return the values of a second class with noughts for the first."""
+def _with_zeros(values: Array) -> Array:
+    """Return the values of the second class, with zeros for the first."""
     return np.concatenate([np.zeros_like(values), values], axis=-1)

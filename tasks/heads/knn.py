@@ -1,4 +1,4 @@
-"""The nearest neighbours' vote, by scikit-learn."""
+"""Nearest neighbors, by scikit-learn."""
 
 from typing import Any, Literal
 
@@ -11,14 +11,14 @@ from tasks.heads.sklearn_heads import pipeline_kind
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class KnnHead:
-    """The share of each class among the nearest training images; all of these are the model.
+    """The fraction of each class among the nearest train images, which are the model.
 
-    With one vote added for all classes together: otherwise a class that none of five neighbours has
-    is impossible, and the log loss hangs on the number that is put in the place of log 0. Votes are
-    not weighted by nearness: a near-duplicate's would be the only one.
+    One vote is added and divided evenly among the classes. Otherwise a class without a neighbor
+    would have probability 0, and the log loss would depend on the replacement for log 0. Votes are
+    not weighted by distance, because a near-duplicate would then decide alone.
     """
 
-    neighbors: Neighbors = 5  # fewer where there are fewer training images
+    neighbors: Neighbors = 5  # or the number of train images, if there are fewer
     metric: Metric = "cosine"
     standardize: bool = False
     kind: Literal["knn"] = "knn"

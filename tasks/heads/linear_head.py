@@ -1,4 +1,4 @@
-"""Heads that are one linear function of the features: they need no library to be kept and used."""
+"""Heads that are a linear function of the features, and need no library for saving and loading."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class TrainedLinear:
 
     @property
     def inputs(self) -> int:
-        """Return how many numbers a feature has."""
+        """Return the number of values of a feature."""
         return len(self.kernel)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
@@ -41,7 +41,7 @@ class TrainedLinear:
 
 
 def load_linear(folder: Path, classes: int) -> TrainedLinear:
-    """Read what `save` wrote; raises ValueError, KeyError or BadZipFile where it is another."""
+    """Read what `save` wrote; raises ValueError, KeyError or BadZipFile for anything else."""
     with np.load(folder / "head.npz", allow_pickle=False) as file:
         kernel, bias = file["kernel"], file["bias"]
     if (
@@ -51,8 +51,8 @@ def load_linear(folder: Path, classes: int) -> TrainedLinear:
         or bias.shape != (classes,)
     ):
         raise ValueError(
-            f"{classes} classes, a kernel of {kernel.shape} and a bias of {bias.shape}"
+            f"expected {classes} classes, found a kernel {kernel.shape} and a bias {bias.shape}"
         )
     if kernel.dtype.kind != "f" or bias.dtype.kind != "f" or not np.isfinite(kernel).all():
-        raise ValueError("the kernel or the bias are no numbers")
+        raise ValueError("the kernel or the bias has values that are not numbers")
     return TrainedLinear(kernel, bias)

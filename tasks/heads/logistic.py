@@ -13,7 +13,7 @@ from tasks.heads.sklearn_heads import linear_options, pipeline_kind
 class LogisticHead:
     """Logistic regression with an L2 penalty."""
 
-    inverse_regularization: Strength = 0.1  # scikit-learn's C; near the best on photographs, digits
+    inverse_regularization: Strength = 0.1  # scikit-learn's C; good on photographs and digits
     class_weights: ClassWeights = "none"
     standardize: bool = True
     kind: Literal["logistic"] = "logistic"

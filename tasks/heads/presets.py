@@ -1,4 +1,4 @@
-"""The heads that can be chosen by name: the kinds with their settings, and the presets."""
+"""Heads by name: the kinds with their settings, and the presets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -25,8 +25,8 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     # The course on ResNet50 gives pooling and softmax; the rest are Keras's defaults, 10 epochs.
     "resnet-softmax": {"dropout": 0.0, "output": "softmax", "epochs": 10},
-    # What follows the last map of LeNet-5 (LeCun et al. 1998, section II.B): C5, F6 and the output,
-    # here of probabilities; 20 passes, as there. The rest are Keras's defaults.
+    # The layers after the last map of LeNet-5 (LeCun et al. 1998, section II.B): C5, F6 and the
+    # output, here of probabilities; 20 epochs, as there. The rest are Keras's defaults.
     "lenet5": {
         "hidden_units": (120, 84),
         "activation": "tanh",
@@ -34,9 +34,9 @@ _PRESETS: dict[str, dict[str, Any]] = {
         "output": "softmax",
         "epochs": 20,
     },
-    # What follows that of AlexNet (Krizhevsky et al. 2012, sections 3.5, 4.2 and 5): 90 passes of
-    # batches of 128, gradient descent at 0.01, though without momentum and a rate that falls, and
-    # a weight decay of 5e-4, which is the slope of this penalty.
+    # The layers after the last map of AlexNet (Krizhevsky et al. 2012, sections 3.5, 4.2 and 5):
+    # 90 epochs, batches of 128, gradient descent at 0.01, here without momentum and a decreasing
+    # rate, and a weight decay of 5e-4, which is the gradient of this penalty.
     "alexnet": {
         "hidden_units": (4096, 4096),
         "dropout": 0.5,
@@ -54,9 +54,9 @@ if TYPE_CHECKING:
 else:
     HeadName = Literal[(*KINDS, *_PRESETS)]
 _MADE_FOR_MAPS = {"cabral", "lenet5", "alexnet"}
-# What follows from the data set, and is no setting of a person's.
+# These follow from the data set, and cannot be set.
 _GIVEN = {"kind", "output"}
-# The flags that are not called as their settings.
+# Flags with another name than their setting.
 _FLAGS = {"batch_size": "head_batch_size"}
 
 
@@ -67,11 +67,10 @@ def make_heads(
     classes: int,
     feature_shape: tuple[int, ...] | None = None,
 ) -> dict[str, Head]:
-    """Return each named head's whole specification, for so many classes and such features.
+    """Return the specification of each named head, for a number of classes and a feature shape.
 
-    A setting goes to each head that takes it. Where the shape is not known yet, what depends on it
-    is not checked. Raises InputError for a preset that does not fit them, and for settings that no
-    head takes.
+    A setting is used for each head that has it. Without a shape, presets are not checked against
+    it. Raises InputError for a preset that does not fit, and for settings that no head has.
     """
     heads: dict[str, Head] = {}
     for name in dict.fromkeys(names):
@@ -85,16 +84,16 @@ def make_heads(
         flags = ", ".join(map(flag_of, ignored))
         takers = [kind for kind in KINDS if settings.keys() & settings_of(kind)]
         raise InputError(
-            f"{flags}: no head among {', '.join(names)} takes that; presets carry exactly their "
-            f"source's settings; of the others it is for --head {' or '.join(takers)}"
+            f"{flags}: not a setting of --head {', '.join(names)} (presets have fixed settings); "
+            f"use it with --head {' or '.join(takers)}"
         )
     return heads
 
 
 def make_head(kind: str, settings: Mapping[str, Any], *, classes: int) -> Head:
-    """Return the specification of a head of a kind, for so many classes.
+    """Return the specification of a head of a kind, for a number of classes.
 
-    Raises InputError, which names the setting, what is expected and what came.
+    Raises InputError with the setting, the expected and the received value.
     """
     given = dict(settings)
     if kind == "dense":
@@ -108,18 +107,18 @@ def make_head(kind: str, settings: Mapping[str, Any], *, classes: int) -> Head:
 
 
 def settings_of(kind: str) -> list[str]:
-    """Return the names of the settings that a kind of heads takes."""
+    """Return the names of the settings of a kind of heads."""
     names = [field.name for field in fields(find_kind(kind).specification)]
     return [name for name in names if name not in _GIVEN]
 
 
 def flag_of(setting: str) -> str:
-    """Return the flag that says a setting."""
+    """Return the flag of a setting."""
     return f"--{_FLAGS.get(setting, setting).replace('_', '-')}"
 
 
 def takes_whole_numbers(kind: str, setting: str) -> bool:
-    """Tell whether a setting of a kind of heads is a whole number."""
+    """Return whether a setting of a kind of heads is an integer."""
     hint = get_type_hints(find_kind(kind).specification)[setting]
     return int in (get_args(hint) or (hint,))
 
@@ -128,15 +127,15 @@ def _preset(name: str, classes: int, feature_shape: tuple[int, ...] | None) -> H
     settings = _PRESETS[name]
     if settings["output"] != "softmax" and classes != 2:
         raise InputError(
-            f"--head {name} is for 2 classes, this data set has {classes}; use --head "
+            f"--head {name}: expected a data set with 2 classes, received {classes}; use --head "
             "resnet-softmax, dense, logistic or svm"
         )
     takes_map = name in _MADE_FOR_MAPS
     if feature_shape is not None and takes_map != (len(feature_shape) == 3):
-        expected, way = ("a map", "none") if takes_map else ("a pooled vector", "avg")
+        expected, pooling = ("feature maps", "none") if takes_map else ("pooled features", "avg")
         raise InputError(
-            f"--head {name} takes {expected}, these features have shape {feature_shape}; extract "
-            f"with --pooling {way}"
+            f"--head {name}: expected {expected}, received features of shape {feature_shape}; "
+            f"extract with --pooling {pooling}"
         )
     head: Head = find_kind("dense").specification(**settings)
     return head

@@ -30,10 +30,10 @@ class RidgeHead:
 def _train(candidates: Sequence[Candidate[RidgeHead]], examples: Examples) -> list[Outcome]:
     """Decompose the features of each fold once, and solve for each penalty."""
     outcomes: dict[int, Outcome] = {}
-    together: dict[tuple[int, bool], dict[int, RidgeHead]] = defaultdict(dict)
+    groups: dict[tuple[int, bool], dict[int, RidgeHead]] = defaultdict(dict)
     for number, candidate in enumerate(candidates):
-        together[candidate.fold, candidate.head.standardize][number] = candidate.head
-    for (fold, standardize), heads in together.items():
+        groups[candidate.fold, candidate.head.standardize][number] = candidate.head
+    for (fold, standardize), heads in groups.items():
         path = _Path(examples, examples.folds[fold], standardize=standardize)
         outcomes |= {number: path.solve(head.penalty) for number, head in heads.items()}
     return [outcomes[number] for number in range(len(candidates))]
@@ -43,8 +43,8 @@ class _Path:
     """The solutions for all penalties, from one eigendecomposition.
 
     With centred features X, targets Y and XᵀX = V·diag(λ)·Vᵀ, the kernel for a penalty α is
-    V·diag(1/(λ+α))·Vᵀ·XᵀY (Hoerl and Kennard, Ridge regression, Technometrics 12, 1970). Where
-    there are fewer examples than features, XXᵀ = U·diag(λ)·Uᵀ is smaller, and the same kernel is
+    V·diag(1/(λ+α))·Vᵀ·XᵀY (Hoerl and Kennard, Ridge regression, Technometrics 12, 1970). With
+    fewer examples than features, XXᵀ = U·diag(λ)·Uᵀ is smaller, and the same kernel is
     XᵀU·diag(1/(λ+α))·UᵀY.
     """
 
@@ -69,10 +69,10 @@ class _Path:
         self._turned = self._basis.T @ product
 
     def solve(self, penalty: float) -> TrainedLinear:
-        """Return the head for one penalty; for 0, of all solutions the least."""
+        """Return the head for one penalty; for 0, the least-norm solution."""
         values = np.maximum(self._values, 0.0)
-        told = values > len(values) * np.finfo(np.float64).eps * values.max()
-        shares = np.divide(1.0, values + penalty, out=np.zeros_like(values), where=told)
+        nonzero = values > len(values) * np.finfo(np.float64).eps * values.max()
+        shares = np.divide(1.0, values + penalty, out=np.zeros_like(values), where=nonzero)
         kernel = self._basis @ (shares[:, np.newaxis] * self._turned)
         kernel /= self._scale[:, np.newaxis]
         bias = self._base - self._scaler.mean_ @ kernel
@@ -88,8 +88,8 @@ class _Path:
             yield positions, (flat(rows) - self._scaler.mean_) / self._scale
 
 
-def _together(_head: RidgeHead, _width: int, _classes: int) -> int:
-    return 10_000  # what takes time is done once for all
+def _group_size(_head: RidgeHead, _width: int, _classes: int) -> int:
+    return 10_000  # the eigendecomposition is done once for all of them
 
 
-KIND = Kind(RidgeHead, _train, load_linear, scores="margin", together=_together)
+KIND = Kind(RidgeHead, _train, load_linear, scores="margin", group_size=_group_size)

@@ -1,4 +1,4 @@
-"""The values that a head's settings can take, the same in specifications, sweeps and flags."""
+"""The types of a head's settings, for specifications, sweeps and flags."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ Optimizer = Literal["adam", "rmsprop", "sgd"]
 Schedule = Literal["constant", "cosine"]
 ClassWeights = Literal["none", "balanced"]
 Metric = Literal["cosine", "euclidean"]
-# Those of keras.activations that work on each value by itself.
+# The element-wise functions of keras.activations.
 Activation = Literal[
     "relu",
     "leaky_relu",

@@ -1,4 +1,4 @@
-"""Heads that scikit-learn trains: standardise, where that is asked for, then classify."""
+"""Heads trained by scikit-learn: a pipeline of an optional scaler and a classifier."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.storage.json_files import parsed
 from stores.storage.safe_files import is_file, read_text
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
 from tasks.heads.vote_smoothing import smoothed
@@ -25,9 +25,9 @@ _VOTES = "votes.json"
 
 
 class TrainedPipeline:
-    """A fitted scikit-learn pipeline, and how many classes the data set has.
+    """A fitted scikit-learn pipeline, with the number of classes of the data set.
 
-    `votes`: of neighbours, those that are added to their own, shared evenly by all classes.
+    `votes`: added to the votes of the neighbors, evenly for all classes.
     """
 
     history: Sequence[dict[str, float]] = ()
@@ -38,22 +38,22 @@ class TrainedPipeline:
 
     @property
     def inputs(self) -> int:
-        """Return how many numbers a feature has."""
+        """Return the number of values of a feature."""
         return int(self.pipeline.n_features_in_)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return probabilities, or margins where there are none, (n, classes).
+        """Return probabilities, or margins for a classifier without them, (n, classes).
 
-        A class of which there was no example has the smallest probability, or a margin of -inf.
+        A class without an example has the smallest probability, or a margin of -inf.
         """
         probable = hasattr(self.pipeline, "predict_proba")
-        say = self.pipeline.predict_proba if probable else self.pipeline.decision_function
-        said = np.asarray(say(flat(features, self.inputs)), np.float64)
-        if said.ndim == 1:
-            said = np.stack([-said, said], axis=1)
+        predict = self.pipeline.predict_proba if probable else self.pipeline.decision_function
+        own = np.asarray(predict(flat(features, self.inputs)), np.float64)
+        if own.ndim == 1:
+            own = np.stack([-own, own], axis=1)
         known = self.pipeline.classes_
-        scores = np.full((len(said), self._classes), 0.0 if probable else -np.inf)
-        scores[:, known] = said
+        scores = np.full((len(own), self._classes), 0.0 if probable else -np.inf)
+        scores[:, known] = own
         if self._votes:
             return smoothed(scores, self.pipeline[-1].n_neighbors, self._votes)
         return scores
@@ -65,7 +65,7 @@ class TrainedPipeline:
         return pipeline_scores(features, self.pipeline, self._classes, self._votes)
 
     def save(self, folder: Path) -> None:
-        """Write `head.skops`, which holds no pickle, and `votes.json` where some are added."""
+        """Write `head.skops`, which has no pickle, and `votes.json` if votes are added."""
         import skops.io
 
         skops.io.dump(self.pipeline, folder / "head.skops")
@@ -81,20 +81,20 @@ def pipeline_kind(
     votes: int = 0,
     version: int = 1,
 ) -> Kind:
-    """Return a kind of heads; `votes` as TrainedPipeline has them.
+    """Return a kind of heads; `votes` as in TrainedPipeline.
 
-    `classifier` makes the classifier of a specification, a seed and a number of training images.
+    `classifier` returns the estimator for a specification, a seed and a number of train images.
     """
 
     def fit(candidate: Candidate[Any], examples: Examples) -> Outcome:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        stop_if_asked()
+        stop_if_requested()
         train = examples.folds[candidate.fold].train
         labels = examples.labels[train]
         if len(set(labels.tolist())) < 2:
-            return Failed("one class only among the examples that it learns from; add images")
+            return Failed("the train examples have only one class; add images")
         scaling = [StandardScaler()] if candidate.head.standardize else []
         last = classifier(candidate.head, candidate.seed, len(labels))
         pipeline = make_pipeline(*scaling, last)
@@ -111,7 +111,7 @@ def pipeline_kind(
 
 
 def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or an svm head
-    """Return what scikit-learn's linear classifiers have in common."""
+    """Return the common options of scikit-learn's linear classifiers."""
     return {
         "C": head.inverse_regularization,
         "class_weight": None if head.class_weights == "none" else head.class_weights,
@@ -120,16 +120,16 @@ def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or 
 
 
 def _steps(specification: type[Any], classifier: Callable[[Any, int, int], Any]) -> list[type]:
-    """Return the types of a pipeline's steps, of which the first may be left out."""
+    """Return the types of a pipeline's steps; the first is optional."""
     from sklearn.preprocessing import StandardScaler
 
     return [StandardScaler, type(classifier(specification(), 0, 1))]
 
 
 def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
-    """Read what `save` wrote; raises CorruptStore where it holds a type that no head has.
+    """Read what `save` wrote; raises CorruptStore for a type that no head has.
 
-    Raises another error, of whatever type, where it is another estimator, or one without a fit.
+    Raises other errors, of any type, for another estimator, or one that is not fitted.
     """
     import skops.io
     from sklearn.pipeline import Pipeline
@@ -137,7 +137,7 @@ def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
 
     path = folder / "head.skops"
     if foreign := skops.io.get_untrusted_types(file=path):
-        raise CorruptStore(f"{path}: refused, it holds {', '.join(foreign)}")
+        raise CorruptStore(f"{path}: refused, it has the untrusted types {', '.join(foreign)}")
     pipeline = skops.io.load(path)
     if type(pipeline) is not Pipeline:
         raise ValueError(f"a {type(pipeline).__name__}, expected a Pipeline")
@@ -149,12 +149,12 @@ def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
         check_is_fitted(step)
     known = np.asarray(pipeline.classes_)
     if known.dtype.kind not in "iu" or not set(known.tolist()) <= set(range(classes)):
-        raise ValueError(f"classes {known.tolist()[:10]}, expected some of {classes}")
+        raise ValueError(f"classes {known.tolist()[:10]}, expected 0 to {classes - 1}")
     return TrainedPipeline(pipeline, classes, _votes(folder / _VOTES))
 
 
 def _votes(path: Path) -> int:
-    if not is_file(path):  # of other heads, and of neighbours before version 2
+    if not is_file(path):  # other heads, and knn before version 2
         return 0
     votes = parsed(read_text(path))
     if type(votes) is not int or votes < 0:

@@ -1,6 +1,6 @@
-"""The one door by which the model of a stored run is loaded, and checked against its record.
+"""Loading of the model of a stored run, with a check against the run's record.
 
-A model's digest says that its files are those that were written, not that they are a model.
+A correct digest shows that the files have not changed, but not that they are a valid model.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ _TRIED_ROWS = 2
 
 
 def load_stored(model_folder: Callable[[str], Path], run: Run) -> TrainedHead:
-    """Return a run's trained head, of its record's kind and classes, found to work.
+    """Return a run's trained head, checked to have the record's kind and classes.
 
-    `model_folder` returns the folder of a run's model, its digests checked. Raises InputError where
-    the training failed or the kind is not known, CorruptStore where the files hold anything but
-    such a head, and the system's OSError.
+    `model_folder` returns the folder of a run's model, after a check of its digests. Raises
+    InputError if the training failed or the kind is unknown, CorruptStore if the files are not such
+    a head, and OSError.
     """
     if run.failure:
         raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
@@ -36,7 +36,7 @@ def load_stored(model_folder: Callable[[str], Path], run: Run) -> TrainedHead:
     except (StoreError, InputError) as error:
         raise CorruptStore(_damaged(folder, error)) from error
     except Exception as error:
-        # The parsers of three libraries see what somebody else may have written.
+        # The parsers of three libraries read untrusted files, and may raise anything.
         if isinstance(error, OSError) and error.errno:
             raise
         raise CorruptStore(_damaged(folder, error)) from error
@@ -44,18 +44,16 @@ def load_stored(model_folder: Callable[[str], Path], run: Run) -> TrainedHead:
 
 
 def _try(head: TrainedHead, classes: int) -> None:
-    """Raise ValueError where a head does not give a number for each class."""
+    """Raise ValueError if a head does not return a number for each class."""
     with np.errstate(all="ignore"):
         scores = head.scores(np.zeros((_TRIED_ROWS, head.inputs), np.float32))
     if scores.shape != (_TRIED_ROWS, classes) or np.isnan(scores).any():
-        raise ValueError(
-            f"expected scores of {classes} classes, found {scores.shape[1:]}, or what is no number"
-        )
+        raise ValueError(f"expected scores of {classes} classes, found {scores.shape[1:]}, or NaN")
 
 
 def _damaged(folder: Path, error: Exception) -> str:
     reason = " ".join(str(error).split())[:300]
     return (
-        f"{folder}: the model is damaged, though its digests are right: {type(error).__name__}: "
-        f"{reason}; move {folder.parent} away and train again"
+        f"{folder}: the model is damaged, although its digests are correct: "
+        f"{type(error).__name__}: {reason}; move {folder.parent} away and train again"
     )

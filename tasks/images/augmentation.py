@@ -1,8 +1,8 @@
-"""Augmentation: images as they might have been, drawn by a seed; what is asked for, as text."""
+"""Augmentation of images, random by a seed."""
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.keys import Keys, Views
-from tasks.errors import InputError, unknown
 from tasks.execution.keras_backend import check_backend
+from tasks.images.augmentation_names import NO_AUGMENTATION
 
 if TYPE_CHECKING:
     from tasks.execution.checked_keras import keras
@@ -20,37 +20,11 @@ _drawing = threading.Lock()  # all threads draw from one generator, whose state 
 
 Pixels = NDArray[np.float32]  # (n, height, width, 3), 0 to 255
 
-NO_AUGMENTATION = "none"
-_FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
-# What is drawn where a name alone is given: flip and rotation as in TensorFlow's tutorial
-# "Transfer learning and fine-tuning", the others mild.
-_USUAL: dict[str, str | float] = {
-    "flip": "horizontal",
-    "rotation": 0.2,  # share of a full turn, either way
-    "zoom": 0.2,  # share of the height, nearer or farther
-    "translation": 0.1,  # share of the height, and of the width
-    "contrast": 0.2,
-    "brightness": 0.1,  # share of 255
-    "saturation": 0.2,
-}
-
-
-def augmentation_text(asked: Sequence[str]) -> str:
-    """Return what is asked for, each as NAME or NAME=VALUE, as a recipe says it.
-
-    Raises InputError for an unknown name, a value that it does not take, or a name said twice.
-    """
-    parsed = [_parsed(one) for one in asked]
-    names = [name for name, _ in parsed]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise InputError(f"{twice} is said twice; give each augmentation once")
-    return ", ".join(f"{name}={value}" for name, value in parsed) or NO_AUGMENTATION
-
 
 def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) -> Pixels:
-    """Return a batch of images with what a draw makes of them, (n, height, width, 3).
+    """Return an augmented batch of images, (n, height, width, 3).
 
-    The same draw makes the same of the same batch. TensorFlow is imported.
+    The same `draw` gives the same result for the same batch. TensorFlow is imported.
     """
     if augmentation == NO_AUGMENTATION:
         return pixels
@@ -63,10 +37,10 @@ def augmented(pixels: Pixels, augmentation: str, *, draw: tuple[object, ...]) ->
 
 
 def views_of(pixels: Pixels, augmentation: str, keys: Keys, views: Views) -> Pixels:
-    """Return the view of each image with that number, (n, height, width, 3); 0 is the image itself.
+    """Return the numbered view of each image, (n, height, width, 3); view 0 is the image itself.
 
-    What a view is depends on the image's key, its number and the augmentation alone, whatever
-    other images are with it.
+    A view depends on the image's key, its number and the augmentation, and not on the other images
+    of the batch.
     """
     rows = [
         augmented(image[np.newaxis], augmentation, draw=(bytes(key).hex(), int(view)))[0]
@@ -75,25 +49,6 @@ def views_of(pixels: Pixels, augmentation: str, keys: Keys, views: Views) -> Pix
         for image, key, view in zip(pixels, keys, views, strict=True)
     ]
     return np.stack(rows) if rows else pixels
-
-
-def _parsed(asked: str) -> tuple[str, str | float]:
-    name, _, said = (part.strip() for part in asked.partition("="))
-    if name not in _USUAL:
-        raise unknown("augmentation", name, _USUAL, way_out="as --augment NAME or NAME=VALUE")
-    if not said:
-        return name, _USUAL[name]
-    if name == "flip":
-        if said not in _FLIPS:
-            raise InputError(f"{name}: expected {', '.join(_FLIPS)}. Received: {said!r}")
-        return name, said
-    try:
-        share = float(said)
-    except ValueError:
-        share = -1.0
-    if not 0 < share <= 1:
-        raise InputError(f"{name}: expected a share above 0, up to 1. Received: {said!r}")
-    return name, share
 
 
 @cache
@@ -120,7 +75,7 @@ def _layers(augmentation: str) -> tuple[Any, ...]:
 
 
 def _seed(draw: tuple[object, ...]) -> "keras.random.SeedGenerator":
-    """Return a generator of seeds that begins where a draw says."""
+    """Return a generator of seeds with the state that follows from `draw`."""
     generator = _generator()
     digest = hashlib.sha256(repr(draw).encode()).digest()
     generator.state.assign(np.frombuffer(digest[:8], np.uint32).astype(generator.state.dtype))

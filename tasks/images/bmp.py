@@ -1,7 +1,7 @@
-"""BMP headers: which of them TensorFlow reads rightly.
+"""BMP headers, and whether TensorFlow reads them correctly.
 
-Its decoder takes the size, the bits a pixel and where the pixels begin, and nothing else: palette,
-compression, the order of the channels and older headers pass unseen (decode_image_op.cc).
+Its decoder reads only the size, the bits per pixel and the offset of the pixels. It ignores
+palettes, compression, the order of channels and older headers (decode_image_op.cc).
 """
 
 from tasks.images.image_parts import BMP
@@ -15,7 +15,7 @@ _BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
 
 
 def misread(content: bytes) -> str:
-    """Return what it is about a BMP that TensorFlow reads wrongly, or an empty text."""
+    """Return the property of a BMP that TensorFlow reads wrongly, or an empty text."""
     return _layout(content) or _size(content) if content.startswith(BMP) else ""
 
 
@@ -34,10 +34,10 @@ def _layout(content: bytes) -> str:
 
 
 def _size(content: bytes) -> str:
-    """Return what is wrong of the size, or an empty text; TensorFlow wants exactly the pixels."""
+    """Return what is wrong with the size, or an empty text: TensorFlow reads no trailing bytes."""
     width, height = (int.from_bytes(content[n : n + 4], "little", signed=True) for n in (18, 22))
     if width < 0:
-        return "a BMP of a negative width"
+        return "a BMP with a negative width"
     row = (width * _number(content, 28, 2) + 31) // 32 * 4
     expected = _number(content, 10, 4) + row * abs(height)
     if len(content) > expected:
@@ -46,13 +46,13 @@ def _size(content: bytes) -> str:
 
 
 def has_alpha(content: bytes) -> bool:
-    """Tell whether it is a BMP whose header says where its alpha channel is."""
+    """Return whether it is a BMP whose header declares an alpha channel."""
     masked = content.startswith(BMP) and _number(content, 14, 4) >= 56
     return masked and content[66:70] == b"\0\0\0\xff" and _number(content, 28, 2) == 32
 
 
 def _is_grey(content: bytes) -> bool:
-    """Tell whether the palette is 0, 1, 2, …: then its numbers are the grey values."""
+    """Return whether the palette is 0, 1, 2, …: then its indices are the grey values."""
     start = 14 + _number(content, 14, 4)
     count = min(_number(content, 46, 4) or 256, 256)
     palette = content[start : start + 4 * count]

@@ -1,9 +1,9 @@
-"""From the bytes of an image file to pixels: those of Keras's image_dataset_from_directory.
+"""Decoding of image files to pixels, with the same result as Keras's image_dataset_from_directory.
 
-Keras 3 reads with `tf.image.decode_image(channels=3, expand_animations=False)` and resizes with
+Keras 3 decodes with `tf.image.decode_image(channels=3, expand_animations=False)` and resizes with
 `tf.image.resize` (no antialiasing), `smart_resize` or `tf.image.resize_with_pad`; see
 keras/src/utils/image_dataset_utils.py. Here the same functions are called on bytes in memory, so
-that the bytes that are decoded are those whose key was checked.
+that the decoded bytes are those whose key was checked.
 """
 
 import os
@@ -24,10 +24,10 @@ _OF_WEBP = ("Number of channels requested does not match", "WebP Animation must 
 
 
 def check_decodable(content: bytes) -> None:
-    """Raise UndecodableImage with the decoder's reason where an image's bytes are damaged.
+    """Raise UndecodableImage with the decoder's reason if an image file is damaged.
 
-    A JPEG is decoded at an eighth of its size: all of its coded data is read, and fails alike,
-    but most of the arithmetic is left out.
+    A JPEG is decoded at an eighth of its size: this reads all of its data, so that it fails on the
+    same damage, and skips most of the arithmetic.
     """
     if content.startswith(JPEG):
         with _reasons():
@@ -37,7 +37,7 @@ def check_decodable(content: bytes) -> None:
 
 
 def decoded(content: bytes, *, channels: int) -> NDArray[np.uint8]:
-    """Return an image as it is decoded, (height, width, channels); raises UndecodableImage."""
+    """Return the decoded pixels, (height, width, channels); raises UndecodableImage."""
     with _reasons():
         return np.asarray(_decode(content, channels))
 
@@ -47,17 +47,17 @@ def _reasons() -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        raise ExtractionError("there is not enough memory to decode an image") from error
+        raise ExtractionError("not enough memory to decode an image") from error
     except tf.errors.OpError as error:
         raise UndecodableImage(_reason(error)) from error
 
 
 def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32]:
-    """Return the pixels of image files as a recipe wants them: (n, height, width, 3), 0 to 255.
+    """Return the pixels of image files for a recipe: (n, height, width, 3), 0 to 255.
 
-    They are decoded in parallel. Raises UndecodableImage where one is damaged, InputError where
-    one is whole and does not fit the recipe: what is wrong then is asked for, and other recipes
-    may have the image. Of several files it does not say which.
+    The files are decoded in parallel. Raises UndecodableImage if one is damaged, and InputError if
+    one cannot be resized as the recipe requires; another recipe may be able to use that image. The
+    errors do not name the file.
     """
     check_backend()
     load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
@@ -68,16 +68,16 @@ def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32
             check_decodable(content)
         height, width = recipe.image_size
         raise InputError(
-            f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): too thin, a side "
-            "would have no pixel left, or there is not enough memory; use another --image-size, "
-            "without --pad-to-aspect-ratio, or remove the file"
+            f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): it is so thin that "
+            "one side would have no pixels, or memory is full; use another --image-size, do not "
+            "use --pad-to-aspect-ratio, or remove the file"
         ) from error
 
 
 def image_loader(
     image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return what makes pixels (height, width, 3) of a file's bytes, in TensorFlow's own words."""
+    """Return a TensorFlow function from a file's bytes to pixels (height, width, 3)."""
 
     def load(content: tf.Tensor) -> tf.Tensor:
         image = _decode(content) if decode == "exact" else _decode_reduced(content, image_size)
@@ -96,13 +96,13 @@ def image_loader(
 def _loader(
     image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
 ) -> Callable[[list[bytes]], tf.Tensor]:
-    # In a dataset's map, as in Keras. Elsewhere the crop or the padding now and then comes out a
-    # row off: eagerly smart_resize computes in Python's floats and not in float32, and of a
-    # tf.function's divisions by a constant TensorFlow makes multiplications by its reciprocal.
+    # In a dataset's map, as in Keras. Elsewhere the crop or the padding is sometimes off by a row:
+    # eager smart_resize computes in Python floats instead of float32, and in a tf.function
+    # TensorFlow replaces divisions by a constant with multiplications by its reciprocal.
     load = image_loader(image_size, interpolation, aspect_ratio, decode)
 
     def load_all(contents: tf.Tensor) -> tf.Tensor:
-        # One dataset a batch: one an image costs as much again as the decoding.
+        # One dataset per batch: one per image would double the time of decoding.
         images = tf.data.Dataset.from_tensor_slices(contents)
         images = images.map(load, num_parallel_calls=os.cpu_count() or 1)
         return images.batch(tf.size(contents, tf.int64)).get_single_element()
@@ -116,10 +116,10 @@ def _decode(content: bytes, channels: int = 3) -> tf.Tensor:
 
 
 def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
-    """Decode a JPEG at the smallest of 1/1, 1/2, 1/4, 1/8 that is no smaller than what is wanted.
+    """Decode a JPEG at the smallest scale (1/1 to 1/8) that is at least the requested size.
 
-    libjpeg leaves out the high frequencies of each block, which is quicker, and gives other pixels
-    than decoding all of it. Other formats have no such way.
+    libjpeg skips the high frequencies of each block, which is faster and gives slightly different
+    pixels. Other formats are decoded at full size.
     """
 
     def jpeg(ratio: int) -> Callable[[], tf.Tensor]:
@@ -138,7 +138,7 @@ def _reason(error: tf.errors.OpError) -> str:
     first = str(error.message).split("\n", 1)[0]
     if any(words in first for words in _OF_WEBP):
         return (
-            "cannot be decoded: a WebP that is transparent or animated, which TensorFlow does not "
-            "read as RGB; save it as PNG"
+            "cannot be decoded: TensorFlow does not read a transparent or animated WebP as RGB; "
+            "save it as PNG"
         )
     return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

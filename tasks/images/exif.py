@@ -1,4 +1,4 @@
-"""The EXIF orientation of an image: how a viewer turns it, and TensorFlow does not."""
+"""The EXIF orientation of an image, which viewers apply and TensorFlow does not."""
 
 from tasks.images import jpeg, png, webp
 from tasks.images.image_parts import JPEG, PNG
@@ -10,7 +10,7 @@ _MOST_TAGS = 1000
 
 
 def orientation(content: bytes) -> int:
-    """Return the orientation from 1 (upright) to 8 that an image's EXIF data gives; 1 if none."""
+    """Return the orientation in an image's EXIF data, from 1 (upright) to 8; 1 if there is none."""
     if content.startswith(JPEG):
         if _START not in content:
             return 1

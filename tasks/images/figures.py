@@ -1,4 +1,4 @@
-"""matplotlib as it comes: a user's own settings neither change a picture nor break it."""
+"""matplotlib with its default settings, so that a user's settings do not change a figure."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import matplotlib.style
 
 @contextmanager
 def default_settings() -> Iterator[None]:
-    """Draw, in the block, under matplotlib's default settings, with `$` as an ordinary character.
+    """Use matplotlib's default settings in the block, with `$` as an ordinary character.
 
-    A figure is made and written in one block, without pyplot.
+    A figure has to be drawn and saved in one block, without pyplot.
     """
     with (
         matplotlib.style.context(["default", {"text.parse_math": False}]),
         warnings.catch_warnings(),
     ):
-        # DejaVu Sans has no Chinese, for one: a box takes the place of such a letter.
+        # DejaVu Sans has no Chinese characters, for example; a box is drawn instead.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield

@@ -1,4 +1,4 @@
-"""GIF headers: the canvas, and what is said of each frame (GIF89a)."""
+"""GIF headers: the canvas and the frames (GIF89a)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Frame:
     width: int
     top: int
     left: int
-    is_transparent: bool  # whether one of its colours is said to be
+    is_transparent: bool  # whether it has a transparent colour
 
 
 def frames(content: bytes) -> list[Frame]:
-    """Return the frames of a GIF, and nothing of another format."""
+    """Return the frames of a GIF; none for another format."""
     return list(bounded(_frames(content), "a GIF")) if content.startswith(GIF) else []
 
 
@@ -60,5 +60,5 @@ def _frames(content: bytes) -> Iterator[Frame]:
 
 
 def _colours(flags: bytes) -> int:
-    """Return the bytes that a colour table takes, by the flags of what it belongs to."""
+    """Return the size of a colour table in bytes, by the flags of its owner."""
     return 3 * 2 ** ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0

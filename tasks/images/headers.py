@@ -1,13 +1,13 @@
-"""What an image's bytes announce, read without decoding anything, however odd they are.
+"""The format and size of an image, read from its header without decoding it.
 
-The formats are told apart by the same first bytes as in `tf.image.decode_image`; whatever is none
-of them, it refuses.
+Formats are recognized by the same first bytes as in `tf.image.decode_image`, which refuses all
+others.
 """
 
 from tasks.images import gif, jpeg, webp
 from tasks.images.image_parts import BMP, GIF, JPEG, PNG, big, little
 
-# Other formats that image files have in them, whatever their names end in.
+# Formats that are not supported, but occur in files with the names of supported ones.
 _OTHERS = (
     (0, b"\xff\x0a", "JPEG XL"),
     (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
@@ -24,10 +24,10 @@ _OTHERS = (
 
 
 def announced_size(content: bytes) -> tuple[int, int]:
-    """Return the (height, width) in pixels that a decoder makes room for; zeros if none is said.
+    """Return the (height, width) in pixels that a decoder allocates; zeros if there is no size.
 
-    Of a GIF it is not the canvas, but what holds each of the frames, though one alone is used.
-    Raises InputError for a file in more pieces than an image has.
+    For a GIF, this is the smallest size that holds every frame. Raises InputError for a file with
+    more parts than an image has.
     """
     if content.startswith(GIF):
         return holding(gif.frames(content))
@@ -37,7 +37,7 @@ def announced_size(content: bytes) -> tuple[int, int]:
     if content.startswith(PNG):
         return big(content[20:24]), big(content[16:20])
     if content.startswith(BMP):
-        height = int.from_bytes(content[22:26], "little", signed=True)  # below 0: from the top down
+        height = int.from_bytes(content[22:26], "little", signed=True)  # negative: top row first
         return abs(height), little(content[18:22])
     if webp.is_webp(content):
         return webp.size(content)
@@ -45,15 +45,15 @@ def announced_size(content: bytes) -> tuple[int, int]:
 
 
 def holding(frames: list[gif.Frame]) -> tuple[int, int]:
-    """Return the (height, width) that the decoder gives a GIF: what holds each of its frames."""
+    """Return the (height, width) of a decoded GIF: the smallest size that holds every frame."""
     return max((f.height for f in frames), default=0), max((f.width for f in frames), default=0)
 
 
 def other_format(content: bytes) -> str:
-    """Return which format it is where it is none that is read, or an empty text.
+    """Return the name of the format if it is not supported, else an empty text.
 
-    TensorFlow decodes JPEG XL too. Its size stands behind a code of its own, and what it costs to
-    decode does not follow from its size.
+    TensorFlow also decodes JPEG XL. It is not supported, because neither its size nor the cost of
+    decoding can be read from a simple header.
     """
     known = (JPEG, PNG, GIF, BMP)
     if content.startswith(known) or webp.is_webp(content):

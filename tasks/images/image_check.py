@@ -1,8 +1,8 @@
-"""Is a file an image that can be used? Its key, and the reason if it is not.
+"""The check of an image file: its key, and the reason if it is rejected.
 
-What a file announces bounds the work that its decoding can be: TensorFlow decodes in threads that
-nobody can interrupt, so that a time limit for one image would come too late. The bounds on size,
-frames, scans and packed data keep any image below a few seconds.
+The header is checked before decoding, because TensorFlow decodes in threads that cannot be
+interrupted. Limits on size, frames, scans and compressed data keep the time per image below a few
+seconds.
 """
 
 import math
@@ -20,13 +20,13 @@ from tasks.images.headers import announced_size, other_format
 from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
 
-# Goes up where files are refused or remarked on that were not: data sets are then read again.
+# Raised if the check rejects or remarks on other files than before: data sets are then read again.
 EXAMINATION = 3
-# Of a JPEG each scan costs about a nanosecond a pixel, however small its data: 400 scans of the
-# largest image took a minute. Encoders write about ten. libjpeg-turbo's own tests stop at 500.
+# Each scan of a JPEG costs about a nanosecond per pixel, however small its data: 400 scans of the
+# largest image took a minute. Encoders write about 10. libjpeg-turbo's own tests stop at 500.
 MOST_SCANS = 500
 _LARGEST_WORK = 12 * LARGEST_PIXELS  # pixels times scans
-# Each such image takes up to a gigabyte while it is decoded: a progressive JPEG its coefficients.
+# Decoding such an image takes up to a gigabyte, for the coefficients of a progressive JPEG.
 _MANY_PIXELS = LARGEST_PIXELS // 8
 _one_at_a_time = threading.Lock()
 _SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a second
@@ -34,7 +34,7 @@ _SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a secon
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What reading one file told."""
+    """The result of the check of one file."""
 
     key: ImageKey | None  # None where it could not be read
     status: Literal["accepted", "rejected"]
@@ -42,7 +42,7 @@ class Examined:
 
 
 def examine(path: Path) -> Examined:
-    """Read a file once and tell whether it can be used; raises nothing for a bad file."""
+    """Read a file once and check it; a bad file raises nothing."""
     try:
         content = read_image(path)
     except (OSError, InputError) as error:
@@ -60,9 +60,9 @@ def examine(path: Path) -> Examined:
 
 
 def examined(path: Path | str) -> bytes:
-    """Return the bytes of an image file; raises InputError with the reason where it is refused.
+    """Return the content of an image file; raises InputError with the reason if it is rejected.
 
-    It is not decoded yet, and may still be damaged.
+    It is not decoded, and may still be damaged.
     """
     try:
         content = read_image(path)
@@ -73,24 +73,24 @@ def examined(path: Path | str) -> bytes:
 
 
 def unreadable(error: OSError | InputError) -> str:
-    """Return the reason why `read_image` gave nothing."""
+    """Return the reason for an error of `read_image`."""
     return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
 
 
 def check_content(content: bytes) -> None:
-    """Raise InputError where an image file is refused before it is decoded."""
+    """Raise InputError if an image file is rejected before it is decoded."""
     check_header(content)
     if unpacks_to_more(content, _SPARE_BYTES):
         raise InputError(
-            "refused before decoding: a PNG whose data unpacks to far more than its pixels; "
-            "save it anew"
+            "refused before decoding: a PNG whose data unpacks to far more than its pixels; save "
+            "it again with an image editor"
         )
 
 
 def check_header(content: bytes) -> None:
-    """Raise InputError for what TensorFlow reads wrongly, or decodes at a cost beyond all bounds.
+    """Raise InputError for a file that TensorFlow reads wrongly, or that takes too long to decode.
 
-    It takes microseconds, so that it can be called whenever an image is decoded.
+    The check takes microseconds, and is done before every decoding.
     """
     if not content:
         raise InputError("the file is empty")
@@ -100,25 +100,24 @@ def check_header(content: bytes) -> None:
         )
     if what := misread(content):
         raise InputError(f"{what}: TensorFlow reads it wrongly; save it as PNG")
-    # Not by Pillow: it knows fewer files than the decoder, and one that it does not know would
-    # pass unmeasured.
+    # Not with Pillow: it reads fewer files than the decoder, and the others would not be checked.
     height, width = announced_size(content)
     if height * width > LARGEST_PIXELS:
         raise InputError(_too_large(f"{width}×{height} pixels"))
-    # All frames of a GIF are unpacked, though to one byte a pixel, and not to three.
+    # All frames of a GIF are unpacked, to one byte per pixel instead of three.
     frames = gif.frames(content)
-    if (together := sum(f.height * f.width for f in frames)) > 3 * LARGEST_PIXELS:
-        raise InputError(_too_large(f"{len(frames)} frames, together {together} pixels"))
-    if jpeg.is_cmyk(content) and not jpeg.says_its_inks(content):
+    if (total := sum(f.height * f.width for f in frames)) > 3 * LARGEST_PIXELS:
+        raise InputError(_too_large(f"{len(frames)} frames with {total} pixels in total"))
+    if jpeg.is_cmyk(content) and not jpeg.has_adobe_marker(content):
         raise InputError(
-            "a CMYK JPEG without Adobe's marker, which some programs read as the negative of what "
-            "others do; save it as RGB"
+            "a CMYK JPEG without Adobe's marker: some programs read it as a negative; save it as "
+            "RGB"
         )
     scans = jpeg.scans(content)
     if scans > MOST_SCANS or scans * height * width > _LARGEST_WORK:
         raise InputError(
             f"refused before decoding: a JPEG of {scans} scans of {width}×{height} pixels, "
-            f"expected about 10; save it anew"
+            f"expected about 10; save it again with an image editor"
         )
 
 

@@ -1,4 +1,4 @@
-"""Image files are opened here, and nowhere else: what is no regular file is not waited for."""
+"""Reading of image files: regular files only, up to a maximum size."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ LARGEST_BYTES = 4 * LARGEST_PIXELS  # of a file; none that holds them uncompress
 
 
 def read_image(path: Path | str) -> bytes:
-    """Return the bytes of an image file.
+    """Return the content of an image file.
 
-    Raises OSError where it cannot be read; InputError where it is a pipe or a device, which may
-    have no end and no beginning, or larger than any image.
+    Raises OSError if it cannot be read; InputError if it is a pipe or a device, or larger than any
+    image.
     """
     with opened(path) as file:
         size = size_of(file)

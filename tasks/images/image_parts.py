@@ -1,7 +1,7 @@
-"""What the readers of image formats share: first bytes, numbers, and a bound on parts.
+"""Shared by the readers of image formats: magic bytes, numbers, and a limit on the parts of a file.
 
-A format's parts, as segments, chunks or frames, are looked at one after another. A few bytes make
-one, so that a file can have millions that mean nothing: there is a bound on them.
+A file consists of parts: segments, chunks or frames. A part can be a few bytes, so that a small
+file can have millions of them. Their number is therefore limited.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ MOST_PARTS = 200_000
 
 
 def bounded(parts: Iterable[Part], what: str) -> Iterator[Part]:
-    """Yield the parts of a file; raises InputError where there are more than any honest one has."""
+    """Yield the parts of a file; raises InputError if there are too many."""
     for number, part in enumerate(parts):
         if number == MOST_PARTS:
             raise too_many(f"{what} of more than {MOST_PARTS:,} parts")
@@ -29,15 +29,15 @@ def bounded(parts: Iterable[Part], what: str) -> Iterator[Part]:
 
 
 def too_many(what: str) -> InputError:
-    """Return the error for a file in many small pieces."""
-    return InputError(f"refused before decoding: {what}; save it anew")
+    """Return the error for a file with too many parts."""
+    return InputError(f"refused before decoding: {what}; save it again with an image editor")
 
 
 def big(number: bytes) -> int:
-    """Return a number whose highest byte comes first."""
+    """Return a big-endian number."""
     return int.from_bytes(number, "big")
 
 
 def little(number: bytes) -> int:
-    """Return a number whose lowest byte comes first."""
+    """Return a little-endian number."""
     return int.from_bytes(number, "little")

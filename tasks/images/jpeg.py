@@ -1,19 +1,19 @@
-"""JPEG headers: the frame, the segments before the first scan, and how many scans there are."""
+"""JPEG headers: the frame, the segments before the first scan, and the number of scans."""
 
 import re
 from collections.abc import Iterator
 
 from tasks.images.image_parts import JPEG, big, bounded, too_many
 
-# A marker that is no restart, no filling and no 0xff of coded data (ITU T.81, B.1.1). Filling
-# before it is part of none, so that the search takes one step a byte, however much there is.
+# A marker that is not a restart, fill bytes, or 0xff in coded data (ITU T.81, B.1.1). Fill bytes
+# before it are part of no match, so that the search is linear in the size of the file.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _SCAN, _END, _APP14 = 0xDA, 0xD9, 0xEE
 _FEW_SCANS = 10  # of a usual progressive JPEG
-_MOST_BETWEEN = 2**20  # bytes between two segments: filling, or what is lost; libjpeg looks on
-_MOST_BYTES_A_PIXEL = 16  # of coded data; what is written in the best quality has about 3
+_MOST_BETWEEN = 2**20  # bytes between two segments: fill bytes, or lost data that libjpeg skips
+_MOST_BYTES_A_PIXEL = 16  # of coded data; the best quality has about 3
 _FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
-_ADOBE_BYTES = 12  # of its segment; libjpeg passes over a shorter one
+_ADOBE_BYTES = 12  # of its segment; libjpeg ignores a shorter one
 
 
 def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -40,17 +40,17 @@ def frame(content: bytes) -> bytes:
 
 
 def scans(content: bytes) -> int:
-    """Return how often a JPEG's decoder passes over its pixels: once a scan; 0 of other formats."""
+    """Return the number of scans of a JPEG; 0 for other formats."""
     if not content.startswith(JPEG):
         return 0
-    # Thumbnails and whatever is appended have scans too: only many are worth a second look.
+    # Thumbnails and appended data have scans too; a low count needs no exact one.
     if (count := content.count(b"\xff\xda")) <= _FEW_SCANS:
         return count
     return sum(marker == _SCAN for marker in bounded(_markers(content), "a JPEG"))
 
 
 def _markers(content: bytes) -> Iterator[int]:
-    """Yield the markers up to the end of the image, those between its scans too."""
+    """Yield the markers up to the end of the image, with those between its scans."""
     place, size = 2, frame(content)
     most = _MOST_BETWEEN + _MOST_BYTES_A_PIXEL * big(size[1:3]) * big(size[3:5])
     while found := _MARKER.search(content, place, place + most):
@@ -63,11 +63,11 @@ def _markers(content: bytes) -> Iterator[int]:
 
 
 def is_cmyk(content: bytes) -> bool:
-    """Tell whether it is a JPEG of four components."""
+    """Return whether it is a JPEG with four components."""
     return frame(content)[5:6] == b"\x04"
 
 
-def says_its_inks(content: bytes) -> bool:
-    """Tell whether a JPEG has Adobe's segment, with which inks are stored as their negative."""
+def has_adobe_marker(content: bytes) -> bool:
+    """Return whether a JPEG has Adobe's segment, with which inks are stored inverted."""
     adobe = (data for marker, data in segments(content) if marker == _APP14)
     return any(data.startswith(b"Adobe") and len(data) >= _ADOBE_BYTES for data in adobe)

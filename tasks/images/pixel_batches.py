@@ -1,4 +1,4 @@
-"""Batches of image files: read, checked and decoded ahead of who uses them."""
+"""Batches of image files, read, checked and decoded ahead of use."""
 
 import errno
 from collections import deque
@@ -19,11 +19,11 @@ from tasks.execution.keras_backend import check_backend
 from tasks.images.image_check import check_header, unreadable
 from tasks.images.image_files import read_image
 
-# Decoded ahead of the engine; two keep it busy, and bound the memory.
+# Batches decoded ahead of the engine: two keep it busy, and limit memory.
 BATCHES_AHEAD = 2
 
 
-# What the system says of a file that is not there, or not ours to read: no second try helps.
+# Error codes of a file that is missing or cannot be read: a retry does not help.
 _FILES_FAULT = {
     errno.ENOENT,
     errno.ENOTDIR,
@@ -39,7 +39,7 @@ _FILES_FAULT = {
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image and where its bytes should be."""
+    """An image and the path of its file."""
 
     key: ImageKey
     path: str  # relative to the data set's folder
@@ -48,7 +48,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A file that gave no feature, and why; `changed` if its bytes are not those ingested."""
+    """A file without a feature, and the reason; `changed`: its content is not what was ingested."""
 
     path: str
     reason: str
@@ -57,7 +57,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class PixelBatch:
-    """Images that were decoded, their pixels (n, height, width, 3), and files that were not."""
+    """Decoded images, their pixels (n, height, width, 3), and the files that were rejected."""
 
     images: list[ImageFile]
     pixels: NDArray[np.float32]
@@ -68,11 +68,11 @@ class PixelBatch:
 def pixel_batches(
     images: Sequence[ImageFile], folder: Path, recipe: Recipe, *, batch_size: int
 ) -> Iterator[Iterator[PixelBatch]]:
-    """Give the pixels of images in batches, in order; decoding begins at once.
+    """Yield an iterator over batches of pixels, in order; decoding begins at once.
 
-    A file that is gone or damaged costs itself only. The iterator raises OSError where a disk
-    fails: the same files may be readable at a second try. It raises InputError where the whole
-    folder is gone, or an image does not fit the recipe.
+    A missing or damaged file is rejected, and the others are not affected. The iterator raises
+    OSError if a disk fails: a retry may read the same files. It raises InputError if the folder is
+    missing, or an image does not fit the recipe.
     """
     with ThreadPoolExecutor(BATCHES_AHEAD, thread_name_prefix="decode") as pool:
         starts = iter(range(0, len(images), batch_size))
@@ -106,7 +106,7 @@ def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> Pixel
     rejected = [content for _, content in read if isinstance(content, Rejection)]
     try:
         pixels = _pixels([content for _, content in whole], recipe)
-    except InputError:  # now find out of whom
+    except InputError:  # find out which file it is
         alone = [(image, _load_one(image, content, recipe)) for image, content in whole]
         good = [(image, row) for image, row in alone if not isinstance(row, Rejection)]
         rejected += [row for _, row in alone if isinstance(row, Rejection)]
@@ -133,7 +133,7 @@ def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
         return Rejection(image.path, unreadable(error), changed=True)
     except OSError as error:
         if error.errno not in _FILES_FAULT:
-            raise  # the disk's fault
+            raise  # a disk failed
         _check_folder(folder, image.path)
         return Rejection(image.path, unreadable(error), changed=True)
     if ImageKey.of(content) != image.key:
@@ -162,10 +162,10 @@ def _pixels(contents: list[bytes], recipe: Recipe) -> NDArray[np.float32]:
 
 
 def _check_folder(folder: Path, path: str) -> None:
-    # Of a disk that is not mounted all files are gone: nothing is to be learnt of them by that.
+    # If a disk is not mounted, all files are missing. They are not rejected for that.
     class_folder = folder / Path(path).parts[0]
     if not class_folder.exists():
         raise InputError(
-            f"{class_folder}: the folder is gone; mount it, or ingest the data set again from "
-            "where it is now"
+            f"{class_folder}: folder not found; mount it, or ingest the data set again from its "
+            "new location"
         )

@@ -1,4 +1,4 @@
-"""PNG chunks: what they hold, and whether they unpack to more than the image needs."""
+"""PNG chunks, and whether they unpack to more data than the image needs."""
 
 import zlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _AT_ONCE, _PIECE = 2**20, 2**16
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield type and data of a PNG's chunks as far as they go; nothing of another format."""
+    """Yield type and data of a PNG's chunks; none for another format."""
     return bounded(_chunks(content), "a PNG")
 
 
@@ -29,9 +29,9 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def unpacks_to_more(content: bytes, spare: int) -> bool:
-    """Tell whether a PNG's data unpacks to `spare` bytes more than the announced pixels take.
+    """Return whether a PNG's data unpacks to over `spare` bytes more than its pixels need.
 
-    No more than that is unpacked, and that only where so few bytes could hold so much.
+    No more than that is unpacked, and only if the compressed data could hold that much.
     """
     if not bits_a_channel(content):
         return False
@@ -50,19 +50,19 @@ def unpacks_to_more(content: bytes, spare: int) -> bool:
 
 
 def bits_a_channel(content: bytes) -> int:
-    """Return the bit depth that a PNG announces; 0 of other formats."""
+    """Return the bit depth of a PNG; 0 for other formats."""
     return content[24] if content.startswith(PNG) and len(content) > 25 else 0
 
 
 def has_alpha(content: bytes) -> bool:
-    """Tell whether it is a PNG with an alpha channel, or a colour that is transparent."""
+    """Return whether it is a PNG with an alpha channel or a transparent colour."""
     if not bits_a_channel(content):
         return False
     return content[25] in {4, 6} or any(kind == b"tRNS" for kind, _ in chunks(content))
 
 
 def animation_frames(content: bytes) -> int:
-    """Return how many frames a PNG says that its animation has; 0 where it has none."""
+    """Return the number of frames of an animated PNG; 0 for other images."""
     if not content.startswith(PNG) or b"acTL" not in content:
         return 0
     found = (bytes(data[:4]) for kind, data in chunks(content) if kind == b"acTL")
@@ -70,15 +70,15 @@ def animation_frames(content: bytes) -> int:
 
 
 def _raw_bytes(content: bytes) -> int:
-    """Return how many bytes the pixels of a PNG take, about."""
+    """Return the approximate size of a PNG's pixels in bytes."""
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     bits = bits_a_channel(content) * _CHANNELS.get(content[25], 4)
-    # Beside pixels a row has a filter byte; interlaced, up to four of them, whose ends are rounded.
+    # Each row has a filter byte. An interlaced row has up to four, with rounded ends.
     return height * (width * bits // 8 + 8)
 
 
 def _unpacked(packed: list[memoryview], most: int) -> int:
-    """Return how many bytes deflated data unpacks to, or more than `most`; errors end it."""
+    """Return the unpacked size of deflated data, at least up to `most`; an error ends it."""
     unpack, count = zlib.decompressobj(), 0
     try:
         for piece in _pieces(packed):
@@ -89,12 +89,12 @@ def _unpacked(packed: list[memoryview], most: int) -> int:
             if unpack.eof or count > most:
                 break
     except zlib.error:
-        pass  # the decoder ends there too, and says so
+        pass  # the decoder reports the same error
     return count
 
 
 def _pieces(packed: list[memoryview]) -> Iterator[bytes | memoryview]:
-    # Small ones: what of a piece is not unpacked yet is copied each time.
+    # Small pieces, because the rest of a piece is copied at each step.
     for data in packed:
         for start in range(0, len(data), _PIECE):
             yield data[start : start + _PIECE]

@@ -1,4 +1,4 @@
-"""Remarks on an image that can be used: where the network sees something else than a person."""
+"""Remarks on accepted images that the network sees differently than a person does."""
 
 import io
 import math
@@ -25,9 +25,9 @@ _HOT = 0.001  # of the values: defects of a sensor, which are as bright as can b
 
 
 def remarks(content: bytes) -> str:
-    """Return what a user should know of an image, or an empty text.
+    """Return the remarks on an image, or an empty text.
 
-    It is decoded for that. Raises UndecodableImage where it cannot be.
+    The image is decoded for this. Raises UndecodableImage if that fails.
     """
     return "; ".join([*_of_header(content), *_of_pixels(content)])
 
@@ -36,18 +36,18 @@ def _of_header(content: bytes) -> list[str]:
     found = []
     frames = gif.frames(content)
     if (count := len(frames) or png.animation_frames(content)) > 1:
-        found.append(f"animated, {count} frames: the first is used")
+        found.append(f"animated, {count} frames: only the first is used")
     if frames and (what := _of_canvas(frames, *gif.canvas(content))):
         found.append(what)
     if is_cmyk(content):
         found.append("CMYK: converted to RGB")
     if orientation(content) != 1:
-        found.append("EXIF rotation: not applied, used as stored")
+        found.append("EXIF rotation: not applied")
     return found
 
 
 def _of_canvas(frames: list[gif.Frame], height: int, width: int) -> str:
-    """Return the remark on a GIF that is not decoded as its whole canvas, or an empty text."""
+    """Return the remark on a GIF that is not decoded as its full canvas, or an empty text."""
     first, decoded = frames[0], holding(frames)
     black = (first.height, first.width) != decoded or first.top or first.left
     if not black and decoded[0] >= height and decoded[1] >= width:
@@ -77,7 +77,7 @@ def _of_pixels(content: bytes) -> list[str]:
 
 
 def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:
-    """Return the remark on 16 bits that hold fewer, though some defects be as bright as can be."""
+    """Return the remark on a 16-bit image whose upper bits are empty, but for sensor defects."""
     bright = sum(int(np.count_nonzero(row >= _EMPTY)) for row in image)
     if bright >= max(1, _HOT * image.size):
         return []
@@ -107,14 +107,14 @@ def _of_alpha(colours: NDArray[Any], alpha: NDArray[Any]) -> list[str]:
     if np.count_nonzero(invisible) < _SHARE * alpha.size:
         return []
     if not _differ(colours, np.ones_like(invisible)):
-        return ["transparency: dropped, and all below it is one colour"]
+        return ["transparency: dropped, all pixels have the same colour"]
     if _differ(colours, invisible):
-        return ["transparency: dropped, and what is below it is seen"]
+        return ["transparency: dropped, the colours of transparent pixels become visible"]
     return []
 
 
 def _differ(colours: NDArray[Any], where: NDArray[np.bool_]) -> bool:
-    """Tell whether some pixels (height, width, 3) have more than one colour."""
+    """Return whether some pixels (height, width, 3) have more than one colour."""
     lowest = np.min(colours, axis=(0, 1), initial=255, where=where[..., np.newaxis])
     highest = np.max(colours, axis=(0, 1), initial=0, where=where[..., np.newaxis])
     return bool(np.any(highest.astype(int) - lowest > _ALIKE))

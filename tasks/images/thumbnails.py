@@ -1,4 +1,4 @@
-"""Images that stand inside the report, as data URIs."""
+"""Thumbnails for the report, as data URIs."""
 
 import base64
 import io
@@ -23,16 +23,15 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what 
 
 
 def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
-    """Return an image file, its longest side made so small, as a data URI; never raises for it.
+    """Return a thumbnail of an image file, as a data URI; never raises.
 
-    It is shown as the backbone got it: not turned by its EXIF orientation, without its alpha
-    channel. A file that is gone, unreadable, or no longer has the bytes of `key` becomes a grey
-    picture that says so.
+    It shows what the backbone sees: without EXIF rotation, without the alpha channel. A file that
+    is missing, unreadable or changed becomes a grey placeholder with the reason.
     """
     try:
         content = read_image(path)
     except FileNotFoundError:
-        return placeholder("file is gone")
+        return placeholder("file not found")
     except (OSError, InputError):
         return placeholder("cannot be read")
     if ImageKey.of(content) != key:
@@ -50,7 +49,7 @@ def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
 
 @cache
 def placeholder(words: str) -> str:
-    """Return a grey square with a few words on it, as a data URI."""
+    """Return a grey square with a short text, as a data URI."""
     return _data_uri(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200" width="200" height="200">'
         '<rect width="200" height="200" fill="#6f7780"/><text x="100" y="106" fill="#fff" '

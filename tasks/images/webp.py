@@ -1,4 +1,4 @@
-"""WebP headers (RFC 9649): the chunks, and the size of the canvas or of the only frame."""
+"""WebP headers (RFC 9649): the chunks, and the size of the canvas or the only frame."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ from tasks.images.image_parts import bounded, little
 
 
 def is_webp(content: bytes) -> bool:
-    """Tell whether it is a WebP."""
+    """Return whether it is a WebP."""
     return content.startswith(b"RIFF") and content[8:12] == b"WEBP"
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and data of a WebP's chunks (RIFF); nothing of another format."""
+    """Yield type and data of a WebP's chunks (RIFF); none for another format."""
     return bounded(_chunks(content), "a WebP")
 
 

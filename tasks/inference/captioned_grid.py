@@ -1,4 +1,4 @@
-"""A picture of some images with what was said of each, as in the TensorFlow tutorials."""
+"""A picture of some images with their predictions, as in the TensorFlow tutorials."""
 
 import io
 import math
@@ -23,7 +23,7 @@ _INCHES = 2.2
 
 @default_settings()
 def grid(images: Sequence[tuple[Path, str]]) -> bytes:
-    """Return a PNG of the first images, each under its caption; one that is bad is left grey."""
+    """Return a PNG of the first images with their captions; a bad image is grey."""
     shown = images[:MOST_SHOWN]
     columns = max(1, math.ceil(math.sqrt(len(shown))))
     rows = max(1, math.ceil(len(shown) / columns))

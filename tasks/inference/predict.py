@@ -1,4 +1,4 @@
-"""Predict: a run's head says what images show; features that are stored are not computed."""
+"""Predict the classes of images with a run's head; stored features are reused."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,10 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.execution.progress import advance
-from tasks.features.engines import Engine, EngineChoice, Job, load_engine
+from tasks.features.engines import Engine, Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.feature_batches import feature_batches
+from tasks.features.request import EngineChoice
 from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
@@ -27,52 +28,52 @@ from tasks.images.image_check import examined
 from tasks.images.pixel_batches import ImageFile, pixel_batches
 from tasks.training.evaluate_test_split import load_head
 
-# Looked up and computed in one go; between two, the engine waits for what is decoded.
+# Images that are looked up and computed at once; between two parts, the engine is idle.
 _IMAGES_AT_ONCE = 8192
-_ROWS_AT_ONCE = 64  # of stored features, which may be maps
+_ROWS_AT_ONCE = 64  # of stored features, which may be feature maps
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A run's head, and what makes its features of images."""
+    """A run's head, and the job that computes its features."""
 
     run: Run
     head: TrainedHead
     classes: tuple[str, ...]
-    scores: str  # what its scores are: probability or margin
+    scores: str  # the kind of its scores: probability or margin
     job: Job
 
     @property
     def recipe(self) -> Recipe:
-        """That of its features."""
+        """The recipe of its features."""
         return self.job.recipes[0]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one image; or why it says nothing."""
+    """The prediction for one image, or the reason why there is none."""
 
     path: str
     predicted: str | None = None
-    scores: tuple[float, ...] = ()  # one a class
+    scores: tuple[float, ...] = ()  # one per class
     reason: str = ""
     cached: bool = False  # whether its features were in the store
     key: ImageKey | None = None
-    split: str = ""  # that the image has in the run's data set; empty for others
+    split: str = ""  # of the image in the run's data set; empty for other images
 
     @property
     def score(self) -> float | None:
-        """That of the class that is predicted."""
+        """The score of the predicted class."""
         return max(self.scores) if self.scores else None
 
 
 def load_classifier(
     run: Run, *, store: StoreLike, weights: str | None = None, engine: EngineChoice = "auto"
 ) -> Classifier:
-    """Return the classifier that a run is, from images to scores.
+    """Return the classifier of a run, from images to scores.
 
-    `weights` are the backbone's, where they lie elsewhere now. Raises InputError where the run has
-    no model, its features' recipe is gone, or the weights are not those that they were made with.
+    `weights` is the backbone's weights file, if it was moved. Raises InputError if the run has no
+    model, the recipe of its features is not stored, or the weights are not those of the features.
     """
     return Classifier(
         run=run,
@@ -86,7 +87,7 @@ def load_classifier(
 def predict(
     paths: Sequence[Path], classifier: Classifier, *, batch_size: int
 ) -> Iterator[Prediction]:
-    """Yield what is said of each image, in their order; of one that is bad, the reason."""
+    """Yield the prediction for each image, in order; for a bad image, the reason."""
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         some = [str(path) for path in paths[start : start + _IMAGES_AT_ONCE]]
         with ThreadPoolExecutor() as pool:
@@ -96,31 +97,31 @@ def predict(
             for path, key in zip(some, keys, strict=True)
             if isinstance(key, ImageKey)
         ]
-        told = {
+        found = {
             path: Prediction(written(path), reason=key)
             for path, key in zip(some, keys, strict=True)
             if isinstance(key, str)
         }
-        advance(len(told))
-        told |= _of_images(images, classifier, batch_size)
-        yield from (told[path] for path in some)
+        advance(len(found))
+        found |= _of_images(images, classifier, batch_size)
+        yield from (found[path] for path in some)
 
 
 def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: str) -> pa.Table:
     """Return predictions as a table: path, predicted, score, reason, split, each class's score.
 
-    `split` is that of an image of the run's data set. `name` is what scores are, `probability` or
-    `margin`: a class's column is `margin of CLASS`.
+    `split` is that of an image in the run's data set. `name` is the kind of the scores,
+    `probability` or `margin`; a class's column is `margin of CLASS`.
     """
     columns = {
-        "path": pa.array([told.path for told in predictions], pa.string()),
-        "predicted": pa.array([told.predicted for told in predictions], pa.string()),
-        name: pa.array([told.score for told in predictions], pa.float64()),
-        "reason": pa.array([told.reason or None for told in predictions], pa.string()),
-        "split": pa.array([told.split or None for told in predictions], pa.string()),
+        "path": pa.array([one.path for one in predictions], pa.string()),
+        "predicted": pa.array([one.predicted for one in predictions], pa.string()),
+        name: pa.array([one.score for one in predictions], pa.float64()),
+        "reason": pa.array([one.reason or None for one in predictions], pa.string()),
+        "split": pa.array([one.split or None for one in predictions], pa.string()),
     }
     for number, label in enumerate(classes):
-        scores = [told.scores[number] if told.scores else None for told in predictions]
+        scores = [one.scores[number] if one.scores else None for one in predictions]
         columns[f"{name} of {label}"] = pa.array(scores, pa.float64())
     return pa.table(columns)
 
@@ -128,45 +129,45 @@ def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: st
 def _of_images(
     images: list[ImageFile], classifier: Classifier, batch_size: int
 ) -> dict[str, Prediction]:
-    """Return what is said of images, by their paths."""
+    """Return the predictions for images, by path."""
     if not images:
         return {}
     stored = FeatureStore(classifier.job.store, classifier.recipe)
-    lacking = stored.missing([image.key for image in images])
-    told: dict[str, Prediction] = {}
+    is_missing = stored.missing([image.key for image in images])
+    found: dict[str, Prediction] = {}
     try:
-        known = [image for image, lacks in zip(images, lacking, strict=True) if not lacks]
+        known = [image for image, lost in zip(images, is_missing, strict=True) if not lost]
         for at, rows in stored.batches([image.key for image in known], batch_size=_ROWS_AT_ONCE):
-            told |= _said([known[n] for n in at.tolist()], rows, classifier, cached=True)
+            found |= _predicted([known[n] for n in at.tolist()], rows, classifier, cached=True)
             advance(len(at))
     except MissingFeatures:
-        pass  # some are damaged, and set aside: they are computed like any other
-    missing = [image for image in images if image.path not in told]
+        pass  # damaged features were set aside: they are computed again
+    missing = [image for image in images if image.path not in found]
     if missing:
         engine = load_engine(choose_engine(classifier.job, len(missing)))
         for some in _computed(missing, classifier, engine, batch_size):
-            told |= some
+            found |= some
             advance(len(some))
-    return told
+    return found
 
 
 def _computed(
     images: list[ImageFile], classifier: Classifier, engine: Engine, batch_size: int
 ) -> Iterator[dict[str, Prediction]]:
-    """Yield what is said of images that have to be computed, batch by batch."""
+    """Yield the predictions for images whose features have to be computed, batch by batch."""
     done: set[str] = set()
     try:
         with pixel_batches(images, Path(), classifier.recipe, batch_size=batch_size) as decoded:
             for batch, (rows,) in feature_batches(decoded, engine):
-                told = _said(
+                found = _predicted(
                     batch.images, checked(rows, classifier.recipe, batch.images), classifier
                 )
-                told |= {
+                found |= {
                     bad.path: Prediction(written(bad.path), reason=bad.reason)
                     for bad in batch.rejected
                 }
-                done |= told.keys()
-                yield told
+                done |= found.keys()
+                yield found
     except InputError as error:  # an image that does not fit the recipe
         if len(images) == 1:
             yield {images[0].path: Prediction(written(images[0].path), reason=str(error))}
@@ -176,7 +177,7 @@ def _computed(
                 yield from _computed([image], classifier, engine, batch_size)
 
 
-def _said(
+def _predicted(
     images: Sequence[ImageFile], rows: Rows, classifier: Classifier, *, cached: bool = False
 ) -> dict[str, Prediction]:
     if not images:
@@ -195,7 +196,7 @@ def _said(
 
 
 def _key(path: str) -> ImageKey | str:
-    """Return the key of a file's bytes, or why it is refused."""
+    """Return the key of a file's content, or the reason why it is rejected."""
     try:
         return ImageKey.of(examined(path))
     except InputError as error:
@@ -203,5 +204,5 @@ def _key(path: str) -> ImageKey | str:
 
 
 def written(path: Path | str) -> str:
-    """Return a path as text: the bytes of a name that are no UTF-8 are written out."""
+    """Return a path as text, with bytes that are not UTF-8 as escapes."""
     return os.fsencode(path).decode(errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""Images of a run's own data set among those that are predicted: marked, and on the record.
+"""Predictions of images in the run's data set: they are marked, and test images are recorded.
 
-To predict test images whose labels are at hand is a look at the test split, as `--open-test` is.
+Predicting test images whose labels the user can see is a test evaluation, as `--open-test` is.
 """
 
 import os
@@ -23,14 +23,14 @@ from tasks.training.prediction_table import predictions as predictions_table
 
 @dataclass(frozen=True)
 class DatasetImages:
-    """The accepted images of a run's data set, by their keys; `manifest` None: it is not stored."""
+    """The accepted images of a run's data set, by key; `manifest` None: it is not stored."""
 
     manifest: Manifest | None
     entries: dict[bytes, Entry]
 
 
 def dataset_images(run: Run, *, store: StoreLike) -> DatasetImages:
-    """Return the images of a run's data set, as they are split now."""
+    """Return the images of a run's data set, with their current splits."""
     try:
         manifest = Manifest.read(store, run.dataset)
     except NotInStore:
@@ -52,12 +52,12 @@ def with_splits(predictions: Sequence[Prediction], images: DatasetImages) -> lis
 def record_test_images(
     predictions: Sequence[Prediction], images: DatasetImages, run: Run, *, store: StoreLike
 ) -> int:
-    """Record, durably, the predictions of test images whose labels are at hand; return how many.
+    """Record the predictions of test images whose labels the user can see; return their number.
 
-    A label is at hand where the file lies in the data set's folder, or where its class stands in
-    the name of the file or of a folder around it. What is recorded of this run already is not
-    recorded again, and the number is 0 then. Raises StoreReadOnly or StoreFull where the record
-    cannot be written.
+    The label can be seen if the file is in the data set's folder, or if the class is in the name of
+    the file or of a folder above it. Images that are recorded for this run already are not recorded
+    again; if all are, the number is 0. Raises StoreReadOnly or StoreFull if the record cannot be
+    written.
     """
     runs = RunStore(store)
     seen = {
@@ -67,7 +67,7 @@ def record_test_images(
         and prediction.key
         and (entry := _entry(prediction, images))
         and entry.label in run.classes
-        and _label_at_hand(prediction, entry, images.manifest)
+        and _label_visible(prediction, entry, images.manifest)
     }
     if not seen.keys() - runs.tested_keys(run.id):
         return 0
@@ -92,7 +92,7 @@ def _entry(prediction: Prediction, images: DatasetImages) -> Entry | None:
     return images.entries.get(prediction.key) if prediction.key else None
 
 
-def _label_at_hand(prediction: Prediction, entry: Entry, manifest: Manifest | None) -> bool:
+def _label_visible(prediction: Prediction, entry: Entry, manifest: Manifest | None) -> bool:
     path = Path(prediction.path)
     if any(_names(part, str(entry.label)) for part in PurePath(path.absolute()).parts):
         return True
@@ -100,9 +100,9 @@ def _label_at_hand(prediction: Prediction, entry: Entry, manifest: Manifest | No
 
 
 def _names(part: str, label: str) -> bool:
-    """Tell whether a class stands in the name of a file or folder, as in `cat.12.jpg` or `Cats`."""
+    """Return whether a class is in the name of a file or folder, as in `cat.12.jpg` or `Cats`."""
     name, wanted = (re.sub(r"[\W_]+", " ", text.casefold()).strip() for text in (part, label))
-    # A class 1 does not stand in `12`; a cat does in `cat12`.
+    # The class `1` is not in `12`, but `cat` is in `cat12`.
     beside = r"\w" if re.search(r"\d", wanted) else r"[^\W\d]"
     singular = re.escape(wanted.removesuffix("s"))
     found = wanted and re.search(f"(?<!{beside}){singular}s?(?!{beside})", name)
@@ -110,4 +110,4 @@ def _names(part: str, label: str) -> bool:
 
 
 def _real(path: str | Path) -> Path:
-    return Path(os.path.realpath(path))  # of a link to itself too, where Path.resolve raises
+    return Path(os.path.realpath(path))  # also for a link to itself, where Path.resolve raises

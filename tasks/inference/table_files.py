@@ -1,4 +1,4 @@
-"""A table as a file for other programs: CSV, Parquet, JSON or JSON lines."""
+"""Tables as files for other programs: CSV, Parquet, JSON or JSON lines."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table as its file's ending says, whole or not at all.
+    """Write a table in the format of the file's extension, atomically.
 
-    Raises InputError for another ending, or where the file cannot be written; StoreFull.
+    Raises InputError for another extension, or if the file cannot be written; StoreFull.
     """
     check_output(path, endings=ENDINGS)
     sink = pa.BufferOutputStream()
@@ -36,7 +36,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def _in_cells(table: pa.Table) -> pa.Table:
-    """Return a table with its names and texts as cells; numbers stay numbers."""
+    """Return a table with names and strings that spreadsheets do not read as formulas."""
     columns = [
         pa.array([text if text is None else cell(text) for text in column.to_pylist()], pa.string())
         if pa.types.is_string(column.type)
@@ -47,11 +47,11 @@ def _in_cells(table: pa.Table) -> pa.Table:
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write a file, whole or not at all; raises InputError where it cannot be, StoreFull."""
+    """Write a file atomically; raises InputError if it cannot be written, StoreFull."""
     try:
         publish_file(content, path, tmp=path.parent)
     except StoreFull:
         raise
     except OSError as error:
         reason = error.strerror or "no permission"
-        raise InputError(f"{path} cannot be written: {reason}; name another file") from None
+        raise InputError(f"{path}: cannot be written: {reason}; give another path") from None

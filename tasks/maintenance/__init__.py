@@ -1,1 +1,1 @@
-"""Looking after a store: list, verify, reindex, collect garbage, merge."""
+"""Maintenance of a store: list, verify, reindex, collect garbage, merge."""

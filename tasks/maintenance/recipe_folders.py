@@ -1,4 +1,4 @@
-"""The folders of a store's recipes: opened, mended, and those that a writer left empty."""
+"""The folders of a store's recipes: opening, repairing, and empty ones of interrupted writers."""
 
 import logging
 from collections.abc import Iterator
@@ -17,41 +17,41 @@ log = logging.getLogger("gargalo.store")
 def features_in(store: Location, folder: Location) -> FeatureStore:
     """Return the features of a recipe's folder.
 
-    Raises NotInStore where `recipe.json` is gone, CorruptStore where it is damaged or of another
-    folder, NewerFormat, or the system's OSError.
+    Raises NotInStore if `recipe.json` is missing, CorruptStore if it is damaged or belongs to
+    another folder, NewerFormat, or OSError.
     """
     try:
         recipe = read_recipe(folder)
     except FileNotFoundError as error:
         if _is_unfinished(folder):
             raise NotInStore(
-                f"{folder}: a writer died before its first shard; nothing is lost: "
+                f"{folder}: a writer ended before its first shard; nothing is lost, and "
                 "`python -m flows.maintain gc` lists it after the grace time"
             ) from error
         raise NotInStore(
-            "recipe.json is gone; `python -m flows.maintain reindex` brings it back"
+            "recipe.json not found; `python -m flows.maintain reindex` restores it"
         ) from error
     if not recipe.fingerprint.startswith(folder.name):
         raise CorruptStore(
-            f"{folder / 'recipe.json'}: found recipe {recipe}, of another folder; "
-            "`python -m flows.maintain reindex` brings this folder's back"
+            f"{folder / 'recipe.json'}: recipe {recipe} belongs to another folder; "
+            "`python -m flows.maintain reindex` restores the right one"
         )
     return FeatureStore(store, recipe, layers=())
 
 
 def all_features(store: Location) -> Iterator[FeatureStore]:
-    """Yield the features of each recipe of a store; what cannot be read is logged and left out."""
+    """Yield the features of each recipe of a store; unreadable ones are logged and skipped."""
     for folder in (store / "features").folders():
         try:
             yield features_in(store, folder)
         except (StoreError, OSError) as error:
             if isinstance(error, OSError) and error.errno is None:
-                raise  # a lost connection: another try may succeed
+                raise  # a lost connection: a retry may succeed
             log.warning("%s; left out", error)
 
 
 def restore_recipes(store: Location) -> None:
-    """Write each `recipe.json` again, from a shard, that is gone, damaged or of another folder."""
+    """Restore each `recipe.json` that is missing, damaged or of another folder, from a shard."""
     for folder in (store / "features").folders():
         try:
             if read_recipe(folder).fingerprint.startswith(folder.name):
@@ -63,7 +63,7 @@ def restore_recipes(store: Location) -> None:
             continue
         except CorruptStore as error:
             log.warning("%s; looking for it in a shard", error)
-        except (StoreError, OSError):  # newer, or it cannot be read: it may be whole
+        except (StoreError, OSError):  # newer or unreadable: it may be undamaged
             continue
         if recipe := _recipe_of_shards(folder):
             (folder / "recipe.json").delete()
@@ -71,13 +71,13 @@ def restore_recipes(store: Location) -> None:
 
 
 def unfinished_folders(store: Location, grace_seconds: float) -> Iterator[Garbage]:
-    """Find the folders of recipes in which a writer died before its first shard.
+    """Find the folders of recipes in which a writer ended before its first shard.
 
-    One that has drafts yet is not among them: these go first.
+    Folders with drafts are left out, because the drafts are deleted first.
     """
     for folder in (store / "features").folders():
         if _is_unfinished(folder) and folder.is_empty():
-            reason = "left by a writer that died before its first shard"
+            reason = "left by a writer that ended before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
 

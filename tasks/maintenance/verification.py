@@ -1,6 +1,6 @@
-"""Verification: every byte of what is stored is read, and what is wrong with each part is listed.
+"""Verification: everything in a store is read, and the damage of each part is listed.
 
-Whatever cannot be read is listed too, and keeps nothing else from being read.
+What cannot be read is listed too, and does not stop the verification of other parts.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ Found = dict[str, list[str]]
 def verify_all(store: Location) -> Found:
     """Return what is wrong with each part of a store, by its name; an empty list if nothing is.
 
-    Damaged features are set aside; anything else is left as it is, and its fix is named. Raises
-    StoreRefused, or an OSError where the connection to an address is lost.
+    Damaged features are set aside; other parts are not changed, and the fix is given. Raises
+    StoreRefused, or an OSError if the connection to an address is lost.
     """
     found: Found = {}
     for part, verify in _PARTS.items():
@@ -88,7 +88,7 @@ _PARTS: dict[str, Callable[[Location, Found], None]] = {
 
 @contextmanager
 def _listed(found: Found, name: str) -> Iterator[None]:
-    """List under a name what keeps the block from being done; and go on."""
+    """List an error of the block under a name, and continue."""
     try:
         yield
     except StoreRefused:
@@ -96,6 +96,6 @@ def _listed(found: Found, name: str) -> Iterator[None]:
     except StoreError as error:
         found.setdefault(name, []).append(str(error))
     except OSError as error:
-        if error.errno is None:  # the system's own errors have a number
+        if error.errno is None:  # not an error of the operating system
             raise
-        found.setdefault(name, []).append(f"{error.filename}: it cannot be read: {error.strerror}")
+        found.setdefault(name, []).append(f"{error.filename}: cannot be read: {error.strerror}")

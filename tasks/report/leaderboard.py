@@ -26,12 +26,12 @@ def leaderboard(store: StoreLike, *, dataset: str | None = None, sort_by: str) -
     table = runs.table()
     metrics = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     if sort_by not in metrics:
-        raise unknown("metric", sort_by, metrics, way_out="of --sort-by")
+        raise unknown("metric", sort_by, metrics, fix="of --sort-by")
     rows = table.to_pylist()
     names = sorted({row["dataset"] for row in rows})
     if dataset is not None:
         if dataset not in names:
-            raise unknown("data set", dataset, names, way_out="with runs")
+            raise unknown("data set", dataset, names, fix="with runs")
         rows = [row for row in rows if row["dataset"] == dataset]
     sign = 1 if sort_by.endswith(_SMALL_IS_GOOD) else -1
     rows.sort(key=lambda row: (row[sort_by] is None, sign * (row[sort_by] or 0.0)))

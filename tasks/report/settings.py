@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stores.runs.record import Run
-from tasks.features.job import FEATURE_SETTINGS
-from tasks.finetune.specification import head_settings, settings_told
+from tasks.features.request import FEATURE_SETTINGS
+from tasks.finetune.specification import distinct_settings, head_settings
 
 
 def is_setting(column: str) -> bool:
@@ -24,13 +24,13 @@ def settings_of(
     return {
         **{name: features[name] for name in FEATURE_SETTINGS if name in features},
         **{f"head.{n}": v for n, v in head_settings(head, finetuning).items() if n != "kind"},
-        **{f"finetuning.{name}": value for name, value in settings_told(finetuning).items()},
+        **{f"finetuning.{name}": value for name, value in distinct_settings(finetuning).items()},
     }
 
 
 def own_settings(run: Run) -> str:
     """Return the settings of a run's head in words, or of its fine-tuning: those that are on."""
-    own = settings_told(run.finetuning) if run.finetuning else run.head
+    own = distinct_settings(run.finetuning) if run.finetuning else run.head
     off: tuple[object, ...] = (None, False, [])
     return _in_words(
         {n: v for n, v in own.items() if n not in {"kind", "version"} and v not in off}

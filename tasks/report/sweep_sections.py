@@ -16,7 +16,7 @@ from tasks.evaluation.image_map import maps, sample
 from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
 from tasks.evaluation.split_result import SplitResult
 from tasks.features.accounting import RecipeSummary
-from tasks.features.job import FEATURE_SETTINGS
+from tasks.features.request import FEATURE_SETTINGS
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.settings import in_one_word
 

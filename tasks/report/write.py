@@ -16,7 +16,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location, StoreLike
 from tasks.datasets.split_file import split_csv
-from tasks.datasets.splits import majority
+from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
 from tasks.evaluation.near_duplicates import NearDuplicates
@@ -128,7 +128,7 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
     split: Evaluated = "test" if openings else "validation"
     result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
-    largest, _ = majority(sizes)
+    largest, _ = majority_baseline(sizes)
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
     images = manifest.select()

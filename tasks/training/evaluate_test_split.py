@@ -1,4 +1,4 @@
-"""The test split, opened once for a run, on the record."""
+"""Test evaluation: a run is evaluated on the test split once, and the result is recorded."""
 
 import logging
 
@@ -23,10 +23,10 @@ log = logging.getLogger("gargalo.train")
 def open_test(
     run: str, manifest: Manifest, recipe: Recipe, *, store: StoreLike, asked_by: str
 ) -> TestOpening:
-    """Evaluate a run on the test split, once: a result that is recorded is returned as it is.
+    """Return the test evaluation of a run; if there is none yet, evaluate it and record that.
 
-    Where a recorded one is damaged or lost, it is evaluated again, which is logged and recorded.
-    Raises InputError where the data set has changed since, or has no test image.
+    If the recorded one is damaged, the run is evaluated again, which is logged and recorded. Raises
+    InputError if the data set has changed since the training, or has no test image.
     """
     runs = RunStore(store)
     stored = runs.read(run)
@@ -34,10 +34,11 @@ def open_test(
         if openings := runs.openings(stored.id):
             return openings[-1]
     except CorruptStore as error:
-        log.warning("%s; it is evaluated again now", error)
+        log.warning("%s; the run is evaluated again", error)
     if stored.dataset_digest != manifest.digest:
         raise InputError(
-            f"run {stored.id[:16]}: data set {manifest.name!r} has changed since; train again"
+            f"run {stored.id[:16]}: data set {manifest.name!r} has changed since the training; "
+            "train again"
         )
     check_testable(manifest)
     images = manifest.select("test")
@@ -55,22 +56,22 @@ def open_test(
 
 
 def load_head(runs: RunStore, run: Run) -> TrainedHead:
-    """Return a run's trained head; raises as load_stored."""
+    """Return a run's trained head; raises as `load_stored`."""
     return load_stored(runs.model_folder, run)
 
 
 def has_test_images(manifest: Manifest) -> bool:
-    """Tell whether there is anything to test a classifier on."""
+    """Return whether there are test images."""
     return any(row["test"] for row in manifest.counts().values())
 
 
 def check_testable(manifest: Manifest) -> None:
-    """Raise InputError where there is nothing to test a classifier on."""
+    """Raise InputError if there are no test images."""
     if not has_test_images(manifest):
         raise InputError(
-            f"data set {manifest.name!r} has no test image; add images, or ingest it with another "
+            f"data set {manifest.name!r}: no test image; add images, or ingest it with a larger "
             "--test-split"
         )
 
 
-open_test_task = task(name="open test", task_run_name="open test for {run:.16}")(open_test)
+open_test_task = task(name="evaluate test", task_run_name="evaluate test of {run:.16}")(open_test)

@@ -1,4 +1,4 @@
-"""What is to be trained: planned runs, in groups; whether that can be; and which run is chosen."""
+"""Planned runs: head groups, checks before training, and the choice of the best run."""
 
 import math
 from collections import defaultdict
@@ -17,25 +17,25 @@ from tasks.heads import Head, find_kind, specification
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A head that is to be trained on a data set's features, and the run that this will be."""
+    """A head to be trained on a data set's features, and the identity of its run."""
 
     manifest: Manifest
     recipe: Recipe
     head: Head
     head_seed: int  # of the head's training, or of the fine-tuning
-    parameters: dict[str, Any]  # what the user asked for, kept with the run
-    folds: int = 0  # of train and validation, by which it is measured; 0: by the validation split
-    finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained too
-    fold_seed: int = 0  # by which the images are dealt to the folds
+    parameters: dict[str, Any]  # requested by the user, stored with the run
+    folds: int = 0  # for cross-validation on train and validation; 0: use the validation split
+    finetuning: dict[str, Any] = field(default_factory=dict)  # how the backbone is trained
+    fold_seed: int = 0  # of the assignment of images to folds
 
     @property
     def specification(self) -> dict[str, Any]:
-        """The head as the run's record has it."""
+        """The head as stored in the run's record."""
         return specification(self.head, fine_tuned=bool(self.finetuning))
 
     @property
     def id(self) -> str:
-        """The run's id, known before it is trained."""
+        """The id of the run, known before training."""
         return run_id(
             dataset_digest=self.manifest.digest,
             fingerprint=self.recipe.fingerprint,
@@ -49,12 +49,12 @@ class PlannedRun:
 
     @property
     def trial(self) -> str:
-        """What makes it a trial of its own: its id, without the seed where nothing is random."""
+        """The identity of its trial: the run's id, without the seed for a head that has none."""
         return self.id if find_kind(self.head.kind).random else replace(self, head_seed=0).id
 
 
-def together(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list[PlannedRun]]:
-    """Return groups of heads that are worth training at once: of one kind, on the same features."""
+def head_groups(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list[PlannedRun]]:
+    """Return groups of heads to train at once: heads of one kind, on the same features."""
     widths = {
         recipe: math.prod(FeatureStore(store, recipe).feature_shape or ())
         for recipe in {plan.recipe for plan in planned}
@@ -64,7 +64,7 @@ def together(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list[Pl
     for plan in planned:
         key = plan.recipe, plan.head.kind, plan.folds, plan.fold_seed
         classes, measured = len(plan.manifest.classes), max(1, plan.folds)
-        most = find_kind(plan.head.kind).together(plan.head, widths[plan.recipe], classes)
+        most = find_kind(plan.head.kind).group_size(plan.head, widths[plan.recipe], classes)
         filled[key] += measured / most
         if filled[key] > 1:
             groups[key].append([])
@@ -74,22 +74,22 @@ def together(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list[Pl
 
 
 def choose(runs: Sequence[Run]) -> Run:
-    """Return the run that is best on validation; of equals, the first.
+    """Return the run with the best validation accuracy, the first of equal ones.
 
-    Raises InputError where training failed for all.
+    Raises InputError if all trainings failed.
     """
     whole = [run for run in runs if not run.failure]
     if not whole:
-        raise InputError(f"no head could be trained: {runs[0].failure}")
+        raise InputError(f"the training of every head failed: {runs[0].failure}")
     return max(whole, key=lambda run: run.metrics["validation_accuracy"])
 
 
 def check_trainable(manifest: Manifest, folds: int = 0) -> None:
-    """Raise InputError where a data set's splits cannot train and choose a classifier."""
+    """Raise InputError if a classifier cannot be trained and chosen on a data set's splits."""
     if len(manifest.classes) < 2:
         raise InputError(
-            f"data set {manifest.name!r} has the one class {manifest.classes[0]!r}; a classifier "
-            "needs two: add a folder of other images"
+            f"data set {manifest.name!r}: expected at least 2 classes, found only "
+            f"{manifest.classes[0]!r}; add a folder of images of another class"
         )
     counts = manifest.counts()
     if folds:
@@ -97,43 +97,46 @@ def check_trainable(manifest: Manifest, folds: int = 0) -> None:
         few = [name for name, images in learned.items() if images < 2]
         if few:
             raise InputError(
-                f"data set {manifest.name!r}: fewer than 2 images to learn from in class "
-                f"{', '.join(few)}; folds hold out one and learn from another: add images"
+                f"data set {manifest.name!r}: cross-validation needs at least 2 train and "
+                f"validation images per class, class {', '.join(few)} has fewer; add images"
             )
         if folds > sum(learned.values()):
-            raise InputError(f"--folds {folds}: there are {sum(learned.values())} images")
+            raise InputError(
+                f"--folds {folds}: expected at most {sum(learned.values())}, the number of train "
+                "and validation images"
+            )
         return
     without = [name for name, row in counts.items() if not row["train"]]
     if without:
         raise InputError(
-            f"data set {manifest.name!r}: no training image in class {', '.join(without)}; add "
+            f"data set {manifest.name!r}: no train image in class {', '.join(without)}; add "
             "images, or lower --test-split and --validation-split"
         )
     if not any(row["validation"] for row in counts.values()):
         raise InputError(
-            f"data set {manifest.name!r} has no validation image to choose a head by; add images, "
-            "or raise --validation-split"
+            f"data set {manifest.name!r}: no validation image; add images, or raise "
+            "--validation-split"
         )
 
 
-FEW = 30  # held-out images below which an accuracy is hardly more than a guess
+FEW = 30  # with fewer held-out images, an accuracy is very uncertain
 
 
 def remarks(manifest: Manifest, folds: int = 0) -> list[str]:
-    """Return what makes the accuracies of a data set's heads worth less than they look."""
+    """Return remarks on why the accuracies of a data set's heads are uncertain."""
     counts = manifest.counts()
     held_out = {
         name: row["validation"] + (row["train"] if folds else 0) for name, row in counts.items()
     }
     images, found = sum(held_out.values()), []
     if images < FEW:
-        more = "" if folds else "; with --folds, those of train are measured on too"
-        found.append(f"heads are measured on {images} images, which says little{more}")
+        more = "" if folds else "; use --folds to evaluate on the train images too"
+        found.append(f"heads are evaluated on only {images} images: accuracies are uncertain{more}")
     if few := [name for name, count in held_out.items() if count < max(1, folds)]:
         named = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
         found.append(
-            f"fewer images than folds in class {named}: some folds hold none out"
+            f"fewer images than folds in class {named}: some folds have no image of it"
             if folds
-            else f"no validation image of class {named}: nothing says how heads do on it"
+            else f"no validation image in class {named}: heads are not evaluated on it"
         )
     return found

@@ -1,4 +1,4 @@
-"""What heads say of images: scores of a stream, and the table that a run keeps."""
+"""Predictions of heads: scores of a stream, and the table that is stored with a run."""
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +14,14 @@ from tasks.heads.examples import Stream
 def scores_of(
     head: TrainedHead, stream: Stream, chosen: Chosen | None = None
 ) -> NDArray[np.float64]:
-    """Return what a head says of all examples of a stream, or of the chosen, (n, classes)."""
+    """Return a head's scores of all or the chosen examples of a stream, (n, classes)."""
     return np.concatenate([head.scores(rows) for _, rows in stream.ordered(chosen)])
 
 
 def predictions(
     images: Images, splits: list[str], scores: NDArray[np.float64], classes: tuple[str, ...]
 ) -> pa.Table:
-    """Return what a head said of images: key, split, label, predicted, scores (one a class)."""
+    """Return a table of predictions: key, split, label, predicted, scores (one per class)."""
     names = np.array(classes)
     return pa.table(
         {

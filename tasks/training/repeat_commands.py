@@ -1,4 +1,4 @@
-"""What to type to get a run again."""
+"""The commands that repeat a run."""
 
 import json
 import shlex
@@ -15,15 +15,15 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.folder_layout import AUTO
-from tasks.features.job import FEATURE_SETTINGS
+from tasks.features.request import FEATURE_SETTINGS
 
-# Settings whose default depends on others: that one is off has to be said.
-_SAID_EITHER_WAY = {"standardize", "train_batch_norm"}
+# Settings whose default depends on others, so that False needs a flag too.
+_WITH_NEGATIVE_FLAG = {"standardize", "train_batch_norm"}
 
 
 @dataclass(frozen=True)
 class SweepCall:
-    """How a sweep was called: its flags, and the bytes of its file, where it had one."""
+    """How a sweep was called: its flags, and the content of its file, if it had one."""
 
     flags: dict[str, Any]
     file: bytes | None = None
@@ -31,21 +31,20 @@ class SweepCall:
 
 @dataclass(frozen=True)
 class Kept:
-    """Files beside a report that its commands name: the splits, and the sweep's file."""
+    """Files of a report that its commands use: the splits, and the sweep's file."""
 
     splits: Path
     sweep: Path | None = None
 
 
 def to_repeat(run: Run, manifest: Manifest, store: StoreLike, kept: Kept) -> Iterator[list[str]]:
-    """Yield what to type to get a run again in a store that has nothing, one after the other.
+    """Yield the commands that repeat a run in an empty store, in order.
 
-    A pipeline begins at the folder, and so does what is typed before a training or a sweep. A
-    fine-tuning comes after what its head was trained by.
+    They begin with the folder of images. A fine-tuning comes after the training of its head.
     """
     stored = RunStore(store)
     if start := run.finetuning.get("started_from"):
-        with suppress(NotInStore):  # deleted since
+        with suppress(NotInStore):  # it was deleted
             yield from to_repeat(stored.read(start), manifest, store, kept)
     elif "open_test" in run.parameters:
         yield from _before_training(manifest, [run], store, kept)
@@ -56,7 +55,7 @@ def to_repeat(run: Run, manifest: Manifest, store: StoreLike, kept: Kept) -> Ite
 def to_repeat_sweep(
     call: SweepCall, manifest: Manifest, runs: Sequence[Run], store: StoreLike, kept: Kept
 ) -> Iterator[list[str]]:
-    """Yield what to type to get a sweep again in a store that has nothing."""
+    """Yield the commands that repeat a sweep in an empty store."""
     yield from _before_training(manifest, runs, store, kept)
     file = f" {shlex.quote(str(kept.sweep))}" if kept.sweep else ""
     begun = f"python -m flows.sweep {shlex.quote(manifest.name)}{file}"
@@ -66,30 +65,30 @@ def to_repeat_sweep(
 def command_line(
     run: Run, manifest: Manifest, store: StoreLike, *, opened: bool, splits: Path | None = None
 ) -> list[str]:
-    """Return what to type to get this run again, quoted for a shell: one option a line.
+    """Return the command that repeats a run, quoted for a shell, one option per line.
 
-    A fine-tuning begins at the run whose head it started with. A run of `flows.train` or
-    `flows.sweep`, which can leave the test split closed, begins at the features; any other at the
-    folder, with the splits that its data set has.
+    A fine-tuning starts with the run of its head. A run of `flows.train` or `flows.sweep`, where
+    the test evaluation is optional, starts with the features. Any other starts with the folder, and
+    the splits of its data set.
     """
     if run.finetuning:
-        asked = {**run.parameters["finetuning"], "store": locate(store).show(), "open_test": opened}
+        flags = {**run.parameters["finetuning"], "store": locate(store).show(), "open_test": opened}
         start = run.finetuning["started_from"][:16]
-        return [f"python -m flows.finetune {start}", *options(asked)]
+        return [f"python -m flows.finetune {start}", *options(flags)]
     given = {"seed": run.seed, **run.parameters, "store": locate(store).show()}
     given["head"] = given.pop("heads", given.get("head"))
     if "open_test" in given:
         given["open_test"] = opened
         flow = "sweep" if "grid" in given else "train"
         return [f"python -m flows.{flow} {shlex.quote(manifest.name)}", *options(given)]
-    # The rule of the data set stands before what was said: the splits may be of another one.
+    # The rule of the data set is used, because the run's parameters may not be that of its splits.
     given |= {"dataset": manifest.name, "split_file": splits}
     folder = shlex.quote(manifest.folder)
     return [f"python -m flows.pipeline {folder}", *options(given | _split_options(manifest))]
 
 
 def _split_options(manifest: Manifest) -> dict[str, Any]:
-    """Return how a data set's splits were made, as options."""
+    """Return the options of a data set's splits."""
     return {
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
@@ -101,18 +100,18 @@ def _before_training(
     manifest: Manifest, runs: Sequence[Run], store: StoreLike, kept: Kept
 ) -> Iterator[list[str]]:
     """Yield the commands that fill a store with a data set, and with the features of some runs."""
-    asked = {
+    flags = {
         "dataset": manifest.name,
         "seed": manifest.split_seed,
         **_split_options(manifest),
         "split_file": kept.splits,
         "store": locate(store).show(),
     }
-    yield [f"python -m flows.ingest {shlex.quote(manifest.folder)}", *options(asked)]
+    yield [f"python -m flows.ingest {shlex.quote(manifest.folder)}", *options(flags)]
     taps: dict[str, list[str]] = {}
     for run in runs:
-        features = features_asked(run)
-        if features.get("weights") == "none":  # they have a seed too
+        features = requested_features(run)
+        if features.get("weights") == "none":  # untrained weights have a seed
             features["seed"] = run.parameters.get("seed", manifest.split_seed)
         own = features.pop("tap", [])
         known = taps.setdefault(json.dumps(features, sort_keys=True), [])
@@ -122,20 +121,20 @@ def _before_training(
         yield [f"python -m flows.extract {shlex.quote(manifest.name)}", *options(features)]
 
 
-def features_asked(run: Run) -> dict[str, Any]:
-    """Return the requested settings of a run's features."""
+def requested_features(run: Run) -> dict[str, Any]:
+    """Return the parameters of a run that concern its features."""
     return {name: run.parameters[name] for name in FEATURE_SETTINGS if name in run.parameters}
 
 
 def options(given: dict[str, Any], prefix: str = "--") -> Iterator[str]:
-    """Yield parameters as what is typed on a command line, quoted for a shell."""
+    """Yield parameters as flags of a command line, quoted for a shell."""
     for name, value in given.items():
         option = prefix + name.replace("_", "-")
         if isinstance(value, dict):
             yield from options(value, f"{option}.")
         elif value is True:
             yield option
-        elif value is False and name in _SAID_EITHER_WAY:
+        elif value is False and name in _WITH_NEGATIVE_FLAG:
             yield f"{prefix}no-{name.replace('_', '-')}"
         elif value is not None and value is not False:
             several = value if isinstance(value, list | tuple) else [value]

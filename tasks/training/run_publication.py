@@ -1,4 +1,4 @@
-"""What comes of a training, and how it becomes a run."""
+"""The result of a training, and its publication as a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from tasks.training.prediction_table import predictions
 
 
 class Model(Protocol):
-    """What was trained."""
+    """A trained model."""
 
     @property
     def history(self) -> Sequence[dict[str, float]]:
-        """Return a row an epoch; nothing where there are none."""
+        """Return one row per epoch; none for a model without epochs."""
 
     def save(self, folder: Path) -> None:
         """Write it into an empty folder."""
@@ -33,10 +33,10 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """What is kept, and what was said of each image."""
+    """A trained model, with its scores of each image."""
 
     model: Model
-    said: NDArray[np.float64]  # (n, classes); of held-out images, by what has not seen them
+    scores: NDArray[np.float64]  # (n, classes); of held-out images, by models not trained on them
     train_accuracy: float
 
 
@@ -47,7 +47,7 @@ def publish(
     folds: Sequence[Fold],
     outcome: Trained | Failed,
 ) -> None:
-    """Store a run with its metrics: of the folds, or of the validation split."""
+    """Store a run with its metrics on the folds or the validation split."""
     classes = plan.manifest.classes
     if isinstance(outcome, Failed):
         none = Images(images.keys[:0], images.labels[:0], [])
@@ -56,14 +56,14 @@ def publish(
         runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
         return
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
-    measured = metrics_of(outcome.said[held_out], images.labels[held_out], kind=plan.head.kind)
+    measured = metrics_of(outcome.scores[held_out], images.labels[held_out], kind=plan.head.kind)
     metrics = {f"validation_{name}": value for name, value in measured.items()}
     split_of = {bytes(key): "validation" for key in plan.manifest.select("validation").keys}
     splits = [split_of.get(bytes(key), "train") for key in images.keys]
     runs.publish(
         _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
         history=outcome.model.history,
-        predictions=predictions(images, splits, outcome.said, classes),
+        predictions=predictions(images, splits, outcome.scores, classes),
         save_model=outcome.model.save,
     )
 

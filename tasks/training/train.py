@@ -1,4 +1,4 @@
-"""Train: heads on cached features, never on images."""
+"""Train heads on stored features."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.steps import shown_as_cached, task
 from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
@@ -23,10 +23,10 @@ from tasks.training.run_publication import Trained, publish
 def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
     """Train heads of one kind on the same features, unless their runs are stored; return the ids.
 
-    A head that cannot be trained is stored as a run with the reason. Raises InputError for a data
-    set that cannot train a classifier, MissingFeatures where features have yet to be extracted.
+    A failed training is stored as a run with the reason. Raises InputError for a data set that a
+    classifier cannot be trained on, MissingFeatures if features are missing.
     """
-    stop_if_asked()
+    stop_if_requested()
     runs = RunStore(store)
     wanted = [plan for plan in planned if plan.id not in runs]
     if wanted:
@@ -44,7 +44,7 @@ def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
 
 
 def all_stored(planned: Sequence[PlannedRun], *, store: StoreLike) -> bool:
-    """Tell whether there is nothing to train."""
+    """Return whether all runs are stored."""
     runs = RunStore(store)
     return all(plan.id in runs for plan in planned)
 
@@ -68,17 +68,17 @@ def _trained(
 ) -> Trained | Failed:
     if isinstance(head, Failed):
         return head
-    said, learned = scores_of(head, examples.stream), examples.folds[-1].train
-    own = accuracy(said[learned], examples.labels[learned])
-    return Trained(head, said if held_out is None else held_out, own)
+    scores, learned = scores_of(head, examples.stream), examples.folds[-1].train
+    own = accuracy(scores[learned], examples.labels[learned])
+    return Trained(head, scores if held_out is None else held_out, own)
 
 
 def _cross_validated(
     kind: Kind, planned: Sequence[PlannedRun], examples: Examples
 ) -> list[Trained | Failed]:
-    """Measure each head on each fold, and then train it on all images.
+    """Evaluate each head on each fold, and then train it on all images.
 
-    For as many epochs as were best on the folds, on average: there is nothing to stop it by.
+    The final training has no early stopping: its number of epochs is the mean over the folds.
     """
     *folds, _ = examples.folds
     measured = kind.train(
@@ -97,9 +97,9 @@ def _cross_validated(
         if failures:
             outcomes[number] = failures[0]
             continue
-        held_out[number] = said = np.empty((len(examples.labels), examples.classes))
+        held_out[number] = scores = np.empty((len(examples.labels), examples.classes))
         for head, fold in zip(heads, folds, strict=True):
-            said[fold.validation] = scores_of(head, examples.stream, fold.validation)
+            scores[fold.validation] = scores_of(head, examples.stream, fold.validation)
         epochs = round(np.mean([head.epochs for head in heads]))
         again[number] = Candidate(plan.head, plan.head_seed, len(folds), epochs or None)
     kept = kind.train(list(again.values()), examples) if again else []

@@ -166,13 +166,13 @@ MUTATIONS = (
     Mutation(
         "a duplicate computed twice",
         "tasks/features/extract.py",
-        "    asked = [(manifest.select(*splits), 0)]\n",
+        "    needed = [(manifest.select(*splits), 0)]\n",
         "    more = [(e.key, e.path) for e in manifest.of_status('accepted')]\n"
         "    images = manifest.select(*splits)._replace(\n"
         "        keys=np.array([list(key) for key, _ in more], np.uint8),\n"
         "        paths=[path for _, path in more],\n"
         "    )\n"
-        "    asked = [(images, 0)]\n",
+        "    needed = [(images, 0)]\n",
         "tests/tasks/features/test_extract.py::test_a_duplicate_is_seen_once",
     ),
     Mutation(
@@ -312,8 +312,8 @@ MUTATIONS = (
     Mutation(
         "a head measured on images that it has learned",
         "tasks/training/train.py",
-        "said[fold.validation] = scores_of(head, examples.stream, fold.validation)",
-        "said[fold.train] = scores_of(head, examples.stream, fold.train)",
+        "scores[fold.validation] = scores_of(head, examples.stream, fold.validation)",
+        "scores[fold.train] = scores_of(head, examples.stream, fold.train)",
         "tests/tasks/training/test_train.py::test_with_folds_each_image_is_judged_by_a_head_that_has_not_"
         "seen_it",
     ),

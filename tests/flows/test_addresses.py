@@ -130,5 +130,5 @@ def test_a_server_that_does_not_answer_is_one_line_and_exit_code_1(run, lead_to)
         code, _, errors = run("train", "photos", "--store", "s3://bucket/x")
     assert code == 1
     assert "s3://bucket/x" in errors
-    assert "call again" in errors
+    assert "run the command again" in errors
     assert errors.count("\n") == 1

@@ -60,6 +60,6 @@ def test_a_server_that_takes_no_artifact_does_not_fail_a_run(run_json, photos, m
 
 def test_a_default_in_a_servers_form_was_not_given(monkeypatch):
     form = ExtractParameters(pooling="max").model_dump()
-    assert len(ExtractParameters(**form).said) > 10
+    assert len(ExtractParameters(**form).explicit) > 10
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a deployment's")
-    assert ExtractParameters(**form).said == {"pooling"}
+    assert ExtractParameters(**form).explicit == {"pooling"}

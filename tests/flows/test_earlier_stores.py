@@ -7,7 +7,8 @@ import pytest
 from stores import Manifest, RunStore
 from tasks.datasets.ingest import ingest
 from tasks.features.extract import find_missing
-from tasks.features.job import FeatureRequest, make_job
+from tasks.features.job import make_job
+from tasks.features.request import FeatureRequest
 from tasks.heads.presets import make_head
 from tasks.maintenance.maintain import verify
 from tasks.training.planned_runs import PlannedRun

@@ -30,11 +30,11 @@ def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
     ("arguments", "match"),
     [
         (("0123", "model"), "no run '0123'"),
-        (("RUN", "photos"), "photos is there already: give another folder, or --force"),
-        (("RUN", "photos", "--force"), "photos is no exported model"),
-        (("RUN", "no/model"), "there is no folder no"),
+        (("RUN", "photos"), "photos: already exists; give another folder, or --force"),
+        (("RUN", "photos", "--force"), "photos: not an exported model"),
+        (("RUN", "no/model"), "folder no not found; create it"),
         (("RUN", "model", "--format", "onnx"), "saved-model"),
-        (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: file not found"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match, tmp_path):

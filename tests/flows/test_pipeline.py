@@ -146,4 +146,4 @@ def test_one_class_can_be_extracted_but_not_trained(run, run_json, photos):
     assert run_json("extract", photos, "--image-size", "32")["computed"] == 15
     code, _, errors = run("train", "photos", "--image-size", "32")
     assert code == 2
-    assert "one class 'reddish'" in errors
+    assert "found only 'reddish'" in errors

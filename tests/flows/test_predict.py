@@ -41,12 +41,12 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
     ("arguments", "match"),
     [
         (("0123", "photos"), "no run '0123'"),
-        (("RUN", "nowhere.png"), "nowhere.png: there is no such file or folder"),
+        (("RUN", "nowhere.png"), "nowhere.png: not found; give an image file"),
         (("RUN", "/dev/null"), "/dev/null: a device, expected a file or a folder"),
-        (("RUN", "photos", "--output", "said.txt"), "expected a file that ends in .csv"),
-        (("RUN", "photos", "--output", "no/said.csv"), "there is no folder no"),
-        (("RUN", "photos", "--grid", "said.docx"), "expected a file that ends in .png"),
-        (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: no such file"),
+        (("RUN", "photos", "--output", "said.txt"), "expected a file name that ends in .csv"),
+        (("RUN", "photos", "--output", "no/said.csv"), "folder no not found; create it"),
+        (("RUN", "photos", "--grid", "said.docx"), "expected a file name that ends in .png"),
+        (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: file not found"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):

@@ -83,6 +83,6 @@ def test_a_mistake_in_a_split_file_is_one_line_and_exit_code_2(run, photos, tmp_
     for flow in ("ingest", "pipeline"):
         code, _, errors = run(flow, photos, "--split-file", "splits.csv")
         assert (code, errors.count("\n")) == (2, 1)
-        assert "splits.csv: no split of 'bluish/0.png' and 28 more" in errors
+        assert "splits.csv: no split for 'bluish/0.png' and 28 more" in errors
     code, _, errors = run("extract", "photos", "--split-file", "splits.csv")
     assert (code, errors.count("\n")) == (2, 1)

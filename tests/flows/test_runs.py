@@ -82,9 +82,9 @@ def test_a_damaged_run_stands_in_the_list_without_an_expected_accuracy():
         (("show",), "show: expected 1 name after it, found 0"),
         (("show", "abc"), "no run 'abc'; there: "),
         (("list", "--sort-by", "validation_acuracy"), "did you mean validation_accuracy"),
-        (("export", "nowhere/runs.csv"), "nowhere/runs.csv: there is no folder nowhere"),
-        (("export", "runs.txt"), "expected a file that ends in .csv, .parquet, .json, .jsonl"),
-        (("export", "/proc/runs.csv"), "/proc/runs.csv cannot be written: "),
+        (("export", "nowhere/runs.csv"), "nowhere/runs.csv: folder nowhere not found; create it"),
+        (("export", "runs.txt"), "expected a file name that ends in .csv, .parquet, .json, .jsonl"),
+        (("export", "/proc/runs.csv"), "/proc/runs.csv: cannot be written: "),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, swept, arguments, match):

@@ -48,5 +48,5 @@ def test_an_interrupt_from_the_terminal_ends_the_flow_before_its_server(extracti
     os.killpg(extracting.pid, signal.SIGINT)  # as a terminal: the server gets it too
     _, errors = extracting.communicate(timeout=60)
     told = [line for line in errors.splitlines() if not line.startswith("extracting: ")]
-    assert told == ["interrupted; all that was finished is kept: call again to go on"]
+    assert told == ["interrupted; finished work is kept; run the command again to resume"]
     assert extracting.returncode == 130

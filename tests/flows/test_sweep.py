@@ -136,7 +136,7 @@ def test_missing_features_are_named_with_the_command_that_extracts_them(run, ext
     [
         (("--grid", "penalty"), "expected NAME=VALUE,VALUE"),
         (("--head", "dense", "--grid", "hidden_units=8,512x"), "Received: '512x'"),
-        (("--grid", "penalty=1", "--grid", "penalty=2"), "penalty was given before"),
+        (("--grid", "penalty=1", "--grid", "penalty=2"), "penalty is repeated"),
         (("--head", "dense", "--grid", "seed=0,-1"), "seed: expected 0 to"),
         (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
         (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),

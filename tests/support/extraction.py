@@ -12,7 +12,8 @@ from tasks.datasets.ingest import ingest
 from tasks.features.agreement import agreement
 from tasks.features.engines import Job
 from tasks.features.extract import compute_missing
-from tasks.features.job import DEFAULT_TAP, FeatureRequest, make_job
+from tasks.features.job import make_job
+from tasks.features.request import DEFAULT_TAP, FeatureRequest
 from tasks.images.pixel_batches import Rejection
 
 REQUEST = FeatureRequest(

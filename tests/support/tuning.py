@@ -14,7 +14,8 @@ from tasks.datasets.folds import LEARNED_FROM
 from tasks.features.engines import Job
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
-from tasks.finetune.plan import Request, plan_finetuning
+from tasks.finetune.plan import plan_finetuning
+from tasks.finetune.specification import Request
 from tasks.finetune.train import finetune
 from tasks.heads.presets import make_head
 from tasks.training.planned_runs import PlannedRun

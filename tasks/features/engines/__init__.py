@@ -1,10 +1,10 @@
-"""What executes the backbone. A new engine is one module here and one line in `ENGINES`."""
+"""Engines run the backbone. A new engine is one module here and one line in `ENGINES`."""
 
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pkgutil import resolve_name
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from stores.features.recipe import Recipe
 from stores.storage.location import Location
 from tasks.backbones.weights import Weights
 from tasks.execution.keras_backend import check_backend
+from tasks.features.request import EngineChoice, EngineName
 
-EngineName = Literal["keras", "openvino"]
-EngineChoice = EngineName | Literal["auto"]
 ENGINES: dict[EngineName, str] = {
     "keras": "tasks.features.engines.keras_engine:KerasEngine",
     "openvino": "tasks.features.engines.verified:TrustedEngine",
@@ -24,7 +23,7 @@ ENGINES: dict[EngineName, str] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What an engine computes: recipes that differ in nothing but tap, pooling and stored dtype."""
+    """The work of an engine: recipes that differ only in tap, pooling and stored dtype."""
 
     recipes: tuple[Recipe, ...]
     weights: Weights
@@ -33,15 +32,15 @@ class Job:
 
 
 class Engine(Protocol):
-    """Pixels in, one array of features a recipe out; threads may share one."""
+    """Computes one array of features per recipe from pixels; thread-safe."""
 
     @property
     def name(self) -> EngineName:
-        """What it is called in shards and summaries."""
+        """Its name in shards and summaries."""
 
     @property
     def producer(self) -> dict[str, Any]:
-        """What the shard says of who computed it."""
+        """The description of hardware and software that is stored with a shard."""
 
     @property
     def feature_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -49,22 +48,22 @@ class Engine(Protocol):
 
     @property
     def parallel(self) -> int:
-        """How many batches it computes at once."""
+        """The number of batches that it computes at once."""
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
 
     def take_checked(self) -> int:
-        """Return how many rows were computed only to be compared since this was last asked."""
+        """Return the number of rows computed only for a comparison since the last call."""
 
 
 _building = threading.Lock()
 
 
 def load_engine(job: Job) -> Engine:
-    """Return the engine of a job, kept in this process from one shard to the next.
+    """Return the engine of a job, which is cached in this process.
 
-    Raises InputError where it cannot be built, WeightsError where the weights do not fit.
+    Raises InputError if it cannot be built, WeightsError if the weights do not fit.
     """
     check_backend()
     with _building:
@@ -74,6 +73,6 @@ def load_engine(job: Job) -> Engine:
 @lru_cache(maxsize=1)
 def _build(job: Job) -> Engine:
     if job.engine == "auto":
-        raise ValueError("an engine has to be chosen first")
+        raise ValueError("choose an engine first, with choose_engine")
     engine: Engine = resolve_name(ENGINES[job.engine])(job)
     return engine

@@ -1,32 +1,35 @@
-"""Which engine a job gets where nobody says: the one that is done first."""
+"""The choice of an engine for --engine auto: the fastest one for the number of images."""
 
 from dataclasses import replace
 from importlib.util import find_spec
 
 from tasks.errors import InputError
-from tasks.features.engines import EngineName, Job
+from tasks.features.engines import Job
+from tasks.features.request import EngineName
 
-# Converting a model takes as long as Keras takes for some hundred images.
+# Converting a model takes as long as Keras needs for a few hundred images.
 WORTH_CONVERTING = 300
 
 
 def choose_engine(job: Job, images: int) -> Job:
-    """Return the job, to compute so many images, with an engine's name in place of `auto`.
+    """Return the job with an engine's name in place of `auto`, the fastest for `images` images.
 
-    At float32 all engines give the same features, so that this may go by what is quicker. Imports
-    TensorFlow. Raises InputError where the engine asked for cannot do it.
+    All engines give the same features at float32. TensorFlow is imported. Raises InputError if the
+    requested engine cannot run the job.
     """
     precision = job.recipes[0].compute_precision
     if job.engine == "keras" and precision != "float32":
-        raise InputError(f"--engine keras computes in float32 only, not --precision {precision}")
+        raise InputError(
+            f"--engine keras does not support --precision {precision}; use --precision float32"
+        )
     if job.engine == "openvino" and not _has_openvino():
-        raise InputError("--engine openvino: it is not installed (pip install openvino)")
+        raise InputError("--engine openvino: not installed; run pip install openvino")
     if job.engine != "auto":
         return job
-    return replace(job, engine=_quickest(job, images))
+    return replace(job, engine=_fastest(job, images))
 
 
-def _quickest(job: Job, images: int) -> EngineName:
+def _fastest(job: Job, images: int) -> EngineName:
     from tasks.execution.checked_keras import tf
 
     if job.recipes[0].compute_precision != "float32":

@@ -1,7 +1,7 @@
-"""What is kept beside a converted model: how well it agreed with Keras, and the files' digests.
+"""The record of a converted model: its agreement with Keras, and the digests of its files.
 
-The record has a digest of itself. Where that is wrong, or a file is damaged or gone, the model is
-converted again; so is one of an earlier format, and one whose figures are out of tolerance.
+The record has a digest of itself. If that is wrong, a file is damaged or missing, the format is
+an earlier one, or the figures exceed the tolerance, the model is converted again.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def write_record(folder: Path, identity: dict[str, Any], figures: dict[str, Any]
 
 
 def has_record(folder: Path, identity: dict[str, Any]) -> bool:
-    """Tell whether a converted model is kept; the bytes of its files are not read."""
+    """Return whether a converted model is stored; its files are not read."""
     with suppress(OSError, *ABSURD):
         _record(folder, identity)
         return all(is_file(folder / name) for name in MODEL_FILES)
@@ -47,7 +47,7 @@ def has_record(folder: Path, identity: dict[str, Any]) -> bool:
 
 
 def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the figures of a kept model's agreement with Keras; what is not whole is removed."""
+    """Return the figures of a stored model's agreement with Keras; a damaged one is removed."""
     if status(folder) is None:
         return None
     try:
@@ -63,11 +63,11 @@ def kept_agreement(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | N
 
 
 def _checked(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of a model whose files are whole; raises OSError, or one of ABSURD."""
+    """Return the figures of an undamaged model; raises OSError, or one of ABSURD."""
     figures, digests = _record(folder, identity)
     for name in MODEL_FILES:
         if digests[name] != _digest(folder / name):
-            raise CorruptStore(f"{folder / name}: other bytes than were converted")
+            raise CorruptStore(f"{folder / name}: the digest does not match")
     return figures
 
 
@@ -75,12 +75,12 @@ def _record(folder: Path, identity: dict[str, Any]) -> tuple[dict[str, Any], dic
     """Return a record's figures and digests; raises OSError, or one of ABSURD."""
     about = read_object(folder / _RECORD)
     if tuple(about) != _PLACE or about["format"] != _FORMAT:
-        raise CorruptStore(f"{_RECORD} is of another format")
+        raise CorruptStore(f"{_RECORD} has another format")
     if about.pop("digest") != json_digest(about) or about["identity"] != identity:
-        raise CorruptStore(f"{_RECORD} is not as it was written")
+        raise CorruptStore(f"{_RECORD} has changed")
     figures = as_record(Agreement, about["agreement"])
     if not figures.within_tolerance or set(about["sha256"]) != set(MODEL_FILES):
-        raise CorruptStore(f"{_RECORD} has no agreement, or not the digests of all files")
+        raise CorruptStore(f"{_RECORD} has no valid agreement, or no digests of all files")
     return asdict(figures), dict(about["sha256"])
 
 

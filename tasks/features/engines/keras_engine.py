@@ -12,12 +12,12 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
 from tasks.execution.checked_keras import keras, tf
-from tasks.features.engines import EngineName, Job
-from tasks.features.job import DEFAULT_TAP
+from tasks.features.engines import Job
+from tasks.features.request import DEFAULT_TAP, EngineName
 
 
 class KerasEngine:
-    """A backbone with one output for each recipe's tap, pooled as the recipe says."""
+    """A backbone with one output for each recipe's tap, pooled as in the recipe."""
 
     name: EngineName = "keras"
     parallel = 1  # TensorFlow spreads one batch over all cores
@@ -44,11 +44,11 @@ class KerasEngine:
 
     @property
     def graph(self) -> Any:  # noqa: ANN401
-        """The concrete TensorFlow function of it all, from pixels to the list of outputs."""
+        """The concrete TensorFlow function from pixels to the list of outputs."""
         return self._forward.get_concrete_function()
 
     def take_checked(self) -> int:
-        """Return 0: the reference is compared with nothing."""
+        """Return 0: this engine is the reference."""
         return 0
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -58,17 +58,17 @@ class KerasEngine:
 
 
 def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
-    """Return the output of a layer by name, or the model's own; raises InputError."""
+    """Return the output of a layer by name, or of the model; raises InputError."""
     if tap == DEFAULT_TAP:
         return base.output
     names = [layer.name for layer in base.layers]
     if tap not in names:
-        raise unknown("layer", tap, names, way_out=f"or {DEFAULT_TAP!r}, the backbone's own")
+        raise unknown("layer", tap, names, fix=f"or {DEFAULT_TAP!r}, the backbone's output")
     return base.get_layer(tap).output
 
 
 def instruction_set() -> str:
-    """Return what computes: the GPU, or the machine and its widest set that NumPy found."""
+    """Return the GPU, or the CPU's architecture with the widest instruction set of NumPy."""
     if gpus := tf.config.get_visible_devices("GPU"):
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found") or ["baseline"]
@@ -76,13 +76,13 @@ def instruction_set() -> str:
 
 
 def pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
-    """Return a tap's output pooled as a recipe says; raises InputError on what is no map."""
+    """Return a tap's pooled output; raises InputError if it is not a feature map."""
     if pooling == "none":
         return output
     if len(output.shape) != 4:
         raise InputError(
-            f"tap {tap!r} has shape {tuple(output.shape[1:])}, expected a map (height, width, "
-            f"channels) to pool; use --pooling none"
+            f"tap {tap!r} has shape {tuple(output.shape[1:])}, expected (height, width, channels) "
+            f"for pooling; use --pooling none"
         )
     layer = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
     return layer[pooling]()(output)

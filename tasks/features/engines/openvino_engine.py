@@ -1,4 +1,4 @@
-"""The engine for CPUs: the Keras model converted to OpenVINO, and kept on disk once it agrees."""
+"""The engine for CPUs: the Keras model converted to OpenVINO, and stored once it is verified."""
 
 import hashlib
 import json
@@ -18,32 +18,33 @@ from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
-from tasks.features.engines import EngineName, Job
+from tasks.features.engines import Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.probe import PROBE_VERSION
+from tasks.features.request import EngineName
 
 log = logging.getLogger("gargalo.extract")
 
 _DEVICE = "CPU"
-# The model is compiled for this number alone, so that activations stay in the caches. On two cores,
-# MobileNetV2 at 160: 519 images/s at 2, 502 at 1, 352 at 32, and 314 where any number may come.
+# The model is compiled for this batch size, so that activations stay in the CPU's caches. On two
+# cores, MobileNetV2 at 160: 519 images/s at 2, 502 at 1, 352 at 32, 314 for a variable size.
 ROWS_AT_ONCE = 2
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoEngine:
-    """A backbone as OpenVINO computes it, several batches at once.
+    """A backbone run by OpenVINO, several batches at once.
 
-    `agreement` holds the figures of its agreement with Keras, where that was found before;
-    else `reference` is the Keras engine that it was converted from.
+    `agreement` has the figures of its agreement with Keras if it was verified before; otherwise
+    `reference` is the Keras engine that it was converted from.
     """
 
     name: EngineName = "openvino"
 
     def __init__(self, job: Job) -> None:
-        # The first array that OpenVINO is given takes a lock of its bindings, and then Python's:
-        # where two threads are the first at once, each waits for the other, and all others too.
+        # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
+        # threads do this at the same time, they wait for each other forever.
         ov.Tensor(np.zeros(1, np.float32))
         core = ov.Core()
         _check_precision(core, job)
@@ -90,11 +91,11 @@ class OpenVinoEngine:
             self._requests.put(request)
 
     def take_checked(self) -> int:
-        """Return 0: it is compared by who trusts it."""
+        """Return 0: the comparison is made by TrustedEngine."""
         return 0
 
     def keep(self, agreement: dict[str, Any]) -> None:
-        """Keep the converted model for other processes, with the figures of its agreement."""
+        """Store the converted model for other processes, with the figures of its agreement."""
         with publish_folder(self._folder, tmp=self._folder.parent / "tmp") as draft:
             ov.save_model(self._model, draft / "model.xml", compress_to_fp16=False)
             write_record(draft, self._identity, agreement)
@@ -103,13 +104,13 @@ class OpenVinoEngine:
 
 
 def is_kept(job: Job) -> bool:
-    """Tell whether a job's model was converted, found to agree, and kept."""
+    """Return whether a job's model is stored, converted and verified."""
     identity = _identity(ov.Core(), job)
     return has_record(_folder(job, identity), identity)
 
 
 def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
-    """Return everything that decides what a converted model computes, as plain JSON values."""
+    """Return everything that determines a converted model's output, as plain JSON values."""
     first = job.recipes[0]
     return {
         "backbone": first.backbone,
@@ -137,7 +138,7 @@ def _check_precision(core: ov.Core, job: Job) -> None:
     if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
         raise InputError(
             f"--precision bfloat16: this CPU ({core.get_property(_DEVICE, 'FULL_DEVICE_NAME')}) "
-            f"has no bfloat16, only {', '.join(known)}; use --precision float32"
+            f"supports only {', '.join(known)}; use --precision float32"
         )
 
 
@@ -149,7 +150,7 @@ def converted(graph: Any) -> ov.Model:  # noqa: ANN401
 
 def _at_once(reference: KerasEngine) -> ov.Model:
     model = converted(reference.graph)
-    # Outputs come by their names, Identity, Identity_1, Identity_10, Identity_2 and so on.
+    # Outputs are in the order of their names: Identity, Identity_1, Identity_10, Identity_2, …
     outputs = sorted(model.outputs, key=lambda output: _number(output.get_any_name()))
     results = [output.get_node() for output in outputs]
     model = ov.Model(results, model.get_parameters(), "backbone")
@@ -163,17 +164,17 @@ def _number(name: str) -> int:
 
 
 def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return pixels with the last image repeated until there are as many as the model takes."""
-    lacking = ROWS_AT_ONCE - len(pixels)
-    return np.concatenate([pixels, *[pixels[-1:]] * lacking]) if lacking else pixels
+    """Return pixels padded to the model's batch size, by repeating the last image."""
+    missing = ROWS_AT_ONCE - len(pixels)
+    return np.concatenate([pixels, *[pixels[-1:]] * missing]) if missing else pixels
 
 
 @contextmanager
 def _no_telemetry() -> Iterator[None]:
-    # Its converter would tell Google Analytics of each conversion, and wait for the network.
+    # The converter would report each conversion to Google Analytics, and wait for the network.
     name = "openvino_telemetry"
     before = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment] # its import fails: it has a stub then
+    sys.modules[name] = None  # type: ignore[assignment] # its import fails: then a stub is used
     try:
         yield
     finally:
@@ -184,7 +185,7 @@ def _no_telemetry() -> Iterator[None]:
 
 @contextmanager
 def _logging_as_it_was() -> Iterator[None]:
-    # The converter sets the root logger to errors only, and leaves it so where it fails.
+    # The converter sets the root logger to errors only, and does not restore it if it fails.
     root = logging.getLogger()
     before = root.level, root.filters[:], root.handlers[:]
     try:

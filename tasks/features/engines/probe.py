@@ -1,12 +1,12 @@
-"""The photographs on which an engine is compared with Keras: the same for every data set."""
+"""The photographs on which an engine is compared with Keras, the same for every data set."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Part of a converted model's identity: another probe gives other figures.
+# Part of a converted model's identity, because other photographs give other figures.
 PROBE_VERSION = 1
-# Side and upper left corner of each crop, as shares of the photograph's height and free space.
+# Side and upper left corner of each crop, as fractions of the photograph's height and free space.
 _SIDES = (1.0, 0.75, 0.5, 0.3)
 _CORNERS = ((0.0, 0.0), (1.0, 1.0))
 
@@ -14,10 +14,10 @@ _CORNERS = ((0.0, 0.0), (1.0, 1.0))
 def probe_pixels(image_size: tuple[int, int]) -> NDArray[np.float32]:
     """Return 16 crops of photographs, (16, height, width, 3), values from 0 to 255.
 
-    The two photographs are those that scikit-learn ships, `china.jpg` and `flower.jpg`. Whether an
-    engine agrees with Keras depends on the images at bfloat16: MobileNetV2 at 160 differed by 0.08
-    on photographs and by 0.16 on handwritten digits (mean of the rows' relative differences). So
-    the answer must not hang on which data set came first.
+    They are crops of scikit-learn's `china.jpg` and `flower.jpg`. At bfloat16 the agreement with
+    Keras depends on the images: MobileNetV2 at 160 differed by 0.08 on photographs and by 0.16 on
+    handwritten digits (mean of the rows' relative differences). So the result must not depend on
+    which data set is extracted first.
     """
     from sklearn.datasets import load_sample_images
 

@@ -1,4 +1,4 @@
-"""OpenVINO, once it agrees with Keras on photographs; else Keras takes its place."""
+"""OpenVINO if it agrees with Keras on photographs, otherwise Keras."""
 
 import logging
 import threading
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from stores.errors import StoreError
 from tasks.errors import ExtractionError, InputError
 from tasks.features.agreement import Agreement, agreement, difference_in_words
-from tasks.features.engines import Engine, EngineName, Job
+from tasks.features.engines import Engine, Job
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.openvino_engine import OpenVinoEngine
 from tasks.features.engines.probe import probe_pixels
+from tasks.features.request import EngineName
 
 log = logging.getLogger("gargalo.extract")
 
 
 class TrustedEngine:
-    """OpenVINO where it can be trusted, Keras where it cannot.
+    """OpenVINO if its model is verified, otherwise Keras.
 
-    A converted model is compared with Keras on the same photographs whatever the data set, and
-    then kept with the figures; a kept one is trusted, and needs no Keras model any more.
+    A converted model is compared with Keras on fixed photographs, and then stored with the figures.
+    A stored model is not compared again, and needs no Keras model.
     """
 
     def __init__(self, job: Job) -> None:
@@ -34,12 +35,12 @@ class TrustedEngine:
 
     @property
     def name(self) -> EngineName:
-        """Which of the two computes."""
+        """The engine that is used."""
         return self._engine.name
 
     @property
     def producer(self) -> dict[str, Any]:
-        """Who computes, with the figures of the agreement."""
+        """The hardware and software, with the figures of the agreement."""
         return self._engine.producer
 
     @property
@@ -49,7 +50,7 @@ class TrustedEngine:
 
     @property
     def parallel(self) -> int:
-        """How many batches are computed at once."""
+        """The number of batches that are computed at once."""
         return self._engine.parallel
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -61,7 +62,7 @@ class TrustedEngine:
         return self._engine.compute(pixels)
 
     def take_checked(self) -> int:
-        """Return how many rows were computed only to be compared since this was last asked."""
+        """Return the number of rows computed only for a comparison since the last call."""
         with self._settling:
             compared, self._compared = self._compared, 0
         return compared
@@ -77,7 +78,7 @@ class TrustedEngine:
         if all(result.within_tolerance for result in results):
             _keep(candidate, asdict(worst))
         elif precision == "float32":
-            log.warning("%s; Keras takes over", _disagreement(self._job, worst))
+            log.warning("%s; Keras is used instead", _disagreement(self._job, worst))
             self._engine = reference
         else:  # Keras would compute another recipe
             raise ExtractionError(f"{_disagreement(self._job, worst)}; use --precision float32")
@@ -85,7 +86,7 @@ class TrustedEngine:
 
 
 def _converted_or_keras(job: Job) -> tuple[Engine, OpenVinoEngine | None]:
-    """Return the engine that computes, and it again where it has yet to be compared."""
+    """Return the engine, and the same again if it has not been verified yet."""
     try:
         engine = OpenVinoEngine(job)
     except InputError:
@@ -94,7 +95,7 @@ def _converted_or_keras(job: Job) -> tuple[Engine, OpenVinoEngine | None]:
         reason = " ".join(str(error).split())[:300]
         if job.recipes[0].compute_precision != "float32":
             raise ExtractionError(f"OpenVINO cannot compute {job.recipes[0]}: {reason}") from error
-        log.warning("OpenVINO cannot compute %s: %s; Keras takes over", job.recipes[0], reason)
+        log.warning("OpenVINO cannot compute %s: %s; Keras is used instead", job.recipes[0], reason)
         return KerasEngine(job), None
     return engine, None if engine.agreement else engine
 
@@ -102,8 +103,8 @@ def _converted_or_keras(job: Job) -> tuple[Engine, OpenVinoEngine | None]:
 def _keep(candidate: OpenVinoEngine, figures: dict[str, Any]) -> None:
     try:
         candidate.keep(figures)
-    except (StoreError, OSError) as error:  # it saves the next process a conversion, no more
-        log.warning("the converted model is not kept: %s", error)
+    except (StoreError, OSError) as error:  # then the next process converts it again
+        log.warning("the converted model cannot be stored: %s", error)
 
 
 def _disagreement(job: Job, result: Agreement) -> str:

@@ -1,4 +1,4 @@
-"""Dense heads: Keras's networks, trained many at once by NumPy."""
+"""Dense heads: Keras's networks, trained by NumPy, many at a time."""
 
 from tasks.heads.dense.trained import KIND
 

@@ -1,4 +1,4 @@
-"""The activations of hidden layers and their derivatives: those of keras.activations, by name."""
+"""Activations of hidden layers and their derivatives, by their names in keras.activations."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ _ROOT_OF_2_PI = np.float32(np.sqrt(2 * np.pi))
 
 
 class Activation(NamedTuple):
-    """A function of each value z by itself, and its derivative by z, given z and the result."""
+    """An element-wise function of z, and its derivative, given z and the result."""
 
     apply: Callable[[Values], Values]
     slope: Callable[[Values, Values], Values]

@@ -1,4 +1,4 @@
-"""Dense heads in company: those that share shapes, rows and chance take each step together."""
+"""Head groups: dense heads with equal shapes, batches and seeds, which take each step at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tasks.heads.dense.stacked_networks import (
     first_weights,
 )
 
-STOPPING = "stopping_"  # begins the names of what is measured on the examples that end a training
+STOPPING = "stopping_"  # prefix of metrics on the examples for early stopping
 
 
 class _Best(NamedTuple):
@@ -29,30 +29,31 @@ class _Best(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a head: its weights, or why there are none."""
+    """The result of the training of a head: its weights, or why there are none."""
 
     weights: Weights
-    history: list[dict[str, float]]  # one row an epoch
-    epochs: int = 0  # that the weights have seen
+    history: list[dict[str, float]]  # one row per epoch
+    epochs: int = 0  # of these weights
     failure: str = ""
 
 
 _UNFINISHED = Outcome({}, [], failure="is still being trained")
 
 
-class Company:
-    """Heads of one architecture, seed, dropout and optimizer, that learn from the same batches."""
+class HeadGroup:
+    """Heads of one architecture, seed, dropout and optimizer, trained on the same batches."""
 
     def __init__(
         self,
         heads: Sequence[DenseHead],
-        ends: Sequence[int | None],  # epochs that a head is trained for, whatever its patience
+        ends: Sequence[int | None],  # fixed numbers of epochs, instead of early stopping
         *,
         seed: int,
         architecture: Architecture,
         images_a_class: NDArray[np.int64],
     ) -> None:
-        # One generator for the first weights and one for dropout: more layers move no mask.
+        # One generator for the initial weights and one for dropout, so that the number of layers
+        # does not change the masks.
         weights, chance = np.random.SeedSequence(seed).spawn(2)
         first = first_weights(architecture, np.random.default_rng(weights))
         self.outcomes: list[Outcome] = [_UNFINISHED] * len(heads)
@@ -61,7 +62,7 @@ class Company:
         self._patience = [
             None if end else head.patience for head, end in zip(heads, ends, strict=True)
         ]
-        self._numbers = np.arange(len(heads))  # of those that are still trained
+        self._numbers = np.arange(len(heads))  # of the heads that are still trained
         self._chance = np.random.Generator(np.random.SFC64(chance))
         self._networks = Networks(architecture, len(heads), first)
         self._objective = Objective(heads, images_a_class)
@@ -78,13 +79,13 @@ class Company:
 
     @property
     def is_done(self) -> bool:
-        """Whether no head of it is trained any more."""
+        """Whether all heads are finished."""
         return not len(self._numbers)
 
     def step(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Learn from one batch, (n, features)."""
+        """Train on one batch, (n, features)."""
         networks = self._networks
-        with np.errstate(all="ignore"):  # a head that diverges is found out by its loss
+        with np.errstate(all="ignore"):  # a head that diverges is detected by its loss
             logits, tape = networks.train_logits(
                 inputs, dropout=self._heads[0].dropout, generator=self._chance
             )
@@ -96,11 +97,11 @@ class Company:
         self._steps += 1
 
     def validate(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Measure the heads on some of the validation rows."""
+        """Evaluate the heads on some of the validation rows."""
         self._validation.add(self._measured(inputs, labels), len(labels))
 
     def watch(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Measure the heads on some of the rows that end their training."""
+        """Evaluate the heads on some of the rows for early stopping."""
         self._stopping.add(self._measured(inputs, labels), len(labels))
 
     def _measured(self, inputs: Values, labels: NDArray[np.int64]) -> Measured:
@@ -108,7 +109,7 @@ class Company:
             return self._objective.measure(self._networks.logits(inputs), labels, weighted=False)
 
     def end_epoch(self) -> None:
-        """Note what the epoch came to, and let go of the heads that are finished."""
+        """Record the metrics of the epoch, and remove the heads that are finished."""
         with np.errstate(all="ignore"):
             penalties = self._penalties()
         sums = {"": self._train, "val_": self._validation, STOPPING: self._stopping}
@@ -132,14 +133,14 @@ class Company:
         )
 
     def _finish(self, row: int, number: int) -> bool:
-        """Note the outcome of a head that is finished, and tell whether it is."""
+        """Return whether a head is finished, and record its outcome then."""
         history, patience = self._histories[number], self._patience[number]
         losses = [value for name, value in history[-1].items() if name.endswith("loss")]
         if not np.isfinite(losses).all():
             reason = _diverged(self._heads[number], history)
             self.outcomes[number] = Outcome({}, history, failure=reason)
             return True
-        # Without examples that could end it, a head is trained for all its epochs.
+        # Without examples for early stopping, a head is trained for all its epochs.
         best, loss = self._best[number], history[-1].get(f"{STOPPING}loss")
         if patience is not None and loss is not None and (best is None or loss < best.loss):
             best = self._best[number] = _Best(loss, len(history), self._networks.weights(row))
@@ -170,7 +171,7 @@ class Company:
                 self._networks.gradients.arrays[name] += 2 * self._l2[self._numbers] * kernel
 
     def _penalties(self) -> NDArray[np.float64]:
-        """Return what the L2 penalties add to each head's loss."""
+        """Return the L2 penalty in each head's loss."""
         arrays = self._networks.trained.arrays.items()
         kernels = [kernel for name, kernel in arrays if name.startswith("kernel")]
         squares = [np.square(kernel).sum(axis=(1, 2), dtype=np.float64) for kernel in kernels]
@@ -178,7 +179,7 @@ class Company:
 
 
 class _Sums:
-    """Losses and right answers, summed over an epoch."""
+    """Losses and correct predictions, summed over an epoch."""
 
     def __init__(self, heads: int) -> None:
         self._losses, self._correct, self._rows = np.zeros(heads), np.zeros(heads), 0
@@ -189,7 +190,7 @@ class _Sums:
         self._rows += rows
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean loss and accuracy of each head; nothing where no row was seen."""
+        """Return mean loss and accuracy of each head; empty without rows."""
         if not self._rows:
             return np.empty(0), np.empty(0)
         return self._losses / self._rows, self._correct / self._rows
@@ -197,6 +198,6 @@ class _Sums:
 
 def _diverged(head: DenseHead, history: list[dict[str, float]]) -> str:
     return (
-        f"diverged: its loss is {history[-1]['loss']} in epoch {len(history)}; use a smaller "
+        f"diverged: the loss is {history[-1]['loss']} in epoch {len(history)}; use a smaller "
         f"learning rate than {head.learning_rate:g}"
     )

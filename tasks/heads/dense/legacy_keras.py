@@ -1,4 +1,4 @@
-"""Dense heads that earlier versions trained by Keras and kept as `head.keras`: they are read."""
+"""Reading of dense heads of earlier versions, trained by Keras and saved as `head.keras`."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tasks.heads.examples import flat
 
 
 class KerasHead:
-    """A Keras model from features to one logit, one probability, or one probability a class."""
+    """A Keras model from features to one logit, one probability, or one probability per class."""
 
     history: Sequence[dict[str, float]] = ()
     epochs = 0
@@ -26,7 +26,7 @@ class KerasHead:
 
     @property
     def inputs(self) -> int:
-        """Return how many numbers a feature has."""
+        """Return the number of values of a feature."""
         return math.prod(self.model.input_shape[1:])
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
@@ -38,13 +38,13 @@ class KerasHead:
         if outputs.shape[1] > 1:
             return outputs
         if self.model.layers[-1].activation is keras.activations.linear:
-            with np.errstate(over="ignore"):  # 1 / (1 + inf) is the 0 that it should be
+            with np.errstate(over="ignore"):  # 1 / (1 + inf) is correctly 0
                 outputs = 1.0 / (1.0 + np.exp(-outputs))
         return np.hstack([1.0 - outputs, outputs])
 
     def keras_scores(self, _features: Any) -> Any:  # noqa: ANN401  Keras's tensors
-        """Raise InputError: a head of an earlier version is trained again."""
-        raise InputError("a head that an earlier version trained cannot be exported; train again")
+        """Raise InputError: a head of an earlier version has to be trained again."""
+        raise InputError("a head of an earlier version cannot be exported; train it again")
 
     def save(self, folder: Path) -> None:
         """Write `head.keras`."""

@@ -1,4 +1,4 @@
-"""The loss of dense heads, its gradient, and accuracy: for many heads on one batch."""
+"""The loss of dense heads, its gradient, and the accuracy, for many heads on one batch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,15 +13,15 @@ Values = NDArray[np.float32]
 
 
 class Measured(NamedTuple):
-    """What a batch says of each head."""
+    """The measurements of each head on a batch."""
 
-    losses: NDArray[np.float64]  # (heads,): the sum over the rows
-    correct: NDArray[np.int64]  # (heads,): the rows that are right
-    gradient: Values  # (heads, n, outputs): of the mean loss, by the logits
+    losses: NDArray[np.float64]  # (heads,): sum over the rows
+    correct: NDArray[np.int64]  # (heads,): number of correct rows
+    gradient: Values  # (heads, n, outputs): of the mean loss, with respect to the logits
 
 
 class Objective:
-    """Cross-entropy as Keras has it, with each head's own label smoothing and class weights."""
+    """Keras's cross-entropy, with the label smoothing and the class weights of each head."""
 
     def __init__(self, heads: Sequence[DenseHead], images_a_class: NDArray[np.int64]) -> None:
         self.classes = len(images_a_class)
@@ -32,7 +32,7 @@ class Objective:
         self._weights = np.array([np.broadcast_to(w, self.classes) for w in weights], np.float32)
 
     def select(self, rows: NDArray[np.bool_]) -> None:
-        """Go on with some of the heads."""
+        """Keep only some of the heads."""
         self._smoothing, self._weights = self._smoothing[rows], self._weights[rows]
 
     def measure(
@@ -40,7 +40,7 @@ class Objective:
     ) -> Measured:
         """Compare logits (heads, n, outputs) with labels (n,).
 
-        Class weights are for what is learned from: Keras's `fit` validates without them.
+        Class weights are used in training only, as in Keras's `fit`.
         """
         weights = self._weights[:, labels, np.newaxis] if weighted else np.float32(1)
         smoothing = self._smoothing[:, np.newaxis, np.newaxis]

@@ -1,4 +1,4 @@
-"""Keras's optimizers, for many heads at once: each has its own learning rate and its own state."""
+"""Keras's optimizers for many heads at once, with a learning rate and a state for each head."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,7 +10,7 @@ Values = NDArray[np.float32]  # (heads, parameters)
 
 
 class Optimizer(Protocol):
-    """Changes parameters by their gradients, in place."""
+    """Updates parameters by their gradients, in place."""
 
     state: tuple[Values, ...]  # each (heads, parameters)
 
@@ -56,7 +56,7 @@ class Adam:
         means, squares = self.state
         self._steps += 1
         correction = np.float32(np.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps))
-        # In one array all along: what this costs is memory that is read and written.
+        # All in one array, because the time is that of reading and writing memory.
         change = gradients - means
         change *= np.float32(0.1)
         means += change

@@ -21,12 +21,12 @@ from tasks.heads.setting_types import (
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DenseHead:
-    """Dropout and one output layer, after hidden layers if there are any; a map is flattened."""
+    """Optional hidden layers, dropout and an output layer; a feature map is flattened."""
 
     hidden_units: tuple[Units, ...] = ()
     activation: Activation = "relu"
     dropout: Share = 0.2  # before the output, and between hidden layers
-    output: Output = "softmax"  # logit or sigmoid: one unit for two classes; softmax: one a class
+    output: Output = "softmax"  # logit, sigmoid: one unit for two classes; softmax: one per class
     optimizer: Optimizer = "adam"
     learning_rate: Rate = 1e-3
     batch_size: Count = 32
@@ -36,7 +36,7 @@ class DenseHead:
     label_smoothing: Share = 0.0
     class_weights: ClassWeights = "none"
     batch_norm: bool = False  # between a hidden layer and its activation
-    # Epochs without a better loss of the images set aside for it; then the best is taken.
+    # Early stopping after this number of epochs without a lower loss; restores the best epoch.
     patience: Count | None = None
-    standardize: bool = False  # features, by the training images' mean and deviation
+    standardize: bool = False  # features, by mean and standard deviation of the train images
     kind: Literal["dense"] = "dense"

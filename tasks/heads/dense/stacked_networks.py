@@ -1,7 +1,7 @@
-"""Dense networks of one shape, computed together: arrays have the networks as their first axis.
+"""Dense networks of one shape, computed at once: the first axis of arrays is the network.
 
-Each is computed by the same calls on the same shapes as if it were alone, so that its company does
-not change a bit of it.
+Each network is computed by the same calls on the same shapes as if it were alone, so that its
+result does not depend on the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from tasks.heads.dense.activations import ACTIVATIONS
 
 Values = NDArray[np.float32]
 Weights = dict[str, Values]  # one network's arrays, by name
-Back = Callable[[Values], Values]  # from the gradient by a layer's output to that by its input
+Back = Callable[[Values], Values]  # from the gradient of a layer's output to that of its input
 
 # Keras's BatchNormalization.
 _EPSILON, _MOMENTUM = np.float32(1e-3), np.float32(0.99)
@@ -23,7 +23,7 @@ _EPSILON, _MOMENTUM = np.float32(1e-3), np.float32(0.99)
 
 @dataclass(frozen=True)
 class Architecture:
-    """What networks share that are computed together."""
+    """The shape of networks that are computed at once."""
 
     inputs: int
     hidden_units: tuple[int, ...]
@@ -32,26 +32,26 @@ class Architecture:
     batch_norm: bool
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each array that is trained, by its name."""
+        """Return the shape of each trained array, by its name."""
         shapes: dict[str, tuple[int, ...]] = {}
         widths = [self.inputs, *self.hidden_units, self.outputs]
         for n, (fan_in, units) in enumerate(pairwise(widths)):
             shapes[f"kernel_{n}"] = fan_in, units
-            # What a normalised layer's bias would add, the normalisation takes away again.
+            # Batch normalization removes the effect of a bias before it.
             normalised = self.batch_norm and n < len(self.hidden_units)
             for name in ("gamma", "beta") if normalised else ("bias",):
                 shapes[f"{name}_{n}"] = 1, units
         return shapes
 
     def statistics(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each array that follows the batches, by its name."""
+        """Return the shape of each moving average, by its name."""
         layers = enumerate(self.hidden_units if self.batch_norm else ())
         names = ("moving_mean", "moving_variance")
         return {f"{name}_{n}": (1, units) for n, units in layers for name in names}
 
 
 class Networks:
-    """Networks with the same first values, each on its own way from there."""
+    """Networks with the same initial weights, trained independently."""
 
     def __init__(self, architecture: Architecture, count: int, first: Weights) -> None:
         self.architecture = architecture
@@ -60,7 +60,7 @@ class Networks:
         self.followed = _Block(architecture.statistics(), count, first)
 
     def select(self, rows: NDArray[np.bool_]) -> None:
-        """Go on with some of the networks."""
+        """Keep only some of the networks."""
         for block in (self.trained, self.gradients, self.followed):
             block.select(rows)
 
@@ -70,18 +70,18 @@ class Networks:
         return {name: array[number].copy() for name, array in arrays.items()}
 
     def logits(self, inputs: Values) -> Values:
-        """Return what comes out, (networks, n, outputs), of (n, inputs); nothing is dropped."""
+        """Return the logits (networks, n, outputs) of inputs (n, inputs), without dropout."""
         return self._forward(inputs, None, 0.0, [])
 
     def train_logits(
         self, inputs: Values, *, dropout: float, generator: np.random.Generator
     ) -> tuple[Values, list[Back]]:
-        """Return the same in training, and what `backward` needs."""
+        """Return the logits in training, with dropout, and the tape for `backward`."""
         tape: list[Back] = []
         return self._forward(inputs, generator, dropout, tape), tape
 
     def backward(self, gradient: Values, tape: list[Back]) -> None:
-        """Fill `gradients` from the gradient by the logits, (networks, n, outputs)."""
+        """Fill `gradients` from the gradient of the logits, (networks, n, outputs)."""
         for back in reversed(tape):
             gradient = back(gradient)
 
@@ -146,7 +146,7 @@ class Networks:
 
 
 class _Block:
-    """Arrays of several networks, kept as one (networks, numbers), so that a step is one sum."""
+    """Arrays of several networks in one array (networks, values), so that a step is one sum."""
 
     def __init__(
         self, shapes: dict[str, tuple[int, ...]], count: int, first: Weights | None
@@ -169,7 +169,7 @@ class _Block:
 
 
 def first_weights(architecture: Architecture, generator: np.random.Generator) -> Weights:
-    """Draw kernels as Keras does, glorot_uniform (Glorot and Bengio, 2010); the rest are 0 or 1."""
+    """Draw kernels as Keras's glorot_uniform (Glorot and Bengio, 2010); other arrays are 0 or 1."""
     weights: Weights = {}
     for name, shape in (architecture.parameters() | architecture.statistics()).items():
         if name.startswith("kernel"):
@@ -184,7 +184,7 @@ def first_weights(architecture: Architecture, generator: np.random.Generator) ->
 def _drop(
     values: Values, generator: np.random.Generator | None, dropout: float, tape: list[Back]
 ) -> Values:
-    """Drop the same values of all networks; what is kept is scaled up, as Keras's Dropout does."""
+    """Apply dropout with the same mask for all networks, scaled as in Keras's Dropout."""
     if not dropout or generator is None:
         return values
     keep = round((1 - dropout) * 2**16)

@@ -1,4 +1,4 @@
-"""Dense heads: trained by the one-pass trainer, kept as plain arrays."""
+"""Trained dense heads, saved as plain arrays, and their kind."""
 
 import json
 import math
@@ -16,17 +16,17 @@ from tasks.execution.keras_backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Networks, Weights
-from tasks.heads.dense.trainer import architecture_of, train_together
+from tasks.heads.dense.trainer import architecture_of, train_heads
 from tasks.heads.examples import Examples, flat
 
 _ROWS_AT_ONCE = 1024
-# What is trained at once is lost at once, where the process is killed.
-_MOST_TOGETHER = 128
-_PARAMETERS_TOGETHER = 2**18  # larger networks gain little by company
+# If the process is killed, all heads of a group are lost.
+_MOST_IN_GROUP = 128
+_GROUP_PARAMETERS = 2**18  # larger networks gain little in a group
 
 
 class TrainedDense:
-    """A dense head with its weights: `kernel_0`, `bias_0`, …, and `mean` and `scale` if scaled."""
+    """A dense head with its weights: `kernel_0`, `bias_0`, …, with scaling `mean` and `scale`."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class TrainedDense:
 
     @property
     def inputs(self) -> int:
-        """Return how many numbers a feature has."""
+        """Return the number of values of a feature."""
         return int(self.weights["kernel_0"].shape[0])
 
     def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Return what the last layer says of features (n, *shape), (n, 1) or (n, classes)."""
+        """Return the logits of features (n, *shape): (n, 1) or (n, classes)."""
         rows = flat(features, self.inputs)
         if self.head.standardize:
             rows = (rows - self.weights["mean"]) / self.weights["scale"]
@@ -65,33 +65,33 @@ class TrainedDense:
         return dense_scores(features, self.head, self.weights)
 
     def save(self, folder: Path) -> None:
-        """Write `head.npz`: the weights, and the specification as JSON in a text."""
-        said = np.array(json.dumps(asdict(self.head)))
-        np.savez(folder / "head.npz", allow_pickle=False, specification=said, **self.weights)
+        """Write `head.npz`: the weights, and the specification as JSON."""
+        text = np.array(json.dumps(asdict(self.head)))
+        np.savez(folder / "head.npz", allow_pickle=False, specification=text, **self.weights)
 
 
 def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probability of each class, (n, classes), from (n, 1) or (n, classes) logits."""
-    said = logits.astype(np.float64)
-    if said.shape[1] == 1:
-        return np.hstack([expit(-said), expit(said)])
-    return np.asarray(softmax(said, axis=1))
+    values = logits.astype(np.float64)
+    if values.shape[1] == 1:
+        return np.hstack([expit(-values), expit(values)])
+    return np.asarray(softmax(values, axis=1))
 
 
 def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:
-    """Train all in one pass."""
+    """Train all candidates in one pass over the features."""
     return [
         Failed(f"the dense head {outcome.failure}")
         if outcome.failure
         else TrainedDense(candidate.head, outcome.weights, outcome.history, outcome.epochs)
-        for candidate, outcome in zip(candidates, train_together(candidates, examples), strict=True)
+        for candidate, outcome in zip(candidates, train_heads(candidates, examples), strict=True)
     ]
 
 
 def _load(folder: Path, classes: int) -> TrainedHead:
     """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode.
 
-    Raises ValueError, TypeError, KeyError or BadZipFile where it is something else.
+    Raises ValueError, TypeError, KeyError or BadZipFile for anything else.
     """
     if (folder / "head.keras").exists():
         check_backend()
@@ -110,25 +110,25 @@ def _load(folder: Path, classes: int) -> TrainedHead:
         found = {name: array.shape for name, array in weights.items()}
         raise ValueError(f"expected {shapes}, and {list(scaling)} of {inputs}, found {found}")
     if any(a.dtype.kind != "f" or not np.isfinite(a).all() for a in weights.values()):
-        raise ValueError("weights that are no numbers")
+        raise ValueError("the weights have values that are not numbers")
     return TrainedDense(head, weights)
 
 
-def _together(head: DenseHead, width: int, classes: int) -> int:
-    """Return how many heads are worth training at once: no more than pays, or than may be lost."""
+def _group_size(head: DenseHead, width: int, classes: int) -> int:
+    """Return the maximum number of heads that are trained at once."""
     shapes = architecture_of(head, width, classes).parameters().values()
-    return max(1, min(_MOST_TOGETHER, _PARAMETERS_TOGETHER // sum(map(math.prod, shapes))))
+    return max(1, min(_MOST_IN_GROUP, _GROUP_PARAMETERS // sum(map(math.prod, shapes))))
 
 
 def _revised(head: DenseHead) -> int:
-    """Return 1 for what came out otherwise before.
+    """Return 1 for heads with another result in earlier releases.
 
-    A patience looked at the validation images, and val_loss was weighted by class_weights.
+    Early stopping used the validation images, and val_loss was weighted by class_weights.
     """
     return int(head.patience is not None or head.class_weights != "none")
 
 
-# Version 1 had all seeds see the examples in the same order.
+# In version 1, the order of the examples was the same for all seeds.
 KIND = Kind(
     DenseHead,
     _train,
@@ -137,5 +137,5 @@ KIND = Kind(
     random=True,
     version=2,
     revised=_revised,
-    together=_together,
+    group_size=_group_size,
 )

@@ -1,4 +1,4 @@
-"""The one-pass trainer: all dense heads learn from one stream of features, read once an epoch."""
+"""The one-pass trainer: all dense heads share one stream of features, read once per epoch."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,50 +9,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.folds import Fold
-from tasks.execution.cancellation import stop_if_asked
+from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate
-from tasks.heads.dense.head_group import Company, Outcome
+from tasks.heads.dense.head_group import HeadGroup, Outcome
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Architecture, Weights
 from tasks.heads.examples import Examples, Positions, flat
 
 
-def train_together(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:
-    """Train heads as each would be alone, and return the outcome of each.
+def train_heads(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[Outcome]:
+    """Train heads, each as if it were alone, and return the outcome of each.
 
-    A seed decides a head's first weights, what is dropped, and the order in which it sees the
-    examples of a chunk; the order of the chunks is the epoch's, the same for all. Raises
-    StoppedEarly where whoever waits for it does so no more.
+    The seed decides a head's initial weights, its dropout, and the order of the examples in a
+    chunk. The order of the chunks depends on the epoch only. Raises StoppedEarly if the training is
+    cancelled.
     """
-    cohorts = _cohorts(candidates, examples)
-    training, epoch = list(cohorts), 0
+    feeds = _batch_feeds(candidates, examples)
+    training, epoch = list(feeds), 0
     while training:
         for chunk, (positions, rows) in enumerate(examples.stream.shuffled(epoch)):
-            for cohort in training:
-                cohort.learn(positions, flat(rows), draw=(epoch, chunk))
-                stop_if_asked()
-        for cohort in training:
-            cohort.learn_rest()
-        _measure(training, examples)
-        training = [cohort for cohort in training if not cohort.end_epoch()]
+            for feed in training:
+                feed.learn(positions, flat(rows), draw=(epoch, chunk))
+                stop_if_requested()
+        for feed in training:
+            feed.learn_rest()
+        _evaluate(training, examples)
+        training = [feed for feed in training if not feed.end_epoch()]
         epoch += 1
-    outcomes = dict(pair for cohort in cohorts for pair in cohort.outcomes())
+    outcomes = dict(pair for feed in feeds for pair in feed.outcomes())
     return [outcomes[number] for number in range(len(candidates))]
 
 
-def _measure(training: "Sequence[_Cohort]", examples: Examples) -> None:
-    """Measure all heads on the examples of their own fold that they do not learn from."""
+def _evaluate(training: "Sequence[_BatchFeed]", examples: Examples) -> None:
+    """Evaluate all heads on the held-out examples of their fold."""
     folds = examples.folds
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
     if held_out.any():
         for positions, rows in examples.stream.ordered(held_out):
-            for cohort in training:
-                cohort.validate(positions, flat(rows))
-    if any(cohort.stops for cohort in training):
+            for feed in training:
+                feed.validate(positions, flat(rows))
+    if any(feed.stops for feed in training):
         stopping = [fold.stopping for fold in folds if fold.stopping is not None]
         for positions, rows in examples.stream.ordered(np.logical_or.reduce(stopping)):
-            for cohort in training:
-                cohort.watch(positions, flat(rows))
+            for feed in training:
+                feed.watch(positions, flat(rows))
 
 
 def architecture_of(head: DenseHead, inputs: int, outputs: int) -> Architecture:
@@ -60,29 +60,29 @@ def architecture_of(head: DenseHead, inputs: int, outputs: int) -> Architecture:
     return Architecture(inputs, head.hidden_units, outputs, head.activation, head.batch_norm)
 
 
-class _Cohort:
-    """The companies that learn from the same batches: of a fold, seed, batch size and so on."""
+class _BatchFeed:
+    """Head groups that are trained on the same batches: one fold, seed, batch size and so on."""
 
     def __init__(
         self,
         key: "_Key",
         examples: Examples,
         scaling: Weights,
-        companies: list[tuple[list[int], Company]],  # with the numbers of their candidates
+        groups: list[tuple[list[int], HeadGroup]],  # with the numbers of their candidates
     ) -> None:
         self._seed, self._size = key.seed, key.batch_size
         self._fold: Fold = examples.folds[key.fold]
         self._learned = self._fold.learned(stops=key.stops)
         self.stops = key.stops and self._fold.stopping is not None and self._fold.stopping.any()
-        self._labels, self._scaling, self._companies = examples.labels, scaling, companies
-        self._training = [company for _, company in companies]
+        self._labels, self._scaling, self._groups = examples.labels, scaling, groups
+        self._training = [group for _, group in groups]
         self._positions = np.empty(0, np.int64)  # of a batch that is not full yet
         self._rows = np.empty((0, 0), np.float32)
 
     def learn(
         self, positions: Positions, rows: NDArray[np.float32], *, draw: tuple[int, int]
     ) -> None:
-        """Take in examples, in an order of the draw's own, and learn from each full batch."""
+        """Add examples, shuffled by seed and `draw`, and train on each full batch."""
         mine = np.flatnonzero(self._learned[positions])
         np.random.default_rng((self._seed, *draw)).shuffle(mine)
         positions, rows = positions[mine], self._scaled(rows[mine])
@@ -94,48 +94,48 @@ class _Cohort:
         self._positions, self._rows = positions[full:], rows[full:]
 
     def learn_rest(self) -> None:
-        """Learn from the examples that are left at an epoch's end: a smaller batch."""
+        """Train on the remaining examples at the end of an epoch: a smaller batch."""
         self._learn(self._positions, self._rows)
         self._positions = self._positions[:0]
 
     def validate(self, positions: Positions, rows: NDArray[np.float32]) -> None:
-        """Measure the heads on examples."""
+        """Evaluate the heads on validation examples."""
         mine = self._fold.validation[positions]
         if mine.any():
             rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
-            for company in self._training:
-                company.validate(rows, labels)
+            for group in self._training:
+                group.validate(rows, labels)
 
     def watch(self, positions: Positions, rows: NDArray[np.float32]) -> None:
-        """Measure the heads that have a patience on the examples that may end them."""
+        """Evaluate the heads with a patience on the examples for early stopping."""
         if not self.stops or self._fold.stopping is None:
             return
         mine = self._fold.stopping[positions]
         if mine.any():
             rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
-            for company in self._training:
-                company.watch(rows, labels)
+            for group in self._training:
+                group.watch(rows, labels)
 
     def end_epoch(self) -> bool:
-        """Let go of the heads that are finished; tell whether all are."""
-        for company in self._training:
-            company.end_epoch()
-        self._training = [company for company in self._training if not company.is_done]
+        """Remove the heads that are finished; return whether all are."""
+        for group in self._training:
+            group.end_epoch()
+        self._training = [group for group in self._training if not group.is_done]
         return not self._training
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Yield each candidate's number and outcome."""
-        for numbers, company in self._companies:
-            for number, outcome in zip(numbers, company.outcomes, strict=True):
+        for numbers, group in self._groups:
+            for number, outcome in zip(numbers, group.outcomes, strict=True):
                 weights = outcome.weights and outcome.weights | self._scaling
                 yield number, replace(outcome, weights=weights)
 
     def _learn(self, positions: Positions, rows: NDArray[np.float32]) -> None:
         labels = self._labels[positions]
-        for company in self._training:
+        for group in self._training:
             for start in range(0, len(rows), self._size):
                 batch = slice(start, start + self._size)
-                company.step(rows[batch], labels[batch])
+                group.step(rows[batch], labels[batch])
 
     def _scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self._scaling:
@@ -144,13 +144,13 @@ class _Cohort:
 
 
 class _Key(NamedTuple):
-    """What candidates share that learn from the same batches."""
+    """The properties of candidates that are trained on the same batches."""
 
     fold: int
     seed: int
     batch_size: int
     standardize: bool
-    stops: bool  # it has a patience, and does not learn from the examples that end it
+    stops: bool  # has a patience, and examples held out for early stopping
 
 
 def _key(candidate: Candidate[DenseHead]) -> _Key:
@@ -158,29 +158,31 @@ def _key(candidate: Candidate[DenseHead]) -> _Key:
     return _Key(candidate.fold, candidate.seed, head.batch_size, head.standardize, stops)
 
 
-def _cohorts(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> list[_Cohort]:
-    together: dict[_Key, list[int]] = defaultdict(list)
+def _batch_feeds(
+    candidates: Sequence[Candidate[DenseHead]], examples: Examples
+) -> list[_BatchFeed]:
+    by_key: dict[_Key, list[int]] = defaultdict(list)
     for number, candidate in enumerate(candidates):
-        together[_key(candidate)].append(number)
-    scaled = {(key.fold, key.stops) for key in together if key.standardize}
+        by_key[_key(candidate)].append(number)
+    scaled = {(key.fold, key.stops) for key in by_key if key.standardize}
     scalings = {(fold, stops): _scaling(examples, fold, stops=stops) for fold, stops in scaled}
     width = examples.stream.width
-    cohorts = []
-    for key, numbers in together.items():
+    feeds = []
+    for key, numbers in by_key.items():
         labels = examples.labels[examples.folds[key.fold].learned(stops=key.stops)]
         images_a_class = np.bincount(labels, minlength=examples.classes)
-        companies = _companies(candidates, numbers, width, images_a_class)
+        groups = _head_groups(candidates, numbers, width, images_a_class)
         scaling = scalings[key.fold, key.stops] if key.standardize else {}
-        cohorts.append(_Cohort(key, examples, scaling, companies))
-    return cohorts
+        feeds.append(_BatchFeed(key, examples, scaling, groups))
+    return feeds
 
 
-def _companies(
+def _head_groups(
     candidates: Sequence[Candidate[DenseHead]],
     numbers: Sequence[int],
     width: int,
     images_a_class: NDArray[np.int64],
-) -> list[tuple[list[int], Company]]:
+) -> list[tuple[list[int], HeadGroup]]:
     alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number in numbers:
         head = candidates[number].head
@@ -190,7 +192,7 @@ def _companies(
     return [
         (
             members,
-            Company(
+            HeadGroup(
                 [candidates[number].head for number in members],
                 [candidates[number].epochs for number in members],
                 seed=seed,

@@ -1,4 +1,4 @@
-"""In which order the trials of a sweep are tried: all of them, or guided by what came of others."""
+"""The search over the trials of a sweep: all of them, or guided by earlier results."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -6,21 +6,21 @@ from typing import Any, Protocol
 from tasks.errors import InputError
 from tasks.training.sweep.space import Axes, Range, Sweep, Trial, WholeRange, make_trial
 
-_AT_ONCE = 16  # trials that are asked for before what came of them is known: they train together
+_AT_ONCE = 16  # trials that are proposed at a time, and trained as a head group
 
 
 class Search(Protocol):
-    """Proposes trials, some at a time, until there are no more."""
+    """Proposes trials until there are no more, by Optuna's ask-and-tell interface."""
 
     def ask(self) -> list[Trial]:
         """Return the next trials; none when the search is over."""
 
     def tell(self, accuracies: Sequence[float | None]) -> None:
-        """Take in what came of the trials that were asked for last; None where one failed."""
+        """Record the results of the last trials; None for a failed one."""
 
 
 def search_of(space: Sweep) -> Search:
-    """Return the search that a sweep asks for; raises InputError where it lacks what it needs."""
+    """Return the search of a sweep; raises InputError if something is missing for it."""
     return GuidedSearch(space) if space.guided else AllTrials(space)
 
 
@@ -36,14 +36,14 @@ class AllTrials:
         return trials
 
     def tell(self, accuracies: Sequence[float | None]) -> None:
-        """Need nothing."""
+        """Do nothing."""
 
 
 class GuidedSearch:
-    """Optuna's tree-structured Parzen estimator: trials like those that did well, more and more.
+    """Optuna's tree-structured Parzen estimator, which proposes trials similar to good ones.
 
-    J. Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011. The same seed asks
-    for the same trials, as long as the same comes of them.
+    J. Bergstra et al., Algorithms for Hyper-Parameter Optimization, NIPS 2011. The same seed gives
+    the same trials, if their results are the same.
     """
 
     def __init__(self, space: Sweep) -> None:
@@ -51,46 +51,46 @@ class GuidedSearch:
             import optuna
         except ImportError:
             raise InputError(
-                "a guided search needs Optuna: pip install 'gargalo[search]'"
+                "a guided search needs Optuna; run pip install 'gargalo[search]'"
             ) from None
         if space.trials is None:
-            raise InputError("a guided search needs to know how many trials: give --trials")
+            raise InputError("a guided search needs the number of trials; give --trials N")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=space.search_seed)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
         self._failed = optuna.trial.TrialState.FAIL
         self._space, self._left = space, space.trials
-        self._asked: list[Any] = []
+        self._proposed: list[Any] = []
 
     def ask(self) -> list[Trial]:
         """Return the next trials."""
         count = min(_AT_ONCE, self._left)
         self._left -= count
-        self._asked = [self._study.ask() for _ in range(count)]
-        return [self._trial(asked) for asked in self._asked]
+        self._proposed = [self._study.ask() for _ in range(count)]
+        return [self._trial(proposed) for proposed in self._proposed]
 
     def tell(self, accuracies: Sequence[float | None]) -> None:
-        """Take in what came of them."""
-        for asked, accuracy in zip(self._asked, accuracies, strict=True):
+        """Record the results."""
+        for proposed, accuracy in zip(self._proposed, accuracies, strict=True):
             if accuracy is None:
-                self._study.tell(asked, state=self._failed)
+                self._study.tell(proposed, state=self._failed)
             else:
-                self._study.tell(asked, accuracy)
+                self._study.tell(proposed, accuracy)
 
-    def _trial(self, asked: Any) -> Trial:  # noqa: ANN401  Optuna's
-        number = asked.suggest_int("head", 0, len(self._space.heads) - 1)
+    def _trial(self, proposed: Any) -> Trial:  # noqa: ANN401  Optuna's
+        number = proposed.suggest_int("head", 0, len(self._space.heads) - 1)
         kind, axes = self._space.heads[number]
-        features = _suggested(asked, "features", self._space.features)
-        return make_trial(features, kind, _suggested(asked, str(number), axes))
+        features = _suggested(proposed, "features", self._space.features)
+        return make_trial(features, kind, _suggested(proposed, str(number), axes))
 
 
-def _suggested(asked: Any, prefix: str, axes: Axes) -> dict[str, Any]:  # noqa: ANN401  Optuna's
+def _suggested(trial: Any, prefix: str, axes: Axes) -> dict[str, Any]:  # noqa: ANN401  Optuna's
     values: dict[str, Any] = {}
     for name, axis in axes.items():
         of = f"{prefix}.{name}"
         if isinstance(axis, Range):
-            suggest = asked.suggest_int if isinstance(axis, WholeRange) else asked.suggest_float
+            suggest = trial.suggest_int if isinstance(axis, WholeRange) else trial.suggest_float
             values[name] = suggest(of, axis.low, axis.high, log=axis.scale == "log")
         else:
-            values[name] = axis[asked.suggest_categorical(of, list(range(len(axis))))]
+            values[name] = axis[trial.suggest_categorical(of, list(range(len(axis))))]
     return values

@@ -1,4 +1,4 @@
-"""A sweep: the heads that are to be tried, on which features; how a file says it: sweep_file."""
+"""A sweep: the space of trials, each a head with its settings on features."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,62 +13,62 @@ from tasks.errors import InputError, unknown
 from tasks.heads import KINDS
 from tasks.heads.presets import settings_of
 
-_Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]  # that a float holds exactly
+_Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]  # exact as a float
 
 
 class Range(BaseModel):
-    """Values between two ends, evenly on a scale."""
+    """Values from `low` to `high`, evenly spaced on a scale."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     low: FiniteFloat
     high: FiniteFloat
-    count: int = Field(5, ge=2, le=1000)  # of a grid's values, the ends among them
+    count: int = Field(5, ge=2, le=1000)  # of a grid's values, with both ends
     scale: Literal["log", "linear"] = "log"
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if not self.low < self.high:
-            raise ValueError("expected low to be less than high")
+            raise ValueError("expected low < high")
         if self.scale == "log" and self.low <= 0:
-            raise ValueError("expected low above 0 on a log scale, or scale = 'linear'")
+            raise ValueError("expected low > 0 on a log scale; use scale = 'linear'")
         return self
 
     def grid(self) -> list[float]:
-        """Return `count` values, both ends among them."""
+        """Return `count` values, with both ends."""
         space = np.geomspace if self.scale == "log" else np.linspace
         return [float(f"{value:.6g}") for value in space(self.low, self.high, self.count)]
 
     def draw(self, rng: np.random.Generator) -> float:
-        """Return one value by chance."""
+        """Return a random value."""
         if self.scale == "linear":
             return float(rng.uniform(self.low, self.high))
         return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
 
 
 class WholeRange(Range):
-    """Whole numbers between two ends, evenly on a scale."""
+    """Integers from `low` to `high`, evenly spaced on a scale."""
 
     low: _Whole
     high: _Whole
 
     def grid(self) -> list[float]:
-        """Return at most `count` values, both ends among them: what rounds alike is there once."""
+        """Return at most `count` distinct values, with both ends."""
         return list(dict.fromkeys(round(value) for value in super().grid()))
 
     def draw(self, rng: np.random.Generator) -> float:
-        """Return one value by chance."""
+        """Return a random value."""
         return round(super().draw(rng))
 
 
 Axis = Range | list[Any]  # the values that one setting takes
 Axes = dict[str, Axis]
-MOST_TRIALS = 100_000  # of one sweep: its trials are held in memory, and each is trained
+MOST_TRIALS = 100_000  # of one sweep: all of them are in memory
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One head that is to be tried: on which features, of which kind and settings, which seed."""
+    """One head to try: its features, kind, settings and seed."""
 
     features: Mapping[str, Any]
     kind: str
@@ -78,22 +78,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The space of all trials: each of the features with each of the heads."""
+    """The space of all trials: all combinations of features and heads."""
 
     features: Axes
-    heads: Sequence[tuple[str, Axes]]  # kind, and the values of its settings and of its seed
+    heads: Sequence[tuple[str, Axes]]  # kind, and the values of its settings and its seed
     folds: int = 0
     fold_seed: int = 0
-    trials: int | None = None  # drawn by chance; None: the whole grid
-    search_seed: int = 0  # of that chance
-    guided: bool = False  # by what came of the trials before; see tasks.training.sweep.search
+    trials: int | None = None  # number of random trials; None: the whole grid
+    search_seed: int = 0  # of random trials
+    guided: bool = False  # by earlier results; see tasks.training.sweep.search
 
     def __post_init__(self) -> None:
-        """Raise InputError where there are too many trials; none is made to count them."""
+        """Raise InputError if there are too many trials."""
         if self.size > MOST_TRIALS:
             raise InputError(
-                f"a sweep of {self.size:,} trials; expected at most {MOST_TRIALS:,}: try fewer "
-                "values, or some of them by --trials N"
+                f"a sweep of {self.size:,} trials, expected at most {MOST_TRIALS:,}; give fewer "
+                "values, or --trials N for N random trials"
             )
 
     @property
@@ -105,7 +105,7 @@ class Sweep:
         return _combination_count(self.features) * heads
 
     def __iter__(self) -> Iterator[Trial]:
-        """Yield all trials; of those that are drawn, more trials begin with the same ones."""
+        """Yield all trials; with a larger number of random trials, the first ones are the same."""
         yield from self._grid() if self.trials is None else self._drawn(self.trials)
 
     def _grid(self) -> Iterator[Trial]:
@@ -128,18 +128,19 @@ def sweep_of(
     features: Sequence[str],
     **search: Any,  # noqa: ANN401  folds, fold_seed, trials, search_seed
 ) -> Sweep:
-    """Return the sweep of named kinds of heads and a grid of values, each for whom it concerns.
+    """Return the sweep over kinds of heads and a grid of values, each used where it is a setting.
 
-    Raises InputError for a name that neither a head nor the features take.
+    Raises InputError for a name that is a setting of neither a head nor the features.
     """
     if presets := [name for name in heads if name not in KINDS]:
         raise InputError(
-            f"--head {presets[0]}: a preset has nothing to try; there are {', '.join(KINDS)}"
+            f"--head {presets[0]}: a preset has no settings to try; expected one of "
+            f"{', '.join(KINDS)}"
         )
     own = {kind: [*settings_of(kind), "seed"] for kind in heads}
     known = sorted({*features, *(name for names in own.values() for name in names)})
     for name in grid.keys() - set(known):
-        raise unknown("setting", name, known, way_out="of --grid")
+        raise unknown("setting", name, known, fix="of --grid")
     return Sweep(
         {name: axis for name, axis in grid.items() if name in features and name != "seed"},
         [(kind, {n: axis for n, axis in grid.items() if n in own[kind]}) for kind in heads],
@@ -166,7 +167,7 @@ def _draw(axes: Axes, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def make_trial(features: Mapping[str, Any], kind: str, values: Mapping[str, Any]) -> Trial:
-    """Return a trial; `values` are those of the head's settings, and of its seed."""
+    """Return a trial; `values` are the settings of the head, and its seed."""
     settings = {name: value for name, value in values.items() if name != "seed"}
     seed = values.get("seed")
     if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):

@@ -1,4 +1,4 @@
-"""How a TOML file says a sweep."""
+"""Reading of a sweep from a TOML file."""
 
 import tomllib
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.datasets.folds import FoldCount
+from tasks.datasets.fold_count import FoldCount
 from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.execution.user_files import read_whole
 from tasks.heads import KINDS
 from tasks.heads.presets import make_head, settings_of, takes_whole_numbers
 from tasks.training.sweep.space import MOST_TRIALS, Axes, Axis, Range, Sweep, WholeRange, make_trial
 
-# A setting of which one value is a list itself.
+# Settings whose values are lists.
 _LISTS = {"hidden_units"}
 _MOST_BYTES = 2**20
 
@@ -28,7 +28,7 @@ class _Search(BaseModel):
 
 
 class _File(BaseModel):
-    """What a sweep file holds."""
+    """The content of a sweep file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,16 +40,16 @@ class _File(BaseModel):
 
 
 def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep:  # noqa: ANN401
-    """Return the sweep of a TOML file; `features` are the names that its features may have.
+    """Return the sweep of a TOML file; `features` are the names of the settings of features.
 
-    `search` takes the place of what the file says of the folds and of the search.
+    `search` overrides the options of folds and search in the file.
 
-    Raises InputError, which names the file, the key that is wrong, and the nearest right one.
+    Raises InputError with the file, the wrong key, and the most similar valid one.
     """
     try:
         return _sweep(_content(path), features, search)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{path}: file not found") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except InputError as error:
@@ -57,35 +57,35 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Return what a file of TOML says, no longer than a sweep is."""
-    content = read_whole(path, most=_MOST_BYTES, fix="give a TOML file that says a sweep")
+    """Return the content of a TOML file, up to a maximum size."""
+    content = read_whole(path, most=_MOST_BYTES, fix="give a TOML file of a sweep")
     try:
         return tomllib.loads(content.decode().replace("\r\n", "\n"))
-    except (ValueError, RecursionError) as error:  # as of a number that has too many digits
-        raise InputError(f"it is no TOML: {str(error).partition('; use sys.')[0]}") from None
+    except (ValueError, RecursionError) as error:  # for example a number with too many digits
+        raise InputError(f"not valid TOML: {str(error).partition('; use sys.')[0]}") from None
 
 
 def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, Any]) -> Sweep:
     if not isinstance(content.get("head"), list) or not content["head"]:
-        raise InputError("expected a [[head]] (in double brackets, for there may be several)")
+        raise InputError("no head; add at least one table [[head]], in double brackets")
     try:
-        told = _File(**content)
+        file = _File(**content)
     except ValidationError as error:
         raise InputError(_mistakes(error, _File, _Search)) from None
-    heads = [_head(dict(about)) for about in told.head]
-    for name in told.features.keys() - set(features):
+    heads = [_head(dict(about)) for about in file.head]
+    for name in file.features.keys() - set(features):
         raise unknown("setting of [features]", name, features)
-    axes = {name: _axis(f"[features]: {name}", values) for name, values in told.features.items()}
-    own = {"folds": told.folds, "fold_seed": told.fold_seed, **dict(told.search)}
+    axes = {name: _axis(f"[features]: {name}", values) for name, values in file.features.items()}
+    own = {"folds": file.folds, "fold_seed": file.fold_seed, **dict(file.search)}
     own["search_seed"] = own.pop("seed")
     return Sweep(axes, heads, **own | search)
 
 
 def _head(about: dict[str, Any]) -> tuple[str, Axes]:
-    """Return the kind and the axes of a [[head]], of whose values each was found to be possible."""
+    """Return the kind and the axes of a [[head]], after a check of each value."""
     kind = about.pop("kind", None)
     if kind is None:
-        raise InputError(f"a [[head]] has no kind; there are {', '.join(KINDS)}")
+        raise InputError(f"a [[head]] without a kind; add kind = one of {', '.join(KINDS)}")
     if kind not in KINDS:
         raise unknown("kind of [[head]]", str(kind), KINDS)
     known = [*settings_of(kind), "seed"]
@@ -106,7 +106,7 @@ def _head(about: dict[str, Any]) -> tuple[str, Axes]:
 
 
 def _axis(where: str, values: object, *, whole: bool = False, lists: bool = False) -> Axis:
-    """Return the values of a setting; where `lists`, one value is a list itself."""
+    """Return the values of a setting; `lists`: each value is a list."""
     if isinstance(values, dict):
         kind = WholeRange if whole else Range
         try:
@@ -116,12 +116,12 @@ def _axis(where: str, values: object, *, whole: bool = False, lists: bool = Fals
     if not isinstance(values, list) or (lists and not any(isinstance(v, list) for v in values)):
         return [values]
     if not values:
-        raise InputError(f"{where} has no value")
+        raise InputError(f"{where}: an empty list; give at least one value")
     return list(values)
 
 
 def _mistakes(error: ValidationError, *levels: type[BaseModel]) -> str:
-    """Say what is wrong; `levels` are the models whose keys may be misspelt, from outside in."""
+    """Return the messages of an error; `levels` are the models with the valid keys, by depth."""
     return "; ".join(_mistake(dict(mistake), levels) for mistake in error.errors())
 
 
@@ -130,5 +130,5 @@ def _mistake(mistake: dict[str, Any], levels: Sequence[type[BaseModel]]) -> str:
     if mistake["type"] == "extra_forbidden":
         known = list(levels[len(mistake["loc"]) - 1].model_fields)
         return str(unknown("key", name.rpartition(".")[-1], known))
-    told = f"{name}: " if name else ""
-    return f"{told}{what_is_wrong(mistake)}"
+    where = f"{name}: " if name else ""
+    return f"{where}{what_is_wrong(mistake)}"

@@ -73,7 +73,7 @@ def test_help_shows_the_common_flags(run, flow):
         (("train", "x", "--tap", "a", "--tap", "b"), "a head is trained on one tap"),
         (("pipeline", "missing"), "missing: folder not found; give a folder"),
         (("maintain", "stats"), "there is no store"),
-        (("maintain", "stats", "--store", "/dev/null"), "--store: /dev/null is no folder"),
+        (("maintain", "stats", "--store", "/dev/null"), "--store: /dev/null is not a folder"),
         (("maintain", "tidy"), "tidy"),
     ],
 )
@@ -89,7 +89,7 @@ def test_what_the_system_refuses_is_one_line_and_exit_code_1(run, photos):
     code, output, errors = run("ingest", photos, "--store", "/proc/store")
     assert code == 1
     assert "No such file or directory: " in errors
-    assert "call again" in errors
+    assert "run the command again" in errors
     assert errors.count("\n") == 1
     assert not output
 
@@ -162,7 +162,7 @@ def test_an_error_that_an_interrupt_led_to_is_an_interrupt(monkeypatch, capfd):
     with pytest.raises(SystemExit) as end:
         command_line(interrupted, str, needs_server=False)
     assert end.value.code == 130
-    assert capfd.readouterr().err.startswith("interrupted; all that was finished is kept")
+    assert capfd.readouterr().err.startswith("interrupted; finished work is kept")
 
 
 def test_json_is_the_last_line_and_has_the_promised_fields(run_json, photos):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.cli.command_line import errors_told
+from flows.cli.command_line import errors_reported
 from flows.cli.terminal import write_any_name
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
 from flows.text.predictions import predict_text
@@ -47,7 +47,7 @@ def test_names_act_on_no_terminal_and_stay_on_their_line():
 
 
 def test_an_error_acts_on_no_terminal(capsys):
-    with pytest.raises(SystemExit), errors_told():
+    with pytest.raises(SystemExit), errors_reported():
         raise InputError(EVIL)
     assert capsys.readouterr().err == ("error: \\x1b]0;owned\\x07\\x1b[2J\\u202e report: evil\n")
 
@@ -114,9 +114,9 @@ def test_closed_output_leads_nowhere(tmp_path, closed):
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 NAMED = """
 import os, sys
-from flows.cli.command_line import errors_told
-from flows.cli.terminal import names_told
-with errors_told(), names_told(all_utf8=sys.argv[1] == "all"):
+from flows.cli.command_line import errors_reported
+from flows.cli.terminal import encoding_checked
+with errors_reported(), encoding_checked(all_utf8=sys.argv[1] == "all"):
     open("c\\xe3o")
 """
 
@@ -133,14 +133,14 @@ def refused(*arguments, **variables):
     return done.stderr
 
 
-def test_a_locale_without_a_names_letters_is_named_with_the_way_out():
+def test_a_locale_without_a_names_letters_is_named_with_the_fix():
     """The kind: a right name is called wrong, for the process reads it by another encoding."""
-    fix = "and Python takes names here for ascii, by LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0; set "
+    fix = "Python reads file names as ascii here, because of LC_ALL, LC_CTYPE, LANG or PYTHONUTF8=0"
     told = refused("all", "cão", **C_LOCALE)
-    assert told == f"error: c\\xe3o: the name is UTF-8, {fix}PYTHONUTF8=1\n"
+    assert told == f"error: c\\xe3o: the name is UTF-8, but {fix}; set PYTHONUTF8=1\n"
     told = refused("some", **C_LOCALE)
-    assert told.startswith("error: a name that is stored has other letters ('ascii' codec can't")
-    assert told.endswith(f"{fix}PYTHONUTF8=1\n")
+    assert told.startswith("error: a stored name cannot be encoded ('ascii' codec can't")
+    assert told.endswith(f"{fix}; set PYTHONUTF8=1\n")
 
 
 def test_an_argument_that_is_no_utf8_is_named():

@@ -3,7 +3,7 @@ from dataclasses import fields
 from flows.parameters.features import FeatureParameters
 from flows.parameters.store import ReaderParameters
 from stores.features.recipe import Recipe
-from tasks.features.job import FEATURE_SETTINGS
+from tasks.features.request import FEATURE_SETTINGS
 
 
 def test_what_makes_features_alike_is_all_that_their_flags_set():

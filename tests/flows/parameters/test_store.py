@@ -95,5 +95,5 @@ def test_a_link_that_leads_to_no_folder_is_refused(tmp_path, leads_to):
     """The kind: a path that cannot be resolved."""
     (tmp_path / "loop").symlink_to(tmp_path / leads_to)
     for store in (tmp_path / "loop", tmp_path / "loop" / "store"):
-        with pytest.raises(ValidationError, match="loop is no folder, and no link to one"):
+        with pytest.raises(ValidationError, match="loop is not a folder"):
             FeatureParameters(store=store)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.advice.linear_probes import chance, mean_recall, probe, said_by_answers
+from tasks.advice.linear_probes import chance, classes_of_answers, mean_recall, probe
 
 
 def made(size, signal, *, rare=0.5):
@@ -40,7 +40,7 @@ def test_labels_that_have_nothing_to_do_with_the_images_are_chance():
 def test_answers_stand_for_the_class_that_they_go_with_elsewhere():
     answers = np.array([7, 7, 7, 2, 2, 2])
     labels, folds = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2])
-    assert said_by_answers(answers, labels, folds).tolist() == [0, 0, 0, 1, 1, 1]
+    assert classes_of_answers(answers, labels, folds).tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 1], [0, 2, 2, 2]])

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.advice.evidence import Answers, Evidence, Layer
-from tasks.advice.verdict import judge
+from tasks.advice.verdict import verdict_of
 from tasks.evaluation.comparison import Difference
 
 
@@ -34,13 +34,13 @@ def evidence(*, early=0.9, late=0.9, p_value=1.0, sureness=None, chance=0.0005, 
     ],
 )
 def test_the_verdict(given, likeness, certainty):
-    verdict = judge(evidence(**given))
+    verdict = verdict_of(evidence(**given))
     assert (verdict.likeness, verdict.certainty) == (likeness, certainty)
 
 
 def test_each_piece_of_evidence_is_told_with_its_figures():
-    verdict = judge(evidence(early=0.98, p_value=1e-9, sureness=0.41))
+    verdict = verdict_of(evidence(early=0.98, p_value=1e-9, sureness=0.41))
     probes, answers, logme = verdict.findings
     assert [one.likeness for one in (probes, answers, logme)] == ["different", "similar", "similar"]
-    assert "early, an earlier layer, tells 8.0% of the images more" in probes.reason
+    assert "early, an earlier layer, has 8.0% more images correct" in probes.reason
     assert "probability of 0.41" in answers.reason

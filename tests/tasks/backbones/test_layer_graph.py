@@ -5,7 +5,7 @@ import pytest
 
 from stores.layout import locate
 from stores.storage.remembered import recall
-from tasks.backbones.layer_graph import build_graph, cut_points, stage_ends, told_by_graph
+from tasks.backbones.layer_graph import build_graph, cut_points, layers_found, stage_ends
 from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError
 
@@ -32,7 +32,7 @@ def names_of(model):
 def layers_of(backbone, store, side=16, answer=names_of):
     question = {"what": "all layers", "backbone": backbone.name, "image_size": repr(side)}
     asked = {"backbone": backbone, "image_size": (side, side), "store": store}
-    return told_by_graph(question, answer, **asked), recall(locate(store), question)
+    return layers_found(question, answer, **asked), recall(locate(store), question)
 
 
 def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):
@@ -45,7 +45,7 @@ def test_a_question_about_a_graph_is_asked_once(tiny, tmp_path):
 
 
 def test_what_was_refused_is_not_remembered(tiny, tmp_path):
-    with pytest.raises(InputError, match="tiny refuses images of 4×4 pixels"):
+    with pytest.raises(InputError, match="tiny does not support images of 4×4 pixels"):
         layers_of(tiny.TINY, tmp_path, side=4)
     assert not list(tmp_path.glob("remembered/*"))
 

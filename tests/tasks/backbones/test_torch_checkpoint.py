@@ -102,36 +102,18 @@ def test_arrays_belong_to_the_caller(read):
 
 
 @pytest.mark.parametrize(
-    ("offset", "size", "stride", "expected"),
+    ("size", "stride", "expected"),
     [
-        (0, (4, 3), (1, 4), np.arange(12).reshape(3, 4).T),
-        (1, (2, 2), (6, 2), [[1, 3], [7, 9]]),
-        (11, (1, 1), (999, 999), [[11]]),
-        (0, (3,), (0,), [0, 0, 0]),
-        (5, (0, 3), (3, 1), np.empty((0, 3))),
+        ((4, 3), (1, 4), np.arange(12).reshape(3, 4).T),
+        ((2, 1, 3, 2), (1, 999, 4, 2), np.arange(12).reshape(3, 2, 2).T[:, None].swapaxes(2, 3)),
+        ((1, 12), (0, 1), [np.arange(12)]),
     ],
 )
-def test_strides_are_honoured(read, offset, size, stride, expected):
+def test_axes_may_be_in_any_order(read, size, stride, expected):
     storage = Storage(np.arange(12, dtype="<f4"), "0")
-    tensors = read(checkpoint({"w": Tensor(storage, offset, size, stride)}, storage))
+    tensors = read(checkpoint({"w": Tensor(storage, 0, size, stride)}, storage))
     np.testing.assert_array_equal(tensors["w"], expected)
     assert tensors["w"].flags.c_contiguous
-
-
-def test_two_tensors_may_share_a_storage(read):
-    storage = Storage(np.arange(4, dtype="<f4"), "0")
-    state = {"a": Tensor(storage, 0, (2,), (1,)), "b": Tensor(storage, 1, (2,), (2,))}
-    tensors = read(checkpoint(state, storage))
-    assert tensors["a"].tolist() == [0, 1]
-    assert tensors["b"].tolist() == [1, 3]
-
-
-@pytest.mark.parametrize(("kind", "dtype"), [("HalfStorage", "<f2"), ("BoolStorage", "?")])
-def test_other_kinds_of_elements(read, kind, dtype):
-    storage = Storage(np.array([0, 1], dtype), "0", kind)
-    tensor = read(checkpoint({"w": Tensor(storage, 0, (2,), (1,))}, storage))["w"]
-    assert tensor.dtype == dtype
-    assert tensor.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +121,9 @@ def test_other_kinds_of_elements(read, kind, dtype):
     [
         (0, (13,), (1,)),
         (1, (12,), (1,)),
+        (0, (3,), (0,)),
+        (0, (2, 6), (6, 2)),
+        (0, (12, 12), (1, 0)),
         (0, (3, 4), (5, 1)),
         (12, (1,), (1,)),
         (-1, (2,), (1,)),
@@ -152,7 +137,7 @@ def test_other_kinds_of_elements(read, kind, dtype):
         (0.0, (2,), (1,)),
     ],
 )
-def test_a_tensor_outside_its_storage_is_refused(read, offset, size, stride):
+def test_a_tensor_that_is_not_its_whole_storage_is_refused(read, offset, size, stride):
     storage = Storage(np.arange(12, dtype="<f4"), "0")
     content = checkpoint({"layer.weight": Tensor(storage, offset, size, stride)}, storage)
     with pytest.raises(WeightsError, match=r"tensor 'layer\.weight': expected .* Received: offset"):
@@ -173,7 +158,7 @@ def test_a_malicious_pickle_is_refused_and_not_executed(read, tmp_path, place, p
     harm = tmp_path / "harm"
     evil = pickle.dumps(Evil(os.system, f"touch {harm}"), protocol)
     before = b"" if place == "magic number" else pickled(MAGIC_NUMBER, PROTOCOL_VERSION, {})
-    with pytest.raises(WeightsError, match=r"asks for 'posix\.system', which was refused"):
+    with pytest.raises(WeightsError, match=r"requests 'posix\.system', which was refused"):
         read(before + evil)
     assert not harm.exists()
     pickle.loads(evil)
@@ -202,7 +187,7 @@ def test_a_pickle_cannot_change_what_stands_in_for_a_class(read):
     assert read(SMALL).keys() == {"weight", "count"}
 
 
-def test_a_kind_without_a_numpy_dtype_is_named(read):
+def test_another_kind_of_storage_is_named(read):
     storage = Storage(np.zeros(2, "<u2"), "0", "BFloat16Storage")
     with pytest.raises(WeightsError, match=r"torch\.BFloat16Storage"):
         read(checkpoint({"w": Tensor(storage, 0, (2,), (1,))}, storage))
@@ -210,7 +195,7 @@ def test_a_kind_without_a_numpy_dtype_is_named(read):
 
 @pytest.mark.parametrize("length", range(len(SMALL)))
 def test_a_truncated_file_is_one_clear_error(read, length):
-    with pytest.raises(WeightsError, match=r"expected .* Received: .*damaged, cut short"):
+    with pytest.raises(WeightsError, match=r"expected .* Received: .*damaged, truncated"):
         read(SMALL[:length])
 
 
@@ -227,7 +212,7 @@ def test_a_damaged_byte_gives_tensors_or_the_error(tmp_path_factory, position, b
 
 
 def test_a_damaged_memo_index_asks_for_no_memory(read):
-    with pytest.raises(WeightsError, match="LONG_BINPUT of a number of 32 bits"):
+    with pytest.raises(WeightsError, match="LONG_BINPUT with a number of 32 bits"):
         read(b"\x80\x02}r\xff\xff\xff\xff.")
 
 

@@ -32,7 +32,7 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize("asked", ["nowhere.h5", "~nobody-of-that-name/x.h5", "imagenett"])
 def test_a_file_that_is_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match=f"{asked}: no such file; expected imagenet, none, or"):
+    with pytest.raises(WeightsError, match=f"{asked}: file not found; expected imagenet, none, or"):
         found(asked)
     with pytest.raises(WeightsError, match=r"\.: a folder; expected imagenet"):
         found(".")
@@ -62,7 +62,7 @@ def test_a_file_that_changes_before_it_is_loaded_is_noticed(saved, tmp_path):
     weights = found(path)
     with h5py.File(path, "r+") as file:
         file["layers/conv2d/vars/0"][0] = 0.25
-    with pytest.raises(WeightsError, match="changed while it was used"):
+    with pytest.raises(WeightsError, match="changed while it was read"):
         build_backbone(LENET, weights, SIZE)
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_another_machine_lacks_is_said_with_its_name(saved, tmp_path
     path = Path(shutil.copy(saved, tmp_path / "one.weights.h5"))
     weights = found(path)
     path.unlink()
-    with pytest.raises(WeightsError, match=f"no such file on {socket.gethostname()}"):
+    with pytest.raises(WeightsError, match=f"file not found on {socket.gethostname()}"):
         build_backbone(LENET, weights, SIZE)
 
 

@@ -31,7 +31,7 @@ def test_what_is_passed_over_is_counted_by_its_ending(folder, tmp_path):
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     found = find_images([folder])
     assert len(found.paths) == 2
-    assert found.passed_over == {".webp": 3, ".txt": 1, "without ending": 1, "linked folder": 1}
+    assert found.passed_over == {".webp": 3, ".txt": 1, "without extension": 1, "linked folder": 1}
     assert in_words(found.passed_over).startswith("3 .webp, 1 ")
     assert next(iter(found.passed_over)) == ".webp"
 
@@ -56,7 +56,7 @@ def test_a_folder_that_is_closed_is_counted(public):
 
 def test_a_pipe_that_is_named_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "camera.jpg")
-    with pytest.raises(InputError, match=r"camera.jpg: a pipe, expected a file or a folder; write"):
+    with pytest.raises(InputError, match=r"camera.jpg: a pipe, expected a file or a folder; save"):
         find_images([tmp_path / "camera.jpg"])
     with pytest.raises(InputError, match="/dev/null: a device, expected a file"):
         find_images([Path("/dev/null")])
@@ -70,11 +70,11 @@ def test_a_pipe_in_a_folder_is_an_image_that_cannot_be_read(folder):
 def test_a_place_without_images_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     write(tmp_path / "others/a.webp", b"")
-    with pytest.raises(InputError, match=r"no image in it; expected .*\.png$"):
+    with pytest.raises(InputError, match=r"no image found; expected .*\.png$"):
         find_images([tmp_path / "empty"])
-    with pytest.raises(InputError, match=r"no image in it; expected .*; found 1 \.webp$"):
+    with pytest.raises(InputError, match=r"no image found; expected .*; found 1 \.webp$"):
         find_images([tmp_path / "others"])
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="not found; give an image file"):
         find_images([tmp_path / "none"])
-    with pytest.raises(InputError, match="no image is named"):
+    with pytest.raises(InputError, match="no images given"):
         find_images([])

@@ -84,8 +84,8 @@ def test_the_one_folder_of_class_folders_is_the_data_set(tmp_path, places, top):
 def test_what_is_not_plain_to_see_is_noted(tmp_path):
     tree(tmp_path / "pets", "seg_train", "seg_test", "seg_pred!")
     splits, unlabelled = find_layout(tmp_path / "pets").notes
-    assert splits == "seg_train/ is train, seg_test/ is test, validation is drawn from train"
-    assert "seg_pred/ has no class folders, and its 1 images are left out" in unlabelled
+    assert splits == "seg_train/ is train, seg_test/ is test, validation is a random part of train"
+    assert "seg_pred/ has no class folders: its 1 images are left out" in unlabelled
     assert f"python -m flows.predict RUN {tmp_path / 'pets' / 'seg_pred'}" in unlabelled
     assert find_layout(tree(tmp_path / "a", "train", "validation", "test")).notes == ()
     (note,) = find_layout(tree(tmp_path / "b", "PetImages")).notes
@@ -125,7 +125,7 @@ def test_folders_with_images_are_classes_unless_names_mean_splits(classes):
     with tempfile.TemporaryDirectory() as top:
         tree(Path(top), *(f"{name}!" for name in classes))
         if len(meant) > 1 or (meant and len(classes) == 1):
-            assert "the names" in refusal(Path(top)) or "some names" in refusal(Path(top))
+            assert "the names" in refusal(Path(top)) or "of the names" in refusal(Path(top))
         else:
             assert told(Path(top)) == ({"": None}, tuple(sorted(classes)))
 
@@ -175,15 +175,15 @@ def test_a_data_set_for_detection_has_no_classes(tmp_path, places):
         write(tmp_path / place / "images/1.jpg", b"")
         write(tmp_path / place / "labels/1.txt", b"")
     message = refusal(tmp_path)
-    assert "looks like a data set for detection: images/ beside labels/" in message
-    assert "expected one folder of images a class" in message
+    assert "looks like an object detection data set: images/ beside labels/" in message
+    assert "expected one folder of images per class" in message
 
 
 def test_yolos_own_layout_is_for_detection_too(tmp_path):
     for split in ("train", "val"):
         write(tmp_path / "images" / split / "1.jpg", b"")
         write(tmp_path / "labels" / split / "1.txt", b"")
-    assert "a data set for detection" in refusal(tmp_path)
+    assert "an object detection data set" in refusal(tmp_path)
 
 
 def test_classes_may_be_called_images_and_labels(tmp_path):
@@ -196,13 +196,13 @@ def test_classes_may_be_called_images_and_labels(tmp_path):
 )
 def test_splits_without_class_folders_are_refused(tmp_path, places):
     message = refusal(tree(tmp_path, *places))
-    assert "put the images into one folder a class" in message
+    assert "move the images into one folder per class" in message
     assert told(tmp_path, CLASSES)[1] == tuple(sorted(place.rstrip("!") for place in places))
 
 
 def test_splits_below_each_class_are_refused(tmp_path):
     message = refusal(tree(tmp_path, "cat", "dog", classes=("train", "val")))
-    assert "put each class below each split, and not the splits below each class" in message
+    assert "move the class folders below the split folders" in message
     assert told(tmp_path, CLASSES) == ({"": None}, CATS_AND_DOGS)
 
 
@@ -218,7 +218,7 @@ def test_given_folders_are_taken_and_the_others_left_out_with_a_note(tmp_path):
     tree(tmp_path, "one", "two", "three", "four!")
     found = find_layout(tmp_path, "train=one,validation=two")
     assert found.tops == {"one": "train", "two": "validation"}
-    assert found.notes[-1] == "left out, for --layout does not name it: 'four', 'three'"
+    assert found.notes[-1] == "left out, because not in --layout: 'four', 'three'"
     assert told(tmp_path, "train=one,train=two") == ({"one": None, "two": None}, CATS_AND_DOGS)
 
 
@@ -242,5 +242,5 @@ def test_what_is_no_layout_is_refused(tmp_path, layout):
 
 
 def test_a_given_folder_must_be_there(tmp_path):
-    assert "expected a train=FOLDER among them" in refusal(tmp_path, "test=a")
-    assert "no folder 'b'; found a" in refusal(tree(tmp_path, "a"), "train=b")
+    assert "no train split; add train=FOLDER" in refusal(tmp_path, "test=a")
+    assert "folder 'b' not found; expected one of a" in refusal(tree(tmp_path, "a"), "train=b")

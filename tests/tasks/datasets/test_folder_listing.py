@@ -151,7 +151,7 @@ def test_images_in_hidden_folders_are_of_no_class_and_counted(tmp_path, place):
     assert labels_of(listing) == {"cat/1.png": "cat"}
     assert len(listing.files) == 4
     (note,) = listing.notes
-    assert note == f"images in hidden folders are left out: 2, for one in cat/{place}/"
+    assert note == f"2 images in hidden folders are left out, for example in cat/{place}/"
 
 
 @pytest.mark.parametrize("name", ["__MACOSX", "@eaDir", ".thumbs"])
@@ -167,8 +167,8 @@ def test_classes_that_differ_in_case_only_are_told(tmp_path):
     assert listing.classes == ("Cat", "cat", "dog")
     assert listing.notes == (
         "the class folders are those of pets/",
-        "'Cat' and 'cat' are two classes, and differ in case only; if they are one, put the images "
-        "of both into one of them",
+        "'Cat' and 'cat' are two classes, and differ in case only; if they are the same class, "
+        "move the images of both into one folder",
     )
 
 
@@ -179,7 +179,7 @@ def test_a_split_without_images_is_refused_with_its_folder(tmp_path):
         (tmp_path / "valid" / name).mkdir(parents=True)
     message = refusal(tmp_path)
     assert message.startswith(f"{tmp_path / 'valid'}: no image in its class folders")
-    assert message.endswith("add some, or remove the folder")
+    assert message.endswith("add images, or remove the folder")
 
 
 def test_links_to_folders_within_a_class_are_counted(tmp_path):
@@ -190,7 +190,7 @@ def test_links_to_folders_within_a_class_are_counted(tmp_path):
     listing = list_folder(tmp_path / "pets")
     assert labels_of(listing).keys() == {"cat/1.png", "dog/1.png", "linked class/1.png"}
     (note,) = listing.notes
-    assert "not followed: 2, for one cat/again;" in note
+    assert "2 links to folders within a class are not followed, for example cat/again;" in note
 
 
 def test_a_path_too_long_for_the_system_costs_that_file(tmp_path):

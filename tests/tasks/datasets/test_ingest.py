@@ -112,7 +112,7 @@ def test_one_class_alone_can_be_ingested(tmp_path, store):
 def test_a_class_without_a_usable_image_is_refused_with_a_reason(folder, store):
     write(folder / "bird" / "1.png", b"")
     said = refusal(folder, store)
-    assert "no usable image in class 'bird' (for one, bird/1.png: the file is empty)" in said
+    assert "no usable image in class 'bird' (for example, bird/1.png: the file is empty)" in said
     assert not (store / "datasets" / "pets" / "manifest.parquet").exists()
 
 
@@ -129,7 +129,7 @@ def test_another_folder_of_the_same_name_is_refused(folder, store, tmp_path):
 
 def test_a_data_set_has_a_name_that_acts_on_no_terminal(tmp_path, store):
     folder = write_classes(tmp_path / "pets\u202e")
-    assert "'pets\\u202e' cannot name a data set" in refusal(folder, store)
+    assert "'pets\\u202e': the name of a data set cannot have" in refusal(folder, store)
     assert ingest(folder, store=store, dataset="pets").manifest.name == "pets"
 
 
@@ -152,6 +152,6 @@ def test_a_folder_that_changes_while_it_is_listed_is_tried_again(folder, store, 
         return listing
 
     monkeypatch.setattr(ingest_module, "list_folder", list_and_add)
-    with pytest.raises(OSError, match=r"for one 'cat/new.png': somebody writes") as error:
+    with pytest.raises(OSError, match=r"for example 'cat/new.png'; run the command again") as error:
         ingest(folder, store=store)
     assert not isinstance(error.value, InputError)

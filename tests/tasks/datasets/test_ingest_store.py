@@ -85,7 +85,7 @@ def test_an_unchanged_folder_is_not_read_and_needs_no_tensorflow(folder, store, 
 
 @pytest.mark.parametrize("place", [".", "store", "cat/store", "new/store"])
 def test_a_store_within_the_images_is_refused(folder, place):
-    assert "the store would lie in the folder of images" in refusal(folder, folder / place)
+    assert "the store is inside the folder of images" in refusal(folder, folder / place)
 
 
 @pytest.mark.parametrize("place", ["../pets-store", ".store", "../.store"])

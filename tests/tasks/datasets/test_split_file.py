@@ -65,14 +65,14 @@ WHOLE = "path,split\ncat/00000,train\ncat/00001,test\n"
     [
         (WHOLE + "cat/9,test\n", "'cat/9' is not in the folder"),
         (WHOLE + "cat/8,test\ncat/9,test\n", "'cat/8' and 1 more are not in the folder"),
-        ("path,split\ncat/00000,train\n", "no split of 'cat/00001'"),
+        ("path,split\ncat/00000,train\n", "no split for 'cat/00001'"),
         (WHOLE.replace("test", "dev"), "row 2: the split of 'cat/00001' must be one of train,"),
         (WHOLE.replace(",test", ""), "Received: None"),
-        (WHOLE + "cat/00001,test\n", "row 3: 'cat/00001' is there twice"),
+        (WHOLE + "cat/00001,test\n", "row 3: 'cat/00001' is repeated"),
         (WHOLE.replace("path", "file"), "expected the columns path and split"),
         (WHOLE.replace("cat/00001", ""), "row 2 has no path"),
-        ("", "a split file without rows"),
-        ("path,split\n", "a split file without rows"),
+        ("", "the split file has no rows"),
+        ("path,split\n", "the split file has no rows"),
         ("path,split\n\0\udc80", "cannot be read as a split file"),
     ],
 )
@@ -87,7 +87,7 @@ def test_each_mistake_is_one_line(tmp_path, text, match):
 
 def test_the_same_bytes_have_one_split(table):
     entries = [entry("cat/1", "same"), entry("cat/2", "same")]
-    with pytest.raises(InputError, match="'cat/2' is test, and a file of the same bytes is train"):
+    with pytest.raises(InputError, match="'cat/2' is in test, but an identical file is in train"):
         given(entries, table("path,split\ncat/1,train\ncat/2,test\n"))
     assert len(given(entries, table("path,split\ncat/1,train\ncat/2,train\n"))) == 1
 

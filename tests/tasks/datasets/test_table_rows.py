@@ -28,26 +28,26 @@ def parquet(**columns):
 
 
 TABLES = {
-    "sparse.csv": (sparse, "line 2 has more than 1,048,576 letters"),
+    "sparse.csv": (sparse, "line 2 has more than 1,048,576 characters"),
     "too large.csv": (lambda path: os.truncate(path, 2**40), "expected at most 4,294,967,296"),
     "blank.csv": (lambda path: path.write_text("path,split\n" + "\n" * 10**6), "blank lines"),
-    "nul.csv": (lambda path: path.write_text("path,split\na\0b,train\n"), "a NUL in it"),
-    "twice.csv": (lambda path: path.write_text("path,path,split\na,b,test\n"), "path is there tw"),
+    "nul.csv": (lambda path: path.write_text("path,split\na\0b,train\n"), "a NUL character"),
+    "twice.csv": (lambda path: path.write_text("path,path,split\na,b,test\n"), "path is repe"),
     "rows.parquet": (
         parquet(path=repeated(4_000_000), split=repeated(4_000_000, "train")),
-        "it announces 4,000,000 rows, and has",
+        "cannot have 4,000,000 rows",
     ),
     "same.parquet": (
         parquet(path=repeated(1_000_000), split=repeated(1_000_000, "train")),
-        "row 2: 'a' is there twice",
+        "row 2: 'a' is repeated",
     ),
     "long.parquet": (
         parquet(path=repeated(1000, "x" * 100_000), split=repeated(1000, "train")),
-        "texts of more than 65,536 bytes",
+        "strings of more than 65,536 bytes",
     ),
-    "packed.parquet": (parquet(path=["x" * 2**27], split=["train"]), "it unpacks to"),
-    "nested.parquet": (parquet(path=[["a"]], split=["train"]), "expected columns of texts"),
-    "numbers.parquet": (parquet(path=["a"], split=[1]), "expected columns of texts"),
+    "packed.parquet": (parquet(path=["x" * 2**27], split=["train"]), "that unpacks to"),
+    "nested.parquet": (parquet(path=[["a"]], split=["train"]), "expected columns of strings"),
+    "numbers.parquet": (parquet(path=["a"], split=[1]), "expected columns of strings"),
     "null.parquet": (parquet(path=[None], split=["train"]), "row 1 has no path"),
 }
 

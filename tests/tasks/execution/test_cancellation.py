@@ -9,7 +9,7 @@ import pytest
 from tasks.execution.cancellation import (
     StoppedEarly,
     interrupts_later,
-    stop_if_asked,
+    stop_if_requested,
     stopped_with_this,
 )
 
@@ -18,7 +18,7 @@ def in_thread(ready, go, told):
     ready.set()
     go.wait(10)
     try:
-        stop_if_asked()
+        stop_if_requested()
         told.append("went on")
     except StoppedEarly:
         told.append("stopped")
@@ -40,11 +40,11 @@ def test_a_thread_stops_where_its_block_failed(error):
     go.set()
     thread.join()
     assert told == ["stopped" if error else "went on"]
-    stop_if_asked()
+    stop_if_requested()
 
 
 def test_nobody_has_to_ask():
-    stop_if_asked()
+    stop_if_requested()
 
 
 def test_an_interrupt_waits_for_the_end_of_a_block():

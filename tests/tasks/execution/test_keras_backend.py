@@ -154,10 +154,10 @@ else:
     assert "keras" not in sys.modules
 """
 KERAS_JSON = {
-    "floatx": ("float16", 'write "floatx": "float32" there'),
-    "image_data_format": ("channels_first", 'write "image_data_format": "channels_last" there'),
-    "epsilon": (0.1, 'write "epsilon": 1e-07 there'),
-    "backend": ("jax", 'write "backend": "tensorflow" there'),
+    "floatx": ("float16", 'change it to "floatx": "float32"'),
+    "image_data_format": ("channels_first", 'change it to "image_data_format": "channels_last"'),
+    "epsilon": (0.1, 'change it to "epsilon": 1e-07'),
+    "backend": ("jax", 'change it to "backend": "tensorflow"'),
 }
 
 
@@ -176,8 +176,9 @@ def checked(folder, *arguments, **variables):
 def test_what_keras_json_says_is_refused_before_keras_is_imported(tmp_path, name):
     value, fix = KERAS_JSON[name]
     (tmp_path / "keras.json").write_text(json.dumps({name: value}))
+    expected = json.loads("{" + fix.removeprefix("change it to ") + "}")[name]
     assert checked(tmp_path) == [
-        f"Keras's {name} is {value!r}, expected {json.loads('{' + fix[6:-6] + '}')[name]!r}, set "
+        f"Keras's {name} is {value!r}, expected {expected!r}, set "
         f"by {tmp_path / 'keras.json'}; {fix}"
     ]
 
@@ -186,7 +187,7 @@ def test_a_file_that_keras_has_read_is_named(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16"}')
     before, after = checked(tmp_path, "import")
     assert before == after
-    assert f"set by {tmp_path / 'keras.json'}; write" in before
+    assert f"set by {tmp_path / 'keras.json'}; change" in before
 
 
 @pytest.mark.parametrize("content", ["{", "", '{"floatx": "float32"}', None])

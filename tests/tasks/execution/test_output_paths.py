@@ -25,13 +25,13 @@ IMPOSSIBLE = ["none/said.csv", f"{'a' * 300}.csv", "file/said.csv", "/proc/self/
 def test_a_place_where_nothing_can_be_made_is_refused(tmp_path, name, check):
     """The kind: what fails only after everything is computed."""
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"there is no folder|cannot be written: "):
+    with pytest.raises(InputError, match=r"not found; create it first|cannot be written: "):
         check(tmp_path / name)
 
 
 def test_a_folder_is_no_place_for_a_file(tmp_path):
     (tmp_path / "said.csv").mkdir()
-    with pytest.raises(InputError, match="is a folder, expected a file: name another file"):
+    with pytest.raises(InputError, match="expected a file, found a folder"):
         check_output(tmp_path / "said.csv", endings=TABLES)
 
 

@@ -8,7 +8,7 @@ from prefect.utilities.annotations import quote
 
 from tasks.errors import InputError
 from tasks.execution import steps
-from tasks.execution.cancellation import StoppedEarly, stop_if_asked, stopped_with_this
+from tasks.execution.cancellation import StoppedEarly, stop_if_requested, stopped_with_this
 from tasks.execution.steps import Step, is_without_prefect, shown_as_cached, task, without_prefect
 
 
@@ -70,7 +70,7 @@ def test_an_error_stops_what_was_submitted():
         began.set()
         try:
             while True:
-                stop_if_asked()
+                stop_if_requested()
         except StoppedEarly:
             ended.append(True)
 

@@ -78,10 +78,10 @@ def test_an_engine_that_gives_no_number_stores_nothing(tiny, folder, store, monk
     assert not list(store.rglob("*.h5"))
 
 
-def test_features_too_large_for_float16_say_the_way_out(tiny, folder, store, monkeypatch):
+def test_features_too_large_for_float16_say_the_fix(tiny, folder, store, monkeypatch):
     job = make_job(replace(REQUEST, dtype="float16"), store=store, engine="keras")
     with_engine(monkeypatch, job, partial(spoil_row, number=1, value=1e5))
-    with pytest.raises(ExtractionError, match=r"more than float16 .*'cats/0002.*--dtype float32"):
+    with pytest.raises(ExtractionError, match=r"large for float16 .*cats/0002.*--dtype float32"):
         extract(folder, store, dtype="float16")
     assert not list(store.rglob("*.h5"))
 

@@ -82,5 +82,5 @@ def test_what_the_store_or_the_system_refuses_is_no_crash_of_the_engine(folder, 
 def test_an_engine_that_crashes_names_the_images(folder):
     engine = Sums()
     engine.compute = lambda pixels: pixels @ "what"
-    with pytest.raises(ExtractionError, match=r"a batch of 4 images \(.*0000.png.*nothing of the"):
+    with pytest.raises(ExtractionError, match=r"batch of 4 images \(.*0000.png.*shard was not"):
         features_of(folder, images_of(folder), engine, batch_size=4)

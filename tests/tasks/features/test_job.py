@@ -78,7 +78,7 @@ def test_several_taps_are_recipes_that_differ_in_nothing_else(tiny):
 
 
 def test_a_tap_named_twice_is_refused(tiny):
-    with pytest.raises(InputError, match=r"--tap first, output, first: a tap is named twice"):
+    with pytest.raises(InputError, match=r"--tap first, output, first: a tap is repeated"):
         make_job(
             replace(REQUEST, taps=("first", "output", "first")), store="unused", engine="keras"
         )

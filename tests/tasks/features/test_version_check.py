@@ -114,7 +114,7 @@ def test_disagreeing_features_are_never_mixed(tiny, folder, store, change):
         check_producers(job_of(store), manifest, store=other)
     assert snapshot(other) == before
     message = str(caught.value)
-    for part in ("16 stored features", "expected at most 2e-05", "abacus", "another --store"):
+    for part in ("on 16 images", "expected at most 2e-05", "abacus", "another --store"):
         assert part in message
     assert "\n" not in message
     with pytest.raises(DisagreeingProducers):

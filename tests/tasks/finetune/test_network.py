@@ -80,7 +80,7 @@ def statistics(model):
 
 
 def test_nothing_to_train_is_refused():
-    with pytest.raises(InputError, match="out_relu: from there on mobilenet_v2 has nothing to"):
+    with pytest.raises(InputError, match="out_relu: mobilenet_v2 has no weights from this"):
         network("mobilenet_v2", 32, "dense", "top-layers", "out_relu")
 
 

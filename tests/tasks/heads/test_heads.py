@@ -105,7 +105,7 @@ def test_a_class_that_no_training_image_has_is_never_said(kind):
 def test_one_class_alone_is_a_failure_with_its_reason(kind):
     failed = train(kind, 2, learned=blobs(2)[1] == 1)
     assert isinstance(failed, Failed)
-    assert "one class only" in failed.reason
+    assert "only one class" in failed.reason
 
 
 @pytest.mark.parametrize("standardize", [True, False])

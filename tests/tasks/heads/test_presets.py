@@ -44,7 +44,7 @@ def test_the_presets_of_whole_networks_carry_their_papers_settings():
 @pytest.mark.parametrize("preset", ["tutorial", "cabral"])
 def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
     with pytest.raises(
-        InputError, match=r"is for 2 classes, this data set has 3; .*resnet-softmax"
+        InputError, match=r"expected a data set with 2 classes, received 3; .*resnet-softmax"
     ):
         make(preset, classes=3)
 
@@ -52,7 +52,7 @@ def test_a_binary_preset_on_more_classes_names_the_alternative(preset):
 def test_a_preset_for_maps_refuses_vectors_and_the_other_way_round():
     with pytest.raises(InputError, match="--pooling none"):
         make("cabral", feature_shape=(8,))
-    with pytest.raises(InputError, match=r"--head lenet5 takes a map.* --pooling none"):
+    with pytest.raises(InputError, match=r"--head lenet5: expected feature maps.* --pooling none"):
         make("lenet5", feature_shape=(16,))
     with pytest.raises(InputError, match="--pooling avg"):
         make("tutorial", feature_shape=(4, 4, 8))
@@ -100,7 +100,7 @@ def test_a_misspelt_setting_is_named_with_the_nearest():
 
 
 def test_a_setting_like_no_other_is_told_all_there_are():
-    with pytest.raises(InputError, match="one of penalty, standardize"):
+    with pytest.raises(InputError, match="expected one of penalty, standardize"):
         make_head("ridge", {"xyz": 1}, classes=2)
 
 

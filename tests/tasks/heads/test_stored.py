@@ -59,7 +59,7 @@ def test_what_was_written_is_loaded(tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_features_of_another_recipe_are_refused(tmp_path, kind):
     saved(tmp_path / "model", kind)
-    with pytest.raises(CorruptStore, match="features of 7 numbers, and a head that takes 6"):
+    with pytest.raises(CorruptStore, match="expects features of 6 values, received 7"):
         load(tmp_path / "model", kind).scores(np.zeros((3, 7), np.float32))
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_model_is_damage(tmp_path, kind, content):
     saved(tmp_path / "model", kind)
     (path,) = (tmp_path / "model").glob("head.*")
     path.write_bytes(content)
-    with pytest.raises(CorruptStore, match=r"the model is damaged, though .* and train again"):
+    with pytest.raises(CorruptStore, match=r"the model is damaged, although .* and train again"):
         load(tmp_path / "model", kind)
 
 
@@ -104,7 +104,7 @@ def test_a_head_of_an_earlier_version_that_unpacks_to_gigabytes_is_damage(tmp_pa
     """The kind: a small file that takes gigabytes, exempt for its ending."""
     content = zipped({"config.json": " " * 2**27}, zipfile.ZIP_DEFLATED)
     (tmp_path / "head.keras").write_bytes(content)
-    with pytest.raises(CorruptStore, match="unpacks to 134,217,728 bytes"):
+    with pytest.raises(CorruptStore, match="unpacks to 134,217,728"):
         load(tmp_path, "dense")
 
 
@@ -213,7 +213,7 @@ def test_a_scaler_of_other_features_is_damage(tmp_path):
 
 def test_a_kind_that_there_is_not_is_named(tmp_path):
     saved(tmp_path / "model", "ridge")
-    with pytest.raises(InputError, match=r"unknown kind of head 'forest': one of .*update gargalo"):
+    with pytest.raises(InputError, match=r"unknown kind of head 'forest': .*update gargalo"):
         load(tmp_path / "model", "forest")
 
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import InputError
-from tasks.images.augmentation import augmentation_text, augmented, views_of
+from tasks.images.augmentation import augmented, views_of
+from tasks.images.augmentation_names import augmentation_text
 from tests.support.images import pixels
 
 IMAGES = np.stack([pixels(n, 24, 20) for n in range(6)]).astype(np.float32)
@@ -22,10 +23,10 @@ def test_what_is_asked_for_is_written_out():
     ("asked", "told"),
     [
         ("rotate", "unknown augmentation 'rotate': did you mean rotation"),
-        ("rotation=2", "expected a share above 0, up to 1. Received: '2'"),
-        ("rotation=0", "expected a share above 0, up to 1"),
-        ("zoom=much", "expected a share above 0, up to 1"),
-        ("zoom=nan", "expected a share above 0, up to 1"),
+        ("rotation=2", "expected a number above 0, up to 1. Received: '2'"),
+        ("rotation=0", "expected a number above 0, up to 1"),
+        ("zoom=much", "expected a number above 0, up to 1"),
+        ("zoom=nan", "expected a number above 0, up to 1"),
         ("flip=up", "expected horizontal, vertical, horizontal_and_vertical. Received: 'up'"),
     ],
 )

@@ -93,20 +93,20 @@ FRAMES = [Image.fromarray(pixels_of(n)) for n in (1, 2)]
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (without_adobe(KINDS["cmyk.jpg"]), "a CMYK JPEG without Adobe's marker, .* save it as RGB"),
-        (encoded(RGBA, "WEBP"), "a WebP that is transparent or animated.* save it as PNG"),
+        (without_adobe(KINDS["cmyk.jpg"]), "a CMYK JPEG without Adobe's marker: .* save it as RGB"),
+        (encoded(RGBA, "WEBP"), "a transparent or animated WebP.* save it as PNG"),
         (
             encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES),
-            "a WebP that is transparent or animated.* save it as PNG",
+            "a transparent or animated WebP.* save it as PNG",
         ),
         (
             KINDS["rgb.bmp"][:18] + struct.pack("<i", -64) + KINDS["rgb.bmp"][22:],
-            "a BMP of a negative width.* save it as PNG",
+            "a BMP with a negative width.* save it as PNG",
         ),
         (KINDS["rgb.bmp"] + bytes(99), "a BMP of .* bytes whose pixels end at.* save it as PNG"),
     ],
 )
-def test_what_decoders_disagree_on_is_refused_with_the_way_out(file, content, reason):
+def test_what_decoders_disagree_on_is_refused_with_the_fix(file, content, reason):
     """The kind: pixels that are one program's, or a refusal that names no fix."""
     assert re.search(reason, examine(file(content)).reason)
 

@@ -54,7 +54,7 @@ def test_a_file_of_very_many_pieces_is_refused_at_once(tmp_path, name):
     examined = examine(file)
     assert time.process_time() - began < 3
     assert examined.reason.startswith("refused before decoding: a ")
-    assert examined.reason.endswith("; save it anew")
+    assert examined.reason.endswith("; save it again with an image editor")
 
 
 def test_the_pieces_of_a_large_image_pass():

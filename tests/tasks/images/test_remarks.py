@@ -12,9 +12,9 @@ from tests.support.images import bmp, encoded, every_kind, masks, pixels, png, w
 
 KINDS = every_kind()
 RGB = pixels(0)
-ROTATED = "EXIF rotation: not applied, used as stored"
-SEEN = "transparency: dropped, and what is below it is seen"
-ONE_COLOUR = "transparency: dropped, and all below it is one colour"
+ROTATED = "EXIF rotation: not applied"
+SEEN = "transparency: dropped, the colours of transparent pixels become visible"
+ONE_COLOUR = "transparency: dropped, all pixels have the same colour"
 
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"cmyk.jpg", "animated.gif"}))
@@ -24,7 +24,7 @@ def test_nothing_is_remarked_on_ordinary_images(name):
 
 def test_what_is_converted_or_left_out_is_remarked_on():
     assert remarks(KINDS["cmyk.jpg"]) == "CMYK: converted to RGB"
-    assert remarks(KINDS["animated.gif"]) == "animated, 3 frames: the first is used"
+    assert remarks(KINDS["animated.gif"]) == "animated, 3 frames: only the first is used"
 
 
 def exif(number):
@@ -102,7 +102,7 @@ def test_a_gif_that_is_decoded_as_something_else_is_remarked_on(content, expecte
 def test_an_animated_png_is_remarked_on():
     frames = [Image.fromarray(pixels(n)) for n in (1, 2)]
     content = encoded(Image.fromarray(RGB), "PNG", save_all=True, append_images=frames)
-    assert remarks(content) == "animated, 3 frames: the first is used"
+    assert remarks(content) == "animated, 3 frames: only the first is used"
 
 
 def alpha(share):

@@ -79,7 +79,7 @@ def test_a_very_long_image_keeps_at_least_a_pixel(tmp_path):
 
 
 def test_a_file_that_is_gone_says_so(tmp_path):
-    assert words(thumbnail(tmp_path / "gone.png", ImageKey.of(b""))) == "file is gone"
+    assert words(thumbnail(tmp_path / "gone.png", ImageKey.of(b""))) == "file not found"
 
 
 def test_a_file_that_is_no_image_says_so(tmp_path):

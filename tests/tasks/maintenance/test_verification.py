@@ -87,7 +87,7 @@ def test_a_closed_folder_is_not_taken_for_an_empty_one(public, folder):
     (store / folder).chmod(0)
     found = in_child(lambda: verify(store), nobody=True)
     wrong = {name: said for name, said in found.items() if said}
-    assert "it cannot be read: Permission denied" in wrong.pop(CLOSED[folder])[0]
+    assert "cannot be read: Permission denied" in wrong.pop(CLOSED[folder])[0]
     assert all(str(store / folder) in str(said) for said in wrong.values())
     assert len(found) >= 6
 

@@ -104,7 +104,7 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
 
 
 def test_remarks_are_counted_with_an_example(store, manifest, run):
-    remark = "EXIF rotation: not applied, used as stored"
+    remark = "EXIF rotation: not applied"
     turned = [replace(e, reason=remark if n < 5 else "") for n, e in enumerate(manifest.entries)]
     page = report(store, replace(manifest, entries=tuple(turned)), [run])
     expected = f"5 images: {remark} (for one, {manifest.entries[0].path} )."

@@ -35,7 +35,7 @@ def test_an_opening_recorded_before_an_error_is_not_repeated(pets, pets_store, m
 
 
 @pytest.mark.parametrize("name", ["logistic", "dense"])
-def test_a_damaged_model_is_an_error_with_a_way_out(pets, pets_store, name):
+def test_a_damaged_model_is_an_error_with_a_fix(pets, pets_store, name):
     run = train(planned(pets, name), store=pets_store)
     (model,) = pets_store.glob("runs/*/model/*")
     flip(model, model.stat().st_size // 2)

@@ -36,8 +36,8 @@ def test_the_best_on_validation_is_chosen_whatever_its_training_accuracy(pets, p
 @pytest.mark.parametrize(
     ("keep", "match"),
     [
-        (lambda e: e.label == "cats", "one class"),
-        (lambda e: e.label == "cats" or e.split != "train", "no training image in class dogs"),
+        (lambda e: e.label == "cats", "at least 2 classes"),
+        (lambda e: e.label == "cats" or e.split != "train", "no train image in class dogs"),
         (lambda e: e.split != "validation", "no validation image"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_data_set_that_cannot_train_is_refused(pets, keep, match):
 
 def test_a_class_of_one_image_is_refused_for_folds(pets):
     lone = [e for e in pets.entries if e.label == "cats" or e.path == "dogs/0"]
-    with pytest.raises(InputError, match="fewer than 2 images to learn from in class dogs"):
+    with pytest.raises(InputError, match="images per class, class dogs has fewer; add"):
         check_trainable(replace(pets, entries=tuple(lone)), folds=5)
 
 
@@ -60,14 +60,16 @@ def without(manifest, gone):
 
 def test_little_to_measure_on_is_remarked(pets):
     assert remarks(pets) == [
-        "heads are measured on 4 images, which says little; with --folds, those of train are "
-        "measured on too"
+        "heads are evaluated on only 4 images: accuracies are uncertain; use --folds to evaluate "
+        "on the train images too"
     ]
-    assert remarks(pets, folds=5) == ["heads are measured on 16 images, which says little"]
+    assert remarks(pets, folds=5) == [
+        "heads are evaluated on only 16 images: accuracies are uncertain"
+    ]
 
 
 def test_a_class_that_is_not_measured_on_is_remarked(pets):
     lacking = without(pets, lambda e: e.label == "dogs" and e.split == "validation")
-    assert "no validation image of class dogs" in remarks(lacking)[1]
+    assert "no validation image in class dogs" in remarks(lacking)[1]
     few = without(pets, lambda e: e.path in {f"dogs/{n}" for n in range(5)})
     assert "fewer images than folds in class dogs" in remarks(few, folds=5)[1]

@@ -11,7 +11,7 @@ from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.selection import selection_of
 from tasks.training.evaluate_test_split import load_head
-from tasks.training.planned_runs import choose, together
+from tasks.training.planned_runs import choose, head_groups
 from tasks.training.train import train as train_all
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE
@@ -71,7 +71,7 @@ def test_a_seed_of_folds_is_another_run_on_the_same_images(pets, pets_store):
     assert first.id == planned(pets, folds=4).id != second.id
     assert (first.fold_seed, second.fold_seed) == (0, 1)
     assert selection_of(RunStore(pets_store), first).tried == 2
-    assert together(plans, store=pets_store) == [[plan] for plan in plans]
+    assert head_groups(plans, store=pets_store) == [[plan] for plan in plans]
 
 
 def test_only_what_came_out_otherwise_has_a_new_version(pets):
@@ -104,7 +104,7 @@ def test_a_head_that_fails_is_kept_with_its_reason_and_the_others_go_on(pets, pe
     assert choose([failed, whole]) is whole
     with pytest.raises(InputError, match=r"has no model: .*diverged"):
         load_head(RunStore(pets_store), failed)
-    with pytest.raises(InputError, match=r"no head could be trained: .*diverged"):
+    with pytest.raises(InputError, match=r"the training of every head failed: .*diverged"):
         choose([failed])
 
 

@@ -189,7 +189,7 @@ def test_an_unknown_layer_gets_the_nearest_names(tiny):
 
 
 def test_a_size_that_the_backbone_refuses_is_said(tiny):
-    with pytest.raises(InputError, match=r"tiny refuses images of 7×7 pixels: .*at least 8x8"):
+    with pytest.raises(InputError, match=r"tiny does not support images of 7×7 .*at least 8x8"):
         engine_of(image_size=7)
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import Fold, fold_numbers, stopping_part
 from tasks.heads import Candidate
-from tasks.heads.dense.head_group import Company
+from tasks.heads.dense.head_group import HeadGroup
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import first_weights
 from tasks.heads.dense.trained import TrainedDense
-from tasks.heads.dense.trainer import architecture_of, train_together
+from tasks.heads.dense.trainer import architecture_of, train_heads
 from tasks.heads.examples import Examples, MemoryStream, StoredStream
 from tasks.heads.setting_types import Activation
 from tests.support.samples import RECIPE, few, some_keys
@@ -42,7 +42,7 @@ def fold(count=60, stopping=False):
 def train(candidates, classes=3, folds=None, stream=MemoryStream):
     features, labels = examples(classes)
     about = Examples(stream(features), labels, classes, folds or [fold()])
-    return train_together(candidates, about)
+    return train_heads(candidates, about)
 
 
 def order(seed, epoch, fold):
@@ -188,7 +188,7 @@ def test_validation_measures_and_decides_nothing(about):
     swapped = labels.copy()
     swapped[split.validation] = (labels[split.validation] + 1) % 3
     first, second = (
-        train_together([asked], Examples(MemoryStream(features), some, 3, [split]))[0]
+        train_heads([asked], Examples(MemoryStream(features), some, 3, [split]))[0]
         for some in (labels, swapped)
     )
     np.testing.assert_array_equal(first.weights["kernel_0"], second.weights["kernel_0"])
@@ -201,7 +201,7 @@ def test_what_ends_a_training_is_not_learned_from():
     features, labels = examples()
     split = fold(stopping=True)
     features[split.stopping] = np.nan
-    (outcome,) = train_together([asked], Examples(MemoryStream(features), labels, 3, [split]))
+    (outcome,) = train_heads([asked], Examples(MemoryStream(features), labels, 3, [split]))
     assert np.isfinite(outcome.history[0]["loss"])
     assert np.isnan(outcome.history[0]["stopping_loss"])
 
@@ -219,7 +219,7 @@ def test_class_weights_are_for_what_is_learned_from():
     labels[:40] = 0
     about = Examples(MemoryStream(features), labels, 3, [fold()])
     asked = Candidate(replace(HEAD, class_weights="balanced", epochs=1), seed=0)
-    (outcome,) = train_together([asked], about)
+    (outcome,) = train_heads([asked], about)
     held_out = fold().validation
     said = TrainedDense(HEAD, outcome.weights).scores(features[held_out])
     plain = -np.log(said[np.arange(held_out.sum()), labels[held_out]]).mean()
@@ -240,7 +240,7 @@ def random_labels(seed, count, folds):
         output="logit", patience=10, epochs=60, learning_rate=0.03, batch_size=4 * count
     )
     about = Examples(MemoryStream(features), labels, 2, parts)
-    outcomes = train_together([Candidate(head, 0, n) for n in range(len(parts))], about)
+    outcomes = train_heads([Candidate(head, 0, n) for n in range(len(parts))], about)
     right = [
         TrainedDense(head, outcome.weights).scores(features[some]).argmax(1) == labels[some]
         for outcome, some in zip(outcomes, held_out, strict=True)
@@ -264,7 +264,7 @@ def test_a_standardised_head_is_one_on_features_that_were_standardised():
     features, labels = examples()
     seen = features[fold().train].astype("f8")
     scaled = ((features - seen.mean(0)) / seen.std(0)).astype("f4")
-    (plain,) = train_together(
+    (plain,) = train_heads(
         [Candidate(HEAD, 0)], Examples(MemoryStream(scaled), labels, 3, [fold()])
     )
     asked = replace(HEAD, standardize=True)
@@ -295,14 +295,14 @@ def test_features_from_the_store_give_the_same_heads(tmp_path):
 @pytest.mark.parametrize("rows", [16, 4096])
 def test_each_example_is_learned_once_an_epoch_in_an_order_of_the_seeds_own(monkeypatch, rows):
     seen = []
-    step = Company.step
+    step = HeadGroup.step
 
     def watched(company, inputs, labels):
         seen.append(inputs)
         step(company, inputs, labels)
 
     monkeypatch.setattr("tasks.heads.examples.ROWS_A_CHUNK", rows)
-    monkeypatch.setattr(Company, "step", watched)
+    monkeypatch.setattr(HeadGroup, "step", watched)
     expected = examples()[0][fold().train]
     orders = []
     for seed in range(2):
@@ -315,7 +315,7 @@ def test_each_example_is_learned_once_an_epoch_in_an_order_of_the_seeds_own(monk
 
 
 def test_heads_end_early_where_nobody_waits_for_them_any_more(monkeypatch):
-    monkeypatch.setattr("tasks.heads.dense.trainer.stop_if_asked", lambda: 1 / 0)
+    monkeypatch.setattr("tasks.heads.dense.trainer.stop_if_requested", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train([Candidate(HEAD, 0)])
 

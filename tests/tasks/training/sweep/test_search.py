@@ -59,7 +59,7 @@ def test_a_guided_search_without_a_number_of_trials_is_refused():
         GuidedSearch(Sweep(**SPACE, guided=True))
 
 
-def test_without_optuna_the_way_out_is_said(monkeypatch):
+def test_without_optuna_the_fix_is_said(monkeypatch):
     imported = builtins.__import__
 
     def without(name, *rest, **more):

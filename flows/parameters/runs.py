@@ -1,0 +1,79 @@
+"""The parameters of the flows that use stored runs, or a store as a whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import Field
+
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
+from flows.parameters.store import ReaderParameters, Store, StoreParameters
+from tasks.export.format_names import ExportFormat
+from tasks.features.request import BATCH_SIZE, EngineChoice
+
+
+@Parameter(name="*")
+class PredictParameters(ReaderParameters):
+    """The parameters of `flows.predict`."""
+
+    output: Annotated[Path | None, MOST_USED] = Field(
+        None, description="File for the table of predictions: .csv, .jsonl, .json or .parquet."
+    )
+    grid: Annotated[Path | None, OUTPUT] = Field(
+        None, description="File (.png) for a picture of the first images with their predictions."
+    )
+    weights: Annotated[str | None, FEATURES] = Field(
+        None,
+        description="Weights file of the backbone, if it was moved [default: the run's weights].",
+    )
+    engine: Annotated[EngineChoice, RUN] = Field(
+        "auto", description="Engine that runs the backbone; auto chooses the fastest."
+    )
+    batch_size: Annotated[int, RUN] = Field(
+        BATCH_SIZE, gt=0, description="Images per batch of the backbone."
+    )
+
+
+@Parameter(name="*")
+class ExportParameters(StoreParameters):
+    """The parameters of `flows.export`."""
+
+    format: Annotated[list[ExportFormat], MOST_USED] = Field(
+        ["saved-model", "keras", "openvino"],
+        min_length=1,
+        description="Format of the exported model. May be repeated, for several formats.",
+    )
+    force: Annotated[bool, OUTPUT] = Field(
+        default=False, description="Replace an exported model that already exists."
+    )
+    weights: Annotated[str | None, FEATURES] = Field(
+        None,
+        description="Weights file of the backbone, if it was moved [default: the run's weights].",
+    )
+
+
+@Parameter(name="*")
+class MaintainParameters(StoreParameters):
+    """The parameters of `flows.maintain`."""
+
+    other: Annotated[Store | None, RUN, Parameter(name="--from")] = Field(
+        None,
+        description="merge: folder or address of the store to copy from. It is not changed.",
+    )
+    delete: Annotated[bool, RUN] = Field(default=False, description="gc: delete the listed files.")
+    grace_hours: Annotated[float, RUN] = Field(
+        1.0, ge=0, description="gc: keep files younger than this number of hours."
+    )
+
+
+@Parameter(name="*")
+class RunsParameters(StoreParameters):
+    """The parameters of `flows.runs`."""
+
+    dataset: Annotated[str | None, DATA] = Field(None, description="Only runs of this data set.")
+    sort_by: Annotated[str, OUTPUT] = Field(
+        "validation_accuracy", description="Metric to sort by, best run first."
+    )
+    limit: Annotated[int, OUTPUT] = Field(
+        20, gt=0, description="list: maximum number of runs shown per data set."
+    )

@@ -1,0 +1,46 @@
+"""The features that a user requests, with the defaults. Light: `--help` imports it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+
+EngineName = Literal["keras", "openvino"]
+EngineChoice = EngineName | Literal["auto"]
+# The backbone's output, whatever the name of its last layer.
+DEFAULT_TAP = "output"
+BATCH_SIZE = 32
+SHARD_SIZE = 512
+# Maximum size of a shard's rows, which are in memory until the shard is written.
+SHARD_BYTES = 64 * 2**20
+
+# All settings of features, as flags, sweeps and a run's parameters name them, with the field of the
+# recipe that each decides. Features are alike if all of these are.
+FEATURE_SETTINGS = {
+    "backbone": "backbone",
+    "weights": "weights",
+    "image_size": "image_size",
+    "tap": "tap",
+    "pooling": "pooling",
+    "dtype": "dtype",
+    "precision": "compute_precision",
+    "decode": "decode",
+    "crop_to_aspect_ratio": "aspect_ratio",
+    "pad_to_aspect_ratio": "aspect_ratio",
+}
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """The features that a user requests; `image_size` None: the backbone's native size."""
+
+    backbone: str
+    weights: str
+    image_size: int | None
+    taps: tuple[str, ...]
+    pooling: Pooling
+    dtype: StoredDtype
+    aspect_ratio: AspectRatio
+    weights_seed: int  # of untrained weights
+    decode: Decode
+    precision: Precision

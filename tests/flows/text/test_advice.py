@@ -6,14 +6,14 @@ import pytest
 from flows.summaries.advice import AdviseSummary
 from flows.text.advice import advise_text
 from tasks.advice.recommendation import Situation, recommend
-from tasks.advice.verdict import judge
+from tasks.advice.verdict import verdict_of
 from tests.support.summaries import EXTRACTED
 from tests.tasks.advice.test_verdict import evidence
 
 
 def lines_of(given, *, images=1000):
     """Return the text of some evidence, as lines."""
-    verdict = judge(given)
+    verdict = verdict_of(given)
     situation = Situation("pets", images, "early", "early", lambda *taps: str(taps), "")
     summary = AdviseSummary(
         dataset="pets",

@@ -108,9 +108,9 @@ def test_a_folder_that_is_not_there_is_one_error(call, tmp_path):
         (lambda: gargalo.extract("x", image_size=-3), "^image_size: .* than 0. Received: -3$"),
         (lambda: gargalo.extract("x", pooling="sum"), "^pooling: .*Received: 'sum'"),
         (lambda: gargalo.extract("x", runner="dask"), "^runner: only for the command"),
-        (lambda: gargalo.train("x", tap=["a", "b"]), "a head is trained on one tap"),
+        (lambda: gargalo.train("x", tap=["a", "b"]), "expected one tap, received several"),
         (lambda: gargalo.maintain("tidy"), "^action: .*'merge'. Received: 'tidy'"),
-        (lambda: gargalo.predict("x", "missing"), "missing: there is no such file"),
+        (lambda: gargalo.predict("x", "missing"), "missing: not found"),
     ],
 )
 def test_a_mistake_is_an_input_error_that_names_the_keyword(call, message):

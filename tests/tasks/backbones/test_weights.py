@@ -34,7 +34,7 @@ def test_a_file_that_is_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match=f"{asked}: file not found; expected imagenet, none, or"):
         found(asked)
-    with pytest.raises(WeightsError, match=r"\.: a folder; expected imagenet"):
+    with pytest.raises(WeightsError, match=r"\.: is a folder; expected imagenet"):
         found(".")
 
 

@@ -41,7 +41,7 @@ def test_what_is_left_out_is_listed_with_its_reason(folder, store):
     summary = ingest(folder, store=store).manifest.summary()
     assert summary.images == 10
     assert summary.ignored == (
-        FileReason("cat/photo.webp", "not an ending that Keras reads"),
+        FileReason("cat/photo.webp", "not an extension that Keras reads"),
         FileReason("notes.txt", "not in a class folder"),
     )
     assert [file.path for file in summary.rejected] == ["cat/broken.jpg"]

@@ -13,7 +13,7 @@ TABLES = (".csv", ".json")
 
 @pytest.mark.parametrize("name", ["grid.docx", "grid.jpg", "grid", "grid.png.txt"])
 def test_a_picture_has_the_ending_of_what_is_written(name, tmp_path):
-    with pytest.raises(InputError, match=r"expected a file that ends in \.png"):
+    with pytest.raises(InputError, match=r"expected a file name that ends in \.png"):
         check_output(tmp_path / name, endings=(".png",))
 
 
@@ -37,7 +37,7 @@ def test_a_folder_is_no_place_for_a_file(tmp_path):
 
 def test_a_dangling_link_is_no_place_for_a_folder(tmp_path):
     (tmp_path / "model").symlink_to("gone")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         check_new(tmp_path / "model", force=False)
 
 

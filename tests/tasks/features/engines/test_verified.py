@@ -152,7 +152,7 @@ def test_a_model_of_which_a_file_is_gone_is_converted_again(kept, tmp_path, name
 
 def test_a_model_is_kept_for_exactly_this(kept):
     assert is_kept(job_of(kept))
-    for asked in ({"seed": 4}, {"pooling": "max"}, {"taps": ("conv1_relu",)}, {"image_size": 64}):
+    for asked in ({"weights_seed": 4}, {"pooling": "max"}, {"taps": ("conv1_relu",)}, {"image_size": 64}):
         assert not is_kept(job_of(kept, **asked))
     (about,) = kept.glob("engines/openvino/*/agreement.json")
     identity = json.loads(about.read_text())["identity"]
@@ -240,7 +240,7 @@ def test_only_what_is_new_is_asked_of_the_engine(tmp_path, monkeypatch):
         return compute(self, pixels)
 
     monkeypatch.setattr(OpenVinoEngine, "compute", counted)
-    about = {"engine": "openvino", "backbone": "mobilenet", "image_size": 32, "seed": 5}
+    about = {"engine": "openvino", "backbone": "mobilenet", "image_size": 32, "weights_seed": 5}
     first = extract(folder, store, **about, batch_size=8)
     assert (first.computed, first.checked) == (20, COMPARED_ROWS)
     assert (len(asked), asked.total()) == (20 + first.checked, 20 + first.checked)
@@ -252,7 +252,7 @@ def test_only_what_is_new_is_asked_of_the_engine(tmp_path, monkeypatch):
 
 def test_features_of_both_engines_are_one_recipe(tmp_path):
     folder, store = write_folder(tmp_path / "pets"), tmp_path / "store"
-    about = {"backbone": "mobilenet", "image_size": 32, "seed": 6}
+    about = {"backbone": "mobilenet", "image_size": 32, "weights_seed": 6}
     by_keras = extract(folder, store, engine="keras", **about)
     assert extract(folder, store, engine="openvino", **about).computed == 0
     other = extract(folder, tmp_path / "other", engine="openvino", **about)

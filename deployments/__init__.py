@@ -1,3 +1,3 @@
-"""Deployments: the flows on a Prefect server, on a schedule or when they are asked for."""
+"""Deployments: the flows on a Prefect server, on a schedule or on demand."""
 
 import flows  # noqa: F401  which imports Prefect, before anything here does

@@ -45,7 +45,7 @@ def deployments(places: dict[str, str]) -> Iterator[dict[str, Any]]:
 
 def names_of(found: Iterable[dict[str, Any]]) -> list[str]:
     """Return the names of deployments as a server has them, FLOW/NAME."""
-    return sorted(f"{told['entrypoint'].rpartition('.')[2]}/{told['name']}" for told in found)
+    return sorted(f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in found)
 
 
 def _folder(variable: str, otherwise: Path) -> Path:

@@ -59,19 +59,19 @@ def _found(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
 
 
 def _keep_active(client: SyncPrefectClient, name: str, before: DeploymentResponse | None) -> bool:
-    """Switch on what was on before; tell whether there was such.
+    """Switch on what was on before; return whether anything was.
 
     Prefect puts the schedules of the file in the place of all. One that somebody made, or changed,
     on the server and switched on is made again.
     """
-    active = [told for told in before.schedules if told.active] if before else []
+    active = [schedule for schedule in before.schedules if schedule.active] if before else []
     now = client.read_deployment_by_name(name)
-    for told in active:
-        if same := [shipped for shipped in now.schedules if shipped.schedule == told.schedule]:
+    for schedule in active:
+        if same := [shipped for shipped in now.schedules if shipped.schedule == schedule.schedule]:
             client.update_deployment_schedule(now.id, same[0].id, active=True)
         else:
             kept = ("schedule", "active", "max_scheduled_runs", "parameters", "slug")
-            again = DeploymentScheduleCreate(**{name: getattr(told, name) for name in kept})
+            again = DeploymentScheduleCreate(**{name: getattr(schedule, name) for name in kept})
             client.create_deployment_schedules(now.id, [again])
     return bool(active)
 

@@ -29,7 +29,7 @@ def serve_all() -> None:
     os.chdir(places["GARGALO_HOME"])
     with server() as client:
         _check_no_worker_takes_them(client, places)
-        served = [runner_deployment(told) for told in deployments(places)]
+        served = [runner_deployment(described) for described in deployments(places)]
         serve(*served, limit=1)
 
 
@@ -48,33 +48,33 @@ def _check_no_worker_takes_them(client: SyncPrefectClient, places: dict[str, str
                 )
 
 
-def runner_deployment(told: dict[str, Any]) -> RunnerDeployment:
+def runner_deployment(described: dict[str, Any]) -> RunnerDeployment:
     """Return a deployment of `prefect.yaml` as one that a process serves."""
-    flow: Flow[..., Any] = load_flow_from_entrypoint(told["entrypoint"])
-    limit = told.get("concurrency_limit")
+    flow: Flow[..., Any] = load_flow_from_entrypoint(described["entrypoint"])
+    limit = described.get("concurrency_limit")
     deployment = flow.to_deployment(
-        name=told["name"],
-        description=told.get("description") or flow.description,
-        parameters=told.get("parameters") or {},
-        schedules=[_schedule(some) for some in told.get("schedules", [])],
+        name=described["name"],
+        description=described.get("description") or flow.description,
+        parameters=described.get("parameters") or {},
+        schedules=[_schedule(some) for some in described.get("schedules", [])],
         concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
         triggers=[
             TypeAdapter(DeploymentTriggerTypes).validate_python(
-                {"name": f"{flow.name}/{told['name']}", **trigger}
+                {"name": f"{flow.name}/{described['name']}", **trigger}
             )
-            for trigger in told.get("triggers", [])
+            for trigger in described.get("triggers", [])
         ],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     return cast("RunnerDeployment", deployment)  # outside of an event loop it is no coroutine
 
 
-def _schedule(told: dict[str, Any]) -> Schedule:
-    asked = dict(told)
-    if "interval" in asked:
-        asked["interval"] = timedelta(seconds=asked["interval"])
-        asked["anchor_date"] = datetime.fromisoformat(asked["anchor_date"])
-    return Schedule(**asked)
+def _schedule(described: dict[str, Any]) -> Schedule:
+    schedule = dict(described)
+    if "interval" in schedule:
+        schedule["interval"] = timedelta(seconds=schedule["interval"])
+        schedule["anchor_date"] = datetime.fromisoformat(schedule["anchor_date"])
+    return Schedule(**schedule)
 
 
 if __name__ == "__main__":

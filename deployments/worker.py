@@ -1,4 +1,4 @@
-"""Worker: `python -m deployments.worker` runs on this machine what is scheduled and asked for."""
+"""Worker: `python -m deployments.worker` runs scheduled and requested runs on this machine."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from flows.cli.command_line import plain_command_line
 from flows.orchestration.server_settings import settings_environment
 from tasks.errors import InputError
 
-# How soon a run begins after it was asked for; Prefect's own 10 s are for many workers.
+# How soon a run begins after its request; Prefect's own 10 s are for many workers.
 _SETTINGS = {"PREFECT_WORKER_QUERY_SECONDS": "5"}
 
 

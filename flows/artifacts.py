@@ -113,7 +113,7 @@ def show_text(what: str, text: str) -> None:
 
 
 def is_deployed() -> bool:
-    """Return whether this is the run of a deployment, of which nobody sees an exit code."""
+    """Return whether this is a run of a deployment, whose exit code nobody sees."""
     return bool(deployment.id)
 
 

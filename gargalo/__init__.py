@@ -44,10 +44,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
 
         found = CLASSIFIERS[name]
     else:
-        told = f"module 'gargalo' has no attribute {name!r}; dir(gargalo) lists the names"
+        message = f"module 'gargalo' has no attribute {name!r}; dir(gargalo) lists the names"
         # With these Python itself shows the nearest name. To look for it here would cost those who
         # only try, as pickle does with each name of a class.
-        raise AttributeError(told, name=name, obj=sys.modules[__name__])
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])
     globals()[name] = found
     return found
 

@@ -81,7 +81,7 @@ def read(model: type[Model], given: Mapping[str, Any]) -> Model:
             )
         if name not in known:
             raise unknown("keyword", name, known)
-    # None is the default of whatever it is allowed for: then nothing was said.
+    # None is the default wherever it is allowed: the keyword was not given.
     values = {name: value for name, value in given.items() if value is not None}
     plain = {n: _plain(v, model.model_fields[n].annotation) for n, v in values.items()}
     try:
@@ -101,12 +101,12 @@ def read_argument(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401  any
 
 def _mistakes(error: ValidationError, name: str = "") -> InputError:
     """Return pydantic's mistakes as one error; those of several arguments name them."""
-    told = []
+    mistakes_found = []
     for mistake in error.errors():
         where = ".".join(map(str, (*([name] if name else []), *mistake["loc"])))
         of_several = mistake["msg"].removeprefix("Value error, ")
-        told.append(f"{where}: {what_is_wrong(mistake)}" if where else of_several)
-    return InputError("; ".join(told))
+        mistakes_found.append(f"{where}: {what_is_wrong(mistake)}" if where else of_several)
+    return InputError("; ".join(mistakes_found))
 
 
 def _plain(value: Any, annotation: Any) -> Any:  # noqa: ANN401

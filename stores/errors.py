@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class StoreError(Exception):
-    """Something about a store is wrong; the message says what, where and the way out."""
+    """Something about a store is wrong; the message says what, where and the fix."""
 
     def __str__(self) -> str:
         # KeyError would show the repr of its message, OSError its number.
@@ -19,7 +19,7 @@ class NotInStore(StoreError, KeyError):
 
 
 class MissingFeatures(StoreError, KeyError):
-    """Features were asked for that nobody has computed, or that were damaged and set aside."""
+    """Requested features that were not computed yet, or were damaged and set aside."""
 
 
 class CorruptStore(StoreError, ValueError):

@@ -52,7 +52,7 @@ def locate(store: StoreLike) -> Location:
 
 
 def is_store(root: Location) -> bool:
-    """Tell whether there is a store."""
+    """Return whether there is a store."""
     return any((root / part).is_there() for part in ("datasets", "features", "runs"))
 
 

@@ -87,12 +87,12 @@ def _bar(console: Console) -> Iterator[Display]:
 @contextmanager
 def _lines(console: Console) -> Iterator[Display]:
     lock = threading.Lock()
-    state = {"total": 0.0, "done": 0.0, "began": 0.0, "said": 0.0}
+    state = {"total": 0.0, "done": 0.0, "began": 0.0, "shown": 0.0}
     words = {"doing": "", "noun": ""}
 
     def start(count: int, doing: str, noun: str) -> None:
         now = time.monotonic()
-        state.update(total=count, done=0, began=now, said=now)
+        state.update(total=count, done=0, began=now, shown=now)
         words.update(doing=doing, noun=noun)
 
     def advance(count: int) -> None:
@@ -100,9 +100,9 @@ def _lines(console: Console) -> Iterator[Display]:
             state["done"] += count
             now = time.monotonic()
             finished = state["done"] >= state["total"]
-            if now - state["said"] < SECONDS_BETWEEN_LINES and not finished:
+            if now - state["shown"] < SECONDS_BETWEEN_LINES and not finished:
                 return
-            state["said"] = now
+            state["shown"] = now
             rate = state["done"] / max(now - state["began"], 1e-9)
             left = (state["total"] - state["done"]) / rate
             console.print(

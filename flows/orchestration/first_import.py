@@ -24,7 +24,7 @@ from tasks.execution.user_files import kind_of_file
 ANOTHER_HOME = "set PREFECT_HOME to a folder with write permission"
 _FIX = "mend it or move it away, or set PREFECT_HOME to another folder"
 _FIX_HERE = "mend it, or start in another folder"
-_MISSING = {errno.ENOENT, errno.ENOTDIR}  # what is then wrong with the folder is told later
+_MISSING = {errno.ENOENT, errno.ENOTDIR}  # what is wrong with the folder is reported later
 
 
 def import_prefect() -> None:
@@ -43,15 +43,15 @@ def import_prefect() -> None:
         _check_toml(path, fix)
     for path in _logging_files():
         _is_file(path, _FIX)
-    told = io.StringIO()  # what it says of settings that are wrong, it says twice
+    output = io.StringIO()  # Prefect reports wrong settings twice
     try:
-        with redirect_stderr(told):
+        with redirect_stderr(output):
             import prefect
         import prefect.main  # noqa: F401
     except (OSError, ValueError, KeyError, YAMLError) as error:
         raise InputError(_in_one_line(error)) from None
     if sys.stderr:
-        sys.stderr.write(told.getvalue())
+        sys.stderr.write(output.getvalue())
 
 
 def _home() -> Path:

@@ -26,7 +26,7 @@ class SweepSummary(HeadsSummary):
     """The heads of a sweep, the best first."""
 
     remarks: tuple[str, ...]
-    trials: int  # of which those that are alike are one head
+    trials: int  # equal trials are one head
     trained: int
     cached: int
     failed: int

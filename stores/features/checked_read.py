@@ -1,4 +1,4 @@
-"""One answer to `read` or `batches`: the rows that were asked for, each of them checked."""
+"""One call of `read` or `batches`: the requested rows, each of them checked."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -45,7 +45,7 @@ class Index:
         return self
 
     def has(self, digest: str) -> bool:
-        """Tell whether a shard was taken in."""
+        """Return whether a shard was taken in."""
         return digest in self._shards
 
     def shard_place(self, digest: str) -> Location:
@@ -134,7 +134,7 @@ class Index:
                 self.write_fragment(self._shards[digest])
 
     def _gives_up(self, damaged: int) -> bool:  # noqa: ARG002  for other stores' indexes
-        """Tell whether so many more shards are damaged that the others are not looked at."""
+        """Return whether so many more shards are damaged that the others are not looked at."""
         return False
 
     def write_fragment(self, shard: Shard) -> None:

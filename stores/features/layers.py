@@ -16,13 +16,13 @@ from stores.storage.safe_files import IrregularFile, is_file, read_bytes
 
 LAYERS_VERSION = 1
 _NAME = "layers.json"
-MOST_LAYERS = 64  # each is asked for each feature
+MOST_LAYERS = 64  # each is searched for each feature
 _MOST = f"at most {MOST_LAYERS}"
 _FIX = "say --read-through again (or --read-through none)"
 
 
 def read_layers(root: StoreLike) -> tuple[Location, ...]:
-    """Return the locations of a store's layers, the first asked first; most stores have none.
+    """Return the locations of a store's layers, in the order of search; most stores have none.
 
     Raises CorruptStore or NewerFormat.
     """

@@ -42,7 +42,7 @@ _c_mmap = ctypes.CFUNCTYPE(
 
 
 class Part(NamedTuple):
-    """Some of the places that are asked for; `shard` where they are all of its rows, in order."""
+    """Some of the requested places; `shard` where they are all of its rows, in order."""
 
     positions: slice
     shard: Shard | None = None
@@ -96,7 +96,7 @@ class JoinedShards:
 
     def find(self, wanted: NDArray[np.uint8]) -> Places:
         """Return for each of (n, 34) identities its place, or -1."""
-        if not np.array_equal(wanted, self._found[0]):  # each epoch asks what the last one asked
+        if not np.array_equal(wanted, self._found[0]):  # each epoch has the same request
             found = pc.index_in(as_arrow(wanted), value_set=self.identities)
             places = found.fill_null(-1).to_numpy(zero_copy_only=False)
             self._found = wanted.copy(), np.array(places, np.int64)

@@ -32,7 +32,7 @@ def find_damage(
 ) -> tuple[str, str] | None:
     """Return the digest of a shard that gave a row that is wrong, and what is wrong; or None.
 
-    `words` stand for the features that were asked for, and not for those found at the places. Each
+    `words` stand for the requested features, and not for those found at the places. Each
     row is checked alone; or where they are the `whole` of a shard in its order, all at once.
     """
     if whole and shard_checksum(words, rows) == whole.checksum:

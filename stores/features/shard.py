@@ -65,7 +65,7 @@ class Shard:
         return {**self.producer, "agreement": None}
 
     def is_as(self, other: "Shard") -> bool:
-        """Tell whether another, read elsewhere, says the same of its file."""
+        """Return whether another, read elsewhere, says the same of its file."""
         return all(
             np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
         )
@@ -99,7 +99,7 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
     largest = float(np.finfo(recipe.dtype).max)
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(rows, dtype=little_endian(recipe.dtype))
-    for values, what, way_out in (
+    for values, what, fix in (
         (rows, "are not finite", "check the weights and the preprocessing"),
         (stored, f"exceed {recipe.dtype}'s {largest:.6g}", "use --dtype float32"),
     ):
@@ -107,7 +107,7 @@ def fit(recipe: Recipe, rows: Rows, *, count: int, shape: tuple[int, ...] | None
         if bad.any():
             raise UnfitFeatures(
                 f"recipe {recipe}: {int(bad.sum())} of {count} rows {what} (the first is row "
-                f"{int(np.argmax(bad))}); nothing was stored; {way_out}"
+                f"{int(np.argmax(bad))}); nothing was stored; {fix}"
             )
     return stored
 

@@ -46,7 +46,7 @@ class FeatureStore:
     (n, *shape) of float32 or float16, keys as (n, 32) bytes or an iterable of 32-byte keys, views
     as one number for all or (n,) numbers. An object is for one thread; threads open one each.
     Under a store there may be `layers`, those of its `layers.json` if none are given: the features
-    that it lacks are read from there. Nothing but reading sees them.
+    missing in it are read from there. Nothing but reading sees them.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FeatureStore:
         return cls(store, fitting[0])
 
     def missing(self, keys: Keys | Iterable[bytes], *, views: int | Views = 0) -> NDArray[np.bool_]:
-        """Tell for each key whether its feature has yet to be computed, (n,) booleans."""
+        """Return for each key whether its feature has yet to be computed, (n,) booleans."""
         self._refresh()
         return self._index.joined.find(_identities(keys, views)) < 0
 
@@ -148,7 +148,7 @@ class FeatureStore:
 
     def verify(self) -> list[str]:
         """Read every byte of every shard, set aside what is damaged, and return what was found."""
-        self._index.damaged.clear()  # what this process has skipped is found and told again
+        self._index.damaged.clear()  # what this process has skipped is found and reported again
         unreadable: dict[str, OSError] = {}
         findings = self._index.refresh(unreadable=unreadable)
         for shard in list(self._index):
@@ -185,7 +185,7 @@ class FeatureStore:
     def collect_garbage(
         self, *, grace_seconds: float = GRACE_SECONDS, delete: bool = False
     ) -> list[Garbage]:
-        """Return what nobody will read again, and delete it where that is asked for."""
+        """Return what nobody will read again, and delete it with `delete`."""
         self._refresh()
         return collect(recipe_garbage(self._index, grace_seconds), delete=delete)
 

@@ -1,4 +1,4 @@
-"""Merging: a store takes over what another has and it lacks; the other is only read."""
+"""Merging: a store takes over what is missing in it from another, which is only read."""
 
 import hashlib
 import shlex
@@ -21,7 +21,7 @@ from stores.storage.safe_files import read_bytes, status
 
 
 def merge(store: StoreLike, other: StoreLike) -> Merged:
-    """Take over from `other` all features, data sets and runs that `store` lacks.
+    """Take over from `other` all features, data sets and runs that are missing in `store`.
 
     Each shard, manifest and run is checked, and appears whole or not at all; so a call that was
     interrupted is called again. Raises StoreReadOnly or StoreFull; what is damaged in the other
@@ -73,7 +73,7 @@ def _opened(root: Location, folder: Location, merged: Merged) -> tuple[FeatureSt
         raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
     ours, theirs = FeatureStore(root, recipe, layers=()), ReadOnlyIndex(folder, recipe)
     merged.damaged += [
-        f"features {recipe}: {reason}; {_way_out(folder)}" for reason in theirs.refresh().values()
+        f"features {recipe}: {reason}; {_fix(folder)}" for reason in theirs.refresh().values()
     ]
     for unreadable in theirs.passed_over.values():
         with merged.reported(f"features {recipe}, a shard"):
@@ -82,7 +82,7 @@ def _opened(root: Location, folder: Location, merged: Merged) -> tuple[FeatureSt
 
 
 def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
-    """Return which of their shards a reader would take rows from that we lack, and how many."""
+    """Return which of their shards have rows that are missing here, and how many."""
     joined = theirs.joined
     ids = from_arrow(joined.identities, joined.identities.type.byte_width)
     numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
@@ -97,7 +97,7 @@ def _take_over(
     merged: Merged,
     shape: tuple[int, ...] | None,
 ) -> bool:
-    """Copy a shard, if it is whole and its rows have the shape of ours; tell if it was copied."""
+    """Copy a shard, if it is whole and its rows have the shape of ours; return whether it was."""
     content = b""
     with merged.reported(f"features {theirs.recipe}"):
         shard, content = _checked(theirs, shard, shape)
@@ -122,11 +122,11 @@ def _checked(theirs: Index, shard: Shard, shape: tuple[int, ...] | None) -> tupl
         if shape not in {None, whole.shape}:
             raise CorruptStore(f"{path}: its rows have shape {whole.shape}, expected {shape}")  # noqa: TRY301
     except CorruptStore as error:
-        raise CorruptStore(f"{error}; {_way_out(theirs.place)}") from error
+        raise CorruptStore(f"{error}; {_fix(theirs.place)}") from error
     return whole, content
 
 
-def _way_out(folder: Location) -> str:
+def _fix(folder: Location) -> str:
     store = shlex.quote(str(folder.parent.parent))
     return (
         f"python -m flows.maintain verify --store {store} keeps there what is whole of it: then "

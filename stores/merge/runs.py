@@ -18,7 +18,7 @@ Look = dict[str, bytes]  # its two files, by their names, the predictions first
 
 
 def merge_runs(root: Location, source: Location, merged: Merged) -> None:
-    """Take over the runs that a store lacks; of those that both have, the looks of both."""
+    """Take over the runs that are missing; of those that both have, the test evaluations."""
     runs = RunStore(root)
     for folder in run_folders(source / "runs"):
         what, run = f"run {folder.name}", None
@@ -90,7 +90,7 @@ def _whole_looks(folder: Location, run: Run, merged: Merged) -> list[Look]:
 
 
 def _has(place: Location, look: Look) -> bool:
-    """Tell whether a look is there as it is; a damaged one is replaced."""
+    """Return whether a look is there as it is; a damaged one is replaced."""
     return all(
         is_file((place / name).path) and read_bytes((place / name).path) == content
         for name, content in look.items()

@@ -126,9 +126,9 @@ class Checkpoints:
             except (StoreError, OSError) as error:
                 if status(folder.path):
                     findings.append(error)
-        way_out = _way_out(kept, whole)
+        fix = _fix(kept, whole)
         return [
-            str(found) if isinstance(found, NewerFormat) else f"{found}; {way_out}"
+            str(found) if isinstance(found, NewerFormat) else f"{found}; {fix}"
             for found in findings
         ]
 
@@ -228,7 +228,7 @@ def checkpoint_garbage(root: StoreLike, grace_seconds: float = GRACE_SECONDS) ->
 
 
 def is_stored(runs: RunStore, run: str) -> bool:
-    """Tell whether a run is stored, and whole; by the beginning of its id."""
+    """Return whether a run is stored, and whole; by the beginning of its id."""
     try:
         return run in runs
     except NewerFormat:  # nobody here can tell if it is whole
@@ -239,7 +239,7 @@ def _digest(about: dict[str, Any]) -> str:
     return json_digest(about, allow_nan=True)  # a loss may be anything
 
 
-def _way_out(kept: Sequence[Location], whole: Sequence[Location]) -> str:
+def _fix(kept: Sequence[Location], whole: Sequence[Location]) -> str:
     """Say from where a training goes on, of whose checkpoints, oldest first, some are whole."""
     if not whole:
         return "no other is whole, the next call begins anew"

@@ -114,7 +114,7 @@ def findings(found: Evaluations, folder: Location, *, listed: int) -> Iterator[s
 
 
 def may_have_seen(folder: Location, name: str, wanted: set[bytes]) -> bool:
-    """Tell whether a run's evaluation had any of these images, as far as anybody can tell."""
+    """Return whether a run's evaluation had any of these images, as far as anybody can tell."""
     try:
         keys = _predictions(folder / "test" / f"{name}.parquet", columns=["key"])["key"]
         check_keys(keys)

@@ -41,7 +41,7 @@ class Run:
     head: dict[str, Any]  # the head's whole specification
     seed: int
     metrics: dict[str, float]  # of train and validation
-    parameters: dict[str, Any]  # what the user asked for, to repeat it
+    parameters: dict[str, Any]  # requested by the user, to repeat it
     versions: dict[str, str]
     created: str  # ISO 8601, UTC
     folds: int = 0  # that validation is made of; 0: it is the data set's own split

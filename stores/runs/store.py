@@ -40,7 +40,7 @@ class RunStore:
         return self.place.path
 
     def __contains__(self, run: object) -> bool:
-        """Tell whether a run is stored, and whole; raises NewerFormat."""
+        """Return whether a run is stored, and whole; raises NewerFormat."""
         try:
             stored, folder = self._found(str(run))
             for part in (model_of, history_of, predictions_of):

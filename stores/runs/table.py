@@ -94,7 +94,7 @@ def listed_evaluations(folder: Location) -> dict[str, int]:
     try:
         table = _stored(folder, columns=["run", "test_openings"])
         return {row["run"]: int(row["test_openings"]) for row in table.to_pylist()}
-    except (OSError, StoreError, *ABSURD):  # what it tells is told by the runs' own files too
+    except (OSError, StoreError, *ABSURD):  # the runs' own files say the same
         return {}
 
 

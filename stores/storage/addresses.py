@@ -58,12 +58,12 @@ def folder_at(address: str) -> Path | None:
 
 
 def may_be_mirror(folder: Path) -> bool:
-    """Tell whether a folder has the name of a mirror in the cache."""
+    """Return whether a folder has the name of a mirror in the cache."""
     return _MIRROR.fullmatch(folder.name) is not None
 
 
 def check_slashes(text: str) -> None:
-    """Raise StoreRefused where an address lacks one of its slashes, and would be a folder."""
+    """Raise StoreRefused where one of an address's slashes is missing: it would be a folder."""
     found = _FEW_SLASHES.match(text)
     if found and found[1] in PROTOCOLS and not Path(text).exists():
         raise StoreRefused(f"{text}: an address has two slashes, as s3://bucket/prefix")

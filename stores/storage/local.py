@@ -63,11 +63,11 @@ class LocalFolder(Location):
         return [self.at(path) for path in folders(self.path)]
 
     def is_there(self) -> bool:
-        """Tell whether anything is there, be it an empty folder."""
+        """Return whether anything is there, be it an empty folder."""
         return status(self.path) is not None
 
     def is_empty(self, *, but: str = "") -> bool:
-        """Tell whether no file is in a folder or below, but in its folder of that name."""
+        """Return whether no file is in a folder or below, but in its folder of that name."""
         try:
             return all(
                 (but and path.parent == self.path / but) or stat.S_ISDIR(about.st_mode)
@@ -140,11 +140,11 @@ class LocalFolder(Location):
             raise FileNotFoundError(f"{self.path}: the folder is empty")
 
     def is_vacant(self) -> bool:
-        """Tell whether it is an empty folder."""
+        """Return whether it is an empty folder."""
         return self.path.is_dir() and not any(self.path.iterdir())
 
     def same_as(self, other: Location) -> bool:
-        """Tell whether another location is this folder, by whatever name."""
+        """Return whether another location is this folder, by whatever name."""
         return self.path.exists() and other.path.exists() and self.path.samefile(other.path)
 
     def absolute(self) -> Self:

@@ -103,11 +103,11 @@ class Location(ABC):
 
     @abstractmethod
     def is_there(self) -> bool:
-        """Tell whether anything is at or below it."""
+        """Return whether anything is at or below it."""
 
     @abstractmethod
     def is_empty(self, *, but: str = "") -> bool:
-        """Tell whether no file is in a folder or below, but in its folder of that name."""
+        """Return whether no file is in a folder or below, but in its folder of that name."""
 
     @abstractmethod
     def about(self) -> Found | None:
@@ -160,11 +160,11 @@ class Location(ABC):
 
     @abstractmethod
     def is_vacant(self) -> bool:
-        """Tell whether a store may begin here: nothing else is here."""
+        """Return whether a store may begin here: nothing else is here."""
 
     @abstractmethod
     def same_as(self, other: "Location") -> bool:
-        """Tell whether another location is this one, by whatever name."""
+        """Return whether another location is this one, by whatever name."""
 
     @abstractmethod
     def absolute(self) -> Self:

@@ -137,7 +137,7 @@ def sync_folder(path: Path) -> None:
 
 
 def is_leased(draft: Path) -> bool:
-    """Tell whether a living writer still works on a draft; the kernel ends a dead one's lease."""
+    """Return whether a living writer still works on a draft; the kernel ends a dead one's lease."""
     try:
         with _opened(draft) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -77,7 +77,7 @@ def within(root: Path, name: str) -> Path:
 
 
 def leads_out(name: str) -> bool:
-    """Tell whether a name, as one that a user gave a file, is no path below the folder it is of.
+    """Return whether a name, as one that a user gave a file, is no path below the folder it is of.
 
     So is one that is absolute, or has a part that is `..`, `.` or empty.
     """
@@ -141,14 +141,14 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a file; in a store a link, or what is no regular file, is none."""
+    """Return whether there is a file; in a store a link, or what is no regular file, is none."""
     with suppress(IrregularFile):
         return (about := status(path)) is not None and stat.S_ISREG(about.st_mode)
     return False
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether there is a folder; a link to one is none, but for a store's root or above it."""
+    """Return whether there is a folder; a link to one counts only as a store's root or above."""
     if not is_inside(path):
         return path.is_dir()
     with suppress(IrregularFile):
@@ -219,7 +219,7 @@ def _no_way(place: Path, parent: int, error: OSError) -> Exception:
     return type(error)(error.errno, error.strerror, str(place))
 
 
-@lru_cache(maxsize=2**16)  # asked for each file
+@lru_cache(maxsize=2**16)  # called for each file
 def _split(folder: str) -> tuple[str, tuple[str, ...]]:
     """Return the root of the store that a folder is in, and its parts below; else itself."""
     path = Path(folder)
@@ -234,14 +234,14 @@ def _split(folder: str) -> tuple[str, tuple[str, ...]]:
 
 
 def is_inside(path: Path) -> bool:
-    """Tell whether a path is below a store's root, where no link is followed."""
+    """Return whether a path is below a store's root, where no link is followed."""
     place = str(path.absolute())
     return place not in _roots and _split(place)[0] != place
 
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Give the system's errors the whole path, where it was told the last part of it."""
+    """Give the system's errors the whole path, where they have only its last part."""
     try:
         yield
     except OSError as error:

@@ -15,7 +15,7 @@ _MOST_PIECES = 64  # of data, with holes between them, that are looked at
 
 
 def is_sparse(descriptor: int, about: os.stat_result) -> bool:
-    """Tell whether next to all of an open file is holes, which nobody wrote.
+    """Return whether next to all of an open file is holes, which nobody wrote.
 
     Both the blocks that it takes and the file system's map of it must say so: some file systems
     tell of no blocks, and some of no holes.

@@ -1,7 +1,7 @@
 """A step: a pure function that is a Prefect task within a flow's run, and elsewhere a plain call.
 
 `without_prefect` is for callers from Python: in its block each step runs in this process, with the
-same retries, and no Prefect server is asked.
+same retries, and no Prefect server is contacted.
 """
 
 import inspect
@@ -30,7 +30,7 @@ _threads: ContextVar[ThreadPoolExecutor | None] = ContextVar("gargalo_threads", 
 
 @contextmanager
 def without_prefect(threads: int = 2) -> Iterator[None]:
-    """Run the steps in the block as plain calls; those that are submitted, in so many threads."""
+    """Run the steps in the block as plain calls; those that are submitted run in threads."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix="gargalo")
     entered = _threads.set(pool)
     try:

@@ -91,7 +91,7 @@ def checkpoint_stats(store: StoreLike) -> list[CheckpointStats]:
 def verify(store: StoreLike) -> dict[str, list[str]]:
     """Read every byte of what is stored; return what is wrong with each part, by its name.
 
-    Damaged features are set aside; anything else is left as it is, and the way out is said.
+    Damaged features are set aside; anything else is left as it is, and the fix is named.
     """
     store = check_exists(store)
     return verify_all(store)

@@ -72,8 +72,8 @@ def _irregular(store: Location, found: Found) -> None:
         name = f"what is no file in {part}"
         with _listed(found, name):
             path = (store / part).path
-        if status(path) and (said := irregular(path)):
-            found[name] = said
+        if status(path) and (irregular_files := irregular(path)):
+            found[name] = irregular_files
 
 
 _PARTS: dict[str, Callable[[Location, Found], None]] = {

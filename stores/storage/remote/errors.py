@@ -14,7 +14,7 @@ _NO_BUCKET = re.compile("no such bucket|bucket does not exist|NoSuchBucket", re.
 
 @contextmanager
 def reached(address: str, what: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn what the software for an address raises while it is asked for `what`.
+    """Turn what the software for an address raises while `what` is read or written.
 
     Raises StoreRefused where nothing can be mended by a second try, and StoreReadOnly where that is
     about writing; FileNotFoundError; an OSError about this machine's disk as it is; or another
@@ -57,10 +57,10 @@ def _of_software(error: Exception, where: str) -> Exception:
 
 def _refusal(where: str, *, writing: bool) -> StoreRefused | StoreReadOnly:
     # Not a word of what the server said: it may repeat what it was given.
-    way_out = "give credentials that may, in the environment (AWS_ACCESS_KEY_ID, …) or AWS's files"
+    fix = "give credentials that may, in the environment (AWS_ACCESS_KEY_ID, …) or AWS's files"
     if writing:
-        return StoreReadOnly(f"cannot write {where}: permission refused; {way_out}")
-    return StoreRefused(f"{where}: permission refused, or no credentials; {way_out}")
+        return StoreReadOnly(f"cannot write {where}: permission refused; {fix}")
+    return StoreRefused(f"{where}: permission refused, or no credentials; {fix}")
 
 
 def _package(address: str) -> str:

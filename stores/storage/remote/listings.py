@@ -11,7 +11,7 @@ from stores.errors import StoreRefused
 from stores.storage.location import Found
 from stores.storage.safe_files import UnsafeName, within
 
-FRESH_SECONDS = 2.0  # for so long a listing is not asked for again
+FRESH_SECONDS = 2.0  # a listing this young is used again
 
 
 class Outdated(OSError):
@@ -37,7 +37,7 @@ class Listings:
             began, forgotten = time.monotonic(), self._forgotten
         found = self._ask(name)
         with self._held:
-            # What was put while this was asked for may lack; what was deleted may not.
+            # What was put during the listing may be missing in it; what was deleted is not in it.
             news = {put: about for put, (when, about) in self._put.items() if when >= began}
             found |= {put: about for put, about in news.items() if below(put, name)}
             if forgotten == self._forgotten:
@@ -45,7 +45,7 @@ class Listings:
             return dict(found)
 
     def is_taken_in(self, name: str) -> bool:
-        """Tell whether all that is listed there was taken in, and nothing newer is known."""
+        """Return whether all that is listed there was taken in, and nothing newer is known."""
         known = self._fresh(name)
         return known is not None and self._taken_in.get(name) == known[0]
 
@@ -100,7 +100,7 @@ def names_below(base: str, found: Mapping[str, Any], *, address: str) -> dict[st
 
 
 def below(name: str, folder: str) -> bool:
-    """Tell whether a name is at or below another."""
+    """Return whether a name is at or below another."""
     return not folder or name == folder or name.startswith(f"{folder}/")
 
 

@@ -101,13 +101,13 @@ class Mirror(LocalFolder):
         return [self / name for name in sorted(names)]
 
     def is_there(self) -> bool:
-        """Tell whether anything is at the address."""
+        """Return whether anything is at the address."""
         if self._remote.stays(self.path):
             return super().is_there()
         return bool(self._remote.listing(self.path))
 
     def is_empty(self, *, but: str = "") -> bool:
-        """Tell whether no file is in a folder or below, at the address or here."""
+        """Return whether no file is in a folder or below, at the address or here."""
         return not self._remote.listing(self.path) and super().is_empty(but=but)
 
     def about(self) -> Found | None:
@@ -180,7 +180,7 @@ class Mirror(LocalFolder):
         ]
 
     def check_writable(self) -> None:
-        """Raise StoreReadOnly where the cache cannot be written; the address is not asked."""
+        """Raise StoreReadOnly where the cache cannot be written; the address is not contacted."""
         self._remote.make_mirror()
         super().check_writable()
 
@@ -188,11 +188,11 @@ class Mirror(LocalFolder):
         """Do nothing: there are no mounts at an address."""
 
     def is_vacant(self) -> bool:
-        """Tell whether nothing is at the address."""
+        """Return whether nothing is at the address."""
         return not self._remote.listing(self.path)
 
     def same_as(self, other: Location) -> bool:
-        """Tell whether another location has the same address."""
+        """Return whether another location has the same address."""
         return self == other
 
     def absolute(self) -> Self:

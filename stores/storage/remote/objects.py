@@ -50,7 +50,7 @@ class Remote:
         return "" if name == "." else name
 
     def stays(self, path: Path) -> bool:
-        """Tell whether a path is this machine's alone."""
+        """Return whether a path is this machine's alone."""
         return not self.rules.machine.isdisjoint(path.relative_to(self.mirror).parts)
 
     def listing(self, path: Path) -> dict[str, Found]:

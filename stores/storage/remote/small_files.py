@@ -59,7 +59,7 @@ def pull_small_files(remote: Remote, path: Path) -> None:
 
 
 def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> bool:
-    """Tell whether a name is to be pulled with a path: small, and of a folder that is whole."""
+    """Return whether a name is to be pulled with a path: small, and of a folder that is whole."""
     rules = remote.rules
     folder = rules.recorded.match(name)
     seen = folder and below(folder[0].rstrip("/"), remote.name(path))
@@ -69,7 +69,7 @@ def _is_small(remote: Remote, path: Path, name: str, listed: Container[str]) -> 
 
 
 def _is_too_large(remote: Remote, name: str, about: Found) -> bool:
-    """Tell whether an object is larger than any file of its kind, and say so."""
+    """Return whether an object is larger than any file of its kind, and say so."""
     path = Path(name)
     if not remote.rules.large.isdisjoint(path.parts[:-1]):
         return False

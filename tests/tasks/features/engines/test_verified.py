@@ -152,7 +152,12 @@ def test_a_model_of_which_a_file_is_gone_is_converted_again(kept, tmp_path, name
 
 def test_a_model_is_kept_for_exactly_this(kept):
     assert is_kept(job_of(kept))
-    for asked in ({"weights_seed": 4}, {"pooling": "max"}, {"taps": ("conv1_relu",)}, {"image_size": 64}):
+    for asked in (
+        {"weights_seed": 4},
+        {"pooling": "max"},
+        {"taps": ("conv1_relu",)},
+        {"image_size": 64},
+    ):
         assert not is_kept(job_of(kept, **asked))
     (about,) = kept.glob("engines/openvino/*/agreement.json")
     identity = json.loads(about.read_text())["identity"]

@@ -38,7 +38,9 @@ Folder = Annotated[Path, Parameter(validator=lambda _, folder: _check_folder(fol
 OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path | None) -> None:
+    if folder is None:
+        return  # the embedded sample
     from tasks.datasets.folder_listing import check_folder  # which imports more than --help needs
 
     check_folder(folder.resolve())

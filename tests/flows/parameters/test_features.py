@@ -1,7 +1,9 @@
 from dataclasses import fields
 
+from flows.cli.parser import make_parser
 from flows.parameters.features import FeatureParameters
 from flows.parameters.store import ReaderParameters
+from flows.pipeline import pipeline
 from stores.features.recipe import Recipe
 from tasks.features.request import FEATURE_SETTINGS
 
@@ -10,3 +12,9 @@ def test_what_makes_features_alike_is_all_that_their_flags_set():
     flags = set(FeatureParameters.model_fields) - set(ReaderParameters.model_fields)
     assert flags == set(FEATURE_SETTINGS)
     assert set(FEATURE_SETTINGS.values()) <= {field.name for field in fields(Recipe)}
+
+
+def test_a_pipeline_needs_no_folder():
+    """The kind: what checks a value is called for a value that was not given."""
+    parse = make_parser(pipeline.fn, "gargalo pipeline", lambda given, _: given.arguments)
+    assert parse([])["folder"] is None

@@ -82,7 +82,11 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set: its folder, its classes in Keras's order, how it was split, and its files."""
+    """A data set: its folder, its classes in Keras's order, how it was split, and its files.
+
+    Example:
+        >>> train = Manifest.read("feature-store", "photos").select("train")
+    """
 
     name: str
     folder: str
@@ -145,12 +149,8 @@ class Manifest:
             for field in fields(self)
             if field.name not in {"name", "entries"}
         }
-        content = table_bytes(
-            pa.table(columns, schema=_SCHEMA),
-            kind="manifest",
-            version=MANIFEST_VERSION,
-            metadata=about,
-        )
+        table = pa.table(columns, schema=_SCHEMA)
+        content = table_bytes(table, kind="manifest", version=MANIFEST_VERSION, metadata=about)
         place = manifest_place(store, self.name)
         place.publish(content, tmp=place.parent / "tmp")
 

@@ -47,6 +47,9 @@ class FeatureStore:
     as one number for all or (n,) numbers. An object is for one thread; threads open one each.
     Under a store there may be `layers`, those of its `layers.json` if none are given: the features
     missing in it are read from there. Nothing but reading sees them.
+
+    Example:
+        >>> rows = FeatureStore.open("feature-store").read(manifest.select("train").keys)
     """
 
     def __init__(

@@ -28,7 +28,11 @@ _RUN_FOLDER = re.compile("[0-9a-f]{16}$")
 
 
 class RunStore:
-    """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`."""
+    """The runs of the store at `root`: `runs/<first 16 digits of the run's id>/`.
+
+    Example:
+        >>> RunStore("feature-store").read("2730fe6eb052eeff").metrics["validation_accuracy"]
+    """
 
     def __init__(self, root: StoreLike) -> None:
         self.root = locate(root)

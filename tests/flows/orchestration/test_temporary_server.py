@@ -30,7 +30,7 @@ FROM_PYTHON = """
 import json, pathlib, sys
 from flows.ingest import ingest
 from flows.parameters.features import IngestParameters
-told = ingest(pathlib.Path("photos"), parameters=IngestParameters())
+summary = ingest(pathlib.Path("photos"), parameters=IngestParameters())
 import httpx, prefect
 from prefect.server.api.server import SubprocessASGIServer
 from flows.orchestration.auth_string import read_auth_string
@@ -42,7 +42,7 @@ closed = httpx.post(f"{api}/flow_runs/filter", json={}, headers=origin)
 own = prefect.flow(lambda: 7, name="own")()
 print(json.dumps({
     "own": own,
-    "images": told["images"],
+    "images": summary.images,
     "analytics": opened.json()["server"]["analytics_enabled"],
     "status": [opened.status_code, closed.status_code],
     "allowed": [r.headers.get("access-control-allow-origin") for r in (opened, closed)],

@@ -155,3 +155,14 @@ def test_a_run_without_a_model_is_taken_over_too(ours, theirs):
     publish(theirs, failed, history=(), save=lambda _: None)
     assert merged_into(ours, theirs).runs == 2
     assert failed.id in ours
+
+
+def test_a_file_that_a_run_links_to_is_not_taken_over(ours, theirs, tmp_path):
+    """The kind: what a link in somebody else's store leads to is copied, and others may read it."""
+    secret = tmp_path / "id_rsa"
+    secret.write_text("of this user alone")
+    (theirs.folder / RUN.id[:16] / "notes.txt").symlink_to(secret)
+    merged = merged_into(ours, theirs)
+    assert (merged.runs, len(merged.damaged)) == (0, 1)
+    assert "notes.txt: expected a file, found a link" in merged.damaged[0]
+    assert not [path for path in ours.folder.rglob("*") if path.name == "notes.txt"]

@@ -21,11 +21,15 @@ from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
 
 # Raised if the check rejects or remarks on other files than before: data sets are then read again.
-EXAMINATION = 3
+EXAMINATION = 4
 # Each scan of a JPEG costs about a nanosecond per pixel, however small its data: 400 scans of the
 # largest image took a minute. Encoders write about 10. libjpeg-turbo's own tests stop at 500.
 MOST_SCANS = 500
-_LARGEST_WORK = 12 * LARGEST_PIXELS  # pixels times scans
+_LARGEST_WORK = 12 * LARGEST_PIXELS  # in nanoseconds: pixels times scans, and what the data costs
+# Each byte of a scan costs some 40 ns. Of an encoder's scans the data of all is the image's; more
+# scans than these are somebody's own, and may all be as large as an image.
+_USUAL_SCANS = 16
+_BYTE_COST = 40
 # Decoding such an image takes up to a gigabyte, for the coefficients of a progressive JPEG.
 _MANY_PIXELS = LARGEST_PIXELS // 8
 _one_at_a_time = threading.Lock()
@@ -114,7 +118,8 @@ def check_header(content: bytes) -> None:
             "RGB"
         )
     scans = jpeg.scans(content)
-    if scans > MOST_SCANS or scans * height * width > _LARGEST_WORK:
+    data = _BYTE_COST * len(content) if scans > _USUAL_SCANS else 0
+    if scans > MOST_SCANS or scans * height * width + data > _LARGEST_WORK:
         raise InputError(
             f"refused before decoding: a JPEG of {scans} scans of {width}×{height} pixels, "
             f"expected about 10; save it again with an image editor"

@@ -194,6 +194,13 @@ def test_scans_are_bounded_by_pixels(file, undecoded, side, count, refused):
             examine(file(many_scans(content, count)))
 
 
+def test_many_scans_are_bounded_by_their_data_too(file):
+    """The kind: scans that are few, but long. Data behind a photograph, as a film, is no scan."""
+    progressive, appended = every_kind()["progressive.jpg"], bytes(54_000_000)
+    assert "a JPEG of 49 scans" in examine(file(many_scans(progressive, 40) + appended)).reason
+    assert examine(file(progressive + appended)).status == "accepted"
+
+
 def test_an_embedded_thumbnail_is_no_scan(file):
     thumbnails = b"\xff\xe2" + struct.pack(">H", 2 + 2000) + b"\xff\xda" * 1000
     content = KINDS["rgb.jpg"]

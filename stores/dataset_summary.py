@@ -21,8 +21,8 @@ class RemarkCount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSummary:
-    """Images per split and class, duplicates, and what is left out and why."""
+class ListedDataset:
+    """A data set in numbers."""
 
     dataset: str
     folder: str
@@ -31,6 +31,12 @@ class DatasetSummary:
     train: int
     validation: int
     test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSummary(ListedDataset):
+    """Images per split and class, duplicates, and what is left out and why."""
+
     counts: dict[str, dict[str, int]]  # images by class and split
     duplicates: int
     rejected: tuple[FileReason, ...]

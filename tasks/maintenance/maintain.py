@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect.runtime import task_run
 
+from stores.dataset_summary import ListedDataset
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.features.layers import read_layers
 from stores.features.store import FeatureStats
@@ -43,19 +44,6 @@ class GarbageItem:
     path: str
     bytes: int
     reason: str
-
-
-@dataclass(frozen=True)
-class ListedDataset:
-    """A data set in numbers."""
-
-    dataset: str
-    folder: str
-    classes: tuple[str, ...]
-    images: int
-    train: int
-    validation: int
-    test: int
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from benchmarks.photos import write_photos
 from benchmarks.profile import forward_profile
 from benchmarks.rivals import RIVALS
 from benchmarks.timing import Contender, Finding, in_turn, ratios
-from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.features.engines import load_engine
 from tasks.features.feature_batches import feature_batches
 from tasks.features.request import BATCH_SIZE
-from tasks.images.pixel_batches import ImageFile, PixelBatch, pixel_batches
+from tasks.images.pixel_batches import ImageFiles, PixelBatch, pixel_batches
 
 KEPT_BATCHES = 16  # decoded batches in memory, over and over, for the forward pass alone
 OURS = "gargalo"
@@ -83,10 +82,10 @@ def whole(setting: Setting, *, rounds: int) -> Iterator[Finding]:
 
 def _batches(setting: Setting, manifest: Manifest) -> Any:  # noqa: ANN401
     images = manifest.select()
-    keys = [ImageKey(key.tobytes()) for key in images.keys]
-    files = [ImageFile(key, path) for key, path in zip(keys, images.paths, strict=True)]
     recipe = setting.job.recipes[0]
-    return pixel_batches(files, Path(manifest.folder), recipe, batch_size=BATCH_SIZE)
+    return pixel_batches(
+        ImageFiles.of(images), Path(manifest.folder), recipe, batch_size=BATCH_SIZE
+    )
 
 
 def _decode_all(setting: Setting, manifest: Manifest) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
@@ -145,22 +147,18 @@ def _optimism(manifest: Manifest, features: FeatureStore, heads: int) -> tuple[f
 def _flipped(manifest: Manifest, setting: Setting) -> Finding:
     """Flip labels at random, and count those among the most suspect."""
     rng = np.random.default_rng(0)
-    places = [
-        n
-        for n, e in enumerate(manifest.entries)
-        if e.status == "accepted" and e.split in LEARNED_FROM
-    ]
-    flipped = set(rng.choice(places, min(FLIPPED, len(places) // 4), replace=False).tolist())
-    entries = tuple(
-        replace(e, label=next(c for c in manifest.classes if c != e.label)) if n in flipped else e
-        for n, e in enumerate(manifest.entries)
-    )
-    changed = replace(manifest, name="flipped", entries=entries)
+    accepted = manifest.of_status("accepted")
+    learned = accepted.filter(pc.is_in(accepted["split"], pa.array(LEARNED_FROM))).to_pylist()
+    flipped = rng.choice(len(learned), min(FLIPPED, len(learned) // 4), replace=False).tolist()
+    for n in flipped:
+        learned[n]["label"] = next(c for c in manifest.classes if c != learned[n]["label"])
+    rows = pa.Table.from_pylist(learned, accepted.schema)
+    changed = replace(manifest, name="flipped", rows=rows)
     head = make_head("logistic", {}, classes=len(manifest.classes))
     (run,) = _train([PlannedRun(changed, setting.job.recipes[0], head, 0, {}, 5)], setting.store)
     predictions = RunStore(setting.store).predictions(run.id)
     result = evaluate(predictions, split="validation", classes=manifest.classes, folds=5)
-    keys = {manifest.entries[n].key for n in flipped}
+    keys = {learned[n]["key"] for n in flipped}
     found = sum(one.key in keys for one in suspects(result)[:MOST_SUSPECT])
     what = f"labels flipped at random, of {len(flipped)}, among the {MOST_SUSPECT} most suspect"
     return Finding(GROUP, what, (float(found),), "labels", "≥ 30")

@@ -68,7 +68,7 @@ class _Searched:
         manifest = setting.ingest()
         extract(setting, manifest)
         images = manifest.select()
-        self.names = np.array([Path(path).name for path in images.paths])
+        self.names = np.array([Path(path).name for path in images.paths.to_pylist()])
         store = FeatureStore(setting.store, setting.job.recipes[0])
         self.features = vectors(store, images.keys)
         self.thumbnails = grey_thumbnails(manifest, setting.store)

@@ -24,7 +24,7 @@ def prediction(setting: Setting, *, rounds: int) -> Iterator[Finding]:
     parameters = {"weights": setting.request.weights}
     (run,) = train([PlannedRun(manifest, recipe, head, 0, parameters)], store=setting.store)
     classifier = load_classifier(RunStore(setting.store).read(run), store=setting.store)
-    paths = [Path(manifest.folder) / path for path in manifest.select().paths]
+    paths = [Path(manifest.folder) / path for path in manifest.select().paths.to_pylist()]
 
     def ready() -> None:
         setting.forget_features()

@@ -68,6 +68,21 @@ def identities(keys: Keys, views: Views) -> NDArray[np.uint8]:
     return joined
 
 
+def in_order(keys: Keys) -> NDArray[np.int64]:
+    """Return the stable order that sorts keys (n, 32) by their bytes.
+
+    By their first eight bytes as one number, which is several times as fast as to compare them
+    whole; keys that share these, which only a forger makes, are compared whole.
+    """
+    first = np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)
+    order = np.argsort(first, kind="stable")
+    sorted_first, sorted_keys = first[order], keys[order]
+    same = sorted_first[1:] == sorted_first[:-1]
+    if (sorted_keys[1:][same] != sorted_keys[:-1][same]).any():
+        return np.lexsort(keys.T[::-1])
+    return order
+
+
 def as_arrow(rows: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
     """Return (n, width) bytes as an Arrow array of n fixed-size values, without a copy."""
     count, width = rows.shape

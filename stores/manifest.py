@@ -1,10 +1,9 @@
 """The manifest: the table of a data set, one row a file, kept as Parquet."""
 
-import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -12,20 +11,28 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.keys import ImageKey, Keys, as_keys
+from stores.keys import Keys, from_arrow
 from stores.layout import locate
-from stores.manifest_rows import check_rows
+from stores.manifest_rows import (
+    check_rows,
+    digest_of,
+    filtered,
+    first_of_each,
+    group_numbers,
+    with_columns,
+)
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status
 from stores.storage.safe_folders import folders
 from stores.storage.stamped_parquet import read_table, table_bytes
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
@@ -35,54 +42,25 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 # Keras passes over. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
-_SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("key", pa.binary(32)),
-        ("label", pa.string()),
-        ("split", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("size", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("ctime_ns", pa.int64()),
-        ("inode", pa.uint64()),
-    ]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file: its path below the data set's folder, what it is, and how it looked on disk."""
-
-    path: str
-    key: ImageKey | None  # None where the file could not be read
-    label: str | None  # the class's name
-    split: Split | None
-    status: Status
-    reason: str  # why it is rejected or ignored; or a remark on an accepted image
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @property
-    def stamp(self) -> tuple[int, int, int, int]:
-        """How the file looked on disk; an unchanged stamp means unchanged bytes."""
-        return (self.size, self.mtime_ns, self.ctime_ns, self.inode)
-
 
 class Images(NamedTuple):
-    """Distinct images: keys (n, 32), labels (n,) as indices of the classes, and one path each."""
+    """Distinct images: keys (n, 32), labels (n,) as indices of the classes, paths and splits (n,).
+
+    `groups` (n,) are numbers; images with the same number are of one group. None: no groups.
+    """
 
     keys: Keys
     labels: NDArray[np.int64]
-    paths: list[str]
+    paths: pa.StringArray
+    splits: pa.StringArray
+    groups: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A data set: its folder, its classes in Keras's order, how it was split, and its files.
+
+    `rows` is an Arrow table with a row a file and the columns of `stores.manifest_rows.SCHEMA`.
 
     Example:
         >>> train = Manifest.read("feature-store", "photos").select("train")
@@ -95,7 +73,7 @@ class Manifest:
     test_split: float
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
-    entries: tuple[Entry, ...]
+    rows: pa.Table
     layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     examination: int = 1  # version of what examined the files; after another they are read again
@@ -130,27 +108,18 @@ class Manifest:
     def _checked(cls, name: str, table: pa.Table, about: dict[str, Any]) -> Self:
         """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
         named = {"split_seed" if field == "seed" else field: about[field] for field in about}
-        found = as_record(cls, named, name=name, entries=())
-        check_rows(table, _SCHEMA, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
-        entries = tuple(
-            Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})
-            for row in table.to_pylist()
-        )
-        return replace(found, entries=entries)
+        found = as_record(cls, named, name=name, rows=table)
+        check_rows(table, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
+        return replace(found, rows=with_columns(table))
 
     def write(self, store: StoreLike) -> None:
         """Publish the manifest; raises StoreReadOnly or StoreFull."""
-        columns = {
-            field.name: [getattr(entry, field.name) for entry in self.entries]
-            for field in fields(Entry)
-        }
         about = {
             "seed" if field.name == "split_seed" else field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in {"name", "entries"}
+            if field.name not in {"name", "rows"}
         }
-        table = pa.table(columns, schema=_SCHEMA)
-        content = table_bytes(table, kind="manifest", version=MANIFEST_VERSION, metadata=about)
+        content = table_bytes(self.rows, kind="manifest", version=MANIFEST_VERSION, metadata=about)
         place = manifest_place(store, self.name)
         place.publish(content, tmp=place.parent / "tmp")
 
@@ -161,32 +130,35 @@ class Manifest:
         """
         if strange := set(splits) - set(SPLITS):
             raise ValueError(f"no split {', '.join(strange)}; expected {', '.join(SPLITS)}")
-        chosen: dict[ImageKey, Entry] = {}
-        for entry in self.of_status("accepted"):
-            if entry.key and (not splits or entry.split in splits):
-                chosen.setdefault(entry.key, entry)
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        labels = [numbers[entry.label or ""] for entry in chosen.values()]
-        paths = [entry.path for entry in chosen.values()]
-        return Images(as_keys(chosen), np.array(labels, np.int64), paths)
+        accepted = self.of_status("accepted")
+        if splits:
+            accepted = filtered(accepted, pc.is_in(accepted["split"], pa.array(splits)))
+        rows = first_of_each(accepted)
+        labels = pc.index_in(rows["label"], pa.array(self.classes, pa.string()))
+        groups = rows["group"]
+        return Images(
+            from_arrow(rows["key"]),
+            labels.to_numpy().astype(np.int64),
+            rows["path"].combine_chunks(),
+            rows["split"].combine_chunks(),
+            None if groups.null_count == len(groups) else group_numbers(rows),
+        )
 
-    def of_status(self, *statuses: Status) -> list[Entry]:
-        """Return the entries of some statuses, in the order of their paths."""
-        return [entry for entry in self.entries if entry.status in statuses]
+    def of_status(self, *statuses: Status) -> pa.Table:
+        """Return the rows of some statuses, in the order of their paths."""
+        return filtered(self.rows, pc.is_in(self.rows["status"], pa.array(statuses, pa.string())))
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the sorted (key, label, split) of the distinct accepted images."""
-        lines = {
-            f"{entry.key}\t{entry.split}\t{entry.label}" for entry in self.of_status("accepted")
-        }
-        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+        return digest_of(self.of_status("accepted"))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of distinct images of each class in each split."""
-        found = Counter((e.label, e.split, e.key) for e in self.of_status("accepted"))
-        by_class = Counter((label, split) for label, split, _ in found)
-        return {c: {s: by_class[c, s] for s in SPLITS} for c in self.classes}
+        rows = first_of_each(self.of_status("accepted"))
+        found = rows.group_by(["label", "split"]).aggregate([([], "count_all")]).to_pylist()
+        by_class = {(row["label"], row["split"]): row["count_all"] for row in found}
+        return {c: {s: by_class.get((c, s), 0) for s in SPLITS} for c in self.classes}
 
     def summary(self) -> DatasetSummary:
         """Return sizes: images per split, duplicates, classes, and what is left out and why."""
@@ -199,11 +171,11 @@ class Manifest:
             images=len(accepted),
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             counts=counts,
-            duplicates=len(accepted) - len({entry.key for entry in accepted}),
+            duplicates=len(accepted) - sum(sum(row.values()) for row in counts.values()),
             rejected=_reasons(self.of_status("rejected", "conflicting")),
             ignored=_reasons(self.of_status("ignored")),
-            remarks=_reasons(entry for entry in accepted if entry.reason),
-            remark_counts=_remark_counts(accepted),
+            remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
+            remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             seed=self.split_seed,
             layout=self.layout,
@@ -236,15 +208,18 @@ def manifest_place(store: StoreLike, name: str) -> Location:
     return (locate(store) / "datasets").within(name) / "manifest.parquet"
 
 
-def _remark_counts(accepted: list[Entry]) -> tuple[RemarkCount, ...]:
+def _remark_counts(rows: pa.Table) -> tuple[RemarkCount, ...]:
     """Return each remark with the number of images that have it, and one of them."""
-    found: dict[str, list[str]] = {}
-    for entry in accepted:
-        for remark in filter(None, entry.reason.split("; ")):
-            found.setdefault(re.sub(r"\d+ (?=frames|of 255)", "N ", remark), []).append(entry.path)
-    most_first = sorted(found.items(), key=lambda item: -len(item[1]))
-    return tuple(RemarkCount(remark, len(paths), paths[0]) for remark, paths in most_first)
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    kinds = rows.group_by("reason", use_threads=False)
+    for kind in kinds.aggregate([("path", "count"), ("path", "first")]).to_pylist():
+        for remark in filter(None, kind["reason"].split("; ")):
+            alike = re.sub(r"\d+ (?=frames|of 255)", "N ", remark)
+            counts[alike] += kind["path_count"]
+            examples.setdefault(alike, kind["path_first"])
+    return tuple(RemarkCount(what, n, examples[what]) for what, n in counts.most_common())
 
 
-def _reasons(entries: Iterable[Entry]) -> tuple[FileReason, ...]:
-    return tuple(FileReason(entry.path, entry.reason) for entry in entries)
+def _reasons(rows: pa.Table) -> tuple[FileReason, ...]:
+    return tuple(FileReason(row["path"], row["reason"]) for row in rows.to_pylist())

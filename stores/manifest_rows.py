@@ -1,19 +1,41 @@
-"""What the rows of a manifest must be like, checked before anything is made of them."""
+"""The rows of a manifest: their columns, and what they must be like before anything uses them."""
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from stores.storage.safe_files import leads_out
+from stores.keys import from_arrow, in_order
+from stores.storage.safe_files import LEADS_OUT
 
-_MAY_BE_EMPTY = {"key", "label", "split"}  # but not of an accepted image
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16}
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),  # below the data set's folder
+        ("key", pa.binary(32)),  # null where the file could not be read
+        ("label", pa.string()),  # the class's name
+        ("split", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),  # why it is rejected or ignored; or a remark on an accepted image
+        ("size", pa.int64()),  # this and the next three: how the file looked on disk
+        ("mtime_ns", pa.int64()),
+        ("ctime_ns", pa.int64()),
+        ("inode", pa.uint64()),
+        ("group", pa.string()),  # images of one group are never in two splits; null: none
+    ]
+)
+# An unchanged stamp means unchanged bytes.
+STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
+_LINES_AT_ONCE = 2**20  # of 80 bytes
+_MAY_BE_EMPTY = {"key", "label", "split", "group"}
+_REQUIRED = ("key", "label", "split")  # of an accepted image
+_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}
 
 
 def check_rows(
     table: pa.Table,
-    schema: pa.Schema,
     *,
     classes: Sequence[str],
     statuses: Collection[str],
@@ -21,23 +43,23 @@ def check_rows(
 ) -> None:
     """Raise ValueError where rows are not a manifest's: columns, types, names, empty cells."""
     for field in table.schema:
-        if field.name not in schema.names or field.type != schema.field(field.name).type:
+        if field.name not in SCHEMA.names or field.type != SCHEMA.field(field.name).type:
             raise ValueError(f"column {field.name} of {field.type}")
         if table[field.name].null_count and field.name not in _MAY_BE_EMPTY:
             raise ValueError(f"column {field.name} has empty cells")
     _only(table["status"], statuses, "status")
     _only(table["split"].drop_null(), splits, "split")
-    accepted = table.filter(pc.equal(table["status"], "accepted"))
-    for name in sorted(_MAY_BE_EMPTY):
-        if accepted[name].null_count:
+    accepted = pc.equal(table["status"], "accepted")
+    for name in _REQUIRED:
+        if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
             raise ValueError(f"an accepted image has no {name}")
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
-    _only(accepted["label"], classes, "label")
+    _only(table["label"].filter(accepted), classes, "label")
     _check_distinct(table)
-    strange = [path for path in table["path"].to_pylist() if leads_out(path)]
-    if strange:
-        raise ValueError(f"path {strange[0]!r}")
+    strange = pc.match_substring_regex(table["path"], LEADS_OUT)
+    if pc.any(strange).as_py():
+        raise ValueError(f"path {table['path'].filter(strange)[0].as_py()!r}")
 
 
 def _check_distinct(table: pa.Table) -> None:
@@ -46,12 +68,108 @@ def _check_distinct(table: pa.Table) -> None:
     A path may be there again as absent: other bytes were there before.
     """
     for name, most in _MOST_BYTES.items():
-        if (pc.max(pc.binary_length(table[name])).as_py() or 0) > most:
+        there = name in table.schema.names
+        if there and (pc.max(pc.binary_length(table[name])).as_py() or 0) > most:
             raise ValueError(f"column {name} has more than {most} bytes in a row")
     absent = pc.equal(table["status"], "absent")
-    for rows, name in ((table.filter(pc.invert(absent)), "path"), (table.filter(absent), "key")):
-        if len(rows[name].unique()) != rows.num_rows:
-            raise ValueError(f"two files have the same {name}")
+    paths = table["path"].filter(pc.invert(absent))
+    if not is_sorted(paths) and len(paths.unique()) != len(paths):
+        raise ValueError("two files have the same path")
+    gone = table["key"].filter(absent)
+    if gone.null_count > 1 or len(gone.unique()) != len(gone):
+        raise ValueError("two files have the same key")
+
+
+def is_sorted(texts: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether texts are in order, and none is there twice."""
+    if len(texts) < 2:
+        return True
+    return bool(pc.all(pc.less(texts.slice(0, len(texts) - 1), texts.slice(1))).as_py())
+
+
+def first_of_each(rows: pa.Table) -> pa.Table:
+    """Return the first row of each distinct key; no key may be null."""
+    keys = from_arrow(rows["key"])
+    order = in_order(keys)
+    sorted_keys = keys[order]
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = (sorted_keys[1:] != sorted_keys[:-1]).any(axis=1)
+    return rows if new.all() else rows.take(np.sort(order[new]))
+
+
+def with_columns(rows: pa.Table) -> pa.Table:
+    """Return rows with all columns, in order; those that an earlier version had not are null."""
+    missing = [field for field in SCHEMA if field.name not in rows.schema.names]
+    for field in missing:
+        rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows.select(SCHEMA.names).cast(SCHEMA)
+
+
+def group_numbers(rows: pa.Table) -> NDArray[np.int64]:
+    """Return a number for the group of each row; a row without a group is one of its own."""
+    groups = rows["group"].combine_chunks().dictionary_encode()
+    numbers = groups.indices.fill_null(-1).to_numpy().astype(np.int64)
+    alone = np.flatnonzero(numbers < 0)
+    numbers[alone] = len(groups.dictionary) + np.arange(len(alone))
+    return np.asarray(numbers)
+
+
+def digest_of(rows: pa.Table) -> str:
+    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once."""
+    rows = rows.select(["key", "split", "label"]).combine_chunks()  # a tenfold faster `take`
+    keys = from_arrow(rows["key"])
+    order = in_order(keys)
+    digest, start = hashlib.sha256(), 0
+    while start < len(order):
+        end = min(start + _LINES_AT_ONCE, len(order))
+        while end < len(order) and (keys[order[end]] == keys[order[end - 1]]).all():
+            end += 1  # the lines of one key are sorted together
+        lines = _lines(rows.take(order[start:end]))
+        digest.update(b"\n" * bool(start) + pc.binary_join(lines, "\n")[0].as_buffer())
+        start = end
+    return digest.hexdigest()
+
+
+def _lines(rows: pa.Table) -> pa.ListArray:
+    """Return one list: the sorted lines of rows that are sorted by their keys."""
+    hexadecimal = from_arrow(rows["key"]).tobytes().hex().encode()
+    places = np.arange(len(rows) + 1, dtype=np.int32) * 64
+    keys = pa.StringArray.from_buffers(len(rows), pa.py_buffer(places), pa.py_buffer(hexadecimal))
+    columns = (rows[name].combine_chunks() for name in ("split", "label"))
+    lines = pc.binary_join_element_wise(keys, *columns, "\t")
+    if not is_sorted(lines):
+        lines = lines.unique()
+        lines = lines.take(pc.sort_indices(lines))
+    return pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+
+
+def filtered(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
+    """Return the chosen rows; all of them without a copy."""
+    return rows if pc.all(chosen).as_py() else rows.filter(chosen)
+
+
+def only_where(chosen: pa.ChunkedArray, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with nulls where a row is not chosen."""
+    return pc.if_else(chosen, column, pa.scalar(None, column.type))
+
+
+def set_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return rows with other values in a column of the schema."""
+    return rows.set_column(rows.schema.get_field_index(name), SCHEMA.field(name), values)
+
+
+def replaced_reasons(rows: pa.Table, reasons: Mapping[str, str], *, status: str) -> pa.Table:
+    """Return rows where the files of some paths have another status and a reason.
+
+    A file that is gone keeps its row.
+    """
+    paths = pa.array(list(reasons), pa.string())
+    place = pc.index_in(rows["path"], paths)
+    place = only_where(pc.not_equal(rows["status"], "absent"), place)
+    there = pc.is_valid(place)
+    why = pa.array(list(reasons.values()), pa.string()).take(place.combine_chunks())
+    rows = set_column(rows, "status", pc.if_else(there, status, rows["status"]))
+    return set_column(rows, "reason", pc.coalesce(pa.chunked_array([why]), rows["reason"]))
 
 
 def _only(column: pa.ChunkedArray, known: Collection[str], what: str) -> None:

@@ -37,7 +37,8 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 # A part that is empty, a dot or two, or what no file system takes.
-_LEADS_OUT = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\x00")
+LEADS_OUT = r"(?:^|/)\.{0,2}(?:/|\z)|\x00"  # as RE2 spells it
+_LEADS_OUT = re.compile(LEADS_OUT.replace(r"\z", r"\Z"))
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
 _DEEPEST = 64  # folders below a store's root: no part of one is so deep
 _roots: set[str] = set()

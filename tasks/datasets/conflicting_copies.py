@@ -1,45 +1,59 @@
 """Copies of an image with conflicting labels or splits: reported, and not used."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
 
-from stores.keys import ImageKey
-from stores.manifest import Entry, Split
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.manifest_rows import replaced_reasons
 
 # Held-out images stay held out: the copy nearest to the test split is kept.
-_HELD_OUT_FIRST: tuple[Split | None, ...] = ("test", "validation", "train", None)
+_HELD_OUT_FIRST = ("test", "validation", "train", None)
 
 
-def leave_out_contradictions(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries, with conflicting copies of an image marked `conflicting`.
+def leave_out_contradictions(rows: pa.Table) -> pa.Table:
+    """Return the rows, with conflicting copies of an image marked `conflicting`.
 
     If copies have different labels, none of them is used. If their folders are of different splits,
     only the copies in the split nearest to the test split are used.
     """
-    copies: dict[ImageKey, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.key and entry.status == "accepted":
-            copies[entry.key].append(entry)
-    reasons = dict(
-        reason for group in copies.values() if len(group) > 1 for reason in _reasons(group)
+    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
+    all_splits = pc.CountOptions(mode="all")
+    kinds = accepted.select(["key", "label"]).append_column(
+        "split", pc.fill_null(accepted["split"], "")
     )
-    return [
-        replace(entry, status="conflicting", reason=reasons[entry.path])
-        if entry.path in reasons
-        else entry
-        for entry in entries
-    ]
+    kinds = kinds.group_by("key").aggregate(
+        [("label", "count_distinct", all_splits), ("split", "count_distinct", all_splits)]
+    )
+    several = pc.or_(
+        pc.greater(kinds["label_count_distinct"], 1), pc.greater(kinds["split_count_distinct"], 1)
+    )
+    contradictory = kinds["key"].filter(several)
+    if not len(contradictory):
+        return rows
+    copies = accepted.filter(pc.is_in(accepted["key"], contradictory.combine_chunks()))
+    listed = copies.select(["key", "path", "label", "split"]).sort_by("key").to_pylist()
+    reasons = dict(
+        reason
+        for _, group in groupby(listed, key=lambda copy: copy["key"])
+        for reason in _reasons(list(group))
+    )
+    return replaced_reasons(rows, reasons, status="conflicting")
 
 
-def _reasons(group: list[Entry]) -> Iterable[tuple[str, str]]:
+def _reasons(group: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
     """Yield (path, reason) for each copy that is left out."""
-    if len({entry.label for entry in group}) > 1:
-        for entry in group:
-            other = next(twin for twin in group if twin.label != entry.label)
-            yield entry.path, f"the same bytes as {other.path!r}, under another label"
+    if len({copy["label"] for copy in group}) > 1:
+        for copy in group:
+            other = next(twin for twin in group if twin["label"] != copy["label"])
+            yield copy["path"], f"the same bytes as {other['path']!r}, under another label"
         return
-    kept = min(group, key=lambda entry: _HELD_OUT_FIRST.index(entry.split))
-    for entry in group:
-        if entry.split != kept.split:
-            yield entry.path, f"the same bytes as {kept.path!r}: left out of {entry.split}"
+    kept = min(group, key=lambda copy: _HELD_OUT_FIRST.index(copy["split"]))
+    for copy in group:
+        if copy["split"] != kept["split"]:
+            yield (
+                copy["path"],
+                f"the same bytes as {kept['path']!r}: left out of {copy['split']}",
+            )

@@ -2,11 +2,17 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stores.manifest import Split
+from stores.manifest_rows import SCHEMA, STAMP, is_sorted
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, Layout, find_layout
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
@@ -15,36 +21,42 @@ from tasks.errors import InputError
 HIDDEN = "in a hidden folder, or a folder of another program"
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
-    """One file below a data set's folder."""
+_COLUMNS = pa.schema(
+    [
+        ("path", pa.string()),  # relative to the folder
+        ("label", pa.string()),  # the class folder that it lies in
+        ("split", pa.string()),  # of its folder, in a layout with folders of splits
+        *(SCHEMA.field(name) for name in STAMP),
+        ("trouble", pa.string()),  # why it cannot be opened as a file, or an empty text
+        ("is_image", pa.bool_()),  # whether Keras would read it, by its extension and folder
+    ]
+)
+_FILES_AT_ONCE = 2**16
 
-    path: str  # relative to the folder
-    label: str | None  # the class folder that it lies in
-    split: Split | None  # of its folder, in a layout with folders of splits
+
+class _File(NamedTuple):
+    """One file below a data set's folder: a row of `Listing.files`."""
+
+    path: str
+    label: str | None
+    split: Split | None
     size: int
     mtime_ns: int
     ctime_ns: int
     inode: int
-    trouble: str  # why it cannot be opened as a file, or an empty text
-
-    @property
-    def stamp(self) -> tuple[int, int, int, int]:
-        """What changes when the file is changed."""
-        return (self.size, self.mtime_ns, self.ctime_ns, self.inode)
-
-    @property
-    def is_image(self) -> bool:
-        """Whether Keras would read it as an image, by its extension and folder."""
-        return self.label is not None and self.path.lower().endswith(KERAS_ENDINGS)
+    trouble: str
+    is_image: bool
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder's files, sorted by path, its layout, and remarks on what is left out."""
+    """A folder's files, sorted by path, its layout, and remarks on what is left out.
+
+    `files` has the columns path, label, split, size, mtime_ns, ctime_ns, inode, trouble, is_image.
+    """
 
     folder: Path
-    files: tuple[ListedFile, ...]
+    files: pa.Table
     layout: Layout
     notes: tuple[str, ...]
 
@@ -56,7 +68,7 @@ class Listing:
     @property
     def is_utf8(self) -> bool:
         """Whether all names are UTF-8; Keras fails on any other."""
-        return not any(file.trouble == NOT_UTF8 for file in self.files)
+        return not pc.any(pc.equal(self.files["trouble"], NOT_UTF8)).as_py()
 
 
 def check_folder(folder: Path) -> None:
@@ -76,8 +88,8 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     check_folder(folder)
     found = find_layout(folder, layout)
     linked: list[str] = []
-    files = sorted(_files(folder, found, linked), key=lambda file: file.path)
-    if not any(file.is_image for file in files):
+    files = _table(_files(folder, found, linked))
+    if not pc.any(files["is_image"]).as_py():
         raise InputError(
             f"{folder}: no image in a class folder; expected one folder per class, with files that "
             f"end in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and "
@@ -85,29 +97,34 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
         )
     _check_splits(folder, found, files)
     notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
-    return Listing(folder, tuple(files), found, notes)
+    return Listing(folder, files, found, notes)
 
 
-def _check_splits(folder: Path, layout: Layout, files: list[ListedFile]) -> None:
+def _table(files: Iterable[_File]) -> pa.Table:
+    """Return the rows of files, sorted by path; only some files at once are Python objects."""
+    rows, parts = iter(files), [_COLUMNS.empty_table()]
+    while some := list(islice(rows, _FILES_AT_ONCE)):
+        columns = zip(*some, strict=True)
+        parts.append(pa.table([pa.array(c) for c in columns], _COLUMNS.names).cast(_COLUMNS))
+    table = pa.concat_tables(parts)
+    return table if is_sorted(table["path"]) else table.sort_by("path")
+
+
+def _check_splits(folder: Path, layout: Layout, files: pa.Table) -> None:
     """Raise InputError if the folder of a split has no images in its class folders."""
-    empty = set(layout.tops)
-    for file in files:
-        if not empty:
-            return
-        if file.is_image:
-            empty -= {top for top in empty if not top or file.path.startswith(f"{top}/")}
-    for top in sorted(empty):
+    images = files["path"].filter(files["is_image"])
+    inside = {top: pc.any(pc.starts_with(images, f"{top}/")).as_py() for top in layout.tops if top}
+    for top in sorted(top for top, some in inside.items() if not some):
         raise InputError(
             f"{folder / top}: no image in its class folders; expected files that end in "
             f"{', '.join(KERAS_ENDINGS)}; add images, or remove the folder"
         )
 
 
-def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
+def _left_out(files: pa.Table, linked: list[str]) -> Iterator[str]:
     """Yield remarks on images that are left out, though a user may expect them in a class."""
-    hidden = [
-        f.path for f in files if f.trouble == HIDDEN and f.path.lower().endswith(KERAS_ENDINGS)
-    ]
+    hidden = files["path"].filter(pc.equal(files["trouble"], HIDDEN)).to_pylist()
+    hidden = [path for path in hidden if path.lower().endswith(KERAS_ENDINGS)]
     if hidden:
         place = os.path.dirname(min(hidden))  # noqa: PTH120
         yield f"{len(hidden)} images in hidden folders are left out, for example in {place}/"
@@ -118,7 +135,7 @@ def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
         )
 
 
-def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFile]:
+def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[_File]:
     """Yield all files, except in folders that the layout leaves out.
 
     Links to folders below a class folder are added to `linked`. As in Keras, they are not followed.
@@ -141,7 +158,7 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFi
                 yield _listed(folder, error.filename, name, split, closed=str(error.strerror))
 
 
-def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[ListedFile]:
+def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[_File]:
     with os.scandir(top) as inside:
         for entry in inside:
             if not is_folder(entry):
@@ -150,7 +167,7 @@ def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[Liste
 
 def _listed(
     folder: Path, path: str, label: str | None, split: Split | None, *, closed: str = ""
-) -> ListedFile:
+) -> _File:
     """Return the record of a file, or of a folder that cannot be listed, with the reason."""
     relative = os.path.relpath(path, folder) + ("/" if closed else "")
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
@@ -168,7 +185,8 @@ def _listed(
     except OSError as error:
         stamp, reason = _unfit(path, error)
         trouble = trouble or reason
-    return ListedFile(spelled, label, split, *stamp, trouble)
+    is_image = label is not None and spelled.lower().endswith(KERAS_ENDINGS)
+    return _File(spelled, label, split, *stamp, trouble, is_image)
 
 
 def _unfit(path: str, error: OSError) -> tuple[tuple[int, int, int, int], str]:

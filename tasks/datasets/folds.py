@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import Keys
+from stores.keys import Keys, as_arrow, as_keys, in_order
 from stores.manifest import Images, Manifest, Split
 
 Chosen = NDArray[np.bool_]  # (n,): some of the examples
@@ -45,8 +46,10 @@ def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
     """
     images = manifest.select(*LEARNED_FROM)
     if not count:
-        held_out = set(map(bytes, manifest.select("validation").keys))
-        validation = np.array([bytes(key) in held_out for key in images.keys], np.bool_)
+        held_out = manifest.select("validation").keys
+        validation = pc.is_in(as_arrow(images.keys), as_arrow(held_out)).to_numpy(
+            zero_copy_only=False
+        )
         return [_fold(images, ~validation, validation)]
     numbers = fold_numbers(images.keys, images.labels, count, seed=seed)
     everything = np.ones(len(numbers), np.bool_)
@@ -67,7 +70,7 @@ def fold_numbers(
     mark = f"fold {seed}:" if seed else "fold:"
     draws = _draws(mark, keys)
     # One pass through all classes, so that the remainders do not all go to the first fold.
-    order = sorted(range(len(draws)), key=lambda n: (labels[n], draws[n]))
+    order = _by_label_and_draw(labels, draws)
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.arange(len(order)) % count
     return numbers
@@ -84,15 +87,20 @@ def stopping_part(
     draws = _draws("stop:", keys)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)
     several = np.flatnonzero(train & (counts[labels] > 1))
-    order = sorted(several.tolist(), key=lambda n: (labels[n], draws[n]))
+    order = several[_by_label_and_draw(labels[several], draws[several])]
     part = np.zeros(len(keys), np.bool_)
-    part[order[_STOPPING - 1 :: _STOPPING] or order[-1:]] = True
+    part[order[_STOPPING - 1 :: _STOPPING] if len(order) >= _STOPPING else order[-1:]] = True
     return part
+
+
+def _by_label_and_draw(labels: NDArray[np.int64], draws: Keys) -> NDArray[np.int64]:
+    order = in_order(draws)
+    return order[np.argsort(labels[order], kind="stable")]
 
 
 def _fold(images: Images, train: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Fold:
     return Fold(train, validation, stopping_part(images.keys, images.labels, train))
 
 
-def _draws(mark: str, keys: Keys) -> list[bytes]:
-    return [hashlib.sha256(mark.encode() + bytes(key)).digest() for key in keys]
+def _draws(mark: str, keys: Keys) -> Keys:
+    return as_keys(hashlib.sha256(mark.encode() + key.tobytes()).digest() for key in keys)

@@ -2,32 +2,31 @@
 
 import os
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
 from stores.layout import locate
-from stores.manifest import Entry, Manifest, Status, dataset_lock
+from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
-from tasks.datasets.folder_listing import ListedFile, Listing, list_folder
+from tasks.datasets.folder_listing import Listing, list_folder
 from tasks.datasets.folder_structure import is_hidden, is_left_out
+from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows_of
 from tasks.datasets.split_file import read_split_file
-from tasks.datasets.splits import SplitRule, gone, split_entries
+from tasks.datasets.splits import SplitRule, gone, split_rows
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import task
-from tasks.images.image_check import EXAMINATION, Examined, examine
+from tasks.images.image_check import EXAMINATION, examine
 
-# The resolution of a file system's clock. Files that changed so shortly before the listing are
-# read again.
-CLOCK_TICK_NS = 20_000_000
 # Files in the queue of the threads; each takes kilobytes.
 FILES_AT_ONCE = 1024
 
@@ -72,16 +71,16 @@ def ingest(
         if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
             requested = _requested(layout, previous)
             started_ns, listing = time.time_ns(), list_folder(folder, requested)
-        known = {} if rehash or not previous else _still_known(previous, listing)
+        known = _nothing_known(listing) if rehash or not previous else known_rows(previous, listing)
         classes = _classes_by_keras(listing)
         examined = _examine_all(listing, known)
-        found = [_found(file, known, examined) for file in listing.files]
-        _check_classes(folder, classes, found := leave_out_contradictions(found))
+        found = leave_out_contradictions(rows_of(listing.files, known, examined))
+        _check_classes(folder, classes, found)
         resolved = rule.resolved(previous)
         about = (requested, listing.notes, EXAMINATION)
-        manifest = Manifest(name, str(folder), classes, *resolved, started_ns, (), *about)
-        entries = split_entries(manifest, found, previous, given_by)
-        manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
+        manifest = Manifest(name, str(folder), classes, *resolved, started_ns, found, *about)
+        rows = split_rows(manifest, found, previous, given_by)
+        manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
 
@@ -105,7 +104,7 @@ def count_unread(
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
     listing = list_folder(folder, _requested(layout, previous))
-    known = _still_known(previous, listing) if previous and not rehash else {}
+    known = known_rows(previous, listing) if previous and not rehash else _nothing_known(listing)
     return len(_unread(listing, known))
 
 
@@ -142,40 +141,13 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
 
 def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
-    there = {e.path: e for e in previous.entries if e.status != "absent"}
     known = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
         known == (str(listing.folder), listing.classes, layout, listing.notes)
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
-        and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}
-        and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
+        and is_up_to_date(previous, listing)
     )
-
-
-def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
-    """Return the entries of images that need not be read again, by path."""
-    if previous.examination != EXAMINATION:
-        return {}
-    there = {e.path: e for e in previous.of_status("accepted", "rejected")}
-    return {
-        file.path: there[file.path]
-        for file in listing.files
-        if file.is_image
-        and file.path in there
-        and _is_known(there[file.path], file, previous, listing)
-    }
-
-
-def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listing) -> bool:
-    if entry.stamp != file.stamp:
-        return False
-    if entry.status == "ignored" or file.trouble:
-        return True
-    if entry.key is None:  # it could not be read; try again if it can be read now
-        return not os.access(listing.folder / file.path, os.R_OK)
-    # By ctime alone: every write sets it, and it cannot be set to another time.
-    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS
 
 
 def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
@@ -195,7 +167,7 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
         classes = tuple(name for name in dataset.class_names if not is_left_out(name))
         paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
         found |= {path for path in paths if not is_hidden(path)}
-    listed = {file.path for file in listing.files if file.is_image}
+    listed = set(listing.files["path"].filter(listing.files["is_image"]).to_pylist())
     if found != listed:
         raise OSError(
             f"{listing.folder}: the files changed while they were listed, for example "
@@ -205,42 +177,34 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
     return classes
 
 
-def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
-    to_read = [file.path for file in _unread(listing, known)]
-    examined: dict[str, Examined] = {}
+def _examine_all(listing: Listing, known: pa.Table) -> pa.Table:
+    """Read the files that are not known; the columns are path, key, status and reason."""
+    to_read, parts = _unread(listing, known), [EXAMINED.empty_table()]
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(to_read), FILES_AT_ONCE):
-            some = to_read[start : start + FILES_AT_ONCE]
-            results = pool.map(lambda path: examine(listing.folder / path), some)
-            examined.update(zip(some, results, strict=True))
-    return examined
+            paths = to_read.slice(start, FILES_AT_ONCE).to_pylist()
+            results = list(pool.map(lambda path: examine(listing.folder / path), paths))
+            columns = zip(*((r.key, r.status, r.reason) for r in results), strict=True)
+            parts.append(pa.table([paths, *map(list, columns)], schema=EXAMINED))
+    return pa.concat_tables(parts)
 
 
-def _unread(listing: Listing, known: Mapping[str, Entry]) -> list[ListedFile]:
-    return [f for f in listing.files if f.is_image and not f.trouble and f.path not in known]
+def _unread(listing: Listing, known: pa.Table) -> pa.ChunkedArray:
+    """Return the paths of the images to read; `known` has a row for each listed file."""
+    files = listing.files
+    readable = pc.and_(files["is_image"], pc.equal(files["trouble"], ""))
+    return files["path"].filter(pc.and_(readable, pc.is_null(known["status"])))
 
 
-def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, Examined]) -> Entry:
-    """Return the entry of a file, regardless of its copies."""
-    if file.path in known:
-        return replace(known[file.path], label=file.label, split=file.split)
-    result = examined.get(file.path)
-    status: Status
-    if not file.is_image:
-        status, key = "ignored", None
-        no_image = "not an extension that Keras reads" if file.label else "not in a class folder"
-        reason = file.trouble or no_image
-    elif result is None:
-        status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"
-    else:
-        status, key, reason = result.status, result.key, result.reason
-    return Entry(file.path, key, file.label, file.split, status, reason, *file.stamp)
+def _nothing_known(listing: Listing) -> pa.Table:
+    return pa.table({f.name: pa.nulls(len(listing.files), f.type) for f in EXAMINED})
 
 
-def _check_classes(folder: Path, classes: tuple[str, ...], found: list[Entry]) -> None:
-    usable = {entry.label for entry in found if entry.status == "accepted"}
+def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:
+    usable = set(rows["label"].filter(pc.equal(rows["status"], "accepted")).unique().to_pylist())
     if empty := [name for name in classes if name not in usable]:
-        reasons = [f"{e.path}: {e.reason}" for e in found if e.label in empty and e.reason]
+        bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
+        reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []
         example = f" (for example, {reasons[0]})" if reasons else ""
         raise InputError(
             f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "

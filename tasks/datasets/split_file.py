@@ -2,17 +2,24 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from stores.keys import ImageKey
-from stores.manifest import SPLITS, Entry, Manifest, Split
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.keys import from_arrow, in_order
+from stores.manifest import SPLITS, Manifest, Split
+from stores.manifest_rows import first_of_each
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
 
+_ROWS_AT_ONCE = 2**16
 _HOW = "expected the columns path and split, or key and split"
 
 
@@ -24,45 +31,55 @@ class SplitFile:
     by: Literal["path", "key"]
     splits: Mapping[str, Split]
 
-    def of(self, entry: Entry) -> Split | None:
-        """Return the split of a file, if it has a row."""
-        return self.splits.get(entry.path if self.by == "path" else str(entry.key))
-
     def agrees_with(self, manifest: Manifest) -> bool:
-        """Return whether a data set has these splits; raises as `splits_of`."""
-        splits = self.splits_of(e for e in manifest.entries if e.status != "absent")
+        """Return whether a data set has these splits; raises as `codes_of`."""
+        rows = manifest.rows.filter(pc.not_equal(manifest.rows["status"], "absent"))
         accepted = manifest.of_status("accepted")
-        return all(entry.key and entry.split == splits[entry.key] for entry in accepted)
+        given = pa.array(SPLITS, pa.string()).take(pa.array(self.codes_of(rows, accepted)))
+        return bool(pc.all(pc.equal(accepted["split"], pa.chunked_array([given]))).as_py())
 
-    def splits_of(self, entries: Iterable[Entry]) -> dict[ImageKey, Split]:
-        """Return the split of each distinct accepted image.
+    def codes_of(self, rows: pa.Table, images: pa.Table) -> NDArray[np.int8]:
+        """Return the split of each of some images, as positions in SPLITS; -1: not accepted.
 
-        Raises InputError for a row without an image, an image without a row, and different splits
-        of identical files.
+        `rows` are all files of the folder. Raises InputError for a row without an image, an image
+        without a row, and different splits of identical files.
         """
-        entries = list(entries)
-        there = {e.path if self.by == "path" else str(e.key) for e in entries}
-        if unknown := [name for name in self.splits if name not in there]:
+        there = self._names(rows)
+        given = pa.array(list(self.splits), pa.string())
+        unknown = given.filter(pc.invert(pc.is_in(given, there.combine_chunks())))
+        if len(unknown):
             raise InputError(
                 f"{self.file}: {self._named(unknown)} not in the folder; expected paths relative "
                 "to the folder, such as class/1.jpg, or SHA-256 digests; remove these rows"
             )
-        accepted = {e.path: e for e in entries if e.key and e.status == "accepted"}
-        if missing := [path for path, entry in accepted.items() if self.of(entry) is None]:
+        accepted = rows.filter(pc.equal(rows["status"], "accepted"))
+        splits = pa.array(list(self.splits.values()), pa.string())
+        own = splits.take(pc.index_in(self._names(accepted), given).combine_chunks())
+        if own.null_count:
+            missing = accepted["path"].filter(pc.is_null(own))
             raise InputError(
                 f"{self.file}: no split for {_several(missing)}; add rows, or remove the images"
             )
-        splits: dict[ImageKey, Split] = {}
-        for path, entry in accepted.items():
-            split, key = self.of(entry), entry.key
-            if key and split and splits.setdefault(key, split) != split:
-                raise InputError(
-                    f"{self.file}: {path!r} is in {split}, but an identical file is in "
-                    f"{splits[key]}; give both the same split"
-                )
-        return splits
+        keys = accepted["key"].combine_chunks()
+        first = pc.index_in(keys, keys)
+        if not own.equals(own.take(first)):
+            at = pc.index(pc.not_equal(own, own.take(first)), True).as_py()
+            raise InputError(
+                f"{self.file}: {accepted['path'][at].as_py()!r} is in {own[at]}, but an identical "
+                f"file is in {own[first[at].as_py()]}; give both the same split"
+            )
+        found = own.take(pc.index_in(images["key"].combine_chunks(), keys))
+        codes = pc.fill_null(pc.index_in(found, pa.array(SPLITS), skip_nulls=True), -1)
+        return np.asarray(codes.to_numpy(), np.int8)
 
-    def _named(self, names: list[str]) -> str:
+    def _names(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Return what the file names rows by."""
+        if self.by == "path":
+            return rows["path"]
+        keys = rows["key"].to_pylist()
+        return pa.chunked_array([[key.hex() if key else None for key in keys]], pa.string())
+
+    def _named(self, names: pa.Array) -> str:
         return f"{_several(names)} {'is' if len(names) == 1 else 'are'}"
 
 
@@ -115,14 +132,17 @@ def _splits(names: Sequence[str], rows: Rows) -> tuple[Literal["path", "key"], d
 
 def split_csv(manifest: Manifest) -> bytes:
     """Return the split file of a data set, by the images' keys, which do not change with names."""
+    images = first_of_each(manifest.of_status("accepted"))
+    images = images.take(in_order(from_arrow(images["key"])))
     sink = io.StringIO()
     rows = csv.writer(sink, lineterminator="\n")
     rows.writerow(["key", "split"])
-    splits = {entry.key: entry.split for entry in manifest.of_status("accepted")}
-    rows.writerows(sorted((str(key), split) for key, split in splits.items()))
+    for batch in images.select(["key", "split"]).to_batches(_ROWS_AT_ONCE):
+        columns = (column.to_pylist() for column in batch)
+        rows.writerows((key.hex(), split) for key, split in zip(*columns, strict=True))
     return sink.getvalue().encode()
 
 
-def _several(names: list[str]) -> str:
+def _several(names: pa.Array) -> str:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]!r}{more}"
+    return f"{names[0].as_py()!r}{more}"

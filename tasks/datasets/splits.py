@@ -3,16 +3,26 @@
 import hashlib
 import logging
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from stores.keys import ImageKey
-from stores.manifest import Entry, Manifest, Split
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.keys import Keys, as_keys, from_arrow, in_order
+from stores.manifest import SPLITS, Manifest
+from stores.manifest_rows import first_of_each, only_where, set_column
 from tasks.datasets.split_file import SplitFile
 
 log = logging.getLogger("gargalo.ingest")
+
+Codes = NDArray[np.int8]  # (n,): positions in SPLITS, or NONE
+TRAIN, VALIDATION, TEST = range(3)
+NONE = -1
 
 _ROUNDING = 1e-9  # of floating point
 
@@ -42,104 +52,122 @@ class SplitRule:
         return self.resolved(previous) == _rule_of(previous)
 
 
-def split_entries(
+def split_rows(
     manifest: Manifest,
-    entries: Sequence[Entry],
+    rows: pa.Table,
     previous: Manifest | None,
     given_by: SplitFile | None = None,
-) -> list[Entry]:
-    """Return the entries with their splits: those of a split file, of the folders, or random.
+) -> pa.Table:
+    """Return the rows with their splits: those of a split file, of the folders, or random.
 
-    Random splits follow the rule in `manifest`. Entries of a folder of a split keep that split.
+    Random splits follow the rule in `manifest`. Files in a folder of a split keep that split.
     Without a validation folder, a part of train becomes validation. With one, but without a test
     folder, a part of validation becomes test, as in TensorFlow's tutorial.
     """
+    keyed = first_of_each(rows.filter(pc.is_valid(rows["key"])))
     if given_by:
-        known = _moved(previous, given_by.splits_of(entries), given_by.file)
-        return [replace(e, split=known.get(e.key)) if e.key else e for e in entries]
-    remembered = _remembered(manifest, entries, previous)
-    accepted = {e.key: e for e in entries if e.key and e.label and e.status == "accepted"}
-    given = {key: entry.split for key, entry in accepted.items() if entry.split}
-    if not given:
-        splits = assign(
-            {key: entry.label or "" for key, entry in accepted.items()},
-            remembered,
-            seed=manifest.split_seed,
-            test_split=manifest.test_split,
-            validation_split=manifest.validation_split,
-        )
-    elif "validation" not in given.values():
-        learned_from = {k: e.label or "" for k, e in accepted.items() if given[k] == "train"}
-        splits = given | assign(
-            learned_from,
-            {key: split for key, split in remembered.items() if split != "test"},
-            seed=manifest.split_seed,
-            test_split=0.0,
-            validation_split=manifest.validation_split,
-        )
-    elif "test" in given.values():
+        had = _codes(_by_key(keyed, previous))
+        splits = given_by.codes_of(rows, keyed)
+        if moved := np.count_nonzero((had >= 0) & (splits >= 0) & (had != splits)):
+            log.warning("%s moves %d images to another split", given_by.file, moved)
+        return _with_splits(rows, keyed, np.where(splits >= 0, splits, had))
+    remembered = _codes(_remembered(manifest, rows, keyed, previous))
+    images = first_of_each(rows.filter(pc.equal(rows["status"], "accepted")))
+    there = pc.index_in(images["key"], keyed["key"].combine_chunks()).to_numpy()
+    given, known = _codes(images["split"]), remembered[there]
+    drawn = Drawn.of(manifest, images)
+    if (given < 0).all():
+        splits = drawn.assign(known, manifest.test_split, manifest.validation_split)
+    elif (given != VALIDATION).all():
+        learned = given == TRAIN
+        some = np.where(known == TEST, NONE, known)[learned]
+        splits = given.copy()
+        splits[learned] = drawn.part(learned).assign(some, 0.0, manifest.validation_split)
+    elif (given == TEST).any():
         splits = given
     else:
-        held_out = {k: e.label or "" for k, e in accepted.items() if given[k] == "validation"}
-        splits = given | assign(
-            held_out,
-            {key: split for key, split in remembered.items() if split != "train"},
-            seed=manifest.split_seed,
-            test_split=manifest.test_split,
-            validation_split=1.0,
+        held_out = given == VALIDATION
+        some = np.where(known == TRAIN, NONE, known)[held_out]
+        splits = given.copy()
+        splits[held_out] = drawn.part(held_out).assign(some, manifest.test_split, 1.0)
+    remembered[there] = np.where(splits >= 0, splits, known)
+    return _with_splits(rows, keyed, remembered)
+
+
+def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
+    """Return the rows of images that were removed, so that their splits are remembered."""
+    if previous is None:
+        return rows.schema.empty_table()
+    had = previous.rows.filter(
+        pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
+    )
+    lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
+    lost = first_of_each(lost)
+    return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Distinct images that are split by chance: keys (n, 32) and labels (n,) as numbers."""
+
+    keys: Keys
+    labels: NDArray[np.int64]
+    seed: int
+
+    @classmethod
+    def of(cls, manifest: Manifest, images: pa.Table) -> Self:
+        """Return the images of rows with distinct keys."""
+        labels = images["label"].combine_chunks().dictionary_encode()
+        numbers = labels.indices.to_numpy().astype(np.int64)
+        return cls(from_arrow(images["key"]), numbers, manifest.split_seed)
+
+    def part(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return some of the images."""
+        return replace(self, keys=self.keys[chosen], labels=self.labels[chosen])
+
+    def assign(self, known: Codes, test_split: float, validation_split: float) -> Codes:
+        """Return the split of each image.
+
+        The test split is a fraction of all images, the validation split a fraction of the rest.
+        Known splits are always kept. New images are sorted by seed and content. In this order they
+        fill up the test split of their class, then its validation split; the rest is train.
+        """
+        splits, count = known.copy(), int(self.labels.max(initial=-1)) + 1
+        new = np.flatnonzero(splits < 0)
+        draws = self._draws(new)
+        order = in_order(draws)
+        new, draws = new[order], draws[order]
+        by_label = np.argsort(self.labels[new], kind="stable")
+        new, draws = new[by_label], draws[by_label]
+        ends = np.cumsum(np.bincount(self.labels[new], minlength=count))
+        starts = np.concatenate([[0], ends[:-1]]) if count else ends
+        left = np.ones(len(splits), np.bool_)  # the images that are not in an earlier split
+        for split, share in ((TEST, test_split), (VALIDATION, validation_split)):
+            images = np.bincount(self.labels[left], minlength=count)
+            there = np.bincount(self.labels[left & (splits == split)], minlength=count)
+            classes = {
+                label: _Class(
+                    images=int(images[label]),
+                    there=int(there[label]),
+                    new=int(ends[label] - starts[label]),
+                    draw=draws[starts[label]].tobytes() if ends[label] > starts[label] else b"",
+                )
+                for label in range(count)
+            }
+            for label, dealt in _dealt(classes, share).items():
+                missing = dealt - classes[label].there
+                splits[new[starts[label] : starts[label] + missing]] = split
+                starts[label] += missing
+            left &= splits != split
+        splits[splits < 0] = TRAIN
+        return splits
+
+    def _draws(self, places: NDArray[np.int64]) -> Keys:
+        start = f"{self.seed}:".encode()
+        digests = (
+            hashlib.sha256(start + self.keys[n].tobytes().hex().encode()).digest() for n in places
         )
-    known = remembered | splits
-    return [replace(entry, split=known.get(entry.key)) if entry.key else entry for entry in entries]
-
-
-def gone(previous: Manifest | None, entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries of images that were removed, so that their splits are remembered."""
-    present = {entry.key for entry in entries}
-    lost = {
-        entry.key: replace(entry, status="absent")
-        for entry in (previous.entries if previous else ())
-        if entry.key and entry.split and entry.key not in present
-    }
-    return list(lost.values())
-
-
-def assign(
-    labels: Mapping[ImageKey, str],
-    remembered: Mapping[ImageKey, Split],
-    *,
-    seed: int,
-    test_split: float,
-    validation_split: float,
-) -> dict[ImageKey, Split]:
-    """Return the split of each distinct image.
-
-    The test split is a fraction of all images, the validation split a fraction of the rest.
-    Remembered splits are always kept. New images are sorted by seed and content. In this order they
-    fill up the test split of their class, then its validation split; the rest is train.
-    """
-    splits = {key: remembered[key] for key in labels if key in remembered}
-    left = _by_label(labels)  # the images of each class that are not in an earlier split
-    new = {
-        label: sorted((k for k in keys if k not in splits), key=lambda key: _draw(seed, key))
-        for label, keys in left.items()
-    }
-    shares: dict[Split, float] = {"test": test_split, "validation": validation_split}
-    for split, share in shares.items():
-        classes = {
-            label: _Class(
-                images=len(keys),
-                there=sum(splits.get(key) == split for key in keys),
-                new=len(new[label]),
-                draw=_draw(seed, new[label][0]) if new[label] else b"",
-            )
-            for label, keys in left.items()
-        }
-        for label, count in _dealt(classes, share).items():
-            missing = count - classes[label].there
-            splits |= dict.fromkeys(new[label][:missing], split)
-            new[label] = new[label][missing:]
-        left = {label: [k for k in keys if splits.get(k) != split] for label, keys in left.items()}
-    return splits | {key: "train" for keys in new.values() for key in keys}
+        return as_keys(digests)
 
 
 def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, float]:
@@ -154,29 +182,52 @@ def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, flo
     return largest, tested[largest] / max(1, sum(tested.values()))
 
 
+def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:
+    """Return rows with the splits of distinct images; a file without a key keeps its own."""
+    names = pa.array(SPLITS, pa.string()).take(pa.array(codes, mask=codes < 0))
+    place = pc.index_in(rows["key"], keyed["key"].combine_chunks())
+    place = only_where(pc.is_valid(rows["key"]), place)
+    own = only_where(pc.is_null(rows["key"]), rows["split"])
+    return set_column(rows, "split", pc.coalesce(names.take(place), own))
+
+
 def _remembered(
-    manifest: Manifest, entries: Sequence[Entry], previous: Manifest | None
-) -> dict[ImageKey, Split]:
-    """Return the splits that images had, by their content, or by path for an edited image."""
+    manifest: Manifest, rows: pa.Table, keyed: pa.Table, previous: Manifest | None
+) -> pa.ChunkedArray:
+    """Return the split that each distinct image had, by content, or by path if it was edited."""
     if previous is None:
-        return {}
+        return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
     if _rule_of(previous) != _rule_of(manifest):
         log.warning("data set %r is split again: the seed or a fraction changed", manifest.name)
-        return {}
-    by_key = {e.key: e.split for e in previous.entries if e.key and e.split}
-    by_path = {e.path: e.split for e in previous.entries if e.split and e.status != "absent"}
-    by_path_of_key = {e.key: by_path[e.path] for e in entries if e.key and e.path in by_path}
-    return by_path_of_key | by_key
+        return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
+    there = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+    own = _looked_up(rows["path"], there["path"], there["split"])
+    edited = rows.append_column("had", own)
+    edited = edited.filter(pc.and_(pc.is_valid(own), pc.is_valid(rows["key"])))
+    by_path = _looked_up(keyed["key"], edited["key"], edited["had"])
+    return pc.coalesce(_by_key(keyed, previous), by_path)
 
 
-def _moved(
-    previous: Manifest | None, splits: Mapping[ImageKey, Split], file: Path
-) -> dict[ImageKey, Split]:
-    """Return all known splits by content; log a warning if a split file moves images."""
-    had = {e.key: e.split for e in (previous.entries if previous else ()) if e.key and e.split}
-    if moved := sum(had.get(key, split) != split for key, split in splits.items()):
-        log.warning("%s moves %d images to another split", file, moved)
-    return had | dict(splits)
+def _by_key(keyed: pa.Table, previous: Manifest | None) -> pa.ChunkedArray:
+    """Return the split that each image had by its content."""
+    if previous is None:
+        return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
+    had = previous.rows.filter(pc.is_valid(previous.rows["split"]))
+    return _looked_up(keyed["key"], had["key"], had["split"])
+
+
+def _looked_up(
+    wanted: pa.ChunkedArray, names: pa.ChunkedArray, values: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """Return the value of each wanted name, or null."""
+    place = pc.index_in(wanted, names.combine_chunks(), skip_nulls=True)
+    return values.take(place)
+
+
+def _codes(splits: pa.ChunkedArray) -> Codes:
+    """Return splits as their positions in SPLITS; NONE where there is none."""
+    found = pc.index_in(splits, pa.array(SPLITS, pa.string()), skip_nulls=True)
+    return np.array(pc.fill_null(found, NONE).to_numpy(), np.int8)
 
 
 def _rule_of(manifest: Manifest) -> tuple[int, float, float]:
@@ -202,7 +253,7 @@ class _Class:
         return max(self.there, min(self.there + self.new, self.images - left))
 
 
-def _dealt(classes: Mapping[str, _Class], share: float) -> dict[str, int]:
+def _dealt(classes: Mapping[int, _Class], share: float) -> dict[int, int]:
     """Return the number of images of each class in a split.
 
     Each class has the nearest whole number to its fraction. If the total differs from the fraction
@@ -224,17 +275,6 @@ def _dealt(classes: Mapping[str, _Class], share: float) -> dict[str, int]:
     # Rounded, so that floating point errors do not decide between equal classes.
     able.sort(key=lambda label: (round(step * excess[label], 9), classes[label].draw))
     return counts | {label: counts[label] + step for label in able[: _rounded(abs(over))]}
-
-
-def _by_label(labels: Mapping[ImageKey, str]) -> Mapping[str, list[ImageKey]]:
-    groups: dict[str, list[ImageKey]] = defaultdict(list)
-    for key, label in labels.items():
-        groups[label].append(key)
-    return groups
-
-
-def _draw(seed: int, key: ImageKey) -> bytes:
-    return hashlib.sha256(f"{seed}:{key}".encode()).digest()
 
 
 def _rounded(number: float) -> int:

@@ -1,9 +1,15 @@
 """A random sample of a large data set, with the same number of images of each class."""
 
 import hashlib
+import heapq
 from dataclasses import replace
 
-from stores.manifest import Entry, Manifest
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.keys import KEY_BYTES
+from stores.manifest import Manifest
+from stores.manifest_rows import first_of_each
 from tasks.datasets.folds import LEARNED_FROM
 
 MOST_IMAGES = 2000
@@ -19,21 +25,20 @@ def drawn_part(manifest: Manifest) -> Manifest:
     """
     classes = sorted(manifest.classes, key=lambda name: _draw(name.encode()))[:MOST_CLASSES]
     quota = MOST_IMAGES // max(1, len(classes))
-    drawn: set[bytes] = set()
+    accepted = manifest.of_status("accepted")
+    learned = accepted.filter(pc.is_in(accepted["split"], pa.array(LEARNED_FROM)))
+    images = first_of_each(learned)
+    drawn = list[bytes]()
     for name in classes:
-        keys = {bytes(e.key) for e in _learned(manifest) if e.key and e.label == name}
-        drawn |= set(sorted(keys, key=_draw)[:quota])
-    kept = {name for name in manifest.classes if name in set(classes)}
-    entries = (entry for entry in _learned(manifest) if bytes(entry.key or b"") in drawn)
+        keys = images["key"].filter(pc.equal(images["label"], name)).to_pylist()
+        drawn += heapq.nsmallest(quota, keys, key=_draw)
+    chosen = pc.is_in(learned["key"], pa.array(drawn, pa.binary(KEY_BYTES)))
+    kept = set(classes)
     return replace(
         manifest,
         classes=tuple(name for name in manifest.classes if name in kept),
-        entries=tuple(entries),
+        rows=learned.filter(chosen),
     )
-
-
-def _learned(manifest: Manifest) -> list[Entry]:
-    return [entry for entry in manifest.of_status("accepted") if entry.split in LEARNED_FROM]
 
 
 def _draw(content: bytes) -> bytes:

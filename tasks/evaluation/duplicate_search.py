@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stores.errors import MissingFeatures, NotInStore
 from stores.features.store import FeatureStore
 from stores.keys import Keys
-from stores.manifest import Entry, Manifest
+from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
@@ -78,17 +78,16 @@ class ShownPair:
 def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
     """Return near-duplicates in numbers."""
     paths = manifest.select().paths
-    example = [paths[n] for pair in found.pairs[:1] for n in (pair.first, pair.second)]
+    example = [paths[n].as_py() for pair in found.pairs[:1] for n in (pair.first, pair.second)]
     return DuplicatesSummary(len(found.pairs), found.crowded, found.untold, tuple(example))
 
 
 def shown_pairs(found: NearDuplicates, manifest: Manifest, run: Run) -> list[ShownPair]:
     """Return the pairs most alike with their pictures."""
-    entries, parts = entries_of(manifest), _parts(manifest, run)
-    images = manifest.select()
+    parts, images = _parts(manifest, run), manifest.select()
 
     def shown_at(place: int) -> ShownImage:
-        shown = shown_image(manifest, entries[bytes(images.keys[place])], SIDE)
+        shown = shown_image(manifest, images, place, SIDE)
         return replace(shown, split=parts[place])
 
     return [
@@ -97,22 +96,13 @@ def shown_pairs(found: NearDuplicates, manifest: Manifest, run: Run) -> list[Sho
     ]
 
 
-def entries_of(manifest: Manifest) -> dict[bytes, Entry]:
-    """Return the first entry of each distinct image, by its key."""
-    entries: dict[bytes, Entry] = {}
-    for entry in manifest.of_status("accepted"):
-        if entry.key:
-            entries.setdefault(bytes(entry.key), entry)
-    return entries
-
-
-def shown_image(manifest: Manifest, entry: Entry, side: int) -> ShownImage:
-    """Return an image as a page shows it."""
+def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> ShownImage:
+    """Return one of a data set's images as a page shows it."""
     from tasks.images.thumbnails import thumbnail
 
-    path = Path(manifest.folder) / entry.path
-    src = thumbnail(path, entry.key, side=side) if entry.key else ""
-    return ShownImage(entry.path, src, entry.label, entry.split)
+    path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
+    src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
+    return ShownImage(path, src, label, images.splits[place].as_py())
 
 
 def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
@@ -127,8 +117,8 @@ def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
 
 def _parts(manifest: Manifest, run: Run) -> list[str]:
     """Return of each image the part that never learns with the others: a split, or a fold."""
-    entries, images = entries_of(manifest), manifest.select()
-    parts = [str(entries[bytes(key)].split) for key in images.keys]
+    images = manifest.select()
+    parts: list[str] = images.splits.to_pylist()
     if run.folds:
         learned = manifest.select(*LEARNED_FROM)
         numbers = fold_numbers(learned.keys, learned.labels, run.folds, seed=run.fold_seed).tolist()

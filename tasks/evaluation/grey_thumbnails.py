@@ -40,7 +40,7 @@ def grey_thumbnails(manifest: Manifest, store: StoreLike) -> NDArray[np.uint8]:
     known = _kept(place)
     missing = {
         bytes(key): Path(manifest.folder) / name
-        for key, name in zip(images.keys, images.paths, strict=True)
+        for key, name in zip(images.keys, images.paths.to_pylist(), strict=True)
         if bytes(key) not in known
     }
     read = _read(missing)

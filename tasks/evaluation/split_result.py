@@ -116,15 +116,13 @@ def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
     An image is the same where its key, label and split are; splits without predictions are not
     compared.
     """
-    columns = (predictions[name].to_pylist() for name in ("key", "label", "split"))
-    predicted = set(zip(*columns, strict=True))
-    splits = {split for _, _, split in predicted}
-    listed = {
-        (entry.key, entry.label, entry.split)
-        for entry in manifest.of_status("accepted")
-        if entry.split in splits
-    }
-    return len(listed - predicted), len(predicted - listed)
+    names = ["key", "label", "split"]
+    predicted = predictions.select(names).group_by(names).aggregate([])
+    accepted = manifest.of_status("accepted").select(names)
+    listed = accepted.filter(pc.is_in(accepted["split"], predicted["split"].combine_chunks()))
+    listed = listed.group_by(names).aggregate([])
+    both = len(listed.join(predicted, names, join_type="inner"))
+    return len(listed) - both, len(predicted) - both
 
 
 def wilson(correct: float, images: int, *, confidence: float = 0.95) -> tuple[float, float]:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
@@ -123,8 +126,5 @@ def check_new(folder: Path, *, force: bool) -> None:
 def images_of(manifest: Manifest, keys: set[bytes]) -> list[Path]:
     """Return the paths of images with these keys that are still in the data set."""
     images = manifest.select()
-    return [
-        Path(manifest.folder) / path
-        for key, path in zip(images.keys, images.paths, strict=True)
-        if bytes(key) in keys
-    ]
+    chosen = pc.is_in(as_arrow(images.keys), pa.array(list(keys), pa.binary(KEY_BYTES)))
+    return [Path(manifest.folder) / path for path in images.paths.filter(chosen).to_pylist()]

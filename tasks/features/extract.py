@@ -1,6 +1,5 @@
 """Extract: the backbone runs once for each image whose features are missing in the store."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +10,6 @@ import numpy as np
 
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey
 from stores.manifest import Manifest, Split
 from stores.storage.location import StoreLike
 from tasks.execution.steps import task
@@ -21,7 +19,7 @@ from tasks.features.request import BATCH_SIZE, SHARD_BYTES, SHARD_SIZE
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
 from tasks.features.unusable_files import check_all_there, record_rejections
 from tasks.features.version_check import check_producers
-from tasks.images.pixel_batches import ImageFile, Rejection
+from tasks.images.pixel_batches import ImageFiles, Rejection
 
 Result = TypeVar("Result")
 ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]
@@ -32,7 +30,7 @@ class Missing:
     """Images whose features are missing for the same recipes."""
 
     job: Job
-    images: tuple[ImageFile, ...]
+    images: ImageFiles
 
 
 def find_missing(
@@ -44,17 +42,23 @@ def find_missing(
     image. TensorFlow is not imported.
     """
     needed = [(manifest.select(*splits), 0)]
-    needed += [(manifest.select("train"), view) for view in range(1, views + 1)]
+    train = manifest.select("train") if views else needed[0][0]
+    needed += [(train, view) for view in range(1, views + 1)]
     stored = [FeatureStore(store, recipe) for recipe in job.recipes]
-    groups: dict[tuple[bool, ...], list[ImageFile]] = defaultdict(list)
-    for images, view in needed:
-        missing = np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
-        for key, path, pattern in zip(images.keys, images.paths, missing.tolist(), strict=True):
-            if any(pattern):
-                groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))
+    missing = [
+        np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
+        for images, view in needed
+    ]
+    patterns = {tuple(pattern) for some in missing for pattern in np.unique(some, axis=0).tolist()}
     return [
-        Missing(replace(job, recipes=_chosen(job, pattern)), tuple(group))
-        for pattern, group in sorted(groups.items(), reverse=True)
+        Missing(
+            replace(job, recipes=_chosen(job, pattern)),
+            ImageFiles.joined(
+                ImageFiles.of(images, view=view).where((some == pattern).all(axis=1))
+                for (images, view), some in zip(needed, missing, strict=True)
+            ),
+        )
+        for pattern in sorted(filter(any, patterns), reverse=True)
     ]
 
 

@@ -1,9 +1,13 @@
 """Rejected files: they are marked in the data set's manifest, with the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from stores.manifest import Entry, Manifest, dataset_lock
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.manifest import Manifest, dataset_lock
+from stores.manifest_rows import only_where, replaced_reasons, set_column
 from stores.storage.location import StoreLike
 from tasks.datasets.splits import gone
 from tasks.errors import InputError
@@ -21,21 +25,30 @@ def record_rejections(
     if not rejected:
         return manifest
     by_path = {rejection.path: rejection for rejection in rejected}
-    keys = {entry.path: entry.key for entry in manifest.of_status("accepted")}
     with dataset_lock(store, manifest.name):
         current = Manifest.read(store, manifest.name)
-        entries = tuple(
-            _rejected(entry, by_path[entry.path])
-            if entry.path in by_path and entry.key == keys.get(entry.path)
-            else entry
-            for entry in current.entries
-        )
+        # A file that was ingested again meanwhile is another one.
+        same = _keys(current, by_path).items() & _keys(manifest, by_path).items()
+        by_path = {path: by_path[path] for path, _ in same}
+        reasons = {path: rejection.reason for path, rejection in by_path.items()}
+        rows = replaced_reasons(current.rows, reasons, status="rejected")
+        # Without a key, the next ingest reads the file again.
+        changed = [path for path, rejection in by_path.items() if rejection.changed]
+        there = pc.not_equal(rows["status"], "absent")
+        lost = pc.and_(there, pc.is_in(rows["path"], pa.array(changed, pa.string())))
+        rows = set_column(rows, "key", only_where(pc.invert(lost), rows["key"]))
         # The split of an image without another copy is remembered.
-        updated = replace(current, entries=(*entries, *gone(current, entries)))
+        updated = replace(current, rows=pa.concat_tables([rows, gone(current, rows)]))
         updated.write(store)
-    given = {entry.path for entry in manifest.entries}
-    kept = tuple(entry for entry in updated.entries if entry.path in given)
-    return replace(updated, classes=manifest.classes, entries=kept)
+    given = pc.is_in(updated.rows["path"], manifest.rows["path"].combine_chunks())
+    return replace(updated, classes=manifest.classes, rows=updated.rows.filter(given))
+
+
+def _keys(manifest: Manifest, paths: Collection[str]) -> dict[str, bytes]:
+    """Return the keys of the accepted files of some paths."""
+    accepted = manifest.of_status("accepted")
+    rows = accepted.filter(pc.is_in(accepted["path"], pa.array(list(paths), pa.string())))
+    return dict(zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
 
 def check_all_there(rejected: Sequence[Rejection]) -> None:
@@ -51,9 +64,3 @@ def check_all_there(rejected: Sequence[Rejection]) -> None:
 record_rejections_task = task(
     name="record rejections", task_run_name="record rejections of {manifest.name}"
 )(record_rejections)
-
-
-def _rejected(entry: Entry, rejection: Rejection) -> Entry:
-    # Without a key, the next ingest reads the file again.
-    key = None if rejection.changed else entry.key
-    return replace(entry, status="rejected", reason=rejection.reason, key=key)

@@ -5,16 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from stores.errors import DisagreeingProducers, MissingFeatures
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Keys, Rows, as_keys
+from stores.keys import ImageKey, Keys, Rows, as_arrow, as_keys
 from stores.manifest import Manifest
 from stores.storage.location import StoreLike
 from tasks.execution.steps import task
 from tasks.features.agreement import COMPARED_ROWS, Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job, load_engine
-from tasks.images.pixel_batches import ImageFile, pixel_batches
+from tasks.images.pixel_batches import ImageFiles, pixel_batches
 
 log = logging.getLogger("gargalo.extract")
 
@@ -28,18 +29,15 @@ def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
     """
     engine = load_engine(job)
     images = manifest.select()
-    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
     checked: set[ImageKey] = set()
     for number, recipe in enumerate(job.recipes):
         features = FeatureStore(store, recipe)
         made = features.made_by(images.keys)
         ours = {**engine.producer, "agreement": None}
         if made and all(producer != ours for producer, _ in made):
-            theirs = [
-                ImageFile(ImageKey(bytes(key)), paths[bytes(key)])
-                for _, keys in made
-                for key in keys
-            ]
+            keys = as_arrow(np.concatenate([keys for _, keys in made]))
+            places = pc.index_in(keys, as_arrow(images.keys)).to_numpy()
+            theirs = ImageFiles.of(images).take(places)
             checked |= _check(features, engine, number, theirs, Path(manifest.folder))
     return len(checked)
 
@@ -50,7 +48,7 @@ check_producers_task = task(
 
 
 def _check(
-    features: FeatureStore, engine: Engine, number: int, images: list[ImageFile], folder: Path
+    features: FeatureStore, engine: Engine, number: int, images: ImageFiles, folder: Path
 ) -> set[ImageKey]:
     with pixel_batches(images, folder, features.recipe, batch_size=COMPARED_ROWS) as batches:
         for batch in batches:

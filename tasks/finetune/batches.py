@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Views, as_views
+from stores.keys import Views, as_views
 from stores.manifest import Images
 from tasks.backbones.registry import find_backbone
 from tasks.features.unusable_files import check_all_there
 from tasks.finetune.specification import FineTuning
 from tasks.images.augmentation import augmented, views_of
-from tasks.images.pixel_batches import ImageFile, pixel_batches
+from tasks.images.pixel_batches import ImageFiles, pixel_batches
 
 Places = NDArray[np.int64]  # indices of images among the examples
 Batch = tuple[Places, NDArray[np.float32]]  # with the inputs of the network, (n, *shape)
@@ -69,10 +69,7 @@ class ImageExamples:
             yield batch, self._preprocessed(pixels)
 
     def _pixels(self, places: Places) -> Iterator[Batch]:
-        files = [
-            ImageFile(ImageKey(self.images.keys[n].tobytes()), self.images.paths[n])
-            for n in places.tolist()
-        ]
+        files = ImageFiles.of(self.images).take(places)
         size, done = self.tuning.batch_size, 0
         with pixel_batches(files, self.folder, self.recipe, batch_size=size) as batches:
             for batch in batches:

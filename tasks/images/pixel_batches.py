@@ -2,18 +2,21 @@
 
 import errno
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Self, overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from stores.features.recipe import Recipe
-from stores.keys import ImageKey, as_keys, as_views
+from stores.keys import ImageKey, Keys, Views, as_keys, as_views
+from stores.manifest import Images
 from tasks.errors import InputError, UndecodableImage
 from tasks.execution.keras_backend import check_backend
 from tasks.images.image_check import check_header, unreadable
@@ -44,6 +47,54 @@ class ImageFile:
     key: ImageKey
     path: str  # relative to the data set's folder
     view: int = 0  # by the recipe's augmentation; 0 is the image itself
+
+
+@dataclass(frozen=True)
+class ImageFiles(Sequence[ImageFile]):
+    """Images as columns: a Python object is made only of those that are looked at.
+
+    keys (n, 32), paths (n,), views (n,).
+    """
+
+    keys: Keys
+    paths: pa.StringArray
+    views: Views
+
+    @classmethod
+    def of(cls, images: Images, *, view: int = 0) -> Self:
+        """Return a data set's images, or a view of each."""
+        return cls(images.keys, images.paths, as_views(view, len(images.keys)))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """Return the images of all parts, in order."""
+        keys, paths, views = zip(*((p.keys, p.paths, p.views) for p in parts), strict=True)
+        return cls(np.concatenate(keys), pa.concat_arrays(paths), np.concatenate(views))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return the chosen images, (n,)."""
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, places: NDArray[np.int64]) -> Self:
+        """Return the images at some places, in that order."""
+        return replace(
+            self, keys=self.keys[places], paths=self.paths.take(places), views=self.views[places]
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: int) -> ImageFile: ...
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+    def __getitem__(self, place: int | slice) -> ImageFile | Self:
+        if isinstance(place, slice):
+            return replace(
+                self, keys=self.keys[place], paths=self.paths[place], views=self.views[place]
+            )
+        key, path = ImageKey(self.keys[place].tobytes()), self.paths[place].as_py()
+        return ImageFile(key, path, int(self.views[place]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stores.errors import NotInStore
-from stores.keys import as_keys
-from stores.manifest import Entry, Images, Manifest
+from stores.keys import KEY_BYTES, as_arrow
+from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
@@ -23,10 +25,18 @@ from tasks.training.prediction_table import predictions as predictions_table
 
 @dataclass(frozen=True)
 class DatasetImages:
-    """The accepted images of a run's data set, by key; `manifest` None: it is not stored."""
+    """The accepted images of a run's data set; None: it is not stored."""
 
     manifest: Manifest | None
-    entries: dict[bytes, Entry]
+    images: Images | None = None
+
+    def places(self, predictions: Sequence[Prediction]) -> list[int | None]:
+        """Return where each predicted image is in `images`; None: it is not in the data set."""
+        if self.images is None:
+            return [None] * len(predictions)
+        keys = pa.array([prediction.key for prediction in predictions], pa.binary(KEY_BYTES))
+        found = pc.index_in(keys, as_arrow(self.images.keys), skip_nulls=True)
+        return list(found.to_pylist())
 
 
 def dataset_images(run: Run, *, store: StoreLike) -> DatasetImages:
@@ -34,18 +44,16 @@ def dataset_images(run: Run, *, store: StoreLike) -> DatasetImages:
     try:
         manifest = Manifest.read(store, run.dataset)
     except NotInStore:
-        return DatasetImages(None, {})
-    accepted = manifest.of_status("accepted")
-    return DatasetImages(manifest, {entry.key: entry for entry in accepted if entry.key})
+        return DatasetImages(None)
+    return DatasetImages(manifest, manifest.select())
 
 
 def with_splits(predictions: Sequence[Prediction], images: DatasetImages) -> list[Prediction]:
     """Return predictions with the split of each image that is in the run's data set."""
+    splits = pa.array([], pa.string()) if images.images is None else images.images.splits
     return [
-        replace(prediction, split=entry.split)
-        if (entry := _entry(prediction, images)) and entry.split
-        else prediction
-        for prediction in predictions
+        prediction if place is None else replace(prediction, split=splits[place].as_py())
+        for prediction, place in zip(predictions, images.places(predictions), strict=True)
     ]
 
 
@@ -59,44 +67,40 @@ def record_test_images(
     again; if all are, the number is 0. Raises StoreReadOnly or StoreFull if the record cannot be
     written.
     """
-    runs = RunStore(store)
-    seen = {
-        prediction.key: (entry, prediction)
-        for prediction in predictions
-        if prediction.split == "test"
-        and prediction.key
-        and (entry := _entry(prediction, images))
-        and entry.label in run.classes
-        and _label_visible(prediction, entry, images.manifest)
-    }
+    known, manifest, runs = images.images, images.manifest, RunStore(store)
+    if known is None or manifest is None:
+        return 0
+    seen = {}
+    for prediction, place in zip(predictions, images.places(predictions), strict=True):
+        if place is not None and prediction.split == "test":
+            label = manifest.classes[known.labels[place]]
+            if label in run.classes and _label_visible(prediction, label, manifest):
+                seen[bytes(known.keys[place])] = (place, label, prediction.scores)
     if not seen.keys() - runs.tested_keys(run.id):
         return 0
+    places, labels, scores = (list(column) for column in zip(*seen.values(), strict=True))
     shown = Images(
-        as_keys(seen),
-        np.array([run.classes.index(str(entry.label)) for entry, _ in seen.values()], np.int64),
-        [entry.path for entry, _ in seen.values()],
+        known.keys[places],
+        np.array([run.classes.index(label) for label in labels], np.int64),
+        known.paths.take(places),
+        known.splits.take(places),
     )
-    scores = np.array([prediction.scores for _, prediction in seen.values()], np.float64)
     runs.open_test(
         run.id,
         asked_by="flows.predict",
         metrics={},
-        predictions=predictions_table(shown, ["test"] * len(seen), scores, run.classes),
+        predictions=predictions_table(shown, np.array(scores, np.float64), run.classes),
         partial=True,
     )
     runs.bring_up_to_date()
     return len(seen)
 
 
-def _entry(prediction: Prediction, images: DatasetImages) -> Entry | None:
-    return images.entries.get(prediction.key) if prediction.key else None
-
-
-def _label_visible(prediction: Prediction, entry: Entry, manifest: Manifest | None) -> bool:
+def _label_visible(prediction: Prediction, label: str, manifest: Manifest) -> bool:
     path = Path(prediction.path)
-    if any(_names(part, str(entry.label)) for part in PurePath(path.absolute()).parts):
+    if any(_names(part, label) for part in PurePath(path.absolute()).parts):
         return True
-    return manifest is not None and _real(path).is_relative_to(_real(manifest.folder))
+    return _real(path).is_relative_to(_real(manifest.folder))
 
 
 def _names(part: str, label: str) -> bool:

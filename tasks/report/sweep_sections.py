@@ -11,7 +11,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
-from tasks.evaluation.duplicate_search import ShownImage, entries_of, shown_image, vectors
+from tasks.evaluation.duplicate_search import ShownImage, shown_image, vectors
 from tasks.evaluation.image_map import maps, sample
 from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
 from tasks.evaluation.split_result import SplitResult
@@ -144,14 +144,13 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     chosen = sample(images.labels, MOST_MAPPED)
     keys = images.keys[chosen]
     places = maps(vectors(FeatureStore.open(store, run.fingerprint), keys))
-    entries = entries_of(manifest)
     points = [
         MapPoint(
             [(float(at[n][0]), float(at[n][1])) for at in places.values()],
-            int(images.labels[chosen[n]]),
-            shown_image(manifest, entries[bytes(key)], _SIDE),
+            int(images.labels[place]),
+            shown_image(manifest, images, place, _SIDE),
         )
-        for n, key in enumerate(keys if places else ())
+        for n, place in enumerate(chosen.tolist() if places else ())
     ]
     colours = class_colours(len(manifest.classes))
     return ImageMap(list(places), len(images.keys), colours, points)

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from stores.keys import ImageKey
+from stores.keys import as_arrow, as_keys
 from stores.layout import locate
 from stores.manifest import Manifest
 from stores.runs.record import Run
@@ -132,7 +133,9 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
     images = manifest.select()
-    paths = dict(zip(map(bytes, images.keys), images.paths, strict=True))
+    keys = as_keys(result.keys)
+    found = images.paths.take(pc.index_in(as_arrow(keys), as_arrow(images.keys)))
+    paths = dict(zip(map(bytes, result.keys), found.to_pylist(), strict=True))
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
         "calibration": calibration(result, score_name),
@@ -208,9 +211,12 @@ def _commands(
 def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     """List what is in the folder and in no result, and why; and what is in it twice."""
     summary = manifest.summary()
-    twins: dict[ImageKey | None, list[str]] = defaultdict(list)
-    for entry in manifest.of_status("accepted"):
-        twins[entry.key].append(entry.path)
+    accepted = manifest.of_status("accepted").select(["key", "path"])
+    copies = accepted.group_by("key", use_threads=False).aggregate([([], "count_all")])
+    several = copies["key"].filter(pc.greater(copies["count_all"], 1)).combine_chunks()
+    twins: dict[bytes, list[str]] = defaultdict(list)
+    for row in accepted.filter(pc.is_in(accepted["key"], several)).to_pylist():
+        twins[row["key"]].append(row["path"])
     rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
     endings = Counter(PurePosixPath(file.path).suffix.lower() for file in summary.ignored)
     return {
@@ -219,8 +225,8 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
         "endings": endings.most_common(),
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
-        "absent": [entry.path for entry in manifest.of_status("absent")],
-        "duplicates": [paths for paths in twins.values() if len(paths) > 1],
+        "absent": manifest.of_status("absent")["path"].to_pylist(),
+        "duplicates": list(twins.values()),
     }
 
 

@@ -49,7 +49,7 @@ def open_test(
         stored.id,
         asked_by=asked_by,
         metrics={f"test_{name}": value for name, value in metrics.items()},
-        predictions=predictions(images, ["test"] * len(scores), scores, manifest.classes),
+        predictions=predictions(images, scores, manifest.classes),
     )
     runs.bring_up_to_date()
     return opening

@@ -18,17 +18,16 @@ def scores_of(
     return np.concatenate([head.scores(rows) for _, rows in stream.ordered(chosen)])
 
 
-def predictions(
-    images: Images, splits: list[str], scores: NDArray[np.float64], classes: tuple[str, ...]
-) -> pa.Table:
+def predictions(images: Images, scores: NDArray[np.float64], classes: tuple[str, ...]) -> pa.Table:
     """Return a table of predictions: key, split, label, predicted, scores (one per class)."""
-    names = np.array(classes)
+    names, flat = pa.array(classes, pa.string()), pa.array(scores.ravel())
+    ends = pa.array(np.arange(len(scores) + 1) * scores.shape[1], pa.int32())
     return pa.table(
         {
             "key": as_arrow(images.keys),
-            "split": pa.array(splits, pa.string()),
-            "label": pa.array(names[images.labels].tolist(), pa.string()),
-            "predicted": pa.array(names[scores.argmax(axis=1)].tolist(), pa.string()),
-            "scores": pa.array(scores.tolist(), pa.list_(pa.float64())),
+            "split": images.splits,
+            "label": names.take(images.labels),
+            "predicted": names.take(scores.argmax(axis=1)),
+            "scores": pa.ListArray.from_arrays(ends, flat),
         }
     )

@@ -50,20 +50,18 @@ def publish(
     """Store a run with its metrics on the folds or the validation split."""
     classes = plan.manifest.classes
     if isinstance(outcome, Failed):
-        none = Images(images.keys[:0], images.labels[:0], [])
-        nothing = predictions(none, [], np.empty((0, len(classes))), classes)
+        none = Images(images.keys[:0], images.labels[:0], images.paths[:0], images.splits[:0])
+        nothing = predictions(none, np.empty((0, len(classes))), classes)
         run = _run(plan, {}, failure=outcome.reason)
         runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
         return
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
     measured = metrics_of(outcome.scores[held_out], images.labels[held_out], kind=plan.head.kind)
     metrics = {f"validation_{name}": value for name, value in measured.items()}
-    split_of = {bytes(key): "validation" for key in plan.manifest.select("validation").keys}
-    splits = [split_of.get(bytes(key), "train") for key in images.keys]
     runs.publish(
         _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
         history=outcome.model.history,
-        predictions=predictions(images, splits, outcome.scores, classes),
+        predictions=predictions(images, outcome.scores, classes),
         save_model=outcome.model.save,
     )
 

@@ -8,6 +8,7 @@ from flows.cli.command_line import make_app
 from stores.manifest import Manifest
 from tasks.datasets import subset as draw
 from tasks.datasets.digits_sample import write_sample
+from tests.support.entries import entries_of
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.server  # it takes a minute of a Prefect server
@@ -75,7 +76,7 @@ def test_a_drawn_image_that_is_gone_costs_itself_only(run_json, photos, monkeypa
     monkeypatch.setattr(draw, "MOST_IMAGES", 20)
     run_json("ingest", photos, "--dataset", "drawn from")
     drawn = draw.drawn_part(Manifest.read("feature-store", "drawn from"))
-    (photos / drawn.entries[0].path).unlink()
+    (photos / entries_of(drawn)[0].path).unlink()
     summary = run_json("advise", "drawn from", *SMALL)
     assert summary["evidence"]["images"] == summary["extract"]["computed"] == 19
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from stores.manifest import Manifest
+from tests.support.entries import as_entries
 
 pytestmark = pytest.mark.server  # it takes a minute of a Prefect server
 
@@ -72,7 +73,7 @@ def test_a_missing_image_is_named_and_the_data_set_stays(
     run, run_json, run_id, photos, split, asked
 ):
     run_json("ingest", photos, "--dataset", "photos")  # the folder of this test, not a copy's
-    entries = Manifest.read("feature-store", photos.name).of_status("accepted")
+    entries = as_entries(Manifest.read("feature-store", photos.name).of_status("accepted"))
     path = next(entry.path for entry in entries if entry.split == split)
     (photos / path).unlink()
     for _ in range(2):

@@ -218,6 +218,6 @@ def write_classes(folder, classes=("cat", "dog"), count=5):
 
 def grow_old():
     """Wait until what was just written is older than a tick of the file system's clock."""
-    from tasks.datasets.ingest import CLOCK_TICK_NS
+    from tasks.datasets.known_files import CLOCK_TICK_NS
 
     time.sleep(2 * CLOCK_TICK_NS / 1e9)

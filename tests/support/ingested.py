@@ -4,14 +4,15 @@ import pytest
 
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
+from tests.support.entries import entries_of
 
 
 def by_path(manifest):
-    return {e.path: e for e in manifest.entries if e.status != "absent"}
+    return {e.path: e for e in entries_of(manifest) if e.status != "absent"}
 
 
 def split_of_keys(manifest):
-    return {e.key: e.split for e in manifest.entries if e.key}
+    return {e.key: e.split for e in entries_of(manifest) if e.key}
 
 
 def refusal(folder, store, **options):

@@ -13,11 +13,12 @@ from PIL import Image
 
 from stores.features.recipe import Recipe
 from stores.keys import ImageKey
-from stores.manifest import Entry, Manifest
+from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.features.accounting import ExtractSummary, RecipeSummary
 from tasks.report.write import write_report
+from tests.support.entries import Entry, as_entries, rows_of
 
 FINGERPRINT = "ab" * 32
 SCHEMA = pa.schema(
@@ -90,13 +91,15 @@ def make_manifest(tmp_path, classes=("cats", "dogs"), sizes=(9, 6, 12), name="pe
                 Image.fromarray(draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
                 relative = str(path.relative_to(tmp_path / "images"))
                 entries.append(entry(relative, path.read_bytes(), label, split))
-    return Manifest(name, str(tmp_path / "images"), tuple(classes), 7, 0.2, 0.25, 0, tuple(entries))
+    return Manifest(
+        name, str(tmp_path / "images"), tuple(classes), 7, 0.2, 0.25, 0, rows_of(entries)
+    )
 
 
 def predict(manifest, splits, every=4, margin=False):
     """Every so many images, in the manifest's order, are taken for the next class."""
     rows, classes = [], manifest.classes
-    images = [e for e in manifest.of_status("accepted") if e.split in splits]
+    images = [e for e in as_entries(manifest.of_status("accepted")) if e.split in splits]
     for n, image in enumerate({e.key: e for e in images}.values()):
         true = classes.index(image.label)
         said = (true + 1) % len(classes) if every and n % every == 0 else true
@@ -115,7 +118,9 @@ def accuracy(table, *splits):
 def guesses(manifest, seed):
     """Return predictions that are drawn by chance."""
     rng, rows = np.random.default_rng(seed), []
-    images = [e for e in manifest.of_status("accepted") if e.split in ("train", "validation")]
+    images = [
+        e for e in as_entries(manifest.of_status("accepted")) if e.split in ("train", "validation")
+    ]
     for image in images:
         scores = rng.random(len(manifest.classes))
         row = {"key": bytes(image.key), "split": image.split, "label": image.label}

@@ -50,7 +50,9 @@ class Started:
         """Return the paths of the images that it was measured and learned on, by key."""
         images = self.manifest.select("train", "validation")
         folder = Path(self.manifest.folder)
-        return {bytes(k): folder / p for k, p in zip(images.keys, images.paths, strict=True)}
+        return {
+            bytes(k): folder / p for k, p in zip(images.keys, images.paths.to_pylist(), strict=True)
+        }
 
 
 def request(strategy, unfreeze=None, **asked):

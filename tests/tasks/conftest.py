@@ -8,7 +8,8 @@ import pytest
 
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey
-from stores.manifest import Entry, Manifest
+from stores.manifest import Manifest
+from tests.support.entries import Entry, rows_of
 from tests.support.samples import RECIPE
 
 
@@ -56,7 +57,7 @@ def pets():
         for name in ("cats", "dogs")
         for n in range(10)
     ]
-    return Manifest("pets", "/nowhere", ("cats", "dogs"), 0, 0.2, 0.2, 0, tuple(entries))
+    return Manifest("pets", "/nowhere", ("cats", "dogs"), 0, 0.2, 0.2, 0, rows_of(entries))
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from stores.runs.checkpoints import Checkpoints
 from stores.storage.publish import publish_file
 from tests.stores.features.test_shard import ARCHIVED
 from tests.stores.test_manifest import PETS
+from tests.support.entries import entries_of, with_entries
 from tests.support.samples import (
     FLOAT16,
     RECIPE,
@@ -218,7 +218,7 @@ def test_a_data_set_is_taken_over_with_its_splits(ours, theirs):
 
 def test_another_data_set_of_the_same_name_is_left_alone(ours, theirs):
     PETS.write(theirs)
-    replace(PETS, folder="/others", entries=PETS.entries[:1]).write(ours)
+    with_entries(PETS, folder="/others", entries=entries_of(PETS)[:1]).write(ours)
     before = snapshot(ours)
     (line,) = merge(ours, theirs).left
     assert "of /others; to have both, rename" in line

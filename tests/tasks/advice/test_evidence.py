@@ -11,6 +11,7 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.torch_checkpoint import read_state_dict
 from tasks.backbones.weights import Weights, packaged_weights
 from tasks.errors import InputError, WeightsError
+from tests.support.entries import entries_of, with_entries
 from tests.support.samples import RECIPE
 
 UNTOLD = Weights("none", "", 0, "none")
@@ -21,12 +22,12 @@ LITE0 = packaged_weights(find_backbone("efficientnet_lite0"))
 @pytest.fixture
 def part(pets):
     """Two hundred images, all to learn from."""
-    entry = pets.entries[0]
+    entry = entries_of(pets)[0]
     entries = [
         replace(entry, path=f"{n}", key=ImageKey.of(f"{n}".encode()), label=pets.classes[n % 2])
         for n in range(200)
     ]
-    return replace(pets, entries=tuple(entries))
+    return with_entries(pets, entries=tuple(entries))
 
 
 def stored(part: Manifest, store, **signals):
@@ -77,7 +78,7 @@ def test_the_imagenet_classifier_is_asked_about_what_it_was_trained_on(part, sto
 
 
 def test_too_few_classes_or_images_are_named(part):
-    few = replace(part, entries=part.entries[:9])
+    few = with_entries(part, entries=entries_of(part)[:9])
     assert learned_counts(few) == {"cats": 5, "dogs": 4}
     with pytest.raises(InputError, match=r"at least 5 .* Received fewer of dogs \(4\); add"):
         check_measurable(few)

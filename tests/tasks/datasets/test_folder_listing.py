@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.utils.image_dataset_utils import ALLOWLIST_FORMATS
 
+from stores.manifest_rows import STAMP
 from tasks.datasets.folder_listing import list_folder
 from tasks.datasets.folder_structure import KERAS_ENDINGS
 from tasks.errors import InputError
@@ -32,8 +34,12 @@ def labels_of_keras(folder):
     return {str(path): path.parts[0] for path in visible}, dataset.class_names
 
 
+def rows(table):
+    return [SimpleNamespace(**row) for row in table.to_pylist()]
+
+
 def labels_of(listing):
-    return {file.path: file.label for file in listing.files if file.is_image}
+    return {file.path: file.label for file in rows(listing.files) if file.is_image}
 
 
 def refusal(folder):
@@ -110,14 +116,17 @@ def test_whatever_the_tree_files_and_labels_are_those_of_keras(tree):
 
 
 def test_all_files_are_listed_in_the_order_of_their_paths(odd):
-    paths = [file.path for file in list_folder(odd).files]
+    paths = [file.path for file in rows(list_folder(odd).files)]
     assert paths == sorted(paths)
     everything = {str(path.relative_to(odd)) for path in odd.rglob("*") if not path.is_dir()}
     assert set(paths) == everything - {".hidden/1.png"} | {"linked class/8.png"}
 
 
 def test_a_stamp_is_that_of_the_file_behind_a_link(odd):
-    stamps = {file.path: file.stamp for file in list_folder(odd).files}
+    stamps = {
+        file.path: tuple(getattr(file, name) for name in STAMP)
+        for file in rows(list_folder(odd).files)
+    }
     about = (odd / "linked class" / "8.png").stat()
     expected = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
     assert stamps["linked class/8.png"] == stamps["cat/linked.png"] == expected
@@ -130,7 +139,7 @@ def test_files_have_the_split_of_their_folder(tmp_path):
     listing = list_folder(tmp_path)
     assert listing.classes == classes
     assert not listing.notes
-    files = {file.path: (file.split, file.label) for file in listing.files}
+    files = {file.path: (file.split, file.label) for file in rows(listing.files)}
     assert len(files) == 8
     assert files["test/dog/1.png"] == ("test", "dog")
     assert files["train/loose.png"] == ("train", None)
@@ -139,7 +148,7 @@ def test_files_have_the_split_of_their_folder(tmp_path):
 
 def test_all_files_of_all_folders_above_the_classes_are_listed(tmp_path):
     touch(tmp_path, "0.txt", "a/1.png", "a/b/cat/2.png", "a/b/dog/3.png", "a/b/4.txt")
-    files = {file.path: file.label for file in list_folder(tmp_path).files}
+    files = {file.path: file.label for file in rows(list_folder(tmp_path).files)}
     assert files == {"0.txt": None, "a/1.png": "cat"} | files
     assert set(files) == {"0.txt", "a/1.png", "a/b/4.txt", "a/b/cat/2.png", "a/b/dog/3.png"}
 
@@ -203,7 +212,7 @@ def test_a_path_too_long_for_the_system_costs_that_file(tmp_path):
         os.close(place)
         place = deeper
     os.close(place)
-    files = list_folder(tmp_path).files
+    files = rows(list_folder(tmp_path).files)
     troubled = [file for file in files if file.trouble]
     assert {file.trouble for file in troubled} == {"File name too long"}
     assert len(files) - len(troubled) > 10
@@ -224,7 +233,7 @@ def test_what_is_no_regular_file_is_listed_with_its_trouble(tmp_path):
     (tmp_path / "cat" / "dangling.jpg").symlink_to("missing.jpg")
     (tmp_path / "cat" / "itself.jpg").symlink_to("itself.jpg")
     (tmp_path / "cat" / "odd.jpg").symlink_to(os.fsdecode(b"\xff"))
-    troubles = {file.path: file.trouble for file in list_folder(tmp_path).files}
+    troubles = {file.path: file.trouble for file in rows(list_folder(tmp_path).files)}
     assert troubles == {
         "cat/1.png": "",
         "cat/pipe.jpg": "not a regular file",
@@ -238,7 +247,7 @@ def test_what_is_no_regular_file_is_listed_with_its_trouble(tmp_path):
 def test_a_name_that_keras_cannot_read_costs_that_file(tmp_path, place):
     touch(tmp_path, "cat/1.png", Path(os.fsdecode(place)))
     listing = list_folder(tmp_path)
-    (odd,) = [file for file in listing.files if file.trouble]
+    (odd,) = [file for file in rows(listing.files) if file.trouble]
     assert "\\xff" in odd.path
     assert "the name is not UTF-8" in odd.trouble
     assert not listing.is_utf8
@@ -258,7 +267,7 @@ def test_any_name_will_do_for_a_file_that_is_ignored(tmp_path):
     touch(tmp_path, "cat/1.png", os.fsdecode(b"\xff.txt"), os.fsdecode(b"cat/\xfe.txt"))
     listing = list_folder(tmp_path)
     assert listing.is_utf8
-    paths = [file.path for file in listing.files]
+    paths = [file.path for file in rows(listing.files)]
     assert paths == ["\\xff.txt", "cat/1.png", "cat/\\xfe.txt"]
 
 
@@ -271,7 +280,7 @@ def test_a_closed_folder_is_refused(public):
 def test_a_closed_folder_in_a_class_is_listed_with_its_trouble(public):
     touch(public, "cat/1.png", "cat/closed/2.png")
     (public / "cat" / "closed").chmod(0)
-    files = in_child(lambda: list_folder(public).files, nobody=True)
+    files = in_child(lambda: rows(list_folder(public).files), nobody=True)
     assert {file.path: file.trouble for file in files} == {
         "cat/1.png": "",
         "cat/closed/": "Permission denied",

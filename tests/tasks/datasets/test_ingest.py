@@ -10,6 +10,7 @@ from stores.manifest import Manifest
 from tasks.datasets import ingest as ingest_module
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
+from tests.support.entries import as_entries, entries_of
 from tests.support.images import bomb, grow_old, small_png, write, write_classes
 from tests.support.ingested import by_path, refusal, split_of_keys
 
@@ -64,7 +65,9 @@ def test_bad_files_stop_nothing_and_are_said(folder, store):
     (folder / "cat" / "dangling.jpg").symlink_to("missing")
     grow_old()
     done = ingest(folder, store=store)
-    reasons = {e.path[4:]: e.reason.split(":")[0] for e in done.manifest.of_status("rejected")}
+    reasons = {
+        e.path[4:]: e.reason.split(":")[0] for e in as_entries(done.manifest.of_status("rejected"))
+    }
     assert reasons == {
         "broken.png": "cannot be decoded",
         "empty.png": "the file is empty",
@@ -90,7 +93,7 @@ def test_odd_names_are_kept_as_they_are(folder, store):
 def test_a_name_that_is_not_utf8_costs_that_file_only(folder, store):
     write(folder / "cat" / os.fsdecode(b"\xe9t\xe9.png"), small_png(70))
     done = ingest(folder, store=store)
-    (odd,) = done.manifest.of_status("rejected")
+    (odd,) = as_entries(done.manifest.of_status("rejected"))
     assert odd.path == "cat/\\xe9t\\xe9.png"
     assert "the name is not UTF-8" in odd.reason
     assert done.manifest.classes == ("cat", "dog")
@@ -139,7 +142,9 @@ def test_a_data_set_given_another_folder_by_name_becomes_that_folder(folder, sto
     after = ingest(other, store=store, dataset="pets")
     assert after.read == 6
     assert after.manifest.folder == str(other)
-    same = {e.key for e in before.entries} & {e.key for e in after.manifest.of_status("accepted")}
+    same = {e.key for e in entries_of(before)} & {
+        e.key for e in as_entries(after.manifest.of_status("accepted"))
+    }
     assert all(split_of_keys(after.manifest)[key] == split_of_keys(before)[key] for key in same)
 
 

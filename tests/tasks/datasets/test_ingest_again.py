@@ -7,9 +7,11 @@ import pytest
 
 from stores.keys import ImageKey
 from tasks.datasets import ingest as ingest_module
+from tasks.datasets import known_files
 from tasks.datasets.ingest import count_unread, ingest
 from tasks.datasets.splits import SplitRule
 from tasks.images.image_check import Examined
+from tests.support.entries import entries_of, with_entries
 from tests.support.images import (
     every_kind,
     grow_old,
@@ -33,9 +35,9 @@ def test_an_unchanged_folder_gives_the_same_manifest(folder, store):
     assert ingest(folder, store=store, rule=SplitRule(seed=0, test_split=0.2)).manifest == first
 
 
-@pytest.mark.parametrize("tick", [ingest_module.CLOCK_TICK_NS, -(10**15)], ids=["young", "stamp"])
+@pytest.mark.parametrize("tick", [known_files.CLOCK_TICK_NS, -(10**15)], ids=["young", "stamp"])
 def test_an_edit_that_restores_size_and_mtime_is_noticed(folder, store, monkeypatch, tick):
-    monkeypatch.setattr(ingest_module, "CLOCK_TICK_NS", tick)  # below 0, no file is too young
+    monkeypatch.setattr(known_files, "CLOCK_TICK_NS", tick)  # below 0, no file is too young
     before = ingest(folder, store=store).manifest
     path = folder / "cat" / "001.png"
     about, content = path.stat(), path.read_bytes()
@@ -50,7 +52,7 @@ def test_an_edit_that_restores_size_and_mtime_is_noticed(folder, store, monkeypa
 
 def test_a_file_as_young_as_the_listing_is_read_again(folder, store, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "CLOCK_TICK_NS", 10**12)
+        patch.setattr(known_files, "CLOCK_TICK_NS", 10**12)
         assert [ingest(folder, store=store).read for _ in range(3)] == [10, 10, 10]
     assert ingest(folder, store=store).read == 0
 
@@ -78,9 +80,9 @@ def test_rehash_reads_everything(folder, store):
 
 def test_rehash_finds_what_the_stamp_hides(folder, store, monkeypatch):
     manifest = ingest(folder, store=store).manifest
-    stale = tuple(replace(e, key=ImageKey.of(b"stale")) for e in manifest.entries)
-    replace(manifest, entries=stale).write(store)
-    assert ingest(folder, store=store).manifest.entries == stale
+    stale = tuple(replace(e, key=ImageKey.of(b"stale")) for e in entries_of(manifest))
+    with_entries(manifest, entries=stale).write(store)
+    assert entries_of(ingest(folder, store=store).manifest) == stale
     rehashed = ingest(folder, store=store, rehash=True).manifest
     assert by_path(rehashed) == by_path(manifest)
 
@@ -105,13 +107,15 @@ def test_files_that_other_rules_examined_are_read_again_once(folder, store):
     now = ingest(folder, store=store).manifest
     earlier = [
         replace(entry, status="accepted", reason="", split=entry.split or "train")
-        for entry in now.entries
+        for entry in entries_of(now)
     ]
-    replace(now, entries=tuple(earlier), examination=1).write(store)  # as an earlier version had it
+    with_entries(now, entries=tuple(earlier), examination=1).write(
+        store
+    )  # as an earlier version had it
     assert count_unread(folder, store=store) == 12
     again = ingest(folder, store=store)
     assert again.read == 12
-    found = [[(e.path, e.status, e.reason) for e in m.entries] for m in (again.manifest, now)]
+    found = [[(e.path, e.status, e.reason) for e in entries_of(m)] for m in (again.manifest, now)]
     assert found[0] == found[1]
     assert "masks" in by_path(again.manifest)["cat/masks.bmp"].reason
     assert "EXIF rotation" in by_path(again.manifest)["dog/turned.jpg"].reason

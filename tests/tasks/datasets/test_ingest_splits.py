@@ -8,6 +8,7 @@ from tasks.datasets import folder_listing as listing_module
 from tasks.datasets import ingest as ingest_module
 from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
+from tests.support.entries import as_entries, entries_of
 from tests.support.images import grow_old, small_png, write, write_classes
 from tests.support.ingested import by_path, refusal, split_of_keys
 
@@ -51,10 +52,10 @@ def test_the_same_bytes_under_two_labels_are_reported_and_kept_out(folder, store
     before = ingest(folder, store=store).manifest
     twin = shutil.copy(folder / "cat" / "001.png", folder / "dog" / "twin.png")
     manifest = ingest(folder, store=store).manifest
-    paths = {entry.path for entry in manifest.of_status("conflicting")}
+    paths = {entry.path for entry in as_entries(manifest.of_status("conflicting"))}
     assert paths == {"cat/001.png", "dog/twin.png"}
     assert "under another label" in manifest.summary().rejected[0].reason
-    assert paths.isdisjoint(manifest.select().paths)
+    assert paths.isdisjoint(manifest.select().paths.to_pylist())
     twin.unlink()
     again = ingest(folder, store=store).manifest
     assert by_path(again)["cat/001.png"].status == "accepted"
@@ -68,7 +69,7 @@ def test_the_same_bytes_in_train_and_validation_are_left_out_of_train(tmp_path, 
         if number < 2:
             shutil.copy(folder / "test" / "dog" / "004.png", folder / name / "dog" / "twin.png")
     manifest = ingest(folder, store=store).manifest
-    left_out = {e.path: e.reason for e in manifest.of_status("conflicting")}
+    left_out = {e.path: e.reason for e in as_entries(manifest.of_status("conflicting"))}
     assert left_out == {
         "train/cat/twin.png": "the same bytes as 'test/cat/twin.png': left out of train",
         "validation/cat/twin.png": "the same bytes as 'test/cat/twin.png': left out of validation",
@@ -81,7 +82,7 @@ def test_the_same_bytes_in_train_and_validation_are_left_out_of_train(tmp_path, 
 def test_given_splits_stand(tmp_path, store):
     folder = three_folders(tmp_path / "pets", "train", "validation", "test")
     manifest = ingest(folder, store=store).manifest
-    assert {e.split == e.path.split("/")[0] for e in manifest.entries} == {True}
+    assert {e.split == e.path.split("/")[0] for e in entries_of(manifest)} == {True}
     assert manifest.summary().images == 60
 
 
@@ -99,7 +100,7 @@ def test_a_fifth_of_train_becomes_validation_where_only_test_is_given(tmp_path, 
     manifest = ingest(folder, store=store).manifest
     assert manifest.classes == ("cat", "dog")
     assert manifest.counts()["cat"] == {"train": 8, "validation": 2, "test": 10}
-    tested = {e.path for e in manifest.entries if e.split == "test"}
+    tested = {e.path for e in entries_of(manifest) if e.split == "test"}
     assert {path.split("/")[0] for path in tested} == {"test_set"}
     write(folder / "training_set" / "cat" / "new.png", small_png(9999))
     after = ingest(folder, store=store).manifest
@@ -148,10 +149,10 @@ def test_images_in_a_hidden_folder_leave_a_data_set_that_had_them(tmp_path, stor
     with monkeypatch.context() as before:
         for module in (ingest_module, listing_module):
             before.setattr(module, "is_hidden", lambda _: False)
-        assert len(ingest(folder, store=store).manifest.of_status("accepted")) == 11
+        assert len(as_entries(ingest(folder, store=store).manifest.of_status("accepted"))) == 11
     manifest = ingest(folder, store=store).manifest
     assert len(manifest.of_status("accepted")) == 10
-    assert {e.path for e in manifest.of_status("ignored")} == {
+    assert {e.path for e in as_entries(manifest.of_status("ignored"))} == {
         "cat/.ipynb_checkpoints/1-checkpoint.png"
     }
     assert "left out, for example in cat/.ipynb_checkpoints/" in manifest.summary().notes[0]

@@ -1,15 +1,17 @@
 """A split file: what it gives, and each mistake in one line."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
 from tasks.datasets.split_file import read_split_file, split_csv
 from tasks.datasets.splits import SplitRule
 from tasks.errors import InputError
-from tests.support.entries import entry, images, split, splits_of
+from tests.support.entries import as_entries, entries_of, entry, images, rows_of, split, splits_of
 from tests.support.images import write_classes
 
 SPLITS = ["train", "validation", "test"]
@@ -31,7 +33,12 @@ def table(tmp_path):
 
 
 def given(entries, path):
-    return read_split_file(path).splits_of(entries)
+    """Return the split of each distinct accepted image, by key."""
+    rows = rows_of(entries)
+    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
+    codes = read_split_file(path).codes_of(rows, accepted)
+    keys = map(ImageKey, accepted["key"].to_pylist())
+    return dict(zip(keys, (SPLITS[code] for code in codes), strict=True))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -53,8 +60,8 @@ def test_each_image_gets_the_split_that_the_table_gives_it(tmp_path, ending, by)
 def test_what_a_report_writes_is_read_again(tmp_path):
     manifest = split([*images(20), *images(20, "dog"), entry("cat/twin", "cat/00001")])
     (tmp_path / "splits.csv").write_bytes(split_csv(manifest))
-    splits = given(manifest.entries, tmp_path / "splits.csv")
-    assert {e.path: splits[e.key] for e in manifest.entries} == splits_of(manifest)
+    splits = given(entries_of(manifest), tmp_path / "splits.csv")
+    assert {e.path: splits[e.key] for e in entries_of(manifest)} == splits_of(manifest)
 
 
 WHOLE = "path,split\ncat/00000,train\ncat/00001,test\n"
@@ -111,13 +118,13 @@ def test_files_that_are_no_accepted_images_need_no_row(table):
 
 def test_a_data_set_takes_the_splits_of_the_file_and_keeps_them(store, folder, table):
     manifest = ingest(folder, store=store).manifest
-    accepted = manifest.of_status("accepted")
+    accepted = as_entries(manifest.of_status("accepted"))
     rows = [f"{e.path},{SPLITS[n % 3]}" for n, e in enumerate(accepted)]
     path = table("\n".join(["path,split", *rows]))
     expected = [SPLITS[n % 3] for n in range(len(accepted))]
     for rule in (SplitRule(file=path), SplitRule(file=path), SplitRule()):
         ingest(folder, store=store, rule=rule)
-        found = Manifest.read(store, folder.name).of_status("accepted")
+        found = as_entries(Manifest.read(store, folder.name).of_status("accepted"))
         assert [e.split for e in found] == expected
     path.write_text(path.read_text() + "\nother/1.png,train\n")
     with pytest.raises(InputError, match="not in the folder"):

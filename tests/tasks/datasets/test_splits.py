@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stores.keys import ImageKey
-from tasks.datasets.splits import SplitRule, assign, majority_baseline
-from tests.support.entries import counts_of, entry, images, split, splits_of
+from tasks.datasets.splits import SplitRule, majority_baseline
+from tests.support.entries import assign, counts_of, entries_of, entry, images, split, splits_of
 
 few = settings(max_examples=60, deadline=None)
 shares = st.floats(0, 0.99)
@@ -113,10 +113,10 @@ def test_the_shares_are_those_asked_for():
 @given(st.permutations(range(20)))
 def test_neither_names_nor_order_matter(order):
     first = split(images(20))
-    by_key = {e.key: e.split for e in first.entries}
+    by_key = {e.key: e.split for e in entries_of(first)}
     renamed = [replace(e, path=f"cat/{order[n]}") for n, e in enumerate(images(20))]
     again = split([renamed[n] for n in order])
-    assert {e.key: e.split for e in again.entries} == by_key
+    assert {e.key: e.split for e in entries_of(again)} == by_key
 
 
 def test_another_seed_is_another_split():
@@ -171,7 +171,7 @@ def test_whatever_happens_to_a_folder_no_image_changes_its_split(steps):
     """Each image keeps its split for good, and an edited one that of its path."""
     files, removed = {f"cat/{n}": f"content {n}" for n in range(12)}, []
     manifest = split([entry(path, content) for path, content in sorted(files.items())])
-    once = {e.key: e.split for e in manifest.entries}
+    once = {e.key: e.split for e in entries_of(manifest)}
     for number, (what, chosen) in enumerate(steps):
         path = sorted(files)[chosen % len(files)] if files else "cat/first"
         edited = what == "edit" and path in files
@@ -187,9 +187,9 @@ def test_whatever_happens_to_a_folder_no_image_changes_its_split(steps):
                 files[f"{'dog' if what == 'relabel' else 'cat'}/{what} {number}"] = content
         before = splits_of(manifest)
         manifest = split([entry(p, c) for p, c in sorted(files.items())], manifest)
-        now = {e.key: e.split for e in manifest.entries}
+        now = {e.key: e.split for e in entries_of(manifest)}
         assert all(now[key] == name for key, name in once.items())
-        assert len({(e.key, e.split) for e in manifest.entries}) == len(now)
+        assert len({(e.key, e.split) for e in entries_of(manifest)}) == len(now)
         if edited:
             assert splits_of(manifest)[path] == before[path]
         once |= now
@@ -199,7 +199,7 @@ def test_duplicates_share_a_split_and_count_once():
     twins = [entry(f"cat/copy of {number}", f"cat/{number:05}") for number in range(100)]
     manifest = split([*images(100), *twins])
     assert counts_of(manifest) == (64, 16, 20)
-    assert len({(e.key, e.split) for e in manifest.entries}) == 100
+    assert len({(e.key, e.split) for e in entries_of(manifest)}) == 100
 
 
 def test_an_edited_image_stays_where_it_was():
@@ -213,7 +213,9 @@ def test_images_that_change_places_keep_their_splits():
     before = split(images(30))
     swapped = [replace(e, path=f"cat/{29 - n:05}") for n, e in enumerate(images(30))]
     after = split(swapped, before)
-    assert {e.key: e.split for e in after.entries} == {e.key: e.split for e in before.entries}
+    assert {e.key: e.split for e in entries_of(after)} == {
+        e.key: e.split for e in entries_of(before)
+    }
 
 
 def test_another_image_under_the_name_of_one_that_went_is_a_new_image():
@@ -235,19 +237,19 @@ def test_new_images_are_first_held_out_for_testing():
 def test_what_is_gone_is_marked_absent_and_comes_back_to_its_split():
     everything = split(images(30))
     without = split(images(10), everything)
-    absent = [e for e in without.entries if e.status == "absent"]
+    absent = [e for e in entries_of(without) if e.status == "absent"]
     assert {e.path for e in absent} == {e.path for e in images(30)[10:]}
     assert sum(counts_of(without)) == 10
     back = [replace(e, path=f"cat/back as {e.path[4:]}") for e in images(30)]
-    splits = {e.key: e.split for e in split(back, without).entries}
-    assert splits == {e.key: e.split for e in everything.entries}
+    splits = {e.key: e.split for e in entries_of(split(back, without))}
+    assert splits == {e.key: e.split for e in entries_of(everything)}
 
 
 def test_what_is_gone_is_remembered_once_however_often_it_goes():
     manifest = split(images(5))
     for _ in range(3):
         manifest = split([], split(images(5), split([], manifest)))
-    assert [e.status for e in manifest.entries] == ["absent"] * 5
+    assert [e.status for e in entries_of(manifest)] == ["absent"] * 5
 
 
 def test_another_rule_draws_the_splits_anew_and_says_so(caplog):
@@ -279,7 +281,7 @@ def test_with_a_test_folder_the_given_splits_stand():
 def test_without_a_test_folder_a_fifth_of_validation_becomes_test():
     manifest = split(given_splits(50, 30))
     assert counts_of(manifest) == (50, 24, 6)
-    assert {e.split for e in manifest.entries[:50]} == {"train"}
+    assert {e.split for e in entries_of(manifest)[:50]} == {"train"}
 
 
 def test_the_part_of_validation_that_became_test_stays_so():

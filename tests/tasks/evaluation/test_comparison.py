@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ from tasks.evaluation.comparison import (
     held_out_answers,
 )
 from tasks.evaluation.split_result import wilson
+from tests.support.entries import entries_of, with_entries
 from tests.support.reports import LOGISTIC, make_manifest, predict, train
 
 
@@ -71,7 +70,7 @@ def test_answers_are_of_the_held_out_images(tmp_path):
 
 def test_runs_on_other_images_are_not_compared(tmp_path):
     manifest = make_manifest(tmp_path)
-    smaller = replace(manifest, entries=manifest.entries[:-30])
+    smaller = with_entries(manifest, entries=entries_of(manifest)[:-30])
     runs = [train(tmp_path / "store", m, LOGISTIC) for m in (manifest, smaller)]
     with pytest.raises(InputError, match="not measured on the same images"):
         held_out_answers(RunStore(tmp_path / "store"), runs)

@@ -51,8 +51,8 @@ def test_where_a_folder_stands_in_its_place_nothing_is_kept(store, manifest):
 def test_a_file_that_is_gone_or_was_changed_has_none(store, manifest):
     images = manifest.select()
     folder = Path(manifest.folder)
-    (folder / images.paths[0]).unlink()
-    (folder / images.paths[1]).write_bytes(b"something else")
+    (folder / images.paths[0].as_py()).unlink()
+    (folder / images.paths[1].as_py()).write_bytes(b"something else")
     found = grey_thumbnails(manifest, store).any(axis=(1, 2))
     assert found.tolist() == [False, False] + [True] * (len(images.keys) - 2)
 

@@ -1,7 +1,5 @@
 """What is shown of a run counts all runs that were tried, by whatever command."""
 
-from dataclasses import replace
-
 import pytest
 
 from flows.summaries.runs import CompareSummary, RunsShowSummary
@@ -11,6 +9,7 @@ from stores.runs.store import RunStore
 from tasks.evaluation.selection import expected_in_words, not_counted, selection_of, tried_with
 from tasks.report.leaderboard import leaderboard
 from tasks.report.run_facts import compared, run_facts
+from tests.support.entries import entries_of, with_entries
 from tests.support.reports import (
     DENSE,
     LOGISTIC,
@@ -69,7 +68,7 @@ def test_what_is_not_counted_is_named(store, manifest):
     run = guess(store, manifest, 0)
     guess(store, manifest, 1)
     guess(store, manifest, 2, folds=3)
-    grown = replace(manifest, entries=manifest.entries[:-1])
+    grown = with_entries(manifest, entries=entries_of(manifest)[:-1])
     train(store, grown, SVM)
     train(store, manifest, SVM, failure="it diverged")
     damaged = guess(store, manifest, 4)

@@ -11,6 +11,7 @@ from stores.runs.store import RunStore
 from tasks.evaluation.near_duplicates import NearDuplicates, Pair
 from tasks.evaluation.split_result import wilson
 from tasks.report.write import write_report
+from tests.support.entries import as_entries, entries_of, with_entries
 from tests.support.reports import (
     DENSE,
     SVM,
@@ -47,8 +48,10 @@ def test_the_headline_is_what_an_independent_count_gives(store, manifest, run):
 
 def test_the_largest_class_is_that_of_train_and_is_counted_on_test(store, tmp_path):
     manifest = make_manifest(tmp_path)
-    entries = [e for e in manifest.entries if not (e.label == "cats" and e.split == "test")]
-    manifest = replace(manifest, entries=(*entries, manifest.of_status("accepted")[-1]))
+    entries = [e for e in entries_of(manifest) if not (e.label == "cats" and e.split == "test")]
+    manifest = with_entries(
+        manifest, entries=(*entries, as_entries(manifest.of_status("accepted"))[-1])
+    )
     run = train(store, manifest, DENSE)
     open_test(store, manifest, run)
     assert "0% majority-class baseline (“cats”)" in report(store, manifest, [run]).text
@@ -166,8 +169,8 @@ def test_a_page_without_mistakes_says_so(store, manifest, run):
 
 def test_a_data_set_that_changed_since_is_noted(store, manifest, run):
     assert "The data set has changed" not in report(store, manifest, [run]).text
-    moved = replace(manifest.entries[0], split="validation")
+    moved = replace(entries_of(manifest)[0], split="validation")
     added = entry("0/new.png", b"new", "cats", "train")
-    later = replace(manifest, entries=(moved, *manifest.entries[2:], added))
+    later = with_entries(manifest, entries=(moved, *entries_of(manifest)[2:], added))
     text = report(store, later, [run]).text
     assert "2 images only in the data set now, 2 images only in the run" in text

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.errors import InputError
 from tasks.finetune.train import planned_network
+from tests.support.entries import entries_of, with_entries
 from tests.support.tuning import start
 
 
@@ -42,8 +43,8 @@ def test_the_other_strategies_say_themselves_what_is_trained(started, strategy):
 
 
 def test_a_changed_data_set_is_refused(started):
-    entries = started.manifest.entries[1:]
-    changed = replace(started, manifest=replace(started.manifest, entries=entries))
+    entries = entries_of(started.manifest)[1:]
+    changed = replace(started, manifest=with_entries(started.manifest, entries=entries))
     assert "has changed since the training; extract" in refusal(changed)
 
 

@@ -70,7 +70,9 @@ def run_images(store):
     from stores.manifest import Manifest
 
     images = Manifest.read(store, "pets").select("train", "validation")
-    return [(bytes(key), path) for key, path in zip(images.keys, images.paths, strict=True)]
+    return [
+        (bytes(key), path) for key, path in zip(images.keys, images.paths.to_pylist(), strict=True)
+    ]
 
 
 def test_new_images_are_computed_once_as_extract_would(tiny, extracted, run, store, tmp_path):
@@ -84,7 +86,11 @@ def test_new_images_are_computed_once_as_extract_would(tiny, extracted, run, sto
     again = extract(new, store)
     head = load_classifier(run, store=store).head
     scores = dict(
-        zip(again.manifest.select().paths, head.scores(again.features(store)), strict=True)
+        zip(
+            again.manifest.select().paths.to_pylist(),
+            head.scores(again.features(store)),
+            strict=True,
+        )
     )
     for one in told[:6]:
         assert one.scores == pytest.approx(

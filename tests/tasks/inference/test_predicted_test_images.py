@@ -14,6 +14,7 @@ from tasks.inference.predicted_test_images import (
     record_test_images,
     with_splits,
 )
+from tests.support.entries import entries_of
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE
 
@@ -39,13 +40,16 @@ def counted(predictions, run, store):
 
 
 def test_images_of_the_data_set_are_marked_with_their_split(run, pets, pets_store):
-    said = [*predictions_of(pets.entries, pets.folder), Prediction("new.png", "cats", (0.9, 0.1))]
+    said = [
+        *predictions_of(entries_of(pets), pets.folder),
+        Prediction("new.png", "cats", (0.9, 0.1)),
+    ]
     marked = with_splits(said, dataset_images(run, store=pets_store))
-    assert [one.split for one in marked] == [*(entry.split for entry in pets.entries), ""]
+    assert [one.split for one in marked] == [*(entry.split for entry in entries_of(pets)), ""]
 
 
 def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, pets_store):
-    said = predictions_of(pets.entries, pets.folder)
+    said = predictions_of(entries_of(pets), pets.folder)
     assert counted(said, run, pets_store) == (4, 1)
     assert counted(said, run, pets_store) == (0, 1)
     table = RunStore(pets_store).table()
@@ -54,7 +58,7 @@ def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, 
 
 
 def test_copies_in_folders_of_their_classes_have_their_labels_at_hand(run, pets, pets_store):
-    assert counted(predictions_of(pets.entries, "/elsewhere"), run, pets_store) == (4, 1)
+    assert counted(predictions_of(entries_of(pets), "/elsewhere"), run, pets_store) == (4, 1)
 
 
 @pytest.mark.parametrize(
@@ -78,22 +82,22 @@ def test_a_class_stands_in_a_name_however_it_is_written(part, label, stands):
 def test_files_without_labels_and_train_images_are_not_counted(run, pets, pets_store):
     flat = [
         Prediction(f"/elsewhere/{n}.png", "cats", (0.9, 0.1), key=entry.key)
-        for n, entry in enumerate(pets.entries)
+        for n, entry in enumerate(entries_of(pets))
     ]
     assert counted(flat, run, pets_store) == (0, 0)
-    train_images = [entry for entry in pets.entries if entry.split == "train"]
+    train_images = [entry for entry in entries_of(pets) if entry.split == "train"]
     assert counted(predictions_of(train_images, pets.folder), run, pets_store) == (0, 0)
 
 
 def test_a_partial_look_is_no_test_evaluation(run, pets, pets_store):
     from tasks.training.evaluate_test_split import open_test
 
-    one = [entry for entry in pets.entries if entry.split == "test"][:1]
+    one = [entry for entry in entries_of(pets) if entry.split == "test"][:1]
     assert counted(predictions_of(one, pets.folder), run, pets_store) == (1, 1)
     assert not RunStore(pets_store).openings(run.id)
     assert open_test(run.id, pets, RECIPE, store=pets_store, asked_by="test").metrics
     predicted = RunStore(pets_store).predictions(run.id)
-    assert predicted.num_rows == len(pets.entries)
+    assert predicted.num_rows == len(entries_of(pets))
     assert counted(predictions_of(one, pets.folder), run, pets_store) == (0, 2)
 
 

@@ -11,6 +11,7 @@ from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
 from tasks.report.write import report_place, write_report
+from tests.support.entries import as_entries, entries_of
 from tests.support.reports import (
     DENSE,
     LOGISTIC,
@@ -106,7 +107,7 @@ def test_what_is_shown_as_a_mistake_is_not_shown_again_as_suspect(store, manifes
 def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     images = manifest.select()
     rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
-    splits = [entry.split for entry in manifest.of_status("accepted")]
+    splits = [entry.split for entry in as_entries(manifest.of_status("accepted"))]
     first, second = splits.index("train"), splits.index("test")
     rows[second] = rows[first]
     FeatureStore(store, RECIPE).write(images.keys, rows)
@@ -125,7 +126,7 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
     assert "1 pair of images in different splits is almost the same" in told
     assert "None found" not in told
     for number in (first, second):
-        assert manifest.entries[number].path in told
+        assert entries_of(manifest)[number].path in told
     assert "http" not in page.raw.replace("http://www.w3.org", "")
 
 
@@ -138,7 +139,7 @@ def test_without_features_near_duplicates_are_not_searched_for(store, manifest):
 def test_near_duplicates_are_found_in_maps_too(store, manifest):
     images = manifest.select()
     rows = np.random.default_rng(0).normal(size=(len(images.keys), 2, 3, 64)).astype("f4")
-    splits = [entry.split for entry in manifest.of_status("accepted")]
+    splits = [entry.split for entry in as_entries(manifest.of_status("accepted"))]
     first, second = splits.index("train"), splits.index("test")
     rows[second] = rows[first]
     recipe = replace(RECIPE, pooling="none")
@@ -147,7 +148,7 @@ def test_near_duplicates_are_found_in_maps_too(store, manifest):
     found = find_near_duplicates(manifest, run, store=store)
     (pair,) = shown_pairs(found, manifest, run)
     paths = {pair.first.path, pair.second.path}
-    assert paths == {images.paths[first], images.paths[second]}
+    assert paths == {images.paths[first].as_py(), images.paths[second].as_py()}
 
 
 def test_between_folds_near_duplicates_are_found_too(store, manifest):

@@ -7,6 +7,7 @@ import pytest
 
 from stores.dataset_summary import FileReason
 from tasks.report.templating import count, duration, percent, plain
+from tests.support.entries import entries_of, with_entries
 from tests.support.reports import DENSE, make_manifest, open_test, report, train
 
 EVIL = "<script>alert('x')</script>"
@@ -21,8 +22,8 @@ def manifest(tmp_path):
 @pytest.fixture
 def evil_page(store, tmp_path):
     manifest = make_manifest(tmp_path, (EVIL, QUOTED, "\u202eltr"), name=f"set {EVIL[1:8]}")
-    images = [replace(e, path=f"{EVIL[:8]}{n}") for n, e in enumerate(manifest.entries)]
-    manifest = replace(manifest, entries=tuple(images))
+    images = [replace(e, path=f"{EVIL[:8]}{n}") for n, e in enumerate(entries_of(manifest))]
+    manifest = with_entries(manifest, entries=tuple(images))
     run = train(
         store,
         manifest,

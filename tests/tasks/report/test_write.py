@@ -14,6 +14,7 @@ from stores.dataset_summary import FileReason
 from stores.errors import NotInStore
 from tasks.report.write import report_place, write_report
 from tasks.training.repeat_commands import Kept, command_line, to_repeat
+from tests.support.entries import entries_of, with_entries
 from tests.support.places import ROOT
 from tests.support.reports import (
     DENSE,
@@ -80,11 +81,11 @@ def test_sizes_are_those_of_the_manifest(store, manifest, run):
 
 
 def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
-    first = manifest.entries[0]
-    manifest = replace(
+    first = entries_of(manifest)[0]
+    manifest = with_entries(
         manifest,
         entries=(
-            *manifest.entries,
+            *entries_of(manifest),
             replace(first, path="0/copy.png"),
             entry("0/<b>broken</b>.png", b"1", "cats", None, "rejected", "cut & short"),
             entry("0/new.webp", b"2", "cats", None, "ignored"),
@@ -105,9 +106,11 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
 
 def test_remarks_are_counted_with_an_example(store, manifest, run):
     remark = "EXIF rotation: not applied"
-    turned = [replace(e, reason=remark if n < 5 else "") for n, e in enumerate(manifest.entries)]
-    page = report(store, replace(manifest, entries=tuple(turned)), [run])
-    expected = f"5 images: {remark} (for one, {manifest.entries[0].path} )."
+    turned = [
+        replace(e, reason=remark if n < 5 else "") for n, e in enumerate(entries_of(manifest))
+    ]
+    page = report(store, with_entries(manifest, entries=tuple(turned)), [run])
+    expected = f"5 images: {remark} (for one, {entries_of(manifest)[0].path} )."
     assert expected in page.section("dataset")
 
 
@@ -178,7 +181,7 @@ def test_a_head_without_history_has_no_curve(store, manifest):
 
 def test_the_nine_images_are_the_first_by_key(store, manifest, run):
     open_test(store, manifest, run)
-    test = {e.key: e.path for e in manifest.entries if e.split == "test"}
+    test = {e.key: e.path for e in entries_of(manifest) if e.split == "test"}
     page = report(store, manifest, [run])
     expected = [test[key] for key in sorted(test)[:9]]
     assert [about["alt"] for tag, about in page.tags if tag == "img"][:9] == expected
@@ -187,7 +190,7 @@ def test_the_nine_images_are_the_first_by_key(store, manifest, run):
 
 def test_a_file_that_is_gone_or_changed_does_no_harm(store, manifest, run):
     open_test(store, manifest, run)
-    for image in manifest.entries:
+    for image in entries_of(manifest):
         path = Path(manifest.folder, image.path)
         path.unlink() if image.label == "cats" else path.write_bytes(b"other")
     assert report(store, manifest, [run]).raw.count("data:image/svg+xml") > 9

@@ -1,5 +1,4 @@
 import errno
-from dataclasses import replace
 
 import pytest
 
@@ -7,6 +6,7 @@ from stores.errors import CorruptStore
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.training.evaluate_test_split import open_test
+from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE, flip
 
@@ -46,6 +46,6 @@ def test_a_damaged_model_is_an_error_with_a_fix(pets, pets_store, name):
 
 def test_the_test_split_of_a_changed_data_set_stays_closed(pets, pets_store):
     run = train(planned(pets), store=pets_store)
-    changed = replace(pets, entries=pets.entries[1:])
+    changed = with_entries(pets, entries=entries_of(pets)[1:])
     with pytest.raises(InputError, match="has changed since"):
         open_test(run, changed, RECIPE, store=pets_store, asked_by="test")

@@ -5,15 +5,16 @@ import pytest
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.training.planned_runs import check_trainable, choose, remarks
+from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 
 
 @pytest.mark.parametrize("change", ["label", "split", "seed", "head"])
 def test_a_change_of_label_split_seed_or_head_is_another_run(pets, change):
-    first, *others = pets.entries
+    first, *others = entries_of(pets)
     changed = {"label": {"label": "dogs"}, "split": {"split": "test"}}.get(change, {})
     other = planned(
-        replace(pets, entries=(replace(first, **changed), *others)),
+        with_entries(pets, entries=(replace(first, **changed), *others)),
         name="svm" if change == "head" else "logistic",
         seed=1 if change == "seed" else 0,
     )
@@ -21,8 +22,8 @@ def test_a_change_of_label_split_seed_or_head_is_another_run(pets, change):
 
 
 def test_renaming_an_image_is_the_same_run(pets):
-    first, *others = pets.entries
-    renamed = replace(pets, name="animals", entries=(replace(first, path="x"), *others))
+    first, *others = entries_of(pets)
+    renamed = with_entries(pets, name="animals", entries=(replace(first, path="x"), *others))
     assert planned(renamed).id == planned(pets).id
 
 
@@ -42,20 +43,20 @@ def test_the_best_on_validation_is_chosen_whatever_its_training_accuracy(pets, p
     ],
 )
 def test_a_data_set_that_cannot_train_is_refused(pets, keep, match):
-    entries = tuple(filter(keep, pets.entries))
+    entries = tuple(filter(keep, entries_of(pets)))
     classes = tuple(sorted({entry.label for entry in entries}))
     with pytest.raises(InputError, match=match):
-        check_trainable(replace(pets, classes=classes, entries=entries))
+        check_trainable(with_entries(pets, classes=classes, entries=entries))
 
 
 def test_a_class_of_one_image_is_refused_for_folds(pets):
-    lone = [e for e in pets.entries if e.label == "cats" or e.path == "dogs/0"]
+    lone = [e for e in entries_of(pets) if e.label == "cats" or e.path == "dogs/0"]
     with pytest.raises(InputError, match="images per class, class dogs has fewer; add"):
-        check_trainable(replace(pets, entries=tuple(lone)), folds=5)
+        check_trainable(with_entries(pets, entries=tuple(lone)), folds=5)
 
 
 def without(manifest, gone):
-    return replace(manifest, entries=tuple(e for e in manifest.entries if not gone(e)))
+    return with_entries(manifest, entries=tuple(e for e in entries_of(manifest) if not gone(e)))
 
 
 def test_little_to_measure_on_is_remarked(pets):

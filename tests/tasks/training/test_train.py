@@ -13,6 +13,7 @@ from tasks.evaluation.selection import selection_of
 from tasks.training.evaluate_test_split import load_head
 from tasks.training.planned_runs import choose, head_groups
 from tasks.training.train import train as train_all
+from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE
 
@@ -32,7 +33,7 @@ def test_a_run_holds_metrics_predictions_and_a_model(pets, pets_store):
 
 def test_predictions_stand_beside_the_keys_that_they_are_of(pets, pets_store):
     run = train(planned(pets), store=pets_store)
-    labels = {entry.key: entry.label for entry in pets.entries}
+    labels = {entry.key: entry.label for entry in entries_of(pets)}
     for row in RunStore(pets_store).predictions(run).to_pylist():
         assert labels[row["key"]] == row["label"] == row["predicted"]
 
@@ -44,8 +45,8 @@ def test_the_same_head_is_not_trained_again(pets, pets_store, monkeypatch):
 
 
 def test_images_without_features_stop_the_training(pets, pets_store):
-    new = replace(pets.entries[0], path="cats/new", key=ImageKey.of(b"new"))
-    grown = replace(pets, entries=(*pets.entries, new))
+    new = replace(entries_of(pets)[0], path="cats/new", key=ImageKey.of(b"new"))
+    grown = with_entries(pets, entries=(*entries_of(pets), new))
     with pytest.raises(MissingFeatures, match="1 of 17 features are not stored"):
         train(planned(grown), store=pets_store)
 

@@ -79,7 +79,7 @@ def stored(done, store, number=0):
     """Return the stored features by file."""
     images = done.manifest.select()
     rows = FeatureStore(store, done.job.recipes[number]).read(images.keys)
-    return dict(zip(images.paths, rows, strict=True))
+    return dict(zip(images.paths.to_pylist(), rows, strict=True))
 
 
 def pooled(maps, pooling):

@@ -1,0 +1,102 @@
+"""What a manifest knows of listed files, by their stamps: only other files are read."""
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.manifest import Manifest
+from stores.manifest_rows import SCHEMA, STAMP, only_where
+from tasks.datasets.folder_listing import Listing
+from tasks.images.image_check import EXAMINATION
+
+# The resolution of a file system's clock. Files that changed so shortly before the listing are
+# read again.
+CLOCK_TICK_NS = 20_000_000
+# The result of the check of a file.
+EXAMINED = pa.schema([SCHEMA.field(name) for name in ("path", "key", "status", "reason")])
+
+
+def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
+    """Return whether a manifest has the listed files, unchanged and under the same labels."""
+    files, there = listing.files, _there(previous)
+    return (
+        files["path"].equals(there["path"])
+        and files["label"].equals(there["label"])
+        and bool(pc.all(_is_known(there, previous, listing)).as_py())
+    )
+
+
+def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
+    """Return path, key, status and reason of each listed file; null for those to be read."""
+    there = _there(previous)
+    if not listing.files["path"].equals(there["path"]):
+        place = pc.index_in(listing.files["path"], there["path"].combine_chunks())
+        there = there.take(place)
+    wanted = pc.and_kleene(
+        pc.is_in(there["status"], pa.array(["accepted", "rejected"])),
+        pc.and_kleene(listing.files["is_image"], _is_known(there, previous, listing)),
+    )
+    keep = pc.and_(pc.fill_null(wanted, False), previous.examination == EXAMINATION)  # noqa: FBT003
+    columns = {name: only_where(keep, there[name]) for name in EXAMINED.names}
+    return pa.table(columns, schema=EXAMINED)
+
+
+def rows_of(files: pa.Table, known: pa.Table, examined: pa.Table) -> pa.Table:
+    """Return the manifest's rows of listed files, regardless of their copies.
+
+    `known` has a row for each file, with nulls for those that are in `examined`, or are no images.
+    """
+    place = pc.index_in(files["path"], examined["path"].combine_chunks())
+    read = examined.take(place)
+    is_image, trouble = files["is_image"], files["trouble"]
+    no_image = pc.if_else(
+        pc.is_valid(files["label"]), "not an extension that Keras reads", "not in a class folder"
+    )
+    reason = pc.if_else(
+        is_image,
+        pc.binary_join_element_wise("cannot be read: ", trouble, ""),
+        pc.if_else(pc.equal(trouble, ""), no_image, trouble),
+    )
+    columns = {
+        "path": files["path"],
+        "key": pc.coalesce(known["key"], read["key"]),
+        "label": files["label"],
+        "split": files["split"],
+        "status": pc.coalesce(
+            known["status"], read["status"], pc.if_else(is_image, "rejected", "ignored")
+        ),
+        "reason": pc.coalesce(known["reason"], read["reason"], reason),
+        **{name: files[name] for name in STAMP},
+        "group": pa.nulls(len(files), pa.string()),
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _there(previous: Manifest) -> pa.Table:
+    return previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+
+
+def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.ChunkedArray:
+    """Return which files are as the manifest's rows have them; null where it has no row."""
+    files = listing.files
+    # By ctime alone: every write sets it, and it cannot be set to another time.
+    settled = pc.less(files["ctime_ns"], previous.listed_ns - CLOCK_TICK_NS)
+    no_file = pc.or_kleene(pc.equal(there["status"], "ignored"), pc.not_equal(files["trouble"], ""))
+    same = pc.and_kleene(settled, pc.is_valid(there["key"]))
+    known = pc.or_kleene(no_file, same)
+    for name in STAMP:
+        known = pc.and_kleene(known, pc.equal(there[name], files[name]))
+    return pc.or_kleene(known, _still_unreadable(there, listing))
+
+
+def _still_unreadable(there: pa.Table, listing: Listing) -> pa.Array:
+    """Return which files could not be read, and cannot be read now."""
+    known = np.zeros(len(there), np.bool_)
+    unread = pc.and_kleene(pc.equal(there["status"], "rejected"), pc.is_null(there["key"]))
+    for n in np.flatnonzero(pc.fill_null(unread, False).to_numpy()).tolist():  # noqa: FBT003
+        unchanged = all(there[name][n].equals(listing.files[name][n]) for name in STAMP)
+        path = listing.folder / listing.files["path"][n].as_py()
+        known[n] = unchanged and not os.access(path, os.R_OK)
+    return pa.array(known)

@@ -26,6 +26,10 @@ _FOLDERS_ONLY = {
     "test_split",
     "validation_split",
     "layout",
+    "labels",
+    "column",
+    "group",
+    "group_pattern",
     "split_file",
     "rehash",
 }

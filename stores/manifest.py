@@ -76,6 +76,7 @@ class Manifest:
     rows: pa.Table
     layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
+    group_pattern: str = ""  # on the paths, if it gives the groups
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod

@@ -29,6 +29,7 @@ from tasks.features.request import (
 )
 
 if TYPE_CHECKING:
+    from tasks.datasets.label_table import LabelRule
     from tasks.datasets.splits import SplitRule
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -50,6 +51,25 @@ def _layout(layout: str | None) -> str | None:
     from tasks.datasets.folder_layout import check_layout
 
     return check_layout(layout) if layout else None
+
+
+def _pattern(pattern: str | None) -> str | None:
+    if pattern is None or pattern == "none":
+        return pattern
+    from tasks.datasets.groups import check_pattern
+
+    return check_pattern(pattern)
+
+
+def _column(given: str) -> str:
+    name, equals, theirs = given.partition("=")
+    if name not in LABEL_COLUMNS or not equals or not theirs:
+        raise ValueError(f"expected one of {', '.join(LABEL_COLUMNS)}, = and the name in the table")
+    return given
+
+
+LABEL_COLUMNS = ("path", "label", "split", "group")
+Column = Annotated[str, AfterValidator(_column)]
 
 
 @Parameter(name="*")
@@ -81,6 +101,30 @@ class DatasetParameters(StoreParameters):
         "split, such as train=seg_train,test=seg_test. auto: detected from names and structure "
         "[default: the data set's; auto for a new one].",
     )
+    labels: Annotated[Path | None, DATA] = Field(
+        None,
+        description="Table with the label of each image, .csv, .tsv, .jsonl or .parquet, with the "
+        "columns path, label and optionally split and group; without a column label, the class "
+        "folders give it [default: the class folders, or the data set's table].",
+    )
+    column: Annotated[list[Column] | None, DATA] = Field(
+        None,
+        description="Name of a column in --labels, such as path=file_name. May be repeated "
+        "[default: path, label, split, group].",
+    )
+    group: Annotated[str | None, DATA] = Field(
+        None,
+        min_length=1,
+        description="Name of the column in --labels with the group of each image: a patient, an "
+        "animal, a burst. Images of one group are never in two splits or folds [default: group].",
+    )
+    group_pattern: Annotated[str | None, DATA, AfterValidator(_pattern)] = Field(
+        None,
+        min_length=1,
+        description="Regular expression that finds an image's group in its path, such as "
+        "'animal(\\d+)_'. none: no groups "
+        "[default: the data set's].",
+    )
     split_file: Annotated[Path | None, DATA] = Field(
         None,
         description="Table with the split of each image, .csv or .parquet, with the columns "
@@ -96,6 +140,21 @@ class DatasetParameters(StoreParameters):
         from tasks.datasets.splits import SplitRule
 
         return SplitRule(self.seed, self.test_split, self.validation_split, self.split_file)
+
+    @property
+    def label_rule(self) -> "LabelRule":
+        """Where labels and groups come from."""
+        from tasks.datasets.label_table import LabelRule
+
+        columns = dict(column.split("=", 1) for column in self.column or ())
+        columns |= {"group": self.group} if self.group else {}
+        return LabelRule(self.labels, columns, self.group_pattern)
+
+    @model_validator(mode="after")
+    def _columns_of_labels(self) -> Self:
+        if (self.column or self.group) and not self.labels:
+            raise ValueError("--column and --group are of a table; add --labels")
+        return self
 
 
 @Parameter(name="*")

@@ -113,7 +113,7 @@ def measure(
     """
     check_measurable(part)
     images = part.select()
-    folds = fold_numbers(images.keys, images.labels, FOLDS)
+    folds = fold_numbers(images, FOLDS)
     layers: list[Layer] = []
     predicted: list[Labels] = []
     for recipe in recipes:

@@ -27,7 +27,7 @@ from tasks.datasets.folder_structure import (
 from tasks.datasets.split_names import Meaning, likely_meaning, meaning_of, meanings
 from tasks.errors import InputError
 
-AUTO, CLASSES = "auto", "classes"
+AUTO, CLASSES, TABLE = "auto", "classes", "table"  # TABLE: of labels; see list_tree
 _GIVEN = re.compile(f",(?=(?:{'|'.join(SPLITS)})=)")
 _EXPECTED = f"{AUTO}, {CLASSES}, or SPLIT=FOLDER,… as train=seg_train,test=seg_test"
 

@@ -66,6 +66,11 @@ class Listing:
         return self.layout.classes
 
     @property
+    def unlabelled(self) -> str:
+        """Why a file without a label is ignored."""
+        return "not in a class folder" if self.layout.tops else "not in the table of labels"
+
+    @property
     def is_utf8(self) -> bool:
         """Whether all names are UTF-8; Keras fails on any other."""
         return not pc.any(pc.equal(self.files["trouble"], NOT_UTF8)).as_py()
@@ -98,6 +103,17 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     _check_splits(folder, found, files)
     notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
     return Listing(folder, files, found, notes)
+
+
+def list_tree(folder: Path) -> Listing:
+    """List all files below a folder, without labels; a table says which are images of which class.
+
+    Raises InputError if the folder is missing. Links to folders are not followed.
+    """
+    check_folder(folder)
+    linked: list[str] = []
+    files = _table(_below(folder, folder, None, None, linked))
+    return Listing(folder, files, Layout({}, ()), ())
 
 
 def _table(files: Iterable[_File]) -> pa.Table:
@@ -148,14 +164,20 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[_File]:
         yield from _loose_files(folder, folder / top, split)
     for top, split in layout.tops.items():
         for name in layout.classes:
-            closed: list[OSError] = []
-            for parent, below, files in os.walk(folder / top / name, onerror=closed.append):
-                places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
-                linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
-                for file in files:
-                    yield _listed(folder, os.path.join(parent, file), name, split)  # noqa: PTH118
-            for error in closed:
-                yield _listed(folder, error.filename, name, split, closed=str(error.strerror))
+            yield from _below(folder, folder / top / name, name, split, linked)
+
+
+def _below(
+    folder: Path, top: Path, label: str | None, split: Split | None, linked: list[str]
+) -> Iterator[_File]:
+    closed: list[OSError] = []
+    for parent, below, files in os.walk(top, onerror=closed.append):
+        places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
+        linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
+        for file in files:
+            yield _listed(folder, os.path.join(parent, file), label, split)  # noqa: PTH118
+    for error in closed:
+        yield _listed(folder, error.filename, label, split, closed=str(error.strerror))
 
 
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[_File]:

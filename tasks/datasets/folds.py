@@ -1,6 +1,7 @@
 """The folds of a data set: its validation split, or k folds of train and validation."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from stores.keys import Keys, as_arrow, as_keys, in_order
 from stores.manifest import Images, Manifest, Split
+from tasks.datasets.group_splits import Groups, choose_groups
+from tasks.errors import InputError
 
 Chosen = NDArray[np.bool_]  # (n,): some of the examples
 
@@ -51,7 +54,7 @@ def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
             zero_copy_only=False
         )
         return [_fold(images, ~validation, validation)]
-    numbers = fold_numbers(images.keys, images.labels, count, seed=seed)
+    numbers = fold_numbers(images, count, seed=seed)
     everything = np.ones(len(numbers), np.bool_)
     return [
         *(_fold(images, numbers != n, numbers == n) for n in range(count)),
@@ -59,16 +62,18 @@ def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
     ]
 
 
-def fold_numbers(
-    keys: Keys, labels: NDArray[np.int64], count: int, *, seed: int = 0
-) -> NDArray[np.int64]:
+def fold_numbers(images: Images, count: int, *, seed: int = 0) -> NDArray[np.int64]:
     """Return the number of the fold that holds out each image, (n,).
 
-    Stratified: the sizes of folds differ by one at most, for each class and in total. The result
-    depends on the images' content and the seed, and not on the names or the order of files.
+    Stratified: the sizes of folds differ by one at most, for each class and in total; with groups
+    as well as these allow, by scikit-learn's StratifiedGroupKFold. The result depends on the
+    images' content and the seed, and not on the names or the order of files. Raises InputError for
+    fewer groups than folds.
     """
     mark = f"fold {seed}:" if seed else "fold:"
-    draws = _draws(mark, keys)
+    draws, labels = _draws(mark, images.keys), images.labels
+    if images.groups is not None:
+        return _group_folds(draws, labels, images.groups, count)
     # One pass through all classes, so that the remainders do not all go to the first fold.
     order = _by_label_and_draw(labels, draws)
     numbers = np.empty(len(order), np.int64)
@@ -76,20 +81,64 @@ def fold_numbers(
     return numbers
 
 
-def stopping_part(
-    keys: Keys, labels: NDArray[np.int64], train: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def stopping_part(images: Images, train: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the train images that are held out for early stopping, (n,).
 
-    This is a stratified fifth, decided by the images' content. A class with one image is not
-    held out.
+    This is a stratified fifth, decided by the images' content. A class with one image, or one
+    group, is not held out.
     """
-    draws = _draws("stop:", keys)
+    labels = images.labels
+    draws = _draws("stop:", images.keys)
+    if images.groups is not None:
+        return _stopping_groups(draws, labels, images.groups, train)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)
     several = np.flatnonzero(train & (counts[labels] > 1))
     order = several[_by_label_and_draw(labels[several], draws[several])]
-    part = np.zeros(len(keys), np.bool_)
+    part = np.zeros(len(labels), np.bool_)
     part[order[_STOPPING - 1 :: _STOPPING] if len(order) >= _STOPPING else order[-1:]] = True
+    return part
+
+
+def _group_folds(
+    draws: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if (there := len(np.unique(groups))) < count:
+        raise InputError(
+            f"{there} groups of images for {count} folds; give --folds {there} at most, or 0"
+        )
+    # In the order of the draws, and groups numbered in that order, so that neither the names of
+    # groups nor the order of files decides.
+    order = in_order(draws)
+    _, first, which = np.unique(groups[order], return_index=True, return_inverse=True)
+    numbers = np.argsort(np.argsort(first))[which]
+    folds = np.empty(len(labels), np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # on a class with fewer images than folds
+        parts = StratifiedGroupKFold(count).split(order, labels[order], numbers)
+        for fold, (_, held_out) in enumerate(parts):
+            folds[order[held_out]] = fold
+    return folds
+
+
+def _stopping_groups(
+    draws: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], train: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the train images of a fifth of the groups; each class keeps some."""
+    places = np.flatnonzero(train)
+    _, numbers = np.unique(groups[places], return_inverse=True)
+    counts = np.bincount(labels[places], minlength=int(labels.max(initial=0)) + 1)
+    drawn = numbers[in_order(draws[places])]
+    _, first = np.unique(drawn, return_index=True)
+    chosen = choose_groups(
+        Groups.of(numbers, labels[places]),
+        drawn[np.sort(first)].tolist(),
+        counts / _STOPPING,
+        np.maximum(counts - 1, 0),
+    )
+    part = np.zeros(len(labels), np.bool_)
+    part[places[np.isin(numbers, chosen)]] = True
     return part
 
 
@@ -99,7 +148,7 @@ def _by_label_and_draw(labels: NDArray[np.int64], draws: Keys) -> NDArray[np.int
 
 
 def _fold(images: Images, train: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Fold:
-    return Fold(train, validation, stopping_part(images.keys, images.labels, train))
+    return Fold(train, validation, stopping_part(images, train))
 
 
 def _draws(mark: str, keys: Keys) -> Keys:

@@ -16,10 +16,13 @@ from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
-from tasks.datasets.folder_layout import AUTO
-from tasks.datasets.folder_listing import Listing, list_folder
+from tasks.datasets.folder_layout import TABLE
+from tasks.datasets.folder_listing import Listing
 from tasks.datasets.folder_structure import is_hidden, is_left_out
+from tasks.datasets.groups import with_groups
 from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows_of
+from tasks.datasets.label_table import BY_FOLDERS, LabelRule
+from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, gone, split_rows
 from tasks.errors import InputError
@@ -46,14 +49,15 @@ def ingest(
     dataset: str | None = None,
     rule: SplitRule | None = None,
     layout: str | None = None,
+    labels: LabelRule = BY_FOLDERS,
     rehash: bool = False,
 ) -> Ingested:
     """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
-    data set's layout. Images keep their splits, unless `rule` has another seed or other fractions
-    than the data set. Raises InputError for a folder that is not a valid data set, StoreError for a
-    store that cannot be used.
+    data set's layout. `labels` gives labels by a table, and groups. Images keep their splits,
+    unless `rule` has another seed or other fractions than the data set. Raises InputError for a
+    folder or a table that is not valid, StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
@@ -62,23 +66,35 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    listing = list_folder(folder, requested := _requested(layout, previous))
-    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested)
+    listing, requested = list_labelled(folder, layout, labels, previous)
+    pattern = pattern_of(labels, previous)
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, pattern)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
-            requested = _requested(layout, previous)
-            started_ns, listing = time.time_ns(), list_folder(folder, requested)
+            started_ns = time.time_ns()
+            listing, requested = list_labelled(folder, layout, labels, previous)
         known = _nothing_known(listing) if rehash or not previous else known_rows(previous, listing)
-        classes = _classes_by_keras(listing)
+        classes = listing.classes if requested == TABLE else _classes_by_keras(listing)
         examined = _examine_all(listing, known)
-        found = leave_out_contradictions(rows_of(listing.files, known, examined))
+        found = leave_out_contradictions(rows_of(listing, known, examined))
+        found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
         resolved = rule.resolved(previous)
-        about = (requested, listing.notes, EXAMINATION)
-        manifest = Manifest(name, str(folder), classes, *resolved, started_ns, found, *about)
+        manifest = Manifest(
+            name,
+            str(folder),
+            classes,
+            *resolved,
+            listed_ns=started_ns,
+            rows=found,
+            layout=requested,
+            notes=listing.notes,
+            group_pattern=pattern,
+            examination=EXAMINATION,
+        )
         rows = split_rows(manifest, found, previous, given_by)
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
@@ -98,18 +114,15 @@ def count_unread(
     store: StoreLike,
     dataset: str | None = None,
     layout: str | None = None,
+    labels: LabelRule = BY_FOLDERS,
     rehash: bool = False,
 ) -> int:
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    listing = list_folder(folder, _requested(layout, previous))
+    listing, _ = list_labelled(folder, layout, labels, previous)
     known = known_rows(previous, listing) if previous and not rehash else _nothing_known(listing)
     return len(_unread(listing, known))
-
-
-def _requested(layout: str | None, previous: Manifest | None) -> str:
-    return layout or (previous.layout if previous else AUTO)
 
 
 def _check_apart(folder: Path, store: Path) -> None:
@@ -139,11 +152,14 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
     return previous
 
 
-def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
+def _unchanged(
+    previous: Manifest, listing: Listing, rule: SplitRule, layout: str, pattern: str
+) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
-    known = (previous.folder, previous.classes, previous.layout, previous.notes)
+    had = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
-        known == (str(listing.folder), listing.classes, layout, listing.notes)
+        had == (str(listing.folder), listing.classes, layout, listing.notes)
+        and previous.group_pattern == pattern
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and is_up_to_date(previous, listing)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, only_where
 from tasks.datasets.folder_listing import Listing
+from tasks.datasets.groups import with_groups
 from tasks.images.image_check import EXAMINATION
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
@@ -25,6 +26,8 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         files["path"].equals(there["path"])
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous, listing)).as_py())
+        and _are_given(files["split"], there)
+        and with_groups(there, files["group"])["group"].equals(there["group"])
     )
 
 
@@ -43,16 +46,23 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
     return pa.table(columns, schema=EXAMINED)
 
 
-def rows_of(files: pa.Table, known: pa.Table, examined: pa.Table) -> pa.Table:
+def _are_given(splits: pa.ChunkedArray, there: pa.Table) -> bool:
+    """Return whether accepted images are in the splits of their folders, or of their table."""
+    other = pc.and_(pc.equal(there["status"], "accepted"), pc.is_valid(splits))
+    return not pc.any(pc.and_kleene(other, pc.not_equal(splits, there["split"]))).as_py()
+
+
+def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
     """Return the manifest's rows of listed files, regardless of their copies.
 
     `known` has a row for each file, with nulls for those that are in `examined`, or are no images.
     """
+    files = listing.files
     place = pc.index_in(files["path"], examined["path"].combine_chunks())
     read = examined.take(place)
     is_image, trouble = files["is_image"], files["trouble"]
     no_image = pc.if_else(
-        pc.is_valid(files["label"]), "not an extension that Keras reads", "not in a class folder"
+        pc.is_valid(files["label"]), "not an extension that Keras reads", listing.unlabelled
     )
     reason = pc.if_else(
         is_image,
@@ -69,7 +79,7 @@ def rows_of(files: pa.Table, known: pa.Table, examined: pa.Table) -> pa.Table:
         ),
         "reason": pc.coalesce(known["reason"], read["reason"], reason),
         **{name: files[name] for name in STAMP},
-        "group": pa.nulls(len(files), pa.string()),
+        "group": files["group"],
     }
     return pa.table(columns, schema=SCHEMA)
 

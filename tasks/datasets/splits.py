@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from stores.keys import Keys, as_keys, from_arrow, in_order
 from stores.manifest import SPLITS, Manifest
-from stores.manifest_rows import first_of_each, only_where, set_column
+from stores.manifest_rows import first_of_each, group_numbers, only_where, set_column
+from tasks.datasets.group_splits import Groups, choose_groups
+from tasks.datasets.groups import leave_out_divided
 from tasks.datasets.split_file import SplitFile
+from tasks.errors import InputError
 
 log = logging.getLogger("gargalo.ingest")
 
@@ -70,12 +73,15 @@ def split_rows(
         splits = given_by.codes_of(rows, keyed)
         if moved := np.count_nonzero((had >= 0) & (splits >= 0) & (had != splits)):
             log.warning("%s moves %d images to another split", given_by.file, moved)
-        return _with_splits(rows, keyed, np.where(splits >= 0, splits, had))
+        return leave_out_divided(_with_splits(rows, keyed, np.where(splits >= 0, splits, had)))
     remembered = _codes(_remembered(manifest, rows, keyed, previous))
     images = first_of_each(rows.filter(pc.equal(rows["status"], "accepted")))
     there = pc.index_in(images["key"], keyed["key"].combine_chunks()).to_numpy()
     given, known = _codes(images["split"]), remembered[there]
     drawn = Drawn.of(manifest, images)
+    if (given >= 0).any() and (given < 0).any():
+        bare = images["path"][int(np.argmax(given < 0))].as_py()
+        raise InputError(f"no split for {bare!r}; give one in each row of the table, or in none")
     if (given < 0).all():
         splits = drawn.assign(known, manifest.test_split, manifest.validation_split)
     elif (given != VALIDATION).all():
@@ -91,7 +97,7 @@ def split_rows(
         splits = given.copy()
         splits[held_out] = drawn.part(held_out).assign(some, manifest.test_split, 1.0)
     remembered[there] = np.where(splits >= 0, splits, known)
-    return _with_splits(rows, keyed, remembered)
+    return leave_out_divided(_with_splits(rows, keyed, remembered))
 
 
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
@@ -108,22 +114,28 @@ def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Distinct images that are split by chance: keys (n, 32) and labels (n,) as numbers."""
+    """Distinct images that are split by chance: keys (n, 32), labels and groups (n,) as numbers.
+
+    Without groups, each image is split on its own.
+    """
 
     keys: Keys
     labels: NDArray[np.int64]
     seed: int
+    groups: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, images: pa.Table) -> Self:
         """Return the images of rows with distinct keys."""
         labels = images["label"].combine_chunks().dictionary_encode()
         numbers = labels.indices.to_numpy().astype(np.int64)
-        return cls(from_arrow(images["key"]), numbers, manifest.split_seed)
+        groups = group_numbers(images) if images["group"].null_count < len(images) else None
+        return cls(from_arrow(images["key"]), numbers, manifest.split_seed, groups)
 
     def part(self, chosen: NDArray[np.bool_]) -> Self:
         """Return some of the images."""
-        return replace(self, keys=self.keys[chosen], labels=self.labels[chosen])
+        groups = self.groups if self.groups is None else self.groups[chosen]
+        return replace(self, keys=self.keys[chosen], labels=self.labels[chosen], groups=groups)
 
     def assign(self, known: Codes, test_split: float, validation_split: float) -> Codes:
         """Return the split of each image.
@@ -132,6 +144,9 @@ class Drawn:
         Known splits are always kept. New images are sorted by seed and content. In this order they
         fill up the test split of their class, then its validation split; the rest is train.
         """
+        if self.groups is not None:
+            shares = ((TEST, test_split), (VALIDATION, validation_split))
+            return self._assign_groups(self.groups, known, shares)
         splits, count = known.copy(), int(self.labels.max(initial=-1)) + 1
         new = np.flatnonzero(splits < 0)
         draws = self._draws(new)
@@ -161,6 +176,37 @@ class Drawn:
             left &= splits != split
         splits[splits < 0] = TRAIN
         return splits
+
+    def _assign_groups(
+        self, groups: NDArray[np.int64], known: Codes, shares: Sequence[tuple[int, float]]
+    ) -> Codes:
+        """Return the split of each image, where images of one group have the same.
+
+        A group that has a split keeps it. Others are taken in the order of their first draw.
+        """
+        _, numbers = np.unique(groups, return_inverse=True)
+        sizes, count = Groups.of(numbers, self.labels), int(self.labels.max(initial=-1)) + 1
+        of_group = np.full(len(sizes.counts), NONE, np.int8)
+        np.maximum.at(of_group, numbers, known)  # of a divided group the split nearest to test
+        places = np.flatnonzero(of_group[numbers] == NONE)
+        draws = in_order(self._draws(places))
+        _, first = np.unique(numbers[places][draws], return_index=True)
+        order = numbers[places][draws][np.sort(first)].tolist()
+        left = np.ones(len(known), np.bool_)
+        for split, share in shares:
+            there = of_group[numbers] == split
+            images = np.bincount(self.labels[left], minlength=count)
+            needed = share * images - np.bincount(self.labels[there], minlength=count)
+            open_images = self.labels[of_group[numbers] == NONE]
+            kept = 0 if share == 1 else 1  # an image of each class is left over
+            train = np.bincount(self.labels[of_group[numbers] == TRAIN], minlength=count)
+            spare = np.bincount(open_images, minlength=count) - (train < kept)
+            chosen = choose_groups(sizes, order, needed, spare)
+            of_group[chosen] = split
+            order = [group for group in order if of_group[group] == NONE]
+            left &= of_group[numbers] != split
+        of_group[of_group == NONE] = TRAIN
+        return np.where(known == NONE, of_group[numbers], known)
 
     def _draws(self, places: NDArray[np.int64]) -> Keys:
         start = f"{self.seed}:".encode()

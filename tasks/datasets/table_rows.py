@@ -1,4 +1,4 @@
-"""Rows of a user's table, .csv or .parquet, read in small batches with limits on memory.
+"""Rows of a user's table: .csv, .tsv, .jsonl or .parquet, in small batches, memory bounded.
 
 A small file can unpack to many rows, and a sparse file can be one line of gigabytes.
 """
@@ -8,13 +8,17 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from stores.storage.json_files import parsed
 from tasks.execution.user_files import size_of
 
-# A function from two column names to their values, row by row; None for a missing value.
-Rows = Callable[[str, str], Iterator[tuple[Any, Any]]]
+# A function from names of columns to their values, row by row; None for a missing value.
+Rows = Callable[..., Iterator[tuple[Any, ...]]]
+
+ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 _MOST_BYTES = 2**32  # ten million rows of 400 bytes
 _LONGEST_LINE = 2**20
@@ -32,25 +36,48 @@ def table_of(path: Path, file: BufferedReader) -> tuple[Sequence[str], Rows]:
 
     Raises csv.Error, or ValueError, which includes Arrow's errors.
     """
-    if path.suffix.lower() not in {".csv", ".parquet"}:
-        raise ValueError("expected a file name that ends in .csv or .parquet")
+    if (ending := path.suffix.lower()) not in ENDINGS:
+        raise ValueError(f"expected a file name that ends in {', '.join(ENDINGS)}")
     if (size := size_of(file)) > _MOST_BYTES:
         raise ValueError(f"a file of {size:,} bytes, expected at most {_MOST_BYTES:,}")
-    return _of_csv(file) if path.suffix.lower() == ".csv" else _of_parquet(file, size)
-
-
-def _of_csv(file: BufferedReader) -> tuple[Sequence[str], Rows]:
+    if ending == ".parquet":
+        return _of_parquet(file, size)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    lines = _filled(csv.reader(_lines(text)))
-    names = next(lines, [])
+    return _of_json_lines(text) if ending == ".jsonl" else _of_csv(text, ending)
 
-    def rows(first: str, second: str) -> Iterator[tuple[Any, Any]]:
-        places = [names.index(name) if name in names else len(names) for name in (first, second)]
-        for row in lines:
-            one, other = (row[at] if at < len(row) else None for at in places)
-            yield one, other
+
+def _of_csv(text: io.TextIOWrapper, ending: str) -> tuple[Sequence[str], Rows]:
+    lines = _lines(text)
+    first = next(lines, "")
+    delimiter = "\t" if ending == ".tsv" else ";" if ";" in first and "," not in first else ","
+    filled = _filled(csv.reader(chain([first], lines), delimiter=delimiter))
+    names = next(filled, [])
+
+    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+        places = [names.index(name) if name in names else len(names) for name in wanted]
+        for row in filled:
+            yield tuple(row[at] if at < len(row) else None for at in places)
 
     return names, rows
+
+
+def _of_json_lines(text: io.TextIOWrapper) -> tuple[Sequence[str], Rows]:
+    """Return the names in the first object; in the others a value may be missing."""
+    lines = (line for line in _lines(text) if line.strip())
+    first = _object(next(lines, "{}"))
+
+    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+        for found in chain([first], map(_object, lines)):
+            yield tuple(map(found.get, wanted))
+
+    return list(first), rows
+
+
+def _object(line: str) -> dict[str, Any]:
+    found = parsed(line)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object in each line. Received: {line[:60]!r}")  # noqa: TRY004
+    return found
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -84,8 +111,8 @@ def _of_parquet(file: BufferedReader, size: int) -> tuple[Sequence[str], Rows]:
     schema = about.schema.to_arrow_schema()
     names = schema.names
 
-    def rows(first: str, second: str) -> Iterator[tuple[Any, Any]]:
-        there = [name for name in (first, second) if name in names]
+    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+        there = [name for name in dict.fromkeys(wanted) if name in names]
         if nested := [name for name in there if pa.types.is_nested(schema.field(name).type)]:
             raise ValueError(f"expected columns of strings, found {schema.field(nested[0]).type}")
         # Read as dictionaries, so that repeated values take memory once. Arrow does not support
@@ -96,11 +123,12 @@ def _of_parquet(file: BufferedReader, size: int) -> tuple[Sequence[str], Rows]:
         longest = max((part.total_uncompressed_size for part in parts), default=0)
         most = _BYTES_AT_ONCE // max(1, longest) if delta else _ROWS_AT_ONCE
         count = max(16, min(_ROWS_AT_ONCE, most))
-        with pq.ParquetFile(file, read_dictionary=[] if delta else there) as table:
+        texts = [name for name in there if _is_text(schema.field(name).type)]
+        with pq.ParquetFile(file, read_dictionary=[] if delta else texts) as table:
             for batch in table.iter_batches(count, columns=there, use_threads=False):
                 columns = {name: _values(batch.column(name)) for name in there}
                 none = [None] * len(batch)
-                yield from zip(*(columns.get(name, none) for name in (first, second)), strict=True)
+                yield from zip(*(columns.get(name, none) for name in wanted), strict=True)
 
     return names, rows
 
@@ -114,7 +142,9 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
     texts = column.dictionary if is_dictionary else column
     if pa.types.is_null(texts.type):
         return [None] * len(column)
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+    if pa.types.is_integer(texts.type):
+        return list(texts.to_pylist())
+    if not _is_text(texts.type):
         raise ValueError(f"expected columns of strings, found {texts.type}")
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if longest > _LONGEST_VALUE:
@@ -125,3 +155,9 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
         return list(column.dictionary_decode().to_pylist())
     values = texts.to_pylist()
     return [None if place is None else values[place] for place in column.indices.to_pylist()]
+
+
+def _is_text(kind: Any) -> bool:  # noqa: ANN401  a type of Arrow's
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

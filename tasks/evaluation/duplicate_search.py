@@ -121,7 +121,7 @@ def _parts(manifest: Manifest, run: Run) -> list[str]:
     parts: list[str] = images.splits.to_pylist()
     if run.folds:
         learned = manifest.select(*LEARNED_FROM)
-        numbers = fold_numbers(learned.keys, learned.labels, run.folds, seed=run.fold_seed).tolist()
+        numbers = fold_numbers(learned, run.folds, seed=run.fold_seed).tolist()
         fold_of = dict(zip(map(bytes, learned.keys), numbers, strict=True))
         parts = [
             f"fold {fold_of[bytes(key)] + 1}" if bytes(key) in fold_of else part

@@ -1,0 +1,105 @@
+"""The files of a data set with their labels and groups: from class folders, or from a table."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.manifest import Manifest
+from tasks.datasets.folder_layout import AUTO, TABLE
+from tasks.datasets.folder_listing import Listing, list_folder, list_tree
+from tasks.datasets.groups import groups_by_pattern
+from tasks.datasets.label_table import (
+    LabelRule,
+    LabelTable,
+    in_folder,
+    kept_table,
+    read_label_table,
+)
+from tasks.errors import InputError
+
+NO_GROUPS = "none"
+
+
+def list_labelled(
+    folder: Path, layout: str | None, rule: LabelRule, previous: Manifest | None
+) -> tuple[Listing, str]:
+    """Return the files of a folder with their labels and groups, and the requested layout.
+
+    Without a new rule, a data set keeps its layout, its table of labels, and its groups. Raises
+    InputError for a folder or a table that is not valid.
+    """
+    table = read_label_table(rule)
+    labels = table if table and "label" in table.columns else None
+    if labels and layout:
+        raise InputError(f"--layout {layout}: {labels.file} has the labels; give one of the two")
+    requested = TABLE if labels else layout or (previous.layout if previous else AUTO)
+    if requested == TABLE and previous and not labels:
+        labels = kept_table(previous)
+    listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
+    if table and table is not labels:
+        listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
+    groups = _groups(listing, table, rule, previous)
+    return replace(listing, files=listing.files.append_column("group", groups)), requested
+
+
+def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
+    """Return the pattern on paths that gives the groups, or an empty text."""
+    if rule.group_pattern:
+        return "" if rule.group_pattern == NO_GROUPS else rule.group_pattern
+    return previous.group_pattern if previous else ""
+
+
+def _by_table(folder: Path, table: LabelTable) -> Listing:
+    """Return all files below a folder, with the labels of a table."""
+    listing = list_tree(folder)
+    files = listing.files
+    if table.file:
+        rows = in_folder(table, files["path"], folder)
+    else:  # kept with the data set: files that are gone are remembered
+        rows = table.rows.filter(pc.is_in(table.rows["path"], files["path"].combine_chunks()))
+    labels = _looked_up(files, rows, "label")
+    place = files.schema.get_field_index
+    files = files.set_column(place("label"), "label", labels)
+    files = files.set_column(place("is_image"), "is_image", pc.is_valid(labels))
+    if not len(rows):
+        raise InputError(f"{folder}: none of the files in the table of labels is there any more")
+    layout = replace(listing.layout, classes=replace(table, rows=rows).classes)
+    return _with_splits(replace(listing, files=files, layout=layout), rows)
+
+
+def _with_splits(listing: Listing, rows: pa.Table) -> Listing:
+    files, splits = listing.files, _looked_up(listing.files, rows, "split")
+    splits = pc.coalesce(splits, files["split"])
+    place = files.schema.get_field_index("split")
+    return replace(listing, files=files.set_column(place, "split", splits))
+
+
+def _groups(
+    listing: Listing, table: LabelTable | None, rule: LabelRule, previous: Manifest | None
+) -> pa.ChunkedArray:
+    files = listing.files
+    if rule.group_pattern == NO_GROUPS:
+        return pa.chunked_array([pa.nulls(len(files), pa.string())])
+    if table and "group" in table.columns and not rule.group_pattern:
+        return _looked_up(files, in_folder(table, files["path"], listing.folder), "group")
+    if pattern := pattern_of(rule, previous):
+        found = groups_by_pattern(files["path"], pattern)
+        if not found.filter(files["is_image"]).drop_null():
+            raise InputError(
+                f"--group-pattern {pattern!r}: not found in any path, such as "
+                f"{files['path'].filter(files['is_image'])[0].as_py()!r}"
+            )
+        return found
+    if previous:
+        return _looked_up(files, previous.rows, "group")
+    return pa.chunked_array([pa.nulls(len(files), pa.string())])
+
+
+def _looked_up(files: pa.Table, rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column of rows for each file, by its path."""
+    if rows["path"].equals(files["path"]):
+        return rows[name]
+    place = pc.index_in(files["path"], rows["path"].combine_chunks())
+    return rows[name].take(place)

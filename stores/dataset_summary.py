@@ -20,6 +20,17 @@ class RemarkCount:
     example: str
 
 
+@dataclass(frozen=True)
+class GroupCounts:
+    """The number of groups in each split, and the largest group."""
+
+    train: int
+    validation: int
+    test: int
+    largest: str
+    largest_images: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListedDataset:
     """A data set in numbers."""
@@ -44,6 +55,7 @@ class DatasetSummary(ListedDataset):
     remarks: tuple[FileReason, ...]
     remark_counts: tuple[RemarkCount, ...]
     absent: int
+    groups: GroupCounts | None  # None: no image has a group
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]

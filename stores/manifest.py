@@ -23,6 +23,7 @@ from stores.manifest_rows import (
     digest_of,
     filtered,
     first_of_each,
+    group_counts,
     group_numbers,
     with_columns,
 )
@@ -178,6 +179,7 @@ class Manifest:
             remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
+            groups=group_counts(first_of_each(accepted)),
             seed=self.split_seed,
             layout=self.layout,
             notes=tuple(self.notes),

@@ -1,6 +1,7 @@
 """The rows of a manifest: their columns, and what they must be like before anything uses them."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from stores.dataset_summary import GroupCounts
 from stores.keys import from_arrow, in_order
 from stores.storage.safe_files import LEADS_OUT
 
@@ -112,6 +114,23 @@ def group_numbers(rows: pa.Table) -> NDArray[np.int64]:
     alone = np.flatnonzero(numbers < 0)
     numbers[alone] = len(groups.dictionary) + np.arange(len(alone))
     return np.asarray(numbers)
+
+
+def group_counts(rows: pa.Table) -> GroupCounts | None:
+    """Return the number of groups in each split, and the largest; None where there are none."""
+    grouped = rows.filter(pc.is_valid(rows["group"])).group_by(["group", "split"])
+    counts = grouped.aggregate([([], "count_all")])
+    if not len(counts):
+        return None
+    by_split = Counter(counts["split"].to_pylist())
+    largest = counts.slice(pc.index(counts["count_all"], pc.max(counts["count_all"])).as_py(), 1)
+    return GroupCounts(
+        train=by_split["train"],
+        validation=by_split["validation"],
+        test=by_split["test"],
+        largest=largest["group"][0].as_py(),
+        largest_images=largest["count_all"][0].as_py(),
+    )
 
 
 def digest_of(rows: pa.Table) -> str:

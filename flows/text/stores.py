@@ -41,6 +41,11 @@ def ingest_text(summary: IngestSummary) -> str:
         )
     else:
         lines.append("  one class only: features can be extracted, but no head trained")
+    if groups := summary.groups:
+        lines.append(
+            f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "
+            f"in test; the largest, {groups.largest!r}, has {many(groups.largest_images, 'image')}"
+        )
     lines += _missing(summary)
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")

@@ -1,6 +1,7 @@
 """Tables of labels: the label, split and group of each image, by its path."""
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import SPLITS, Manifest
+from tasks.datasets.folder_layout import TABLE
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
@@ -75,6 +77,21 @@ def kept_table(manifest: Manifest) -> LabelTable:
     rows = rows.filter(pc.is_valid(rows["label"])).select(COLUMNS.names)
     empty = pa.nulls(len(rows), pa.string())
     return LabelTable("", rows.set_column(2, "split", empty), ("path", "label", "group"))
+
+
+def labels_csv(manifest: Manifest) -> bytes:
+    """Return labels and groups as a table; empty where class folders and a pattern give them."""
+    rows = manifest.of_status("accepted")
+    grouped = rows["group"].null_count < len(rows) and not manifest.group_pattern
+    if manifest.layout != TABLE and not grouped:
+        return b""
+    sink = io.StringIO()
+    table = csv.writer(sink, lineterminator="\n")
+    names = ["path", "label", "group"] if grouped else ["path", "label"]
+    table.writerow(names)
+    for batch in rows.select(names).to_batches(_ROWS_AT_ONCE):
+        table.writerows(zip(*(column.to_pylist() for column in batch), strict=True))
+    return sink.getvalue().encode()
 
 
 def in_folder(table: LabelTable, paths: pa.ChunkedArray, folder: Path) -> pa.Table:

@@ -16,6 +16,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location, StoreLike
+from tasks.datasets.label_table import labels_csv
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Evaluated
@@ -199,12 +200,16 @@ def _commands(
     reports, name = locate(store) / "reports", report_place(store, manifest, run.id).path.stem
     splits, file = reports / f"{name}.splits.csv", reports / f"{name}.sweep.toml"
     splits.publish(split_csv(manifest), tmp=reports / "tmp")
-    kept = Kept(splits.path)
+    labels = None
+    if table := labels_csv(manifest):
+        (reports / f"{name}.labels.csv").publish(table, tmp=reports / "tmp")
+        labels = (reports / f"{name}.labels.csv").path
+    kept = Kept(splits.path, labels)
     if swept is None:
         return list(to_repeat(run, manifest, store, kept))
     if swept.file is not None:
         file.publish(swept.file, tmp=reports / "tmp")
-        kept = Kept(splits.path, sweep=file.path)
+        kept = Kept(splits.path, labels, sweep=file.path)
     return list(to_repeat_sweep(swept, manifest, candidates, store, kept))
 
 
@@ -225,6 +230,7 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
         "endings": endings.most_common(),
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
+        "groups": summary.groups,
         "absent": manifest.of_status("absent")["path"].to_pylist(),
         "duplicates": list(twins.values()),
     }

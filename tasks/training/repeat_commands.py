@@ -14,7 +14,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.datasets.folder_layout import AUTO
+from tasks.datasets.folder_layout import AUTO, TABLE
 from tasks.features.request import FEATURE_SETTINGS
 
 # Settings whose default depends on others, so that False needs a flag too.
@@ -31,9 +31,10 @@ class SweepCall:
 
 @dataclass(frozen=True)
 class Kept:
-    """Files of a report that its commands use: the splits, and the sweep's file."""
+    """Files of a report that its commands use: splits, labels with groups, and the sweep's file."""
 
-    splits: Path
+    splits: Path | None = None
+    labels: Path | None = None
     sweep: Path | None = None
 
 
@@ -49,7 +50,7 @@ def to_repeat(run: Run, manifest: Manifest, store: StoreLike, kept: Kept) -> Ite
     elif "open_test" in run.parameters:
         yield from _before_training(manifest, [run], store, kept)
     opened = bool(stored.openings(run.id))
-    yield command_line(run, manifest, store, opened=opened, splits=kept.splits)
+    yield command_line(run, manifest, store, opened=opened, kept=kept)
 
 
 def to_repeat_sweep(
@@ -63,7 +64,7 @@ def to_repeat_sweep(
 
 
 def command_line(
-    run: Run, manifest: Manifest, store: StoreLike, *, opened: bool, splits: Path | None = None
+    run: Run, manifest: Manifest, store: StoreLike, *, opened: bool, kept: Kept = Kept()
 ) -> list[str]:
     """Return the command that repeats a run, quoted for a shell, one option per line.
 
@@ -82,17 +83,19 @@ def command_line(
         flow = "sweep" if "grid" in given else "train"
         return [f"python -m flows.{flow} {shlex.quote(manifest.name)}", *options(given)]
     # The rule of the data set is used, because the run's parameters may not be that of its splits.
-    given |= {"dataset": manifest.name, "split_file": splits}
+    given |= {"dataset": manifest.name, "split_file": kept.splits}
     folder = shlex.quote(manifest.folder)
-    return [f"python -m flows.pipeline {folder}", *options(given | _split_options(manifest))]
+    return [f"python -m flows.pipeline {folder}", *options(given | _split_options(manifest, kept))]
 
 
-def _split_options(manifest: Manifest) -> dict[str, Any]:
-    """Return the options of a data set's splits."""
+def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
+    """Return the options of a data set's splits, labels and groups."""
     return {
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
-        "layout": None if manifest.layout == AUTO else manifest.layout,
+        "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,
+        "labels": kept.labels,
+        "group_pattern": manifest.group_pattern or None,
     }
 
 
@@ -103,7 +106,7 @@ def _before_training(
     flags = {
         "dataset": manifest.name,
         "seed": manifest.split_seed,
-        **_split_options(manifest),
+        **_split_options(manifest, kept),
         "split_file": kept.splits,
         "store": locate(store).show(),
     }

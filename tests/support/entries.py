@@ -8,7 +8,8 @@ import pyarrow as pa
 from stores.keys import ImageKey, as_keys
 from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import SCHEMA, STAMP
-from tasks.datasets.splits import Drawn, gone, split_rows
+from tasks.datasets.drawn_splits import Drawn
+from tasks.datasets.splits import gone, split_rows
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from stores.storage.addresses import check_length, check_slashes, checked, folder_at, may_be_mirror
-from stores.storage.local import local_folder
-from stores.storage.location import Location, Rules, StoreLike
+from stores.storage.location import Location, StoreLike, local_folder
+from stores.storage.rules import Rules
 from stores.storage.safe_files import note_root
 
 # The folders of a store, wherever it is.

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, StoreError
@@ -15,6 +16,7 @@ from stores.features.recipe import Recipe, write_recipe
 from stores.features.shard import Shard
 from stores.storage.json_files import ABSURD, read_object
 from stores.storage.location import Found, Location
+from stores.storage.safe_files import is_folder
 
 log = logging.getLogger("gargalo.store")
 
@@ -41,7 +43,8 @@ class LayerIndex(ReadOnlyIndex):
     def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
         try:
-            self._root.check_mounted()
+            (self.place / "index").refresh()  # of an address there is a folder from now on
+            _check_mounted(self._root.path)
             self._recall()
             found = super().refresh(unreadable=unreadable)
             return self._told_at_once(found) if self._gives_up(0) else found
@@ -168,6 +171,14 @@ class LayeredIndex(Index):
             lambda digest: self.parts[ranks[digest]].local_shard(digest),
             rank=ranks.__getitem__,
         )
+
+
+def _check_mounted(root: Path) -> None:
+    """Raise FileNotFoundError where the folder of a store is gone, or empty."""
+    if not is_folder(root):
+        raise FileNotFoundError(f"{root}: there is no such folder")
+    if not any(root.iterdir()):  # it is waited for, or a mount is gone
+        raise FileNotFoundError(f"{root}: the folder is empty")
 
 
 def index_of(folder: Location, recipe: Recipe, layers: Sequence[Location]) -> Index:

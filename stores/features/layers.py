@@ -79,7 +79,8 @@ def remember_layers(root: StoreLike, layers: Sequence[StoreLike]) -> None:
         raise StoreError(f"--read-through: {len(layers)} stores, expected {_MOST}; merge some")
     for layer in places:
         (layer / "features").refresh()
-        if not (layer.is_vacant() or is_store(layer)):
+        is_empty = layer.path.is_dir() and not (layer.files("") or layer.folders())
+        if not (is_empty or is_store(layer)):
             raise NotInStore(
                 f"--read-through {layer}: there is no store; give the folder of one (which "
                 "may be empty yet), or none"

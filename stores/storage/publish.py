@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from stores.errors import explained
-from stores.storage.location import NO_RULES, Rules
+from stores.storage.rules import NO_RULES, Rules
 from stores.storage.safe_files import (
     IrregularFile,
     create,

@@ -76,13 +76,21 @@ def unfinished_folders(store: Location, grace_seconds: float) -> Iterator[Garbag
     Folders with drafts are left out, because the drafts are deleted first.
     """
     for folder in (store / "features").folders():
-        if _is_unfinished(folder) and folder.is_empty():
+        if _is_unfinished(folder) and _is_empty(folder):
             reason = "left by a writer that ended before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
 
 def _is_unfinished(folder: Location) -> bool:
-    return not status((folder / "recipe.json").path) and folder.is_empty(but="tmp")
+    return not status((folder / "recipe.json").path) and _is_empty(folder, but="tmp")
+
+
+def _is_empty(folder: Location, *, but: str = "") -> bool:
+    """Return whether nothing is in a folder, nor in the folders in it, but in that of this name."""
+    inner = {place.name: place for place in folder.folders()}
+    return folder.files("").keys() <= inner.keys() and not any(
+        place.files("") or place.folders() for name, place in inner.items() if name != but
+    )
 
 
 def _recipe_of_shards(folder: Location) -> Recipe | None:

@@ -53,7 +53,7 @@ def locate(store: StoreLike) -> Location:
 
 def is_store(root: Location) -> bool:
     """Return whether there is a store."""
-    return any((root / part).is_there() for part in ("datasets", "features", "runs"))
+    return any(place.name in {"datasets", "features", "runs"} for place in root.folders())
 
 
 def _folder(folder: Path) -> Location:

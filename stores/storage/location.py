@@ -104,10 +104,6 @@ class Location:
         """
         return [self.at(path) for path in folders(self.path)]
 
-    def is_there(self) -> bool:
-        """Return whether anything is at or below it, be it an empty folder of this machine."""
-        return status(self.path) is not None
-
     def about(self) -> Found | None:
         """Return the bytes of all at and below it, and its last change; None where nothing is."""
         if (about := status(self.path)) is None:
@@ -139,13 +135,14 @@ class Location:
         """
         gone = self.path
         with explained(self.path), suppress(FileNotFoundError):
+            if not status(gone):
+                return
             if tmp is not None:
                 gone = tmp.path / f"{uuid.uuid4().hex}.draft"
                 make_folder(gone.parent)
                 rename(self.path, gone)
-            if status(gone):
-                remove(gone)
-                sync_folder(self.path.parent)
+            remove(gone)
+            sync_folder(self.path.parent)
 
     def move_to(self, target: Self) -> None:
         """Give a file another name, durably, where it is there."""

@@ -82,15 +82,20 @@ def _lite(name: str, native_size: int) -> Backbone:
     )
 
 
-_STANDARDIZED = "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"
+# Scaled to 0…1, and standardized with ImageNet's statistics: what Keras has for its DenseNets. The
+# paper of AlexNet subtracts the mean image; with these deviations, fresh weights of any usual
+# initialiser begin with numbers about 1.
+_STANDARDIZED = (
+    "keras.applications.densenet:preprocess_input",
+    "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)",
+)
 
 
 def _resnext(name: str) -> Backbone:
     return Backbone(
         name,
         f"tasks.backbones.resnext:{name}",
-        "tasks.backbones.resnext:preprocess_input",
-        _STANDARDIZED,
+        *_STANDARDIZED,
         224,
         (("include_top", False),),
     )
@@ -109,8 +114,7 @@ _ALL = (
     Backbone(
         "alexnet",
         "tasks.backbones.alexnet:alexnet",
-        "tasks.backbones.alexnet:preprocess_input",
-        _STANDARDIZED,
+        *_STANDARDIZED,
         227,
     ),
     Backbone(

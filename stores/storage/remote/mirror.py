@@ -104,12 +104,6 @@ class Mirror(Location):
         names = {name.partition("/")[0] for name in self._listed() if "/" in name}
         return [self / name for name in sorted(names)]
 
-    def is_there(self) -> bool:
-        """Return whether anything is at the address."""
-        if self._remote.stays(self.path):
-            return super().is_there()
-        return bool(self._remote.listing(self.path))
-
     def about(self) -> Found | None:
         """Return the bytes of all at and below it, and the last change of any."""
         if self._remote.stays(self.path):

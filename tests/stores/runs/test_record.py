@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stores import CorruptStore, NewerFormat, Run
 from stores.layout import locate
 from stores.runs.parts import part_contents
-from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening, run_id
+from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening
 from tests.support.parts import HISTORY, predictions
 from tests.support.samples import RECIPE, few
 
@@ -101,13 +101,6 @@ def test_what_decides_the_outcome_changes_the_id(change):
 )
 def test_the_rest_does_not_change_the_id(change):
     assert replace(RUN, **change).id == RUN.id
-
-
-@few
-@given(_runs)
-def test_the_id_is_known_before_the_run(run):
-    names = "dataset_digest", "fingerprint", "classes", "head", "seed"
-    assert run_id(**{name: getattr(run, name) for name in names}) == run.id
 
 
 def test_a_number_that_is_none_is_refused():

@@ -158,7 +158,7 @@ def test_what_is_deleted_is_gone_and_its_neighbours_stay(store, other, at_once):
         (store / "datasets" / "a").delete(tmp=store / "tmp" if at_once else None)
     assert content_of(other() / "datasets/a/b") is None
     assert content_of(other() / "datasets/ab") == b"1"
-    assert not (other() / "datasets" / "a").is_there()
+    assert (other() / "datasets" / "a").about() is None
 
 
 def test_what_is_moved_has_its_new_name_alone(store, other):
@@ -188,7 +188,6 @@ def test_only_folders_with_something_in_them_are_there(store, other):
     (store / "features" / "f" / "recipe.json").publish(b"{}", tmp=store / "tmp")
     assert [folder.name for folder in (other() / "features").folders()] == ["f"]
     assert (other() / "runs").folders() == []
-    assert other().is_there()
 
 
 def test_what_is_there_has_a_size_and_a_time(store, other):

@@ -90,7 +90,8 @@ def _remove_deep(name: str, parent: int) -> None:
     try:
         while inner := os.listdir(top):  # noqa: PTH208  of a descriptor
             for child in inner:
-                if not _is_folder_in(top, child):
+                about = os.stat(child, dir_fd=top, follow_symlinks=False)
+                if not stat.S_ISDIR(about.st_mode):
                     os.unlink(child, dir_fd=top)
                     continue
                 middle = os.open(child, flags, dir_fd=top)
@@ -104,10 +105,6 @@ def _remove_deep(name: str, parent: int) -> None:
     finally:
         os.close(top)
     os.rmdir(name, dir_fd=parent)
-
-
-def _is_folder_in(folder: int, name: str) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
 def scan(folder: Path) -> list[tuple[Path, os.stat_result]]:

@@ -48,9 +48,10 @@ class Backbone:
         try:
             return resolve_name(self.builder)(input_shape=(*image_size, self.channels), **arguments)
         except ValueError as error:
+            reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"backbone {self.name} does not support images of {image_size[0]}×{image_size[1]} "
-                f"pixels: {_first_line(error)}; use --image-size {self.native_size}, its native "
+                f"pixels: {reason}; use --image-size {self.native_size}, its native "
                 "size"
             ) from error
 
@@ -174,7 +175,3 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -4,7 +4,7 @@ import runpy
 import sys
 from difflib import get_close_matches
 
-from gargalo.public_names import COMMANDS
+from gargalo.public_names import commands
 
 
 def main() -> None:
@@ -13,8 +13,8 @@ def main() -> None:
     if name in {"--help", "-h"}:
         print(_help())  # noqa: T201  what it is for
         return
-    if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, n=1)
+    if name not in commands():
+        near = get_close_matches(name, commands(), n=1)
         hint = f"did you mean {near[0]}?" if near else "gargalo --help lists the commands"
         print(f"error: unknown command {name!r}: {hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
@@ -23,8 +23,8 @@ def main() -> None:
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {about}" for name, about in COMMANDS.items()]
+    width = max(map(len, commands()))
+    lines = [f"  {name:{width}}  {command.about}" for name, command in commands().items()]
     return "\n".join(
         ["Usage: gargalo COMMAND …", "", *lines, "", "gargalo COMMAND --help: its flags"]
     )

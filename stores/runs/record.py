@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from stores.errors import CorruptStore, NewerFormat
+from stores.in_notebook import InNotebook, Table
 from stores.runs.figures import check_figures
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
@@ -31,7 +32,7 @@ _FINETUNING = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(InNotebook):
     """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
 
     dataset: str
@@ -67,6 +68,18 @@ class Run:
             fold_seed=self.fold_seed,
             finetuning=self.finetuning,
         )
+
+    def tables(self) -> Iterator[Table]:
+        """Yield how it did, or why it failed, and its head's settings."""
+        about = f"Run {self.id[:16]}: {self.head.get('kind')} on {self.dataset}"
+        measured = dict.fromkeys(name.partition("_")[2] for name in self.metrics)
+        splits = ("train", "validation")
+        rows = [
+            {"metric": name, **{split: self.metrics.get(f"{split}_{name}") for split in splits}}
+            for name in measured
+        ]
+        yield Table(f"{about}: {self.failure}" if self.failure else about, rows)
+        yield Table("Head", [{"setting": name, "value": self.head[name]} for name in self.head])
 
     def to_json(self) -> str:
         """Return the run as JSON with its format version and a digest of itself."""

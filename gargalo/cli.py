@@ -1,5 +1,6 @@
 """The command `gargalo NAME …`: the same as `python -m flows.NAME …`."""
 
+import os
 import runpy
 import sys
 from difflib import get_close_matches
@@ -11,7 +12,10 @@ def main() -> None:
     """Run the flow that the first argument names, with the rest as its arguments."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in {"--help", "-h"}:
-        print(_help())  # noqa: T201  what it is for
+        try:
+            print(_help(), flush=True)  # noqa: T201  what it is for
+        except BrokenPipeError:  # the reader of our output, such as `head`, has ended
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if name not in commands():
         near = get_close_matches(name, commands(), n=1)

@@ -1,5 +1,6 @@
 """The command `gargalo`: its list of commands, and the flow that it runs."""
 
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,16 @@ def test_the_commands_are_listed_in_the_order_of_the_work():
     listed = [line.split()[0] for line in gargalo("--help").stdout.splitlines() if line[:2] == "  "]
     assert listed == list(commands())
     assert listed[:3] == ["ingest", "extract", "train"]
+
+
+def test_a_reader_that_has_ended_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "from gargalo.cli import main; main()"
+    command = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from stores.errors import CorruptStore, newer_format
+from stores.in_notebook import InNotebook, Table
 from stores.runs.figures import check_figures
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
@@ -30,7 +32,7 @@ _FINETUNING = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(InNotebook):
     """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
 
     dataset: str
@@ -65,6 +67,18 @@ class Run:
         }
         some = {name: getattr(self, name) for name in ("folds", "fold_seed", "finetuning")}
         return json_digest(decisive | {name: value for name, value in some.items() if value})
+
+    def tables(self) -> Iterator[Table]:
+        """Yield how it did, or why it failed, and its head's settings."""
+        about = f"Run {self.id[:16]}: {self.head.get('kind')} on {self.dataset}"
+        measured = dict.fromkeys(name.partition("_")[2] for name in self.metrics)
+        splits = ("train", "validation")
+        rows = [
+            {"metric": name, **{split: self.metrics.get(f"{split}_{name}") for split in splits}}
+            for name in measured
+        ]
+        yield Table(f"{about}: {self.failure}" if self.failure else about, rows)
+        yield Table("Head", [{"setting": name, "value": self.head[name]} for name in self.head])
 
     def to_json(self) -> str:
         """Return the run as JSON with its format version and a digest of itself."""

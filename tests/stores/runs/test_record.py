@@ -164,6 +164,25 @@ def test_a_newer_run_is_refused(path):
         Run.read(locate(path))
 
 
+def test_a_notebook_shows_how_a_run_did_and_its_head():
+    page = RUN._repr_html_()
+    assert f"Run {RUN.id[:16]}: logistic on pets<" in page
+    assert "<td>accuracy</td><td>1.0000</td><td>0.7500</td>" in page
+    assert "<td>units</td><td>[3, 4]</td>" in page
+    assert (
+        "on pets: the loss is &lt;NaN&gt;<"
+        in replace(RUN, failure="the loss is <NaN>")._repr_html_()
+    )
+
+
+def test_no_name_in_a_run_acts_on_the_page():
+    evil = "<b onclick=x>"
+    head = {"kind": evil, evil: [evil]}
+    page = replace(RUN, dataset=evil, head=head, metrics={f"train_{evil}": 1.0})._repr_html_()
+    assert page.count("&lt;b onclick=x&gt;") == 6
+    assert evil not in page
+
+
 @few
 @given(st.builds(TestOpening, metrics=st.dictionaries(st.text(), st.floats(0, 1))))
 def test_an_opening_survives_its_json(path, opening):

@@ -1,4 +1,11 @@
-"""Advice: `python -m flows.advise FOLDER-OR-DATASET`."""
+"""Advice: `python -m flows.advise FOLDER-OR-DATASET`.
+
+Command 7: Recommend a layer and a method for a data set.
+
+Example:
+    >>> advice = gargalo.advise("photos")
+    >>> advice.method
+"""
 
 from prefect.task_runners import ThreadPoolTaskRunner
 

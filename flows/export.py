@@ -1,4 +1,10 @@
-"""Export: `python -m flows.export RUN FOLDER`."""
+"""Export: `python -m flows.export RUN FOLDER`.
+
+Command 10: Write a run as a model that needs no gargalo.
+
+Example:
+    >>> gargalo.export(result.run, "model", format="keras").folder
+"""
 
 from functools import partial
 from pathlib import Path

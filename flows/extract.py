@@ -1,4 +1,10 @@
-"""Extract: `python -m flows.extract FOLDER-OR-DATASET`."""
+"""Extract: `python -m flows.extract FOLDER-OR-DATASET`.
+
+Command 2: Compute the features that the store does not have.
+
+Example:
+    >>> gargalo.extract("photos", backbone="mobilenet_v2", image_size=160).computed
+"""
 
 import time
 from pathlib import Path

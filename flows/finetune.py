@@ -1,4 +1,11 @@
-"""Fine-tune: `python -m flows.finetune RUN`."""
+"""Fine-tune: `python -m flows.finetune RUN`.
+
+Command 6: Train the last layers of the backbone too.
+
+Example:
+    >>> tuned = gargalo.finetune(result.run, unfreeze="block5c_add", epochs=3)
+    >>> tuned.chosen.validation_accuracy
+"""
 
 import json
 

@@ -1,4 +1,10 @@
-"""Ingest: `python -m flows.ingest FOLDER`."""
+"""Ingest: `python -m flows.ingest FOLDER`.
+
+Command 1: Read a folder of images as a data set with splits.
+
+Example:
+    >>> gargalo.ingest("photos", test_split=0.1).counts
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,10 @@
-"""Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`."""
+"""Maintain: `python -m flows.maintain stats|verify|reindex|gc|list|merge`.
+
+Command 11: Check, tidy and merge stores.
+
+Example:
+    >>> gargalo.maintain("verify", store="feature-store").verify
+"""
 
 from typing import Any, Literal, cast
 

@@ -1,4 +1,11 @@
-"""Pipeline: `python -m flows.pipeline [FOLDER]`."""
+"""Pipeline: `python -m flows.pipeline [FOLDER]`.
+
+Command 4: Ingest, extract, train, test and report in one command.
+
+Example:
+    >>> result = gargalo.pipeline("photos", image_size=160)
+    >>> result.train.test_accuracy
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,10 @@
-"""Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER…`."""
+"""Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER…`.
+
+Command 8: Predict the classes of images.
+
+Example:
+    >>> gargalo.predict(result.run, ["new/1.jpg", "new/2.jpg"]).predictions
+"""
 
 import time
 from collections import Counter

@@ -1,4 +1,10 @@
-"""Runs: `python -m flows.runs list|show|compare|export`."""
+"""Runs: `python -m flows.runs list|show|compare|export`.
+
+Command 9: List, show, compare and export runs.
+
+Example:
+    >>> gargalo.runs("list", dataset="photos").runs
+"""
 
 from pathlib import Path
 from typing import Literal

@@ -1,4 +1,7 @@
-"""A Prefect server that stays: `python -m flows.server`."""
+"""A Prefect server that stays: `python -m flows.server`.
+
+Command 12: Run a Prefect server that stays.
+"""
 
 import os
 import sys

@@ -1,4 +1,10 @@
-"""Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`."""
+"""Sweep: `python -m flows.sweep DATASET [SWEEP.toml]`.
+
+Command 5: Train many heads on stored features and choose one.
+
+Example:
+    >>> gargalo.sweep("photos", head="ridge", grid={"penalty": [1, 10, 100]}).run
+"""
 
 from collections.abc import Callable
 from functools import cache, partial

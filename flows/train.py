@@ -1,4 +1,11 @@
-"""Train: `python -m flows.train DATASET`."""
+"""Train: `python -m flows.train DATASET`.
+
+Command 3: Train heads on stored features.
+
+Example:
+    >>> result = gargalo.train("photos", head=["dense", "svm"])
+    >>> result.run
+"""
 
 import shlex
 from dataclasses import replace

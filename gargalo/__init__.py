@@ -25,7 +25,7 @@ from importlib import import_module
 from typing import Any
 
 from gargalo.packages import find_own_packages
-from gargalo.public_names import CLASSES, FUNCTIONS
+from gargalo.public_names import CLASSES, function_names
 
 find_own_packages()
 
@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
         return __dir__()
     if name in CLASSES:
         found = getattr(import_module(CLASSES[name]), name)
-    elif name in FUNCTIONS:
+    elif name in function_names():
         from gargalo.functions import function_of
 
         found = function_of(name)
@@ -55,4 +55,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
 def __dir__() -> list[str]:
     from tasks.heads import KINDS, class_name
 
-    return sorted([*CLASSES, *FUNCTIONS, *map(class_name, KINDS)])
+    return sorted([*CLASSES, *function_names(), *map(class_name, KINDS)])

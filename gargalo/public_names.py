@@ -1,5 +1,12 @@
 """The public names, and where they are: looked at without importing what they stand for."""
 
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from gargalo.packages import HOME
+
 CLASSES = {
     "ExtractionError": "tasks.errors",
     "FeatureStore": "stores.features.store",
@@ -10,39 +17,36 @@ CLASSES = {
     "StoreError": "stores.errors",
     "feature_dataset": "tasks.features.tf_dataset",
 }
-# Each is a flow, `flows.NAME`.
-COMMANDS = {
-    "ingest": "Read a folder of images as a data set with splits.",
-    "extract": "Compute the features that the store does not have.",
-    "train": "Train heads on stored features.",
-    "pipeline": "Ingest, extract, train, test and report in one command.",
-    "sweep": "Train many heads on stored features and choose one.",
-    "finetune": "Train the last layers of the backbone too.",
-    "advise": "Recommend a layer and a method for a data set.",
-    "predict": "Predict the classes of images.",
-    "runs": "List, show, compare and export runs.",
-    "export": "Write a run as a model that needs no gargalo.",
-    "maintain": "Check, tidy and merge stores.",
-    "server": "Run a Prefect server that stays.",
-}
-# All but the server are functions too.
-FUNCTIONS = sorted(COMMANDS.keys() - {"server"})
-EXAMPLES = {
-    "advise": ['advice = gargalo.advise("photos")', "advice.method"],
-    "export": ['gargalo.export(result.run, "model", format="keras").folder'],
-    "extract": ['gargalo.extract("photos", backbone="mobilenet_v2", image_size=160).computed'],
-    "finetune": [
-        'tuned = gargalo.finetune(result.run, unfreeze="block5c_add", epochs=3)',
-        "tuned.chosen.validation_accuracy",
-    ],
-    "ingest": ['gargalo.ingest("photos", test_split=0.1).counts'],
-    "maintain": ['gargalo.maintain("verify", store="feature-store").verify'],
-    "pipeline": [
-        'result = gargalo.pipeline("photos", image_size=160)',
-        "result.train.test_accuracy",
-    ],
-    "predict": ['gargalo.predict(result.run, ["new/1.jpg", "new/2.jpg"]).predictions'],
-    "runs": ['gargalo.runs("list", dataset="photos").runs'],
-    "sweep": ['gargalo.sweep("photos", head="ridge", grid={"penalty": [1, 10, 100]}).run'],
-    "train": ['result = gargalo.train("photos", head=["dense", "svm"])', "result.run"],
-}
+_DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
+_COMMAND = re.compile(r"^Command (\d+): (.+)$", re.MULTILINE)
+_EXAMPLE = re.compile(r"^    >>> (.+)$", re.MULTILINE)
+
+
+class Command(NamedTuple):
+    """A flow, as the docstring of its file, `flows/NAME.py`, introduces it."""
+
+    place: int  # in the list of commands; those of one place come by name
+    name: str
+    about: str
+    example: tuple[str, ...]  # lines of Python; without any, it is no function
+
+
+@cache
+def commands() -> dict[str, Command]:
+    """Return the commands by name, in their order.
+
+    The docstrings are read from the files: to import a flow takes seconds, and to parse them all
+    half the time of `gargalo --help`.
+    """
+    found = []
+    for path in (Path(HOME) / "flows").glob("*.py"):
+        docstring = _DOCSTRING.match(path.read_text(encoding="utf-8"))
+        if docstring and (told := _COMMAND.search(docstring[1])):
+            example = tuple(_EXAMPLE.findall(docstring[1]))
+            found.append(Command(int(told[1]), path.stem, told[2], example))
+    return {command.name: command for command in sorted(found)}
+
+
+def function_names() -> list[str]:
+    """Return the names of the commands that are functions too: all but the server."""
+    return sorted(command.name for command in commands().values() if command.example)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import gargalo
-from gargalo.public_names import CLASSES, FUNCTIONS
+from gargalo.public_names import CLASSES, function_names
 from tasks.heads.sklearn_estimator import CLASSIFIERS
 
 STUB = Path(__file__).with_name("__init__.pyi")
@@ -29,7 +29,7 @@ _IMPORTED = re.compile(r"\b(?:typing|collections\.abc|os)\.(?=[A-Z])")
 
 def stub() -> str:
     """Return the text of the stub."""
-    functions = [getattr(gargalo, name) for name in FUNCTIONS]
+    functions = [getattr(gargalo, name) for name in function_names()]
     results = {one for function in functions for one in _results(function)}
     imports = [f"from {home} import {name} as {name}" for name, home in sorted(CLASSES.items())]
     imports += sorted(f"from {one.__module__} import {one.__name__}" for one in results)

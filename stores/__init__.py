@@ -24,24 +24,14 @@ if TYPE_CHECKING:
     from stores.runs.store import RunStore
 
 _HOMES = {
-    "CorruptStore": "stores.errors",
-    "DisagreeingProducers": "stores.errors",
     "FeatureStore": "stores.features.store",
     "ImageKey": "stores.keys",
     "Keys": "stores.keys",
     "Manifest": "stores.manifest",
-    "MissingFeatures": "stores.errors",
-    "NewerFormat": "stores.errors",
-    "NotInStore": "stores.errors",
     "Recipe": "stores.features.recipe",
     "Run": "stores.runs.record",
     "RunStore": "stores.runs.store",
-    "StoreError": "stores.errors",
-    "StoreFull": "stores.errors",
-    "StoreReadOnly": "stores.errors",
-    "StoreRefused": "stores.errors",
-    "UnfitFeatures": "stores.errors",
-}
+}  # all others are errors
 
 __all__ = [
     "CorruptStore",
@@ -65,6 +55,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'stores' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "stores.errors")), name)

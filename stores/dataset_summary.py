@@ -1,6 +1,9 @@
 """The sizes of a data set and what is left out of it, as `Manifest.summary` returns them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from stores.in_notebook import InNotebook, Table
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ListedDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetSummary(ListedDataset):
+class DatasetSummary(ListedDataset, InNotebook):
     """Images per split and class, duplicates, and what is left out and why."""
 
     counts: dict[str, dict[str, int]]  # images by class and split
@@ -59,3 +62,12 @@ class DatasetSummary(ListedDataset):
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the images by split, by class too, and the files that cannot be used."""
+        sizes = {"train": self.train, "validation": self.validation, "test": self.test}
+        sizes |= {"duplicates": self.duplicates, "classes": len(self.classes)}
+        yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", [sizes])
+        yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
+        if self.rejected:
+            yield Table("Files that cannot be used", [vars(file) for file in self.rejected])

@@ -38,6 +38,14 @@ class NewerFormat(StoreError, ValueError):
     """A file was written by a newer version of this software."""
 
 
+def newer_format(what: str, version: object, known: int, *, use: str = "read it") -> NewerFormat:
+    """Return the error of a file whose format is newer; `what` says where it is, and what."""
+    return NewerFormat(
+        f"{what} of format version {version}, this software knows up to {known}; update gargalo "
+        f"to {use}"
+    )
+
+
 class UnfitFeatures(StoreError, ValueError):
     """Rows that must not be stored: not finite, of the wrong shape, or too large for float16."""
 

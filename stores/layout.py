@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from stores.storage.addresses import check_length, check_slashes, checked, folder_at, may_be_mirror
-from stores.storage.local import local_folder
-from stores.storage.location import Location, Rules, StoreLike
+from stores.storage.location import Location, StoreLike, local_folder
+from stores.storage.rules import Rules
 from stores.storage.safe_files import note_root
 
 # The folders of a store, wherever it is.
@@ -53,7 +53,7 @@ def locate(store: StoreLike) -> Location:
 
 def is_store(root: Location) -> bool:
     """Return whether there is a store."""
-    return any((root / part).is_there() for part in ("datasets", "features", "runs"))
+    return any(place.name in {"datasets", "features", "runs"} for place in root.folders())
 
 
 def _folder(folder: Path) -> Location:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, from_arrow
 from stores.layout import locate
 from stores.manifest_rows import (
@@ -58,7 +59,7 @@ class Images(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(InNotebook):
     """A data set: its folder, its classes in Keras's order, how it was split, and its files.
 
     `rows` is an Arrow table with a row a file and the columns of `stores.manifest_rows.SCHEMA`.
@@ -184,6 +185,10 @@ class Manifest:
             layout=self.layout,
             notes=tuple(self.notes),
         )
+
+    def tables(self) -> Iterator[Table]:
+        """Yield what its summary shows."""
+        yield from self.summary().tables()
 
 
 @contextmanager

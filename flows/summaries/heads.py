@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.summaries.stores import IngestSummary
+from stores.in_notebook import InNotebook, Table
 from tasks.evaluation.duplicate_search import DuplicatesSummary
-from tasks.execution.in_notebook import InNotebook, Table
 from tasks.features.accounting import ExtractSummary
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.run_facts import RunComparison

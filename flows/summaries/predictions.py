@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.execution.in_notebook import InNotebook, Table
+from stores.in_notebook import InNotebook, Table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tasks.execution.in_notebook import InNotebook, Table
+from stores.in_notebook import InNotebook, Table
 from tasks.report.run_facts import RunComparison, RunFacts
 
 

@@ -1,6 +1,5 @@
 """What the flows return that fill a store, write a run out, or look after a store."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,25 +7,17 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
-from tasks.execution.in_notebook import InNotebook, Table
 from tasks.export.write import Deviation
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestSummary(DatasetSummary, InNotebook):
+class IngestSummary(DatasetSummary):
     """A data set, and what was read to bring it up to date."""
 
     largest_class: str
     largest_class_accuracy: float  # of the majority-class baseline
     read: int  # files
-
-    def tables(self) -> Iterator[Table]:
-        """Yield the images by class and split, and the files that were left out."""
-        rows = [{"class": name, **counts} for name, counts in self.counts.items()]
-        yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", rows)
-        if self.rejected:
-            yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
 
 
 @dataclass(frozen=True)

@@ -22,27 +22,29 @@ class Index:
     Of a folder that is `read_only`, nothing is written there, whoever may write.
     """
 
-    def __init__(self, folder: Location, recipe: Recipe, *, read_only: bool = False) -> None:
+    read_only = False
+
+    def __init__(self, folder: Location, recipe: Recipe) -> None:
         self.place = folder
         self.recipe = recipe
-        self.read_only = read_only
         self.changes = 0  # how often a shard came or went
         self.changes_compared = 0  # as many when the shapes of all shards' rows were compared
         self.damaged: dict[str, str] = {}  # digest: reason; out of every answer of this process
         self._shards: dict[str, Shard] = {}
         self._joined: JoinedShards | None = None
+        self._changes_joined = 0
 
     def __iter__(self) -> Iterator[Shard]:
         return iter(self._shards.values())
 
     @property
     def parts(self) -> "Sequence[Index]":
-        """The indexes that this one is made of."""
+        """This index and those of the layers; where several have a feature, the first is read."""
         return (self,)
 
-    def holding(self, _digest: str) -> "Index":
+    def holding(self, digest: str) -> "Index":
         """Return the part that a shard is read from."""
-        return self
+        return next((part for part in self.parts if part.has(digest)), self)
 
     def has(self, digest: str) -> bool:
         """Return whether a shard was taken in."""
@@ -119,11 +121,26 @@ class Index:
     @property
     def joined(self) -> JoinedShards:
         """All shards joined; the same object until one comes or goes, and places hold in it."""
-        if self._joined is None:
-            if len({(shard.shape, shard.dtype) for shard in self}) > 1:
-                self.ask_the_shards()
-            self._joined = JoinedShards(self, self.local_shard)
+        changes = sum(part.changes for part in self.parts)
+        if self._joined is None or changes != self._changes_joined:
+            if len({(shard.shape, shard.dtype) for part in self.parts for shard in part}) > 1:
+                for part in self.parts:
+                    part.ask_the_shards()
+            self._joined = self._join()
+            self._changes_joined = changes
         return self._joined
+
+    def _join(self) -> JoinedShards:
+        """Join the shards of all parts, in their order; each is read from the first that has it."""
+        held: dict[str, tuple[int, Shard]] = {}
+        for rank, part in enumerate(self.parts):
+            for shard in part:
+                held.setdefault(shard.digest, (rank, shard))
+        return JoinedShards(
+            [shard for _, shard in held.values()],
+            lambda digest: self.parts[held[digest][0]].local_shard(digest),
+            rank=lambda digest: held[digest][0],
+        )
 
     def ask_the_shards(self) -> None:
         """Make the fragments again, one of which is wrong: rows of one recipe are alike."""

@@ -1,9 +1,9 @@
 """Index fragments: what must be known of a shard to map it, kept beside it as a table."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from stores.errors import CorruptStore
@@ -28,16 +28,8 @@ def fragment_bytes(shard: Shard, recipe: Recipe) -> bytes:
         pa.array(shard.views, pa.uint16()),
         pa.array(shard.checksums, pa.uint64()),
     ]
-    metadata = {
-        "digest": shard.digest,
-        "recipe": recipe.fingerprint,
-        "size": shard.size,
-        "offset": shard.offset,
-        "dtype": shard.dtype,
-        "shape": shard.shape,
-        "checksum": shard.checksum,
-        "producer": shard.producer,
-    }
+    names = ("digest", "size", "offset", "dtype", "shape", "checksum", "producer")
+    metadata = {name: getattr(shard, name) for name in names} | {"recipe": recipe.fingerprint}
     table = pa.table(columns, schema=_SCHEMA)
     return table_bytes(table, kind=_KIND, version=FRAGMENT_VERSION, metadata=metadata)
 
@@ -67,8 +59,8 @@ def _shard(digest: str, table: pa.Table, about: dict[str, Any], recipe: Recipe) 
     size, offset = _number(about, "size"), _number(about, "offset")
     shape = tuple(_number({"shape": side}, "shape") for side in about["shape"])
     dtype = little_endian(recipe.dtype)
-    end = offset + table.num_rows * dtype.itemsize * _product(shape)
-    if about["dtype"] != dtype.str or not _product(shape) or offset % ALIGNMENT or end > size:
+    end = offset + table.num_rows * dtype.itemsize * prod(shape)
+    if about["dtype"] != dtype.str or not prod(shape) or offset % ALIGNMENT or end > size:
         raise ValueError(f"{table.num_rows} rows of {about['dtype']} {shape} at byte {offset}")
     return Shard(
         digest=digest,
@@ -89,7 +81,3 @@ def _number(about: dict[str, Any], name: str) -> int:
     if type(value) is not int or not 0 <= value < 2**64:
         raise ValueError(f"{name} {value!r}")
     return value
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    return int(np.prod([1, *shape], dtype=object))

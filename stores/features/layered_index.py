@@ -5,16 +5,17 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from stores.errors import CorruptStore, NewerFormat, StoreError
 from stores.features.index import Index
-from stores.features.mapped_shards import JoinedShards
 from stores.features.read_only_index import ReadOnlyIndex
 from stores.features.recipe import Recipe, write_recipe
 from stores.features.shard import Shard
 from stores.storage.json_files import ABSURD, read_object
 from stores.storage.location import Found, Location
+from stores.storage.safe_files import is_folder
 
 log = logging.getLogger("gargalo.store")
 
@@ -41,7 +42,8 @@ class LayerIndex(ReadOnlyIndex):
     def refresh(self, *, unreadable: dict[str, OSError] | None = None) -> dict[str, str]:
         """As for any index; but a layer that cannot be read is said, and is none."""
         try:
-            self._root.check_mounted()
+            (self.place / "index").refresh()  # of an address there is a folder from now on
+            _check_mounted(self._root.path)
             self._recall()
             found = super().refresh(unreadable=unreadable)
             return self._told_at_once(found) if self._gives_up(0) else found
@@ -128,46 +130,24 @@ class LayeredIndex(Index):
     def __init__(self, folder: Location, recipe: Recipe, layers: Sequence[Location]) -> None:
         super().__init__(folder, recipe)
         self._layers = [LayerIndex(layer, folder, recipe) for layer in layers]
-        self._changes_joined = -1
 
     @property
     def parts(self) -> Sequence[Index]:
         """This index and those of the layers; where several have a feature, the first is read."""
         return (self, *self._layers)
 
-    def holding(self, digest: str) -> Index:
-        """Return the part that a shard is read from."""
-        return next((part for part in self.parts if part.has(digest)), self)
-
     def peek(self) -> Shard | None:
         """Return any one published shard, without taking it or the others in."""
         own = super().peek()
         return own or next(filter(None, (layer.peek() for layer in self._layers)), None)
 
-    @property
-    def joined(self) -> JoinedShards:
-        """All shards joined, one's own before those of the layers."""
-        changes = sum(part.changes for part in self.parts)
-        if self._joined is None or changes != self._changes_joined:
-            if len({(shard.shape, shard.dtype) for part in self.parts for shard in part}) > 1:
-                for part in self.parts:
-                    part.ask_the_shards()
-            self._joined = self._join()
-            self._changes_joined = changes
-        return self._joined
 
-    def _join(self) -> JoinedShards:
-        shards: dict[str, Shard] = {}
-        ranks: dict[str, int] = {}
-        for rank, part in enumerate(self.parts):
-            for shard in part:
-                ranks.setdefault(shard.digest, rank)
-                shards.setdefault(shard.digest, shard)
-        return JoinedShards(
-            shards.values(),
-            lambda digest: self.parts[ranks[digest]].local_shard(digest),
-            rank=ranks.__getitem__,
-        )
+def _check_mounted(root: Path) -> None:
+    """Raise FileNotFoundError where the folder of a store is gone, or empty."""
+    if not is_folder(root):
+        raise FileNotFoundError(f"{root}: there is no such folder")
+    if not any(root.iterdir()):  # it is waited for, or a mount is gone
+        raise FileNotFoundError(f"{root}: the folder is empty")
 
 
 def index_of(folder: Location, recipe: Recipe, layers: Sequence[Location]) -> Index:

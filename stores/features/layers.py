@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError, StoreRefused
+from stores.errors import CorruptStore, NotInStore, StoreError, StoreRefused, newer_format
 from stores.layout import is_store, locate
 from stores.storage.json_files import ABSURD, read_object
 from stores.storage.location import Location, StoreLike
@@ -30,26 +30,18 @@ def read_layers(root: StoreLike) -> tuple[Location, ...]:
     place.refresh()
     path = place.path
     try:
-        version, addresses = _content(path)
-        newer = version > LAYERS_VERSION
-        layers = () if newer else tuple(map(_layer, addresses))
+        return tuple(map(_layer, _addresses(path)))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except StoreRefused as error:
         raise StoreRefused(f"{path}: {error}; or say --read-through none") from error
     except StoreError:
-        raise  # of a layer's own mirror, or this is no regular file
+        raise  # of this file, or of a layer's own mirror
     except ABSURD as error:
         raise CorruptStore(f"{path}: the file is damaged; {_FIX}") from error
-    if newer:
-        raise NewerFormat(
-            f"{path}: layers of format version {version}, this software knows up to "
-            f"{LAYERS_VERSION}; update gargalo to read them"
-        )
-    return layers
 
 
-def _content(path: Path) -> tuple[int, list[str]]:
+def _addresses(path: Path) -> list[str]:
     try:
         about = read_object(path)
         version = about["format"]
@@ -62,9 +54,11 @@ def _content(path: Path) -> tuple[int, list[str]]:
         raise
     except ABSURD as error:
         raise CorruptStore(f"{path}: the file is damaged; {_FIX}") from error
+    if version > LAYERS_VERSION:
+        raise newer_format(f"{path}: layers", version, LAYERS_VERSION, use="read them")
     if len(addresses) > MOST_LAYERS:
         raise CorruptStore(f"{path}: {len(addresses)} layers, expected {_MOST}; {_FIX}")
-    return version, addresses
+    return addresses
 
 
 def remember_layers(root: StoreLike, layers: Sequence[StoreLike]) -> None:
@@ -79,7 +73,8 @@ def remember_layers(root: StoreLike, layers: Sequence[StoreLike]) -> None:
         raise StoreError(f"--read-through: {len(layers)} stores, expected {_MOST}; merge some")
     for layer in places:
         (layer / "features").refresh()
-        if not (layer.is_vacant() or is_store(layer)):
+        is_empty = layer.path.is_dir() and not (layer.files("") or layer.folders())
+        if not (is_empty or is_store(layer)):
             raise NotInStore(
                 f"--read-through {layer}: there is no store; give the folder of one (which "
                 "may be empty yet), or none"

@@ -140,7 +140,9 @@ def set_aside(
             log.warning("%s, in the layer %s; %s", reason, index.place, _SKIPPED)
             return
         if rescued != digest:
-            _move(index, digest)
+            place = index.shard_place(digest)
+            place.move_to(index.place / "quarantine" / place.name)
+            index.fragment_place(digest).delete()
     except (StoreReadOnly, StoreFull) as error:
         log.warning("%s; skipped, for it cannot be set aside: %s", reason, error)
     else:
@@ -179,9 +181,3 @@ def _rescue(index: Index, shard: Shard, write: Callable[..., str]) -> str | None
     if not len(whole):
         return None
     return write(shard.keys[whole], rows[whole], views=shard.views[whole], producer=shard.producer)
-
-
-def _move(index: Index, digest: str) -> None:
-    shard = index.shard_place(digest)
-    shard.move_to(index.place / "quarantine" / shard.name)
-    index.fragment_place(digest).delete()

@@ -18,10 +18,11 @@ class ReadOnlyIndex(Index):
     `passed_over` has, by its digest, why a shard that may be whole was not taken in.
     """
 
+    read_only = True
     store = "another store"  # what the folder is of, in messages
 
     def __init__(self, folder: Location, recipe: Recipe) -> None:
-        super().__init__(folder, recipe, read_only=True)
+        super().__init__(folder, recipe)
         self.passed_over: dict[str, OSError | NewerFormat | IrregularFile] = {}
 
     def local_shard(self, digest: str, *, again: bool = False) -> Path:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from stores.errors import CorruptStore, NewerFormat
+from stores.errors import CorruptStore, NewerFormat, NotInStore, newer_format
 from stores.layout import locate
 from stores.storage.json_files import ABSURD, as_record, parsed, read_object
 from stores.storage.location import Location, StoreLike
@@ -82,10 +82,7 @@ class Recipe:
         except ABSURD as error:
             raise CorruptStore(f"not a recipe: {text[:80]!r}") from error
         if not isinstance(version, int) or version > RECIPE_VERSION:
-            raise NewerFormat(
-                f"a recipe of version {version}, this software knows up to {RECIPE_VERSION}; "
-                "update gargalo to read it"
-            )
+            raise newer_format("a recipe", version, RECIPE_VERSION)
         try:
             return cls._checked(fields)
         except ABSURD as error:
@@ -127,16 +124,32 @@ def read_recipe(folder: Location) -> Recipe:
     except ABSURD as error:
         raise _damaged(path) from error
     if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise NewerFormat(
-            f"{path}: features of format version {version}, this software knows up to "
-            f"{FORMAT_VERSION}; update gargalo to read them"
-        )
+        raise newer_format(f"{path}: features", version, FORMAT_VERSION, use="read them")
     try:
         recipe = Recipe.from_json(json.dumps(fields))
     except CorruptStore as error:
         raise _damaged(path) from error
     if recipe.fingerprint != sha256:
         raise _damaged(path)
+    return recipe
+
+
+def recipe_of(folder: Location) -> Recipe:
+    """Return the recipe of a folder; raises NotInStore without one, and as `read_recipe`.
+
+    CorruptStore is also raised where the recipe belongs to another folder.
+    """
+    try:
+        recipe = read_recipe(folder)
+    except FileNotFoundError as error:
+        raise NotInStore(
+            f"{folder}: recipe.json not found; `python -m flows.maintain reindex` restores it there"
+        ) from error
+    if not recipe.fingerprint.startswith(folder.name):
+        raise CorruptStore(
+            f"{folder / 'recipe.json'}: recipe {recipe} belongs to another folder; "
+            "`python -m flows.maintain reindex` restores the right one there"
+        )
     return recipe
 
 

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import CorruptStore, NewerFormat, StoreError, UnfitFeatures
+from stores.errors import CorruptStore, StoreError, UnfitFeatures, newer_format
 from stores.features.recipe import Recipe
 from stores.features.row_checksums import (
     contradictory,
@@ -226,10 +226,7 @@ def _as_hdf5(path: Path, content: BufferedReader) -> Iterator[h5py.File]:
         with h5py.File(content, "r") as file:
             version = version_attribute(file)
             if version > SHARD_VERSION:
-                raise NewerFormat(
-                    f"{path}: shard of format version {version}, this software knows up to "
-                    f"{SHARD_VERSION}; update gargalo to read it"
-                )
+                raise newer_format(f"{path}: shard", version, SHARD_VERSION)
             yield file
     except StoreError:
         raise

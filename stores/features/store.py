@@ -180,7 +180,7 @@ class FeatureStore:
         """Make all index fragments again from the shards; return how many."""
         # While there are fragments, a damaged row costs that row; without them, its whole shard.
         self.verify()
-        (self.place / "index").clear(".parquet")
+        (self.place / "index").delete(tmp=self.place / "tmp")
         self._index = index_of(self.place, self.recipe, self._layers)
         self._refresh()
         return len(list(self._index))

@@ -3,11 +3,11 @@
 import hashlib
 import shlex
 
-from stores.errors import CorruptStore, NotInStore
+from stores.errors import CorruptStore
 from stores.features.index import Index
 from stores.features.quarantine import usual_shape
 from stores.features.read_only_index import ReadOnlyIndex
-from stores.features.recipe import read_recipe, write_recipe
+from stores.features.recipe import recipe_of, write_recipe
 from stores.features.shard import Shard, unpack
 from stores.features.store import FeatureStore
 from stores.keys import KEY_BYTES, from_arrow
@@ -63,14 +63,7 @@ def _opened(root: Location, folder: Location, merged: Merged) -> tuple[FeatureSt
 
     Of their shards, one that cannot be read is reported, and passed over.
     """
-    try:
-        recipe = read_recipe(folder)
-    except FileNotFoundError as error:
-        raise NotInStore(
-            "recipe.json is gone; `python -m flows.maintain reindex` brings it back there"
-        ) from error
-    if not recipe.fingerprint.startswith(folder.name):
-        raise CorruptStore(f"{folder}: found recipe {recipe}; reindex that store, or move it away")
+    recipe = recipe_of(folder)
     ours, theirs = FeatureStore(root, recipe, layers=()), ReadOnlyIndex(folder, recipe)
     merged.damaged += [
         f"features {recipe}: {reason}; {_fix(folder)}" for reason in theirs.refresh().values()

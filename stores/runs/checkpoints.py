@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stores.errors import CorruptStore, NewerFormat, StoreError
+from stores.errors import CorruptStore, NewerFormat, StoreError, newer_format
 from stores.layout import locate
 from stores.runs.store import RunStore
 from stores.storage.digests import damage, file_digests, json_digest
@@ -180,10 +180,8 @@ class Checkpoints:
     def _checked(self, folder: Path) -> Checkpoint:
         about = read_object(folder / _ABOUT)
         if about["format"] > CHECKPOINT_VERSION:
-            raise NewerFormat(
-                f"{folder}: a checkpoint of format version {about['format']}, this software knows "
-                f"up to {CHECKPOINT_VERSION}; update gargalo to go on with it"
-            )
+            what, version = f"{folder}: a checkpoint", about["format"]
+            raise newer_format(what, version, CHECKPOINT_VERSION, use="go on with it")
         if about["format"] >= _DIGEST_SINCE and about.pop("digest") != _digest(about):
             raise CorruptStore(f"{folder / _ABOUT}: the file is damaged")
         found = {name: digest for name, digest in file_digests(folder).items() if name != _ABOUT}

@@ -44,30 +44,14 @@ class Evaluations:
         return len(self.whole) + len(self.damaged) + len(self.replaced)
 
     @property
-    def openings(self) -> list[TestOpening]:
-        """The records of those that are whole, oldest first; raises where another is not.
+    def complete(self) -> list[Evaluation]:
+        """Those of the whole test split, oldest first; raises where one is damaged or lost.
 
         Predictions of some test images are none of them.
         """
-        return [evaluation.opening for evaluation in self.complete]
-
-    @property
-    def complete(self) -> list[Evaluation]:
-        """Those of the whole test split, oldest first; raises where one is damaged or lost."""
         if self.damaged:
             raise next(iter(self.damaged.values()))
         return [evaluation for evaluation in self.whole.values() if not evaluation.opening.partial]
-
-    @property
-    def tested_keys(self) -> set[bytes]:
-        """The keys of all test images of which predictions are recorded."""
-        tables = (evaluation.predictions for evaluation in self.whole.values())
-        return {key for table in tables for key in table["key"].to_pylist()}
-
-    @property
-    def not_whole(self) -> list[str]:
-        """The names of those that were lost or damaged at any time."""
-        return sorted({*self.damaged, *self.replaced})
 
 
 def known_evaluations(folder: Location) -> dict[str, TestOpening | None]:

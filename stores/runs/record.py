@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from stores.errors import CorruptStore, NewerFormat
+from stores.errors import CorruptStore, newer_format
+from stores.in_notebook import InNotebook, Table
 from stores.runs.figures import check_figures
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
@@ -31,7 +32,7 @@ _FINETUNING = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(InNotebook):
     """What was trained on what, and how it did; `id` is the digest of what decides the outcome."""
 
     dataset: str
@@ -57,16 +58,27 @@ class Run:
     @property
     def id(self) -> str:
         """SHA-256 over data set digest, recipe, classes, head, seeds, folds and fine-tuning."""
-        return run_id(
-            dataset_digest=self.dataset_digest,
-            fingerprint=self.fingerprint,
-            classes=self.classes,
-            head=self.head,
-            seed=self.seed,
-            folds=self.folds,
-            fold_seed=self.fold_seed,
-            finetuning=self.finetuning,
-        )
+        decisive = {
+            "dataset_digest": self.dataset_digest,
+            "fingerprint": self.fingerprint,
+            "classes": list(self.classes),
+            "head": self.head,
+            "seed": self.seed,
+        }
+        some = {name: getattr(self, name) for name in ("folds", "fold_seed", "finetuning")}
+        return json_digest(decisive | {name: value for name, value in some.items() if value})
+
+    def tables(self) -> Iterator[Table]:
+        """Yield how it did, or why it failed, and its head's settings."""
+        about = f"Run {self.id[:16]}: {self.head.get('kind')} on {self.dataset}"
+        measured = dict.fromkeys(name.partition("_")[2] for name in self.metrics)
+        splits = ("train", "validation")
+        rows = [
+            {"metric": name, **{split: self.metrics.get(f"{split}_{name}") for split in splits}}
+            for name in measured
+        ]
+        yield Table(f"{about}: {self.failure}" if self.failure else about, rows)
+        yield Table("Head", [{"setting": name, "value": self.head[name]} for name in self.head])
 
     def to_json(self) -> str:
         """Return the run as JSON with its format version and a digest of itself."""
@@ -126,29 +138,6 @@ def records(folder: Location) -> list[Location]:
     return [record for record in there if status(record.path)]
 
 
-def run_id(
-    *,
-    dataset_digest: str,
-    fingerprint: str,
-    classes: Sequence[str],
-    head: dict[str, Any],
-    seed: int,
-    folds: int = 0,
-    fold_seed: int = 0,
-    finetuning: Mapping[str, Any] | None = None,
-) -> str:
-    """Return the identity of a run before it exists: SHA-256 of what decides its outcome."""
-    decisive = {
-        "dataset_digest": dataset_digest,
-        "fingerprint": fingerprint,
-        "classes": list(classes),
-        "head": head,
-        "seed": seed,
-    }
-    some = {"folds": folds, "fold_seed": fold_seed, "finetuning": dict(finetuning or {})}
-    return json_digest(decisive | {name: value for name, value in some.items() if value})
-
-
 def _stamped(body: dict[str, Any]) -> str:
     return json.dumps({"format": RUN_VERSION, "sha256": json_digest(body), "run": body}, indent=2)
 
@@ -167,10 +156,7 @@ def _checked(path: Path, kind: type[Record]) -> Record:
     except ABSURD as error:  # CorruptStore among them
         raise CorruptStore(_damaged(path)) from error
     if newer:
-        raise NewerFormat(
-            f"{path}: run of format version {version}, this software knows up to {RUN_VERSION}; "
-            "update gargalo to read it"
-        )
+        raise newer_format(f"{path}: run", version, RUN_VERSION)
     raise CorruptStore(_damaged(path))
 
 

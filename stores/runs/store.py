@@ -161,7 +161,10 @@ class RunStore:
             run=stored.id,
             predictions_sha256=sha256(table).hexdigest(),
             earlier=tuple(before.whole),
-            lost=(*before.not_whole, *(f"{name}-lost-{number}" for number in gone)),
+            lost=(
+                *sorted({*before.damaged, *before.replaced}),
+                *(f"{name}-lost-{number}" for number in gone),
+            ),
             partial=partial,
         )
         place, tmp = folder / "test", self.place / "tmp"
@@ -175,12 +178,13 @@ class RunStore:
         Raises CorruptStore where one is damaged or lost, and none was made since.
         """
         stored, folder = self._found(run)
-        return evaluations_of(folder, stored).openings
+        return [evaluation.opening for evaluation in evaluations_of(folder, stored).complete]
 
     def tested_keys(self, run: str) -> set[bytes]:
         """Return the keys of the test images of which this run's predictions are recorded."""
         stored, folder = self._found(run)
-        return evaluations_of(folder, stored).tested_keys
+        whole = evaluations_of(folder, stored).whole.values()
+        return {key for found in whole for key in found.predictions["key"].to_pylist()}
 
     def times_opened(self, keys: Keys) -> int:
         """Count the test evaluations, of whatever run, that had any of these images.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from stores.errors import explained
-from stores.storage.location import NO_RULES, Rules
+from stores.storage.rules import NO_RULES, Rules
 from stores.storage.safe_files import (
     IrregularFile,
     create,
@@ -106,17 +106,12 @@ def publish_folder(
 
 def check_writable(folder: Path) -> None:
     """Raise StoreReadOnly where a folder, or the nearest there is above it, cannot be written."""
-    nearest = nearest_there(folder)
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     with explained(nearest):
         if os.statvfs(nearest).f_flag & os.ST_RDONLY:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def nearest_there(path: Path) -> Path:
-    """Return a path where it exists, else the nearest above it that does."""
-    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 def make_folder(path: Path) -> None:

@@ -106,9 +106,9 @@ def read_bytes(path: Path, *, max_bytes: int | None = None) -> bytes:
             raise CorruptStore(f"{path}: no memory for its {size} bytes; free some") from error
 
 
-def read_text(path: Path, *, max_bytes: int = RECORD_BYTES) -> str:
+def read_text(path: Path) -> str:
     """Return the text of a record, a file of JSON; raises ValueError where it is no UTF-8."""
-    return read_bytes(path, max_bytes=max_bytes).decode()
+    return read_bytes(path, max_bytes=RECORD_BYTES).decode()
 
 
 def create(path: Path) -> BufferedRandom:

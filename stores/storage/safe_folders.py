@@ -70,21 +70,17 @@ def rename(source: Path, target: Path) -> None:
             raise irregular_file(target, about, expected) from None
 
 
-def remove(path: Path, *, missing_ok: bool = True) -> None:
+def remove(path: Path) -> None:
     """Delete a file, or a folder and all below it; of a link the link alone."""
-    try:
-        with entered(path.parent) as folder, named_errors(path):
-            about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISDIR(about.st_mode):
-                try:
-                    shutil.rmtree(path.name, dir_fd=folder)
-                except RecursionError:
-                    _remove_deep(path.name, folder)
-            else:
-                os.unlink(path.name, dir_fd=folder)
-    except FileNotFoundError:
-        if not missing_ok:
-            raise
+    with suppress(FileNotFoundError), entered(path.parent) as folder, named_errors(path):
+        about = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(about.st_mode):
+            try:
+                shutil.rmtree(path.name, dir_fd=folder)
+            except RecursionError:
+                _remove_deep(path.name, folder)
+        else:
+            os.unlink(path.name, dir_fd=folder)
 
 
 def _remove_deep(name: str, parent: int) -> None:
@@ -94,7 +90,8 @@ def _remove_deep(name: str, parent: int) -> None:
     try:
         while inner := os.listdir(top):  # noqa: PTH208  of a descriptor
             for child in inner:
-                if not _is_folder_in(top, child):
+                about = os.stat(child, dir_fd=top, follow_symlinks=False)
+                if not stat.S_ISDIR(about.st_mode):
                     os.unlink(child, dir_fd=top)
                     continue
                 middle = os.open(child, flags, dir_fd=top)
@@ -108,10 +105,6 @@ def _remove_deep(name: str, parent: int) -> None:
     finally:
         os.close(top)
     os.rmdir(name, dir_fd=parent)
-
-
-def _is_folder_in(folder: int, name: str) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
 def scan(folder: Path) -> list[tuple[Path, os.stat_result]]:
@@ -131,13 +124,9 @@ def scan(folder: Path) -> list[tuple[Path, os.stat_result]]:
         return []
 
 
-def regular_files(folder: Path, ending: str = "") -> list[Path]:
-    """Return the files in a folder whose names end so; what is no regular file is logged."""
-    return [
-        path
-        for path, about in entries(folder)
-        if path.name.endswith(ending) and _is(path, about, stat.S_IFREG)
-    ]
+def regular_files(folder: Path) -> list[Path]:
+    """Return the files in a folder; what is no regular file is logged."""
+    return [path for path, about in entries(folder) if _is(path, about, stat.S_IFREG)]
 
 
 def folders(folder: Path) -> list[Path]:

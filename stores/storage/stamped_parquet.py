@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from stores.errors import CorruptStore, NewerFormat
+from stores.errors import CorruptStore, newer_format
 from stores.storage.json_files import ABSURD, parsed
 from stores.storage.safe_files import read_bytes
 from stores.storage.table_bounds import read_within_bounds, text_columns
@@ -97,10 +97,7 @@ def read_table(
         ) from error
     if found_kind != kind:
         raise CorruptStore(f"{path}: expected a {kind}, found a {found_kind}")
-    raise NewerFormat(
-        f"{path}: {kind} of format version {found}, this software knows up to {version}; "
-        "update gargalo to read it"
-    )
+    raise newer_format(f"{path}: {kind}", found, version)
 
 
 def _opened(content: bytes) -> pq.ParquetFile:

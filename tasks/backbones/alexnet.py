@@ -36,16 +36,6 @@ def alexnet(*, input_shape: tuple[int, int, int]) -> keras.Model:
     return keras.Model(images, x, name="alexnet")
 
 
-def preprocess_input(x: Any) -> Any:  # noqa: ANN401
-    """Return RGB images from 0 to 255, scaled to 0…1 and standardized with ImageNet's statistics.
-
-    The paper subtracts the mean image; its deviations, as torchvision's AlexNet has them, let fresh
-    weights of any usual initialiser begin with numbers about 1. A float array is changed in place,
-    as by all of keras.applications.
-    """
-    return keras.applications.imagenet_utils.preprocess_input(x, mode="torch")
-
-
 def _in_halves(x: Any, name: str, *, filters: int, kernel: int = 3) -> Any:  # noqa: ANN401
     """Convolve each half of the channels by itself.
 

@@ -58,6 +58,8 @@ def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras mod
     layers, layers that are called several times, and nested models are skipped, because their
     outputs cannot be selected by name.
     """
+    from tasks.execution.checked_keras import keras
+
     before = _predecessors(model)
     order = list(TopologicalSorter(before).static_order())
     place = {call: n for n, call in enumerate(order)}
@@ -66,7 +68,7 @@ def cut_points(model: Any) -> list[str]:  # noqa: ANN401  a functional Keras mod
         for source in sources:
             reach[source] = max(reach.get(source, 0), place[call])
     times = Counter(name for name, _ in order)
-    nameable = _nameable(model)
+    nameable = {layer.name for layer in model.layers if not isinstance(layer, keras.Model)}
     cuts, furthest = [], 0
     for call in order:
         # No edge may skip it: that would be a path around it.
@@ -121,9 +123,3 @@ def _sources(inbound: Any) -> Iterator[Call]:  # noqa: ANN401
         return
     for part in inbound:
         yield from _sources(part)
-
-
-def _nameable(model: Any) -> set[str]:  # noqa: ANN401
-    from tasks.execution.checked_keras import keras
-
-    return {layer.name for layer in model.layers if not isinstance(layer, keras.Model)}

@@ -27,7 +27,8 @@ class NotPlain(ValueError):
 
 def plain_arrays(file: h5py.File, content: bytes | mmap) -> list[h5py.Dataset]:
     """Return the arrays of a file with this content, without reading them; raises NotPlain."""
-    if link := _first_link(file):
+    link = file.visititems_links(lambda name, a: None if isinstance(a, h5py.HardLink) else name)
+    if link is not None:
         raise NotPlain(f"{link!r} is a link; save the model again, in one file")
     items = [file, *_objects(file)]
     _check_texts(file, content, max(map(_most_texts, items)))
@@ -58,14 +59,6 @@ def _objects(file: h5py.File) -> list[h5py.Group | h5py.Dataset]:
     if file.visititems(visit):
         raise NotPlain(f"more than {_MOST_OBJECTS:,} groups and arrays; save the weights again")
     return found
-
-
-def _first_link(file: h5py.File) -> str:
-    """Return the name of the first soft or external link, or an empty text."""
-    found = file.visititems_links(
-        lambda name, link: None if isinstance(link, h5py.HardLink) else name
-    )
-    return str(found or "")
 
 
 def _check_array(array: h5py.Dataset) -> None:

@@ -48,9 +48,10 @@ class Backbone:
         try:
             return resolve_name(self.builder)(input_shape=(*image_size, self.channels), **arguments)
         except ValueError as error:
+            reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"backbone {self.name} does not support images of {image_size[0]}×{image_size[1]} "
-                f"pixels: {_first_line(error)}; use --image-size {self.native_size}, its native "
+                f"pixels: {reason}; use --image-size {self.native_size}, its native "
                 "size"
             ) from error
 
@@ -82,15 +83,20 @@ def _lite(name: str, native_size: int) -> Backbone:
     )
 
 
-_STANDARDIZED = "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)"
+# Scaled to 0…1, and standardized with ImageNet's statistics: what Keras has for its DenseNets. The
+# paper of AlexNet subtracts the mean image; with these deviations, fresh weights of any usual
+# initialiser begin with numbers about 1.
+_STANDARDIZED = (
+    "keras.applications.densenet:preprocess_input",
+    "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)",
+)
 
 
 def _resnext(name: str) -> Backbone:
     return Backbone(
         name,
         f"tasks.backbones.resnext:{name}",
-        "tasks.backbones.resnext:preprocess_input",
-        _STANDARDIZED,
+        *_STANDARDIZED,
         224,
         (("include_top", False),),
     )
@@ -109,8 +115,7 @@ _ALL = (
     Backbone(
         "alexnet",
         "tasks.backbones.alexnet:alexnet",
-        "tasks.backbones.alexnet:preprocess_input",
-        _STANDARDIZED,
+        *_STANDARDIZED,
         227,
     ),
     Backbone(
@@ -170,7 +175,3 @@ def find_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise unknown("backbone", name, BACKBONES)
     return BACKBONES[name]
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -29,14 +29,6 @@ def resnext101(*, input_shape: tuple[int, int, int], include_top: bool) -> keras
     return _resnext("resnext101", input_shape, (3, 4, 23, 3), include_top=include_top)
 
 
-def preprocess_input(x: Any) -> Any:  # noqa: ANN401
-    """Return RGB images from 0 to 255, scaled to 0…1 and standardized with ImageNet's statistics.
-
-    A float array is changed in place, as in keras.applications.
-    """
-    return keras.applications.imagenet_utils.preprocess_input(x, mode="torch")
-
-
 def _resnext(
     name: str, input_shape: tuple[int, int, int], blocks: tuple[int, ...], *, include_top: bool
 ) -> keras.Model:

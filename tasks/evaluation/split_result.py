@@ -132,6 +132,8 @@ def wilson(correct: float, images: int, *, confidence: float = 0.95) -> tuple[fl
     the American Statistical Association 22 (1927), 209-212. Unlike p ± z·√(p(1-p)/n) it stays
     between 0 and 1 and has a width where all, or none, is right.
     """
+    # `correct` may be a fraction, as a mean over draws is. SciPy's `binomtest` refuses that;
+    # statsmodels' `proportion_confint` takes it, and would bring pandas for these lines.
     if not images:
         return 0.0, 1.0
     z, share = NormalDist().inv_cdf((1 + confidence) / 2), correct / images

@@ -8,9 +8,9 @@ from typing import Any
 from stores.dataset_summary import FileReason
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
+from stores.in_notebook import InNotebook, Table
 from stores.manifest import Manifest
 from stores.storage.location import StoreLike
-from tasks.execution.in_notebook import InNotebook, Table
 from tasks.features.shard_work import ShardDone
 
 

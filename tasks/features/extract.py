@@ -12,6 +12,7 @@ from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest, Split
 from stores.storage.location import StoreLike
+from stores.storage.publish import check_writable
 from tasks.execution.steps import task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
@@ -80,7 +81,7 @@ def plan_shards(
     StoreReadOnly if the shards cannot be written.
     """
     for recipe in missing.job.recipes:
-        FeatureStore(missing.job.store, recipe).place.check_writable()
+        check_writable(FeatureStore(missing.job.store, recipe).folder)
     shapes = load_engine(missing.job).feature_shapes
     row_bytes = 4 * sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
     size = max(1, min(shard_size, SHARD_BYTES // row_bytes))

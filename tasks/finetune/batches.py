@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +28,6 @@ class Parts:
     learned: Places
     validation: Places
     stopping: Places  # none without a patience
-
-
-class Examples(Protocol):
-    """The images of a data set, as inputs of a network."""
-
-    def learned(self, places: Places, *, epoch: int) -> Iterator[Batch]:
-        """Yield images in this order, with the augmentation of the epoch."""
-
-    def measured(self, places: Places) -> Iterator[Batch]:
-        """Yield images in this order, without augmentation."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +96,9 @@ class CachedExamples:
         keys, size = self.images.keys[places], self.tuning.batch_size
         for positions, rows in self.features.batches(keys, batch_size=size, views=views):
             yield places[positions], np.asarray(rows, np.float32)
+
+
+Examples = ImageExamples | CachedExamples  # of a data set, as inputs of a network
 
 
 def drawn_views(images: int, views: int, *, seed: int, epoch: int) -> Views:

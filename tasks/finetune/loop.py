@@ -104,13 +104,11 @@ class Learner:
 
     def scores(self, places: Places) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes)."""
-        outputs = np.empty((len(places), self.model.output_shape[-1]), np.float32)
-        done = 0
+        outputs = []
         for _, rows in self.examples.measured(places):
-            outputs[done : done + len(rows)] = self.model.predict_on_batch(rows)
-            done += len(rows)
+            outputs.append(self.model.predict_on_batch(rows))
             stop_if_requested()
-        return probabilities(outputs)
+        return probabilities(np.concatenate(outputs))
 
     def _save(self, folder: Path, *, best: Weights) -> None:
         """Write what the training has changed; it is the same for images and stored features."""

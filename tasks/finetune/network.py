@@ -1,5 +1,6 @@
 """The network that is trained: a backbone cut into a frozen and a trained part, and a head."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +63,17 @@ class Network:
     def trained_head(self) -> TrainedDense:
         """Return the head with its current weights, without a history."""
         weights = dict(self.scaling)
+        for name, variable in self.head_variables():
+            value = np.asarray(variable, np.float32)
+            weights[name] = value.reshape(-1, value.shape[-1])
+        return TrainedDense(self.head, weights)
+
+    def head_variables(self) -> Iterator[tuple[str, Any]]:
+        """Yield the variables of the head, by the names of the arrays of a trained head."""
         for layer in self.rest.layers:
             kind, _, number = layer.name.rpartition("_")
             for name, variable in zip(_VARIABLES.get(kind, ()), layer.weights, strict=False):
-                value = np.asarray(variable, np.float32)
-                weights[f"{name}_{number}"] = value.reshape(-1, value.shape[-1])
-        return TrainedDense(self.head, weights)
+                yield f"{name}_{number}", variable
 
 
 # The names of the head's layers, with their numbers, and of their variables, in Keras's order.
@@ -116,7 +122,8 @@ def build_network(
     frozen = images if cut is None else _InInference(keras.Model(base.input, before))(images)
     network = Network(base, cut, rest, keras.Model(images, rest(frozen)), head, scaling)
     if trained is not None:
-        _set_head(network, trained)
+        for name, variable in network.head_variables():
+            variable.assign(trained[name].reshape(variable.shape))
     return network
 
 
@@ -171,14 +178,6 @@ def _scaled(features: Any, scaling: HeadWeights) -> Any:  # noqa: ANN401
         return features
     variance = np.square(scaling["scale"])
     return keras.layers.Normalization(mean=scaling["mean"], variance=variance)(features)
-
-
-def _set_head(network: Network, trained: HeadWeights) -> None:
-    for layer in network.rest.layers:
-        kind, _, number = layer.name.rpartition("_")
-        names = _VARIABLES.get(kind, ())[: len(layer.weights)]
-        for name, variable in zip(names, layer.weights, strict=False):
-            variable.assign(trained[f"{name}_{number}"].reshape(variable.shape))
 
 
 def _check_fits(trained: HeadWeights | None, width: int, recipe: Recipe) -> None:

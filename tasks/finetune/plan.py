@@ -24,7 +24,7 @@ from tasks.finetune.specification import (
     Request,
     Strategy,
 )
-from tasks.finetune.starting_head import check_unchanged, trained_head, untrained
+from tasks.finetune.starting_head import check_unchanged, trained_head
 from tasks.images.augmentation_names import NO_AUGMENTATION
 from tasks.training.planned_runs import PlannedRun, check_trainable
 
@@ -66,7 +66,7 @@ def plan_finetuning(
         run=PlannedRun(
             manifest,
             job.recipes[0],
-            untrained(head) if tuning.untrained_head else head,
+            replace(head, standardize=False) if tuning.untrained_head else head,
             seed,
             parameters,
             finetuning=decisive,

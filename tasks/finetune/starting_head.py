@@ -1,7 +1,6 @@
 """The initial head of a fine-tuning: a run's head as a dense one."""
 
 import shlex
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Weights
 from tasks.heads.dense.trained import TrainedDense
 from tasks.heads.sklearn_heads import TrainedPipeline
-from tasks.training.evaluate_test_split import load_head
+from tasks.heads.stored import load_head
 from tasks.training.repeat_commands import options, requested_features
 
 _ABLE = ("dense", "logistic")
@@ -84,11 +83,6 @@ def _as_dense(head: TrainedHead, run: Run) -> TrainedDense:
         ),
         weights,
     )
-
-
-def untrained(head: DenseHead) -> DenseHead:
-    """Return the head without weights, and so without standardization of its features."""
-    return replace(head, standardize=False)
 
 
 def _float32(values: Any) -> Any:  # noqa: ANN401  an array

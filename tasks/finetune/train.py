@@ -10,6 +10,7 @@ from stores.features.store import FeatureStore
 from stores.runs.checkpoints import Checkpoints, History
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from stores.storage.publish import check_writable
 from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_requested
@@ -60,7 +61,7 @@ def finetune(planned: PlannedFineTuning, *, store: StoreLike) -> str:
     images, folds = manifest.select(*LEARNED_FROM), folds_of(manifest, 0)
     train, parts = np.flatnonzero(folds[0].train), parts_of(folds[0], planned.tuning)
     checkpoints = Checkpoints(store, planned.id)
-    checkpoints.place.check_writable()  # before the first epoch, and not after it
+    check_writable(checkpoints.folder)  # before the first epoch, and not after it
     learner = planned_learner(planned, store)
     outcome: Trained | Failed
     try:

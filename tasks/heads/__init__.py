@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `--help` shows the names of the heads, and imports no numpy
 # Each module holds a Kind; what is slow to import, it imports when it trains.
 _MODULES = {
     "centroid": "tasks.heads.centroid",
-    "dense": "tasks.heads.dense",
+    "dense": "tasks.heads.dense.trained",
     "knn": "tasks.heads.knn",
     "logistic": "tasks.heads.logistic",
     "ridge": "tasks.heads.ridge",

@@ -27,18 +27,17 @@ def _train(candidates: Sequence[Candidate[CentroidHead]], examples: Examples) ->
 def _fit(candidate: Candidate[CentroidHead], examples: Examples) -> Outcome:
     """Fit -|x-m|² for class means m, as the linear form 2·x·m - |m|² without the common |x|²."""
     fold = examples.folds[candidate.fold]
-    scaler = examples.scaler(fold, standardize=candidate.head.standardize)
-    scale = np.ones_like(scaler.mean_) if scaler.scale_ is None else scaler.scale_
+    mean, scale = examples.scaling(fold, standardize=candidate.head.standardize)
     means = np.zeros((len(scale), examples.classes))
     counts = np.bincount(examples.labels[fold.train], minlength=examples.classes)
     if np.count_nonzero(counts) < 2:
         return Failed("the train examples have only one class; add images")
     for positions, rows in examples.stream.ordered(fold.train):
-        scaled = (flat(rows) - scaler.mean_) / scale
+        scaled = (flat(rows) - mean) / scale
         means += scaled.T @ np.eye(examples.classes)[examples.labels[positions]]
     means /= np.maximum(counts, 1)
     kernel = 2 * means / scale[:, np.newaxis]
-    bias = -np.square(means).sum(axis=0) - scaler.mean_ @ kernel
+    bias = -np.square(means).sum(axis=0) - mean @ kernel
     bias[counts == 0] = -np.inf  # a class without an example is never predicted
     return TrainedLinear(kernel.astype(np.float32), bias.astype(np.float32))
 

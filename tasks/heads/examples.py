@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,29 +12,12 @@ from stores.features.store import FeatureStore
 from stores.keys import Keys
 from tasks.datasets.folds import Chosen, Fold
 
-if TYPE_CHECKING:
-    from sklearn.preprocessing import StandardScaler
-
 Positions = NDArray[np.int64]
 Chunk = tuple[Positions, NDArray[Any]]  # positions of examples, and their features (n, *shape)
 
 ROWS_A_CHUNK = 4096  # small enough for the CPU's caches
 # Larger features are read again in each epoch, in chunks.
 _IN_MEMORY_BYTES = 2**31
-
-
-class Stream(Protocol):
-    """Features of all examples, in memory or not."""
-
-    @property
-    def width(self) -> int:
-        """The number of values of a feature."""
-
-    def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all examples, shuffled with the epoch as the seed, in chunks of ROWS_A_CHUNK."""
-
-    def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all or the chosen examples, in their order."""
 
 
 class MemoryStream:
@@ -49,7 +32,7 @@ class MemoryStream:
         return int(np.prod(self._features.shape[1:], dtype=np.int64))
 
     def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all examples, in the same order as StoredStream."""
+        """Yield all examples, shuffled with the epoch as the seed, in chunks of ROWS_A_CHUNK."""
         order = np.arange(len(self._features), dtype=np.int64)
         np.random.default_rng(epoch).shuffle(order)
         for start in range(0, len(order), ROWS_A_CHUNK):
@@ -57,7 +40,7 @@ class MemoryStream:
             yield positions, self._features[positions]
 
     def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all or the chosen examples."""
+        """Yield all or the chosen examples, in their order."""
         if chosen is None:
             yield np.arange(len(self._features), dtype=np.int64), self._features
         else:
@@ -76,14 +59,17 @@ class StoredStream:
         return int(np.prod(self._features.feature_shape or (), dtype=np.int64))
 
     def shuffled(self, epoch: int) -> Iterator[Chunk]:
-        """Yield all examples, shuffled with the epoch as the seed."""
+        """Yield all examples, in the same order and chunks as MemoryStream."""
         yield from self._features.batches(self._keys, batch_size=ROWS_A_CHUNK, shuffle_seed=epoch)
 
     def ordered(self, chosen: Chosen | None = None) -> Iterator[Chunk]:
-        """Yield all or the chosen examples."""
+        """Yield all or the chosen examples, in their order."""
         places = np.arange(len(self._keys)) if chosen is None else np.flatnonzero(chosen)
         chunks = self._features.batches(self._keys[places], batch_size=ROWS_A_CHUNK)
         yield from ((places[positions], rows) for positions, rows in chunks)
+
+
+Stream = MemoryStream | StoredStream
 
 
 @dataclass(frozen=True)
@@ -99,16 +85,19 @@ class Examples:
         """Return the features of all or the chosen examples, flattened, in memory."""
         return np.concatenate([flat(rows) for _, rows in self.stream.ordered(chosen)])
 
-    def scaler(
+    def scaling(
         self, fold: Fold, *, standardize: bool = True, stops: bool = False
-    ) -> "StandardScaler":
-        """Return a scaler that is fitted on the train examples of a fold."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and scale of the train examples of a fold; the scale is 1 if it is not used.
+
+        With `stops`, the examples for early stopping are left out.
+        """
         from sklearn.preprocessing import StandardScaler
 
         scaler = StandardScaler(with_std=standardize)
         for _, rows in self.stream.ordered(fold.learned(stops=stops)):
             scaler.partial_fit(flat(rows))
-        return scaler
+        return scaler.mean_, np.ones_like(scaler.mean_) if scaler.scale_ is None else scaler.scale_
 
 
 def stream_of(features: FeatureStore, keys: Keys) -> Stream:

@@ -51,11 +51,11 @@ class _Path:
     def __init__(self, examples: Examples, fold: Fold, *, standardize: bool) -> None:
         from scipy.linalg import eigh
 
-        self._scaler = examples.scaler(fold, standardize=standardize)
+        self._mean, self._scale = examples.scaling(fold, standardize=standardize)
         labels = examples.labels[fold.train]
         self._base = 2 * np.bincount(labels, minlength=examples.classes) / len(labels) - 1
         targets = 2 * np.eye(examples.classes)[examples.labels] - 1 - self._base
-        width = len(self._scaler.mean_)
+        width = len(self._mean)
         if len(labels) < width:
             rows = np.concatenate([rows for _, rows in self._scaled(examples, fold)])
             self._values, vectors = eigh(rows @ rows.T, overwrite_a=True)
@@ -75,17 +75,12 @@ class _Path:
         shares = np.divide(1.0, values + penalty, out=np.zeros_like(values), where=nonzero)
         kernel = self._basis @ (shares[:, np.newaxis] * self._turned)
         kernel /= self._scale[:, np.newaxis]
-        bias = self._base - self._scaler.mean_ @ kernel
+        bias = self._base - self._mean @ kernel
         return TrainedLinear(kernel.astype(np.float32), bias.astype(np.float32))
-
-    @property
-    def _scale(self) -> Values:
-        scale = self._scaler.scale_
-        return np.ones_like(self._scaler.mean_) if scale is None else np.asarray(scale)
 
     def _scaled(self, examples: Examples, fold: Fold) -> Iterator[tuple[NDArray[np.int64], Values]]:
         for positions, rows in examples.stream.ordered(fold.train):
-            yield positions, (flat(rows) - self._scaler.mean_) / self._scale
+            yield positions, (flat(rows) - self._mean) / self._scale
 
 
 def _group_size(_head: RidgeHead, _width: int, _classes: int) -> int:

@@ -3,13 +3,13 @@
 A correct digest shows that the files have not changed, but not that they are a valid model.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from stores.errors import CorruptStore, StoreError
 from stores.runs.record import Run
+from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.heads import TrainedHead, find_kind
 from tasks.heads.archives import check_keras, check_stored
@@ -17,17 +17,16 @@ from tasks.heads.archives import check_keras, check_stored
 _TRIED_ROWS = 2
 
 
-def load_stored(model_folder: Callable[[str], Path], run: Run) -> TrainedHead:
+def load_head(runs: RunStore, run: Run) -> TrainedHead:
     """Return a run's trained head, checked to have the record's kind and classes.
 
-    `model_folder` returns the folder of a run's model, after a check of its digests. Raises
-    InputError if the training failed or the kind is unknown, CorruptStore if the files are not such
-    a head, and OSError.
+    Raises InputError if the training failed or the kind is unknown, CorruptStore if the files are
+    not such a head, and OSError.
     """
     if run.failure:
         raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
     kind = find_kind(str(run.head["kind"]))
-    folder = model_folder(run.id)
+    folder = runs.model_folder(run.id)
     try:
         for path in folder.glob("head.*"):
             check_keras(path) if path.suffix == ".keras" else check_stored(path)

@@ -24,9 +24,9 @@ from tasks.features.request import EngineChoice
 from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
+from tasks.heads.stored import load_head
 from tasks.images.image_check import examined
 from tasks.images.pixel_batches import ImageFile, pixel_batches
-from tasks.training.evaluate_test_split import load_head
 
 # Images that are looked up and computed at once; between two parts, the engine is idle.
 _IMAGES_AT_ONCE = 8192

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from stores.errors import CorruptStore, NotInStore, StoreError
-from stores.features.recipe import Recipe, read_recipe, write_recipe
+from stores.features.recipe import Recipe, read_recipe, recipe_of, write_recipe
 from stores.features.shard import recipe_in
 from stores.features.store import FeatureStore
 from stores.storage.garbage import Garbage, aged
@@ -20,23 +20,12 @@ def features_in(store: Location, folder: Location) -> FeatureStore:
     Raises NotInStore if `recipe.json` is missing, CorruptStore if it is damaged or belongs to
     another folder, NewerFormat, or OSError.
     """
-    try:
-        recipe = read_recipe(folder)
-    except FileNotFoundError as error:
-        if _is_unfinished(folder):
-            raise NotInStore(
-                f"{folder}: a writer ended before its first shard; nothing is lost, and "
-                "`python -m flows.maintain gc` lists it after the grace time"
-            ) from error
+    if _is_unfinished(folder):
         raise NotInStore(
-            "recipe.json not found; `python -m flows.maintain reindex` restores it"
-        ) from error
-    if not recipe.fingerprint.startswith(folder.name):
-        raise CorruptStore(
-            f"{folder / 'recipe.json'}: recipe {recipe} belongs to another folder; "
-            "`python -m flows.maintain reindex` restores the right one"
+            f"{folder}: a writer ended before its first shard; nothing is lost, and "
+            "`python -m flows.maintain gc` lists it after the grace time"
         )
-    return FeatureStore(store, recipe, layers=())
+    return FeatureStore(store, recipe_of(folder), layers=())
 
 
 def all_features(store: Location) -> Iterator[FeatureStore]:
@@ -76,13 +65,21 @@ def unfinished_folders(store: Location, grace_seconds: float) -> Iterator[Garbag
     Folders with drafts are left out, because the drafts are deleted first.
     """
     for folder in (store / "features").folders():
-        if _is_unfinished(folder) and folder.is_empty():
+        if _is_unfinished(folder) and _is_empty(folder):
             reason = "left by a writer that ended before its first shard"
             yield from aged(folder, reason, grace_seconds)
 
 
 def _is_unfinished(folder: Location) -> bool:
-    return not status((folder / "recipe.json").path) and folder.is_empty(but="tmp")
+    return not status((folder / "recipe.json").path) and _is_empty(folder, but="tmp")
+
+
+def _is_empty(folder: Location, *, but: str = "") -> bool:
+    """Return whether nothing is in a folder, nor in the folders in it, but in that of this name."""
+    inner = {place.name: place for place in folder.folders()}
+    return folder.files("").keys() <= inner.keys() and not any(
+        place.files("") or place.folders() for name, place in inner.items() if name != but
+    )
 
 
 def _recipe_of_shards(folder: Location) -> Recipe | None:

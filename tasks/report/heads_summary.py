@@ -4,11 +4,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stores.in_notebook import InNotebook, Table
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.evaluation.selection import Selection, expected_in_words, selection_of
-from tasks.execution.in_notebook import InNotebook, Table
 from tasks.report.settings import differences, own_settings, settings_of
 
 

@@ -6,15 +6,14 @@ from stores.errors import CorruptStore
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.runs.record import Run, TestOpening
+from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.metrics import metrics_of
 from tasks.execution.steps import task
-from tasks.heads import TrainedHead
 from tasks.heads.examples import stream_of
-from tasks.heads.stored import load_stored
+from tasks.heads.stored import load_head
 from tasks.training.prediction_table import predictions, scores_of
 
 log = logging.getLogger("gargalo.train")
@@ -53,11 +52,6 @@ def open_test(
     )
     runs.bring_up_to_date()
     return opening
-
-
-def load_head(runs: RunStore, run: Run) -> TrainedHead:
-    """Return a run's trained head; raises as `load_stored`."""
-    return load_stored(runs.model_folder, run)
 
 
 def has_test_images(manifest: Manifest) -> bool:

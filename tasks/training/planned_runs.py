@@ -9,7 +9,7 @@ from typing import Any
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.runs.record import Run, run_id
+from stores.runs.record import Run
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.heads import Head, find_kind, specification
@@ -33,19 +33,26 @@ class PlannedRun:
         """The head as stored in the run's record."""
         return specification(self.head, fine_tuned=bool(self.finetuning))
 
-    @property
-    def id(self) -> str:
-        """The id of the run, known before training."""
-        return run_id(
+    def record(self, **outcome: Any) -> Run:  # noqa: ANN401  the other fields of a run
+        """Return the record of the run, with its metrics or failure, versions and time."""
+        return Run(
+            dataset=self.manifest.name,
             dataset_digest=self.manifest.digest,
             fingerprint=self.recipe.fingerprint,
             classes=self.manifest.classes,
             head=self.specification,
             seed=self.head_seed,
+            parameters=self.parameters,
             folds=self.folds,
             fold_seed=self.fold_seed,
             finetuning=self.finetuning,
+            **outcome,
         )
+
+    @property
+    def id(self) -> str:
+        """The id of the run, known before training."""
+        return self.record(metrics={}, versions={}, created="").id
 
     @property
     def trial(self) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.manifest import Images
-from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import Fold
 from tasks.evaluation.metrics import metrics_of
@@ -49,38 +48,21 @@ def publish(
 ) -> None:
     """Store a run with its metrics on the folds or the validation split."""
     classes = plan.manifest.classes
+    packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
+    versions, now = {name: version(name) for name in packages}, datetime.now(UTC).isoformat()
     if isinstance(outcome, Failed):
         none = Images(images.keys[:0], images.labels[:0], images.paths[:0], images.splits[:0])
         nothing = predictions(none, np.empty((0, len(classes))), classes)
-        run = _run(plan, {}, failure=outcome.reason)
+        run = plan.record(metrics={}, failure=outcome.reason, versions=versions, created=now)
         runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
         return
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
     measured = metrics_of(outcome.scores[held_out], images.labels[held_out], kind=plan.head.kind)
-    metrics = {f"validation_{name}": value for name, value in measured.items()}
+    metrics = {"train_accuracy": outcome.train_accuracy}
+    metrics |= {f"validation_{name}": value for name, value in measured.items()}
     runs.publish(
-        _run(plan, {"train_accuracy": outcome.train_accuracy} | metrics),
+        plan.record(metrics=metrics, versions=versions, created=now),
         history=outcome.model.history,
         predictions=predictions(images, outcome.scores, classes),
         save_model=outcome.model.save,
-    )
-
-
-def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> Run:
-    packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
-    return Run(
-        dataset=planned.manifest.name,
-        dataset_digest=planned.manifest.digest,
-        fingerprint=planned.recipe.fingerprint,
-        classes=planned.manifest.classes,
-        head=planned.specification,
-        seed=planned.head_seed,
-        metrics=metrics,
-        parameters=planned.parameters,
-        versions={name: version(name) for name in packages},
-        created=datetime.now(UTC).isoformat(),
-        folds=planned.folds,
-        fold_seed=planned.fold_seed,
-        failure=failure,
-        finetuning=planned.finetuning,
     )

@@ -1,6 +1,6 @@
 """Train heads on stored features."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +93,9 @@ def _cross_validated(
     again: dict[int, Candidate[Head]] = {}
     held_out: dict[int, NDArray[np.float64]] = {}
     for number, plan in enumerate(planned):
-        heads, failures = _parted(measured[number * len(folds) :][: len(folds)])
-        if failures:
+        mine = measured[number * len(folds) :][: len(folds)]
+        heads = [head for head in mine if not isinstance(head, Failed)]
+        if failures := [head for head in mine if isinstance(head, Failed)]:
             outcomes[number] = failures[0]
             continue
         held_out[number] = scores = np.empty((len(examples.labels), examples.classes))
@@ -106,14 +107,3 @@ def _cross_validated(
     for number, final in zip(again, kept, strict=True):
         outcomes[number] = _trained(final, examples, held_out[number])
     return [outcomes[number] for number in range(len(planned))]
-
-
-def _parted(outcomes: Iterable[TrainedHead | Failed]) -> tuple[list[TrainedHead], list[Failed]]:
-    heads: list[TrainedHead] = []
-    failures: list[Failed] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Failed):
-            failures.append(outcome)
-        else:
-            heads.append(outcome)
-    return heads, failures

@@ -11,7 +11,7 @@ import signal
 import stat
 from dataclasses import dataclass
 
-import stores.storage.local
+import stores.storage.location
 import stores.storage.publish
 from stores import FeatureStore, Manifest
 from stores.features.index import Index
@@ -136,7 +136,7 @@ class _Doom:
 
     def __init__(self, death):
         self.death, self.shard, self.digest, self.step = death, 0, "", ""
-        _before(stores.storage.local, "publish_file", self.publish)
+        _before(stores.storage.location, "publish_file", self.publish)
         _before(os, "fsync", self.fsync)
         _before(os, "rename", self.rename)
         _before(Index, "write_fragment", self.fragment)

@@ -1,11 +1,12 @@
 """The command `gargalo`: its list of commands, and the flow that it runs."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from gargalo.public_names import COMMANDS
+from gargalo.public_names import commands, function_names
 from tests.support.places import ROOT
 
 
@@ -18,11 +19,26 @@ def gargalo(*arguments, cwd=ROOT, **variables):
     )
 
 
-def test_each_command_is_a_flow_with_a_line_of_help():
+def test_each_command_is_a_flow_with_a_line_of_help_and_all_but_the_server_an_example():
     flows = {p.stem for p in (ROOT / "flows").glob("*.py") if '"__main__"' in p.read_text()}
-    assert set(COMMANDS) == flows
-    told = gargalo("--help").stdout
-    assert all(f"  {name} " in told for name in COMMANDS)
+    assert set(commands()) == flows
+    assert set(function_names()) == flows - {"server"}
+
+
+def test_the_commands_are_listed_in_the_order_of_the_work():
+    listed = [line.split()[0] for line in gargalo("--help").stdout.splitlines() if line[:2] == "  "]
+    assert listed == list(commands())
+    assert listed[:3] == ["ingest", "extract", "train"]
+
+
+def test_a_reader_that_has_ended_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "from gargalo.cli import main; main()"
+    command = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

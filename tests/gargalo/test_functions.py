@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gargalo
-from gargalo.public_names import EXAMPLES, FUNCTIONS
+from gargalo.public_names import commands, function_names
 from tasks.backbones.registry import BACKBONES
 from tests.support.extraction import write_old_folder
 from tests.support.tiny import TINY
@@ -129,13 +129,13 @@ def test_none_is_the_default_of_whatever_it_may_be(made):
     assert gargalo.extract("photos", store=folder / "store", split_file=None, **SMALL).images == 20
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", function_names())
 def test_each_says_what_it_takes_and_has_an_example_that_could_be_called(name):
     function = getattr(gargalo, name)
     signature, text = inspect.signature(function), inspect.getdoc(function)
     assert all(f"\n    {parameter}: " in text for parameter in signature.parameters)
     assert "--" not in text
-    for line in EXAMPLES[name]:
+    for line in commands()[name].example:
         assert f">>> {line}" in text
         for call in ast.walk(ast.parse(line)):
             if isinstance(call, ast.Call):

@@ -270,6 +270,22 @@ def test_remarks_are_counted_whatever_their_numbers():
     )
 
 
+def test_a_notebook_shows_what_a_data_set_has():
+    page = PETS._repr_html_()
+    assert "Data set pets: 4 images in /pets" in page
+    assert "<td>1</td><td>1</td><td>1</td><td>1</td><td>2</td>" in page  # the last: classes
+    assert "<td>cat</td><td>1</td><td>1</td><td>0</td>" in page
+    assert "<td>dog/4.jpg</td><td>no JPEG</td>" in page
+
+
+def test_no_name_in_a_data_set_acts_on_the_page():
+    evil = "<b onclick=x>"
+    strange = entry(evil, label=evil, split=None, status="rejected", reason=evil)
+    page = manifest(strange, name=evil, folder=evil, classes=(evil,))._repr_html_()
+    assert page.count("&lt;b onclick=x&gt;") == 5
+    assert evil not in page
+
+
 def test_a_data_set_is_held_against_another_process(tmp_path):
     def take(name):
         with dataset_lock(tmp_path, name):

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from stores.errors import CorruptStore, NewerFormat, StoreRefused
+from stores.errors import CorruptStore, StoreRefused, newer_format
 from stores.storage.json_files import ABSURD, read_object
 from stores.storage.publish import make_folder
 from stores.storage.safe_files import create, is_file, note_root, read_bytes
@@ -103,8 +103,6 @@ def _marked(folder: Path) -> str:
     except ABSURD as error:
         raise CorruptStore(f"{folder / MARK}: damaged; delete it, and call again") from error
     if newer:
-        raise NewerFormat(
-            f"{folder / MARK}: a mirror of format version {about['format']}, this software knows "
-            f"up to {MIRROR_VERSION}; update gargalo, or give another GARGALO_CACHE"
-        )
+        fix = "read it, or give another GARGALO_CACHE"
+        raise newer_format(f"{folder / MARK}: a mirror", about["format"], MIRROR_VERSION, use=fix)
     return address

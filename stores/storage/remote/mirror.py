@@ -12,20 +12,21 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from stores.errors import CorruptStore
 from stores.storage.addresses import checked
-from stores.storage.local import LocalFolder
-from stores.storage.location import Found, Location, Rules
+from stores.storage.location import Found, Location, Read
 from stores.storage.publish import publish_folder
 from stores.storage.remote.cache import cache_limit, mirror_folder
 from stores.storage.remote.folders import put_folder
 from stores.storage.remote.listings import Outdated
 from stores.storage.remote.objects import Remote
 from stores.storage.remote.small_files import pull_small_files
+from stores.storage.rules import Rules
 from stores.storage.safe_files import open_regular
 from stores.storage.safe_folders import remove
 
 
-class Mirror(LocalFolder):
+class Mirror(Location):
     """A store at an address, or a file or folder in one; see stores.storage.location."""
 
     def __init__(self, path: Path, rules: Rules, store: Path, address: str) -> None:
@@ -55,12 +56,15 @@ class Mirror(LocalFolder):
                 return
         pull_small_files(self._remote, self.path)
 
-    def refetch(self) -> bool:
-        """Delete the copy, and fetch it again; return True."""
-        remove(self.path)
-        self._remote.listings.forget()
-        self.refresh()
-        return True
+    def reread(self, read: Callable[[Path], Read]) -> Read:
+        """Return what `read` makes of a file; of a damaged copy, what it makes of a new one."""
+        try:
+            return read(self.path)
+        except CorruptStore:
+            remove(self.path)
+            self._remote.listings.forget()
+            self.refresh()
+            return read(self.path)
 
     def local(self, *, sha256: str = "", again: bool = False) -> Path:
         """Return where a file was fetched to; it is fetched if it is not there, or `again`.
@@ -99,16 +103,6 @@ class Mirror(LocalFolder):
         """Return the folders in a folder in which anything is at the address."""
         names = {name.partition("/")[0] for name in self._listed() if "/" in name}
         return [self / name for name in sorted(names)]
-
-    def is_there(self) -> bool:
-        """Return whether anything is at the address."""
-        if self._remote.stays(self.path):
-            return super().is_there()
-        return bool(self._remote.listing(self.path))
-
-    def is_empty(self, *, but: str = "") -> bool:
-        """Return whether no file is in a folder or below, at the address or here."""
-        return not self._remote.listing(self.path) and super().is_empty(but=but)
 
     def about(self) -> Found | None:
         """Return the bytes of all at and below it, and the last change of any."""
@@ -151,13 +145,6 @@ class Mirror(LocalFolder):
             self._remote.delete(self.path)
         super().delete(tmp=tmp)
 
-    def clear(self, ending: str) -> None:
-        """Delete the files in a folder that end so, at the address and here."""
-        if not self._remote.stays(self.path):
-            names = (f"{self._name}/{name}" for name in self.files(ending))
-            self._remote.delete_names(names)
-        super().clear(ending)
-
     def move_to(self, target: Self) -> None:
         """Give an object another name at the address, and forget it here."""
         self._remote.move(self.path, target.path)
@@ -178,22 +165,6 @@ class Mirror(LocalFolder):
             if names.isdisjoint(folder + record for record in self.rules.records)
             and not any(name.startswith(f"{folder}{self.rules.kept}/") for name in names)
         ]
-
-    def check_writable(self) -> None:
-        """Raise StoreReadOnly where the cache cannot be written; the address is not contacted."""
-        self._remote.make_mirror()
-        super().check_writable()
-
-    def check_mounted(self) -> None:
-        """Do nothing: there are no mounts at an address."""
-
-    def is_vacant(self) -> bool:
-        """Return whether nothing is at the address."""
-        return not self._remote.listing(self.path)
-
-    def same_as(self, other: Location) -> bool:
-        """Return whether another location has the same address."""
-        return self == other
 
     def absolute(self) -> Self:
         """Return it as it is: an address is the same everywhere."""

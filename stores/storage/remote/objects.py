@@ -17,10 +17,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stores.errors import explained
-from stores.storage.location import Found, Rules
+from stores.storage.location import Found
 from stores.storage.remote.cache import make_mirror
 from stores.storage.remote.errors import reached
 from stores.storage.remote.listings import Listings, Outdated, names_below
+from stores.storage.rules import Rules
 from stores.storage.safe_files import open_regular, status, within
 from stores.storage.safe_folders import folders, make_folders, regular_files, remove, rename
 

@@ -18,7 +18,8 @@ from tasks.heads.dense.stacked_networks import (
     first_weights,
 )
 
-STOPPING = "stopping_"  # prefix of metrics on the examples for early stopping
+# Prefixes of metrics on the validation examples, and on those for early stopping.
+VALIDATION, STOPPING = "val_", "stopping_"
 
 
 class _Best(NamedTuple):
@@ -93,27 +94,21 @@ class HeadGroup:
             networks.backward(measured.gradient, tape)
             self._add_decay()
             self._optimizer.step(networks.trained.flat, networks.gradients.flat, self._rates())
-        self._train.add(measured, len(labels))
+        self._sums[""].add(measured, len(labels))
         self._steps += 1
 
-    def validate(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Evaluate the heads on some of the validation rows."""
-        self._validation.add(self._measured(inputs, labels), len(labels))
-
-    def watch(self, inputs: Values, labels: NDArray[np.int64]) -> None:
-        """Evaluate the heads on some of the rows for early stopping."""
-        self._stopping.add(self._measured(inputs, labels), len(labels))
-
-    def _measured(self, inputs: Values, labels: NDArray[np.int64]) -> Measured:
+    def measure(self, prefix: str, inputs: Values, labels: NDArray[np.int64]) -> None:
+        """Evaluate the heads on some of the rows whose metrics have a prefix."""
         with np.errstate(all="ignore"):
-            return self._objective.measure(self._networks.logits(inputs), labels, weighted=False)
+            logits = self._networks.logits(inputs)
+            measured = self._objective.measure(logits, labels, weighted=False)
+        self._sums[prefix].add(measured, len(labels))
 
     def end_epoch(self) -> None:
         """Record the metrics of the epoch, and remove the heads that are finished."""
         with np.errstate(all="ignore"):
             penalties = self._penalties()
-        sums = {"": self._train, "val_": self._validation, STOPPING: self._stopping}
-        measured = {prefix: some.means() for prefix, some in sums.items()}
+        measured = {prefix: some.means() for prefix, some in self._sums.items()}
         finished = np.zeros(len(self._numbers), np.bool_)
         for row, number in enumerate(self._numbers.tolist()):
             epoch = {}
@@ -128,9 +123,8 @@ class HeadGroup:
         self._begin_sums()
 
     def _begin_sums(self) -> None:
-        self._train, self._validation, self._stopping = (
-            _Sums(len(self._numbers)) for _ in range(3)
-        )
+        count = len(self._numbers)
+        self._sums = {prefix: _Sums(count) for prefix in ("", VALIDATION, STOPPING)}
 
     def _finish(self, row: int, number: int) -> bool:
         """Return whether a head is finished, and record its outcome then."""

@@ -1,7 +1,6 @@
 """Keras's optimizers for many heads at once, with a learning rate and a state for each head."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +8,14 @@ from numpy.typing import NDArray
 Values = NDArray[np.float32]  # (heads, parameters)
 
 
-class Optimizer(Protocol):
-    """Updates parameters by their gradients, in place."""
-
-    state: tuple[Values, ...]  # each (heads, parameters)
-
-    def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
-        """Take one step; `rates` are the heads' learning rates, (heads, 1)."""
-
-
 class Sgd:
     """Gradient descent without momentum, as keras.optimizers.SGD."""
 
-    def __init__(self, like: Values) -> None:
-        del like
-        self.state: tuple[Values, ...] = ()
+    def __init__(self, _like: Values) -> None:
+        self.state: tuple[Values, ...] = ()  # arrays (heads, parameters)
 
     def step(self, parameters: Values, gradients: Values, rates: Values) -> None:
-        """Take one step."""
+        """Update the parameters in place; `rates` are the heads' learning rates, (heads, 1)."""
         parameters -= rates * gradients
 
 
@@ -71,7 +60,7 @@ class Adam:
         parameters -= change
 
 
-OPTIMIZERS: dict[str, Callable[[Values], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Values], Adam | RmsProp | Sgd]] = {
     "adam": Adam,
     "rmsprop": RmsProp,
     "sgd": Sgd,

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.folds import Fold
 from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate
-from tasks.heads.dense.head_group import HeadGroup, Outcome
+from tasks.heads.dense.head_group import STOPPING, VALIDATION, HeadGroup, Outcome
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Architecture, Weights
 from tasks.heads.examples import Examples, Positions, flat
@@ -43,16 +42,15 @@ def train_heads(candidates: Sequence[Candidate[DenseHead]], examples: Examples) 
 def _evaluate(training: "Sequence[_BatchFeed]", examples: Examples) -> None:
     """Evaluate all heads on the held-out examples of their fold."""
     folds = examples.folds
-    held_out = np.logical_or.reduce([fold.validation for fold in folds])
-    if held_out.any():
-        for positions, rows in examples.stream.ordered(held_out):
-            for feed in training:
-                feed.validate(positions, flat(rows))
-    if any(feed.stops for feed in training):
-        stopping = [fold.stopping for fold in folds if fold.stopping is not None]
-        for positions, rows in examples.stream.ordered(np.logical_or.reduce(stopping)):
-            for feed in training:
-                feed.watch(positions, flat(rows))
+    parts = {VALIDATION: [fold.validation for fold in folds]}
+    if any(STOPPING in feed.held_out for feed in training):
+        parts[STOPPING] = [fold.stopping for fold in folds if fold.stopping is not None]
+    for prefix, chosen in parts.items():
+        held_out = np.logical_or.reduce(chosen)
+        if held_out.any():
+            for positions, rows in examples.stream.ordered(held_out):
+                for feed in training:
+                    feed.measure(prefix, positions, flat(rows))
 
 
 def architecture_of(head: DenseHead, inputs: int, outputs: int) -> Architecture:
@@ -71,9 +69,11 @@ class _BatchFeed:
         groups: list[tuple[list[int], HeadGroup]],  # with the numbers of their candidates
     ) -> None:
         self._seed, self._size = key.seed, key.batch_size
-        self._fold: Fold = examples.folds[key.fold]
-        self._learned = self._fold.learned(stops=key.stops)
-        self.stops = key.stops and self._fold.stopping is not None and self._fold.stopping.any()
+        fold = examples.folds[key.fold]
+        self._learned = fold.learned(stops=key.stops)
+        self.held_out = {VALIDATION: fold.validation}  # by the prefix of their metrics
+        if key.stops and fold.stopping is not None and fold.stopping.any():
+            self.held_out[STOPPING] = fold.stopping
         self._labels, self._scaling, self._groups = examples.labels, scaling, groups
         self._training = [group for _, group in groups]
         self._positions = np.empty(0, np.int64)  # of a batch that is not full yet
@@ -98,23 +98,15 @@ class _BatchFeed:
         self._learn(self._positions, self._rows)
         self._positions = self._positions[:0]
 
-    def validate(self, positions: Positions, rows: NDArray[np.float32]) -> None:
-        """Evaluate the heads on validation examples."""
-        mine = self._fold.validation[positions]
-        if mine.any():
-            rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
-            for group in self._training:
-                group.validate(rows, labels)
-
-    def watch(self, positions: Positions, rows: NDArray[np.float32]) -> None:
-        """Evaluate the heads with a patience on the examples for early stopping."""
-        if not self.stops or self._fold.stopping is None:
+    def measure(self, prefix: str, positions: Positions, rows: NDArray[np.float32]) -> None:
+        """Evaluate the heads on those of some examples that are held out for these metrics."""
+        if prefix not in self.held_out:
             return
-        mine = self._fold.stopping[positions]
+        mine = self.held_out[prefix][positions]
         if mine.any():
             rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
             for group in self._training:
-                group.watch(rows, labels)
+                group.measure(prefix, rows, labels)
 
     def end_epoch(self) -> bool:
         """Remove the heads that are finished; return whether all are."""
@@ -205,5 +197,5 @@ def _head_groups(
 
 
 def _scaling(examples: Examples, fold: int, *, stops: bool) -> Weights:
-    scaler = examples.scaler(examples.folds[fold], stops=stops)
-    return {"mean": scaler.mean_.astype(np.float32), "scale": scaler.scale_.astype(np.float32)}
+    mean, scale = examples.scaling(examples.folds[fold], stops=stops)
+    return {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}

@@ -1,7 +1,7 @@
 """The search over the trials of a sweep: all of them, or guided by earlier results."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from tasks.errors import InputError
 from tasks.training.sweep.space import Axes, Range, Sweep, Trial, WholeRange, make_trial
@@ -9,29 +9,14 @@ from tasks.training.sweep.space import Axes, Range, Sweep, Trial, WholeRange, ma
 _AT_ONCE = 16  # trials that are proposed at a time, and trained as a head group
 
 
-class Search(Protocol):
-    """Proposes trials until there are no more, by Optuna's ask-and-tell interface."""
-
-    def ask(self) -> list[Trial]:
-        """Return the next trials; none when the search is over."""
-
-    def tell(self, accuracies: Sequence[float | None]) -> None:
-        """Record the results of the last trials; None for a failed one."""
-
-
-def search_of(space: Sweep) -> Search:
-    """Return the search of a sweep; raises InputError if something is missing for it."""
-    return GuidedSearch(space) if space.guided else AllTrials(space)
-
-
 class AllTrials:
-    """All trials of a sweep at once."""
+    """All trials of a sweep at once, by the interface of Optuna: ask and tell."""
 
     def __init__(self, space: Sweep) -> None:
         self._left = list(space)
 
     def ask(self) -> list[Trial]:
-        """Return all trials, once."""
+        """Return all trials, and at the second call none: the search is over."""
         trials, self._left = self._left, []
         return trials
 
@@ -63,14 +48,14 @@ class GuidedSearch:
         self._proposed: list[Any] = []
 
     def ask(self) -> list[Trial]:
-        """Return the next trials."""
+        """Return the next trials; none when the search is over."""
         count = min(_AT_ONCE, self._left)
         self._left -= count
         self._proposed = [self._study.ask() for _ in range(count)]
         return [self._trial(proposed) for proposed in self._proposed]
 
     def tell(self, accuracies: Sequence[float | None]) -> None:
-        """Record the results."""
+        """Record the results of the last trials; None for a failed one."""
         for proposed, accuracy in zip(self._proposed, accuracies, strict=True):
             if accuracy is None:
                 self._study.tell(proposed, state=self._failed)
@@ -82,6 +67,14 @@ class GuidedSearch:
         kind, axes = self._space.heads[number]
         features = _suggested(proposed, "features", self._space.features)
         return make_trial(features, kind, _suggested(proposed, str(number), axes))
+
+
+Search = AllTrials | GuidedSearch
+
+
+def search_of(space: Sweep) -> Search:
+    """Return the search of a sweep; raises InputError if something is missing for it."""
+    return GuidedSearch(space) if space.guided else AllTrials(space)
 
 
 def _suggested(trial: Any, prefix: str, axes: Axes) -> dict[str, Any]:  # noqa: ANN401  Optuna's

@@ -11,13 +11,13 @@ from rich.console import Console
 from flows.cli.command_line import make_app
 from flows.cli.help import command_of
 from flows.cli.parser import make_parser
-from gargalo.cli import COMMANDS
+from gargalo.public_names import commands, function_names
 from tests.support.places import ROOT
 
-FLOWS = sorted(COMMANDS.keys() - {"server"})
+FLOWS = function_names()
 HEAVY = {"prefect", "tensorflow", "keras", "sklearn", "scipy", "pyarrow", "h5py", "numpy"}
 GROUPS = ["Arguments", "Most used", "Data", "Features", "Head", "Run", "Output"]
-BY_MODULE = [["-m", f"flows.{name}"] for name in COMMANDS]
+BY_MODULE = [["-m", f"flows.{name}"] for name in commands()]
 GARGALO = ["-c", "from gargalo.cli import main; main()"]
 
 
@@ -34,7 +34,7 @@ def groups_in(shown):
 
 @pytest.mark.parametrize(
     "command",
-    [*(["-m", f"flows.{name}"] for name in COMMANDS), [*GARGALO, "extract"]],
+    [*(["-m", f"flows.{name}"] for name in commands()), [*GARGALO, "extract"]],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(command):

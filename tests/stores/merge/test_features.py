@@ -260,7 +260,7 @@ def test_an_interrupted_merge_goes_on(ours, theirs, monkeypatch):
         publish_file(content, final, tmp=tmp)
 
     with monkeypatch.context() as patch:
-        patch.setattr("stores.storage.local.publish_file", interrupted)
+        patch.setattr("stores.storage.location.publish_file", interrupted)
         with pytest.raises(KeyboardInterrupt):
             merge(ours, theirs)
     assert len(stems(ours)) == 1

@@ -65,7 +65,7 @@ def test_a_disk_that_fails_here_is_not_damage_there(full, tmp_path, monkeypatch)
     def failing(*_, **__):
         raise OSError(5, "Input/output error")
 
-    for place in "stores.storage.local.publish_file", "stores.storage.publish._sync_tree":
+    for place in "stores.storage.location.publish_file", "stores.storage.publish._sync_tree":
         with monkeypatch.context() as patch:
             patch.setattr(place, failing)
             with pytest.raises(OSError, match="Input/output error"):

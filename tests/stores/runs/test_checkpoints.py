@@ -210,7 +210,7 @@ def test_one_that_is_replaced_meanwhile_is_not_damaged(checkpoints, tmp_path, mo
 def test_one_goes_at_once(checkpoints, monkeypatch):
     removed = []
     with monkeypatch.context() as patch:
-        patch.setattr("stores.storage.local.remove", removed.append)
+        patch.setattr("stores.storage.location.remove", removed.append)
         for epochs in (1, 2, 3):
             keep(checkpoints, epochs)
     (draft,) = removed  # what a writer that died here would have left

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stores import CorruptStore, NewerFormat, Run
 from stores.layout import locate
 from stores.runs.parts import part_contents
-from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening, run_id
+from stores.runs.record import RUN_VERSION, SINCE_4, TestOpening
 from tests.support.parts import HISTORY, predictions
 from tests.support.samples import RECIPE, few
 
@@ -103,13 +103,6 @@ def test_the_rest_does_not_change_the_id(change):
     assert replace(RUN, **change).id == RUN.id
 
 
-@few
-@given(_runs)
-def test_the_id_is_known_before_the_run(run):
-    names = "dataset_digest", "fingerprint", "classes", "head", "seed"
-    assert run_id(**{name: getattr(run, name) for name in names}) == run.id
-
-
 def test_a_number_that_is_none_is_refused():
     with pytest.raises(ValueError, match="JSON"):
         replace(RUN, metrics={"loss": float("nan")}).to_json()
@@ -169,6 +162,25 @@ def test_a_newer_run_is_refused(path):
     path.write_text(json.dumps(json.loads(RUN.to_json()) | {"format": RUN_VERSION + 1}))
     with pytest.raises(NewerFormat, match="update gargalo"):
         Run.read(locate(path))
+
+
+def test_a_notebook_shows_how_a_run_did_and_its_head():
+    page = RUN._repr_html_()
+    assert f"Run {RUN.id[:16]}: logistic on pets<" in page
+    assert "<td>accuracy</td><td>1.0000</td><td>0.7500</td>" in page
+    assert "<td>units</td><td>[3, 4]</td>" in page
+    assert (
+        "on pets: the loss is &lt;NaN&gt;<"
+        in replace(RUN, failure="the loss is <NaN>")._repr_html_()
+    )
+
+
+def test_no_name_in_a_run_acts_on_the_page():
+    evil = "<b onclick=x>"
+    head = {"kind": evil, evil: [evil]}
+    page = replace(RUN, dataset=evil, head=head, metrics={f"train_{evil}": 1.0})._repr_html_()
+    assert page.count("&lt;b onclick=x&gt;") == 6
+    assert evil not in page
 
 
 @few

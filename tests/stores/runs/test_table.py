@@ -93,7 +93,7 @@ def test_an_older_table_does_not_replace_a_newer_one(runs, table_of, monkeypatch
 
     others = []
     with ThreadPool(1) as pool:
-        monkeypatch.setattr("stores.storage.local.publish_file", overtaken)
+        monkeypatch.setattr("stores.storage.location.publish_file", overtaken)
         publish(runs, replace(RUN, seed=9))
         others[0].get()
     assert table_of().num_rows == 3

@@ -158,14 +158,7 @@ def test_what_is_deleted_is_gone_and_its_neighbours_stay(store, other, at_once):
         (store / "datasets" / "a").delete(tmp=store / "tmp" if at_once else None)
     assert content_of(other() / "datasets/a/b") is None
     assert content_of(other() / "datasets/ab") == b"1"
-    assert not (other() / "datasets" / "a").is_there()
-
-
-def test_files_of_an_ending_are_cleared(store, other):
-    for name in ("index/a.parquet", "index/b.parquet", "index/c.txt"):
-        (store / "features" / "f" / name).publish(b"1", tmp=store / "tmp")
-    (store / "features" / "f" / "index").clear(".parquet")
-    assert (other() / "features" / "f" / "index").files("").keys() == {"c.txt"}
+    assert (other() / "datasets" / "a").about() is None
 
 
 def test_what_is_moved_has_its_new_name_alone(store, other):
@@ -195,7 +188,6 @@ def test_only_folders_with_something_in_them_are_there(store, other):
     (store / "features" / "f" / "recipe.json").publish(b"{}", tmp=store / "tmp")
     assert [folder.name for folder in (other() / "features").folders()] == ["f"]
     assert (other() / "runs").folders() == []
-    assert other().is_there()
 
 
 def test_what_is_there_has_a_size_and_a_time(store, other):
@@ -203,16 +195,6 @@ def test_what_is_there_has_a_size_and_a_time(store, other):
     assert (other() / "datasets").about().size == 5
     assert (other() / "datasets").about().changed > 1e9
     assert (other() / "runs").about() is None
-
-
-def test_a_folder_is_empty_but_for_drafts(store):
-    folder = store / "features" / "f"
-    (folder / "tmp").path.mkdir(parents=True)
-    (folder / "tmp" / "x.draft").path.touch()
-    assert folder.is_empty(but="tmp")
-    assert not folder.is_empty()
-    (folder / "shards" / "a.h5").publish(b"1", tmp=folder / "tmp")
-    assert not folder.is_empty(but="tmp")
 
 
 def test_a_damaged_file_is_read_again_only_where_it_is_a_copy(store, other):
@@ -260,15 +242,6 @@ def test_what_is_one_machines_alone_stays_there(store, other):
     assert (store / "remembered" / "a.json").path.read_bytes() == b"1"
     if hasattr(store, "address"):
         assert objects(store) == []
-
-
-def test_a_vacant_place_becomes_a_store(store, other):
-    if not hasattr(store, "address"):
-        store.path.mkdir()
-    assert store.is_vacant()
-    (store / "datasets" / "a").publish(b"1", tmp=store / "datasets" / "tmp")
-    assert not other().is_vacant()
-    other().check_mounted()
 
 
 def test_a_folder_without_its_record_is_unfinished(store):

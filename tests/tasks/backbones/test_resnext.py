@@ -91,5 +91,5 @@ def test_a_legacy_file_of_the_same_layers_is_loaded(model, tmp_path):
 
 def test_the_preprocessing_is_that_of_keras_in_torch_mode():
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 3, 3, 3)).astype("f4")
-    expected = keras.applications.densenet.preprocess_input(pixels.copy())
+    expected = keras.applications.imagenet_utils.preprocess_input(pixels.copy(), mode="torch")
     np.testing.assert_array_equal(find_backbone("resnext50").preprocess(pixels.copy()), expected)

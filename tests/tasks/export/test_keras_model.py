@@ -5,7 +5,7 @@ import pytest
 from tasks.backbones.registry import BACKBONES
 from tasks.datasets.folds import Fold
 from tasks.export.keras_model import preprocessed
-from tasks.heads import Candidate, find_kind
+from tasks.heads import KINDS, Candidate, find_kind
 from tasks.heads.examples import Examples, MemoryStream
 from tasks.heads.presets import make_head
 
@@ -22,6 +22,10 @@ HEADS = [
     ("knn", {}),
     ("knn", {"metric": "euclidean", "neighbors": 3, "standardize": True}),
 ]
+
+
+def test_each_kind_of_heads_is_tried():
+    assert {kind for kind, _ in HEADS} == set(KINDS)
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tasks.datasets.folds import Fold
 from tasks.errors import InputError
 from tasks.heads import KINDS, Candidate, find_kind
 from tasks.heads.examples import Examples, MemoryStream
-from tasks.heads.stored import load_stored
+from tasks.heads.stored import load_head
 from tests.stores.runs.test_record import RUN
 
 WIDTH, CLASSES = 6, 2
@@ -45,7 +46,8 @@ def saved(folder, kind):
 
 
 def load(folder, kind):
-    return load_stored(lambda _: folder, run_of(kind))
+    runs = SimpleNamespace(model_folder=lambda _: folder)
+    return load_head(runs, run_of(kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -219,4 +221,4 @@ def test_a_kind_that_there_is_not_is_named(tmp_path):
 
 def test_a_run_without_a_model_says_why(tmp_path):
     with pytest.raises(InputError, match="has no model: too few"):
-        load_stored(lambda _: tmp_path, replace(RUN, failure="too few"))
+        load_head(None, replace(RUN, failure="too few"))

@@ -10,7 +10,7 @@ from stores.keys import ImageKey
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.selection import selection_of
-from tasks.training.evaluate_test_split import load_head
+from tasks.heads.stored import load_head
 from tasks.training.planned_runs import choose, head_groups
 from tasks.training.train import train as train_all
 from tests.support.entries import entries_of, with_entries

@@ -1,4 +1,4 @@
-from tasks.execution.in_notebook import MOST_ROWS, InNotebook, Table
+from stores.in_notebook import MOST_ROWS, InNotebook, Table
 
 EVIL = "<script>alert(1)</script>\x1b[2J\u202e"
 

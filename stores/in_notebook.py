@@ -1,4 +1,4 @@
-"""How a result shows in a notebook: as tables, in which no name acts on the page."""
+"""How something shows in a notebook: as tables, in which no name acts on the page."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ class Table:
 
 
 class InNotebook(ABC):
-    """A result that notebooks show as tables."""
+    """A result, a data set or a run, which notebooks show as tables."""
 
     @abstractmethod
     def tables(self) -> Iterable[Table]:

@@ -18,18 +18,7 @@ from tasks.features.extract import InThisProcess, compute_missing
 from tasks.features.job import make_job
 from tasks.features.request import EngineChoice, FeatureRequest
 
-REQUEST = FeatureRequest(
-    backbone="mobilenet_v2",
-    weights="none",
-    image_size=160,
-    taps=("output",),
-    pooling="avg",
-    dtype="float32",
-    aspect_ratio="stretch",
-    weights_seed=0,
-    decode="exact",
-    precision="float32",
-)
+REQUEST = FeatureRequest("mobilenet_v2", weights="none", image_size=160)
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,10 @@ from tasks.features.agreement import agreement
 from tasks.features.engines import Job
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
-from tasks.features.request import DEFAULT_TAP, FeatureRequest
+from tasks.features.request import FeatureRequest
 from tasks.images.pixel_batches import Rejection
 
-REQUEST = FeatureRequest(
-    backbone="tiny",
-    weights="none",
-    image_size=None,
-    taps=(DEFAULT_TAP,),
-    pooling="avg",
-    dtype="float32",
-    aspect_ratio="stretch",
-    weights_seed=0,
-    decode="exact",
-    precision="float32",
-)
+REQUEST = FeatureRequest("tiny", weights="none")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pydantic import (
 
 from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
+from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
@@ -59,10 +60,8 @@ class DatasetParameters(StoreParameters):
     dataset: Annotated[str | None, DATA] = Field(
         None, min_length=1, description="Name of the data set [default: the folder's name]."
     )
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the split [default: the data set's seed; 0 for a new one].",
     )
     test_split: Annotated[Share | None, DATA] = Field(
@@ -108,10 +107,8 @@ class FeatureParameters(ReaderParameters):
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
         "lenet5.",
     )
-    image_size: Annotated[int | None, MOST_USED] = Field(
+    image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
-        gt=0,
-        le=4096,
         description="Height and width in pixels to which images are resized "
         "[default: the backbone's native size].",
     )
@@ -192,10 +189,8 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the split of a folder, and of untrained weights "
         "[default: the data set's seed; 0 for a new data set].",
     )

@@ -10,7 +10,6 @@ from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.parameters.seeds import seed_for
-from flows.stages.arguments import quote
 from flows.summaries.advice import AdviseSummary
 from flows.text.advice import advise_text
 from stores.manifest import Manifest
@@ -25,6 +24,7 @@ from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.stage_taps import taps_to_compare_task
 from tasks.advice.verdict import verdict_of
 from tasks.datasets.subset import drawn_part
+from tasks.execution.steps import quote
 from tasks.features.job import make_job
 from tasks.training.repeat_commands import options
 

@@ -12,7 +12,7 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.parameters.seeds import seed_for
-from flows.stages.compute import ByPrefect, for_any_process
+from flows.stages.compute import for_any_process, shards_by
 from flows.text.stores import extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
@@ -74,7 +74,7 @@ def extract_stage(
     extraction = compute_missing(
         manifest,
         for_any_process(job),
-        executor=ByPrefect(parameters.where),
+        shards=shards_by(parameters.where),
         batch_size=parameters.batch_size,
         shard_size=parameters.shard_size,
     )

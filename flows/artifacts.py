@@ -118,9 +118,8 @@ def emit_extracted(dataset: str, features: FeatureParameters) -> None:
     """
     if not is_deployed():
         return
-    own = {name: getattr(features, name) for name in FeatureParameters.model_fields}
     for tap in features.tap:
-        parameters = FeatureParameters(**own | {"tap": [tap]}).unusual()
+        parameters = features.features_alone(tap=[tap]).unusual()
         emit_event(
             EXTRACTED,
             resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},

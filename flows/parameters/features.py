@@ -5,7 +5,7 @@ not the class that is imported, and because `--help` imports them alone.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 from pydantic import (
@@ -158,8 +158,12 @@ class FeatureParameters(ReaderParameters):
         """The flags that request these features, quoted for a shell."""
         from tasks.training.repeat_commands import options
 
-        values = {name: getattr(self, name) for name in FeatureParameters.model_fields}
-        return " ".join(options(FeatureParameters(**values).unusual()))
+        return " ".join(options(self.features_alone().unusual()))
+
+    def features_alone(self, **changes: Any) -> "FeatureParameters":  # noqa: ANN401
+        """Return the parameters of the features, without a flow's other ones, and some changed."""
+        own = {name: getattr(self, name) for name in FeatureParameters.model_fields}
+        return FeatureParameters(**own | changes)
 
     def request(self, *, weights_seed: int) -> FeatureRequest:
         """Return the requested features; the seed is that of untrained weights."""

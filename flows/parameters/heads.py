@@ -197,10 +197,9 @@ class SweepParameters(OpenTestParameters):
 
     def features(self, values: Mapping[str, Any]) -> FeatureParameters:
         """Return the parameters of the features, with some values instead of the flags'."""
-        flags = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         tap = {"tap": [values["tap"]]} if "tap" in values else {}
         try:
-            return FeatureParameters(**flags | dict(values) | tap)
+            return self.features_alone(**dict(values) | tap)
         except ValidationError as error:
             raise InputError(
                 "; ".join(

@@ -3,17 +3,20 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from prefect.futures import PrefectFuture
 
 from flows.artifacts import progress_artifact
 from flows.cli.progress import announce
+from flows.parameters.features import ExtractParameters
+from flows.parameters.seeds import seed_for
 from flows.stages.runners import Runner, Workers
+from stores.manifest import Manifest
 from tasks.execution.cancellation import stopped_with_this
 from tasks.execution.progress import advance
 from tasks.features.engines import Job
 from tasks.features.extract import ComputeShards, Shards
+from tasks.features.job import make_job
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard_task
 
 
@@ -47,6 +50,7 @@ def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
     return shard
 
 
-def for_any_process(job: Job) -> Job:
-    """Return the same job for whoever computes it, wherever that process was started."""
-    return replace(job, store=job.store.absolute())
+def job_for(parameters: ExtractParameters, manifest: Manifest | None) -> Job:
+    """Return the job that computes features of a data set; None: it is not ingested yet."""
+    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
+    return make_job(request, store=parameters.store, engine=parameters.engine)

@@ -57,11 +57,6 @@ def find_missing(
     ]
 
 
-def with_engine(missing: Missing) -> Missing:
-    """Return the same images with the engine chosen, if the job's engine is "auto"."""
-    return replace(missing, job=choose_engine(missing.job, len(missing.images)))
-
-
 def plan_shards(
     missing: Missing,
     manifest: Manifest,
@@ -170,7 +165,9 @@ def _compute(
     missing: Sequence[Missing], manifest: Manifest, shards: Shards, sizes: dict[str, int]
 ) -> Extraction:
     images = sum(len(group.images) for group in missing)
-    groups, done = [with_engine(group) for group in missing], list[ShardDone]()
+    groups, done = list[Missing](), list[ShardDone]()
+    for group in missing:
+        groups.append(replace(group, job=choose_engine(group.job, len(group.images))))
     with shards(images, manifest.name) as compute:
         compared = sum(
             check_producers_task(quote(group.job), quote(manifest), store=group.job.store)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.ours import Setting, extract
+from benchmarks.ours import Setting, extract, in_two_threads
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.execution.steps import without_prefect
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
 from tasks.finetune.plan import PlannedFineTuning, plan_finetuning
@@ -39,7 +40,8 @@ def frozen_prefix(
     manifest = setting.ingest()
     planned = _planned(setting, manifest, unfreeze)
     kept = replace(planned, from_cache=True)
-    compute_needed(manifest, prefix_job(planned), splits=LEARNED_FROM)
+    with without_prefect():
+        compute_needed(manifest, prefix_job(planned), splits=LEARNED_FROM, shards=in_two_threads)
     learners = {
         name: planned_learner(plan, setting.store)
         for name, plan in (("images", planned), ("cached", kept))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,24 +13,15 @@ import numpy as np
 
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
+from tasks.execution.steps import without_prefect
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
-from tasks.features.extract import InThisProcess, compute_missing
+from tasks.features.extract import ComputeShards, compute_missing
 from tasks.features.job import make_job
 from tasks.features.request import EngineChoice, FeatureRequest
+from tasks.features.shard_work import extract_shard
 
-REQUEST = FeatureRequest(
-    backbone="mobilenet_v2",
-    weights="none",
-    image_size=160,
-    taps=("output",),
-    pooling="avg",
-    dtype="float32",
-    aspect_ratio="stretch",
-    weights_seed=0,
-    decode="exact",
-    precision="float32",
-)
+REQUEST = FeatureRequest("mobilenet_v2", weights="none", image_size=160)
 
 
 @dataclass(frozen=True)
@@ -71,10 +63,18 @@ class Setting:
 
 def extract(setting: Setting, manifest: Manifest) -> int:
     """Do what the extract flow does, without Prefect; return how many images were computed."""
-    done = compute_missing(
-        manifest, setting.job, executor=InThisProcess(threads=2), shard_size=setting.shard_size
-    )
+    with without_prefect():
+        done = compute_missing(
+            manifest, setting.job, shards=in_two_threads, shard_size=setting.shard_size
+        )
     return sum(shard.computed for shard in done.shards)
+
+
+@contextmanager
+def in_two_threads(_images: int, _dataset: str) -> Iterator[ComputeShards]:
+    """Have two shards at a time, as a flow does: one computes while the other is written."""
+    with ThreadPoolExecutor(2) as pool:
+        yield lambda works: pool.map(lambda work: extract_shard(work, store=work.job.store), works)
 
 
 @contextmanager

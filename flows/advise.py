@@ -16,8 +16,7 @@ from flows.cli.warm_up import warm_up_advise
 from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
-from flows.parameters.seeds import seed_for
-from flows.stages.arguments import quote
+from flows.stages.compute import job_for
 from flows.summaries.advice import AdviseSummary
 from flows.text.advice import advise_text
 from stores.manifest import Manifest
@@ -32,7 +31,7 @@ from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.stage_taps import taps_to_compare_task
 from tasks.advice.verdict import verdict_of
 from tasks.datasets.subset import drawn_part
-from tasks.features.job import make_job
+from tasks.execution.steps import quote
 from tasks.training.repeat_commands import options
 
 
@@ -74,8 +73,7 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
 
 def _measured(part: Manifest, parameters: ExtractParameters) -> Evidence:
     """Measure the evidence on features that are stored."""
-    request = parameters.request(weights_seed=seed_for(parameters.seed, part))
-    job = make_job(request, store=parameters.store, engine=parameters.engine)
+    job = job_for(parameters, part)
     announce(len(job.recipes), doing="measuring", noun="layers")
     return measure_task(quote(part), quote(job.recipes), quote(job.weights), store=parameters.store)
 

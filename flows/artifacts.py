@@ -1,14 +1,11 @@
 """What a run shows on a Prefect server: its name, artifacts, and one event."""
 
 import re
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 from urllib.parse import quote as quoted
-from uuid import UUID
 
 from httpx import HTTPError
 from prefect.artifacts import (
@@ -24,6 +21,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 from prefect.settings import PREFECT_API_URL
 
+from flows.cli.progress import Paced
 from flows.parameters.features import FeatureParameters
 from stores.printable import visible
 from stores.runs.store import RunStore
@@ -58,26 +56,24 @@ def run_name() -> str:
 
 def show_accounting(extracted: ExtractSummary) -> None:
     """Keep what was taken from the store and what was computed, as a table."""
-    with _showing() as showing:
-        if showing:
-            create_table_artifact(
-                [{name: getattr(extracted, name) for name in _ACCOUNTED}],
-                key=_key("accounting", extracted.dataset),
-                description=f"Features of {escape(extracted.dataset)}: "
-                "images = cached + computed + duplicates",
-            )
+    _keep(
+        create_table_artifact,
+        [{name: getattr(extracted, name) for name in _ACCOUNTED}],
+        key=_key("accounting", extracted.dataset),
+        description=f"Features of {escape(extracted.dataset)}: "
+        "images = cached + computed + duplicates",
+    )
 
 
 def show_heads(summary: HeadsSummary, store: StoreLike, *, report: Path | None = None) -> None:
     """Keep how heads did, with a link to the report, and a learning curve."""
-    with _showing() as showing:
-        if not showing:
-            return
-        create_markdown_artifact(
-            "\n".join(_in_markdown(summary, report)),
-            key=_key("heads", summary.dataset),
-            description=f"Heads on {escape(summary.dataset)}",
-        )
+    _keep(
+        create_markdown_artifact,
+        "\n".join(_in_markdown(summary, report)),
+        key=_key("heads", summary.dataset),
+        description=f"Heads on {escape(summary.dataset)}",
+    )
+    if _stays():
         _show_learning_curve(summary, RunStore(store))
 
 
@@ -88,7 +84,8 @@ def _show_learning_curve(summary: HeadsSummary, stored: RunStore) -> None:
         if len(history):
             from tasks.report.charts import as_image, learning_curves
 
-            create_image_artifact(
+            _keep(
+                create_image_artifact,
                 as_image(learning_curves(history, salt="server")[0]),
                 key=_key("learning-curve", summary.dataset),
                 description=f"Accuracy of {head.head} on {escape(summary.dataset)} over the epochs",
@@ -105,11 +102,8 @@ def log_text(text: str) -> None:
 def show_text(what: str, text: str) -> None:
     """Keep what the command line prints as an artifact, and in the run's log."""
     log_text(text)
-    with _showing() as showing:
-        if showing:
-            create_markdown_artifact(
-                block(text), key=_key("answer", what), description=f"Output of {escape(what)}"
-            )
+    key, description = _key("answer", what), f"Output of {escape(what)}"
+    _keep(create_markdown_artifact, block(text), key=key, description=description)
 
 
 def is_deployed() -> bool:
@@ -124,9 +118,8 @@ def emit_extracted(dataset: str, features: FeatureParameters) -> None:
     """
     if not is_deployed():
         return
-    own = {name: getattr(features, name) for name in FeatureParameters.model_fields}
     for tap in features.tap:
-        parameters = FeatureParameters(**own | {"tap": [tap]}).unusual()
+        parameters = features.features_alone(tap=[tap]).unusual()
         emit_event(
             EXTRACTED,
             resource={"prefect.resource.id": f"gargalo.data-set.{dataset}"},
@@ -136,44 +129,24 @@ def emit_extracted(dataset: str, features: FeatureParameters) -> None:
 
 @contextmanager
 def progress_artifact(total: int, doing: str) -> Iterator[None]:
-    """Show how much of `total` the block's tasks have done, where it takes long."""
+    """Show how much of `total` the block's tasks have done, once that turns out to take long."""
     if not (total and _stays()):
         yield
         return
-    progress = _Progress(total, doing)
-    with watched(progress.advance):
+    artifact: Any = None
+
+    def show() -> None:
+        nonlocal artifact
+        percent = 100 * min(1.0, paced.done / total)
+        if artifact:
+            _keep(update_progress_artifact, artifact, percent)
+        elif paced.seconds >= LONG_SECONDS:
+            key = _key("progress", doing)
+            artifact = _keep(create_progress_artifact, percent, key=key, description=doing)
+
+    paced = Paced(total, SECONDS_BETWEEN, show)
+    with watched(paced.advance):
         yield
-
-
-class _Progress:
-    """A progress artifact, which appears once a computation turns out to be long."""
-
-    def __init__(self, total: int, doing: str) -> None:
-        self._total, self._doing, self._done = total, doing, 0
-        self._began = self._updated = time.monotonic()
-        self._artifact: UUID | None = None
-        self._lock = threading.Lock()
-
-    def advance(self, count: int) -> None:
-        """Count what more is done; called from any thread."""
-        with self._lock:
-            self._done += count
-            now, finished = time.monotonic(), self._done >= self._total
-            long = self._artifact or now - self._began >= LONG_SECONDS
-            if not long or (now - self._updated < SECONDS_BETWEEN and not finished):
-                return
-            self._updated = now
-            with _showing() as showing:
-                if showing:
-                    self._show(100 * min(1.0, self._done / self._total))
-
-    def _show(self, percent: float) -> None:
-        if self._artifact is None:
-            key = _key("progress", self._doing)
-            made = create_progress_artifact(percent, key=key, description=self._doing)
-            self._artifact = cast("UUID", made)  # outside of an event loop it is no coroutine
-        else:
-            update_progress_artifact(self._artifact, percent)
 
 
 def _stays() -> bool:
@@ -182,11 +155,10 @@ def _stays() -> bool:
     return by_prefect and bool(PREFECT_API_URL.value())
 
 
-@contextmanager
-def _showing() -> Iterator[bool]:
-    """Yield whether to show anything; a server that refuses it is no reason to fail."""
+def _keep(create: Callable[..., Any], *content: Any, **about: str) -> Any:  # noqa: ANN401
+    """Make an artifact, where the server stays; one that refuses it is no reason to fail."""
     try:
-        yield _stays()
+        return create(*content, **about) if _stays() else None
     except HTTPError as error:
         get_run_logger().warning("an artifact was not kept: %s", error)
 

@@ -22,6 +22,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
+from tasks.execution.keras_backend import check_backend
 from tasks.export.model_card import model_card
 from tasks.export.write import check_new, images_of
 from tasks.export.write import export as export_classifier
@@ -40,6 +41,7 @@ def export(
         parameters: Where the run is kept, and which formats are written.
     """
     check_new(folder, force=parameters.force)
+    check_backend()  # now, and not after the images are predicted
     stored = RunStore(parameters.store).read(run)
     manifest = Manifest.read(parameters.store, stored.dataset)
     classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)

@@ -7,6 +7,7 @@ Example:
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -17,15 +18,13 @@ from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
-from flows.parameters.seeds import seed_for
-from flows.stages.compute import ByPrefect, for_any_process
+from flows.stages.compute import job_for, shards_by
 from flows.text.stores import extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
 from tasks.features.accounting import ExtractSummary, account
 from tasks.features.extract import compute_missing
-from tasks.features.job import make_job
 
 _FOLDERS_ONLY = {
     "dataset",
@@ -78,13 +77,11 @@ def extract_stage(
 ) -> tuple[Manifest, ExtractSummary]:
     """Extract what is missing; return the manifest without unusable files, and a summary."""
     began = time.perf_counter()
-    store = parameters.store
-    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
-    job = make_job(request, store=store, engine=parameters.engine)
+    job = job_for(parameters, manifest)
     extraction = compute_missing(
         manifest,
-        for_any_process(job),
-        executor=ByPrefect(parameters.where),
+        replace(job, store=job.store.absolute()),  # for any process, wherever it was started
+        shards=shards_by(parameters.where),
         batch_size=parameters.batch_size,
         shard_size=parameters.shard_size,
     )
@@ -93,7 +90,7 @@ def extract_stage(
         extraction.manifest,
         job.recipes,
         extraction.shards,
-        store=store,
+        store=parameters.store,
         compared=extraction.compared,
         seconds=seconds,
     )

@@ -17,9 +17,9 @@ from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_finetune
 from flows.orchestration.served_flow import flow
 from flows.parameters.finetune import FinetuneParameters
-from flows.stages.arguments import quote
-from flows.stages.compute import ByPrefect
+from flows.stages.compute import shards_by
 from flows.stages.near_duplicates import near_duplicates_stage
+from flows.stages.runners import Runner
 from flows.summaries.heads import FinetuneSummary
 from flows.text.heads import finetune_text
 from stores.features.recipe import Recipe
@@ -29,6 +29,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.evaluation.duplicate_search import summary_of
+from tasks.execution.steps import quote
 from tasks.features.accounting import account
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
@@ -106,7 +107,7 @@ def tune_stage(
             prefix_job(planned),
             splits=LEARNED_FROM,
             views=planned.tuning.views,
-            executor=ByPrefect(),
+            shards=shards_by(Runner()),
         )
     images = 0 if known else len(manifest.select("train").keys) * planned.tuning.epochs
     if images:
@@ -120,7 +121,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     """Evaluate a fine-tuned run on the test split; this is recorded."""
     store = parameters.store
     job = features_job(tuned, store=store, engine=parameters.engine)
-    compute_needed(manifest, job, splits=("test",), executor=ByPrefect())
+    compute_needed(manifest, job, splits=("test",), shards=shards_by(Runner()))
     (recipe,) = job.recipes
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 

@@ -13,12 +13,12 @@ from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import DatasetParameters, Folder, IngestParameters
-from flows.stages.arguments import quote
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
 from tasks.datasets.splits import majority_baseline
+from tasks.execution.steps import quote
 
 
 @flow(name="ingest", flow_run_name=run_name)

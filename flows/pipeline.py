@@ -20,13 +20,13 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import OptionalFolder
 from flows.parameters.heads import PipelineParameters
-from flows.stages.arguments import quote
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
 from flows.train import check_heads, train_stage
 from tasks.datasets.digits_sample import write_sample
 from tasks.evaluation.duplicate_search import summary_of
+from tasks.execution.steps import quote
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import has_test_images
 

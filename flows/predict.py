@@ -45,7 +45,9 @@ def predict(
         parameters: Where runs are kept, and what is written.
     """
     parameters.read_through_layers()
-    _check_outputs(parameters)
+    for output, endings in ((parameters.output, ENDINGS), (parameters.grid, GRID_ENDINGS)):
+        if output:
+            check_output(output, endings=endings)
     found = find_images(images)
     paths = found.paths
     classifier = find_model(model, parameters)
@@ -69,7 +71,10 @@ def predict(
         cached=sum(image.cached for image in usable),
         computed=sum(not image.cached for image in usable),
         rejected=len(predictions) - len(usable),
-        predictions=tuple(map(_predicted, predictions)),
+        predictions=tuple(
+            PredictedImage(one.path, one.predicted, one.score, one.reason, one.split or None)
+            for one in predictions
+        ),
         in_its_dataset=in_its_dataset,
         passed_over=found.passed_over,
         output=str(parameters.output) if parameters.output else None,
@@ -121,13 +126,6 @@ def _compared_with_dataset(
     )
 
 
-def _check_outputs(parameters: PredictParameters) -> None:
-    if parameters.output:
-        check_output(parameters.output, endings=ENDINGS)
-    if parameters.grid:
-        check_output(parameters.grid, endings=GRID_ENDINGS)
-
-
 def _captions(
     paths: Sequence[Path], predictions: Sequence[Prediction], scores: str
 ) -> list[tuple[Path, str]]:
@@ -137,12 +135,6 @@ def _captions(
         for path, image in zip(paths, predictions, strict=True)
         if image.predicted
     ]
-
-
-def _predicted(image: Prediction) -> PredictedImage:
-    return PredictedImage(
-        image.path, image.predicted, image.score, image.reason, image.split or None
-    )
 
 
 def nothing_predicted(summary: PredictSummary) -> bool:

@@ -18,9 +18,7 @@ from prefect.settings import (
 from flows.cli.command_line import plain_command_line
 from flows.orchestration.auth_string import FILE_NAME
 from flows.orchestration.server_database import check_database
-from flows.orchestration.server_settings import (
-    server_environment,
-)
+from flows.orchestration.server_settings import server_environment
 
 _PLUGIN = "gargalo"  # as pyproject.toml names it
 

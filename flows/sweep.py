@@ -19,7 +19,6 @@ from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.heads import SweepParameters
 from flows.parameters.seeds import seed_for
-from flows.stages.arguments import quote
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.stages.swept import Swept, summary_of_sweep
 from flows.summaries.heads import SweepSummary
@@ -33,6 +32,7 @@ from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
+from tasks.execution.steps import quote
 from tasks.features.accounting import account
 from tasks.features.job import make_job
 from tasks.features.request import FEATURE_SETTINGS

@@ -18,7 +18,6 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters
 from flows.parameters.heads import OpenTestParameters, TrainParameters
 from flows.parameters.seeds import seed_for
-from flows.stages.arguments import quote
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.summaries.heads import TrainSummary
 from flows.text.heads import train_text
@@ -29,6 +28,7 @@ from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
+from tasks.execution.steps import quote
 from tasks.features.job import make_job
 from tasks.heads.presets import make_heads
 from tasks.report.heads_summary import summarize_heads

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TextIO
+from contextlib import contextmanager
+from functools import partial
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +22,9 @@ from rich.text import Text
 from tasks.execution.progress import watched
 
 SECONDS_BETWEEN_LINES = 5.0
+Advance = Callable[[int], None]  # called with how many more are done
+Start = Callable[[int, str, str], Advance]  # called with how many of what begin
+_announced: list[Callable[[int, str, str], None]] = []
 
 
 class RateColumn(ProgressColumn):
@@ -31,39 +35,43 @@ class RateColumn(ProgressColumn):
         return Text(f"{_rate(task.speed)} {task.fields['noun']}/s" if task.speed else "")
 
 
-Start = Callable[[int, str, str], None]
-Display = tuple[Start, Callable[[int], None]]  # how many of what begin; how many more are done
-_announced: list[Start] = []
+class Paced:
+    """How many of a total are done; `show` is called every so many seconds, and at the end."""
+
+    def __init__(self, total: int, seconds_between: float, show: Callable[[], None]) -> None:
+        self.total, self.done = total, 0
+        self._between, self._show = seconds_between, show
+        self._began = self._shown = time.monotonic()
+        self._lock = threading.Lock()
+
+    def advance(self, count: int) -> None:
+        """Count what more is done; called from any thread."""
+        with self._lock:
+            self.done += count
+            now = time.monotonic()
+            if now - self._shown >= self._between or self.done >= self.total:
+                self._shown = now
+                self._show()
+
+    @property
+    def seconds(self) -> float:
+        """The time from the beginning to when it was last shown."""
+        return self._shown - self._began
+
+    @property
+    def rate(self) -> float:
+        """How many were done per second until then."""
+        return self.done / max(self.seconds, 1e-9)
 
 
 @contextmanager
 def shown_progress(stream: TextIO) -> Iterator[None]:
     """In the block, show on `stream` what `announce` and `advance` report."""
     console = Console(file=stream)
-    show = _bar if console.is_terminal else _lines
-    with shown_by(show(console)):
-        yield
-
-
-@contextmanager
-def shown_by(display: AbstractContextManager[Display]) -> Iterator[None]:
-    """In the block, hand a display what `announce` and `advance` report."""
-    with display as (start, advance), watched(advance):
-        _announced.append(start)
-        try:
+    if not console.is_terminal:
+        with shown_by(partial(_lines, console)):
             yield
-        finally:
-            _announced.remove(start)
-
-
-def announce(count: int, *, doing: str = "extracting", noun: str = "images") -> None:
-    """Say how many images, or other things, are going to be worked on."""
-    for start in tuple(_announced):
-        start(count, doing, noun)
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Display]:
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,47 +79,51 @@ def _bar(console: Console) -> Iterator[Display]:
         RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
-        bars: list[Any] = []
-
-        def start(count: int, doing: str, noun: str) -> None:
-            bars[:] = [progress.add_task(doing, total=count, noun=noun)]
-
-        def advance(count: int) -> None:
-            if bars:
-                progress.advance(bars[0], count)
-
-        yield start, advance
+    with Progress(*columns, console=console) as progress, shown_by(partial(_bar, progress)):
+        yield
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Display]:
-    lock = threading.Lock()
-    state = {"total": 0.0, "done": 0.0, "began": 0.0, "shown": 0.0}
-    words = {"doing": "", "noun": ""}
+def shown_by(start: Start) -> Iterator[None]:
+    """In the block, start a display for what `announce` reports, and hand it each `advance`."""
+    latest: list[Advance] = []
 
-    def start(count: int, doing: str, noun: str) -> None:
-        now = time.monotonic()
-        state.update(total=count, done=0, began=now, shown=now)
-        words.update(doing=doing, noun=noun)
+    def begin(count: int, doing: str, noun: str) -> None:
+        latest[:] = [start(count, doing, noun)]
 
     def advance(count: int) -> None:
-        with lock:
-            state["done"] += count
-            now = time.monotonic()
-            finished = state["done"] >= state["total"]
-            if now - state["shown"] < SECONDS_BETWEEN_LINES and not finished:
-                return
-            state["shown"] = now
-            rate = state["done"] / max(now - state["began"], 1e-9)
-            left = (state["total"] - state["done"]) / rate
-            console.print(
-                f"{words['doing']}: {state['done']:.0f} of {state['total']:.0f} {words['noun']}, "
-                f"{_rate(rate)} {words['noun']}/s, {left:.0f} s left",
-                highlight=False,
-            )
+        for one in tuple(latest):
+            one(count)
 
-    yield start, advance
+    with watched(advance):
+        _announced.append(begin)
+        try:
+            yield
+        finally:
+            _announced.remove(begin)
+
+
+def announce(count: int, *, doing: str = "extracting", noun: str = "images") -> None:
+    """Say how many images, or other things, are going to be worked on."""
+    for begin in tuple(_announced):
+        begin(count, doing, noun)
+
+
+def _bar(progress: Progress, total: int, doing: str, noun: str) -> Advance:
+    return partial(progress.advance, progress.add_task(doing, total=total, noun=noun))
+
+
+def _lines(console: Console, total: int, doing: str, noun: str) -> Advance:
+    def show() -> None:
+        left = (total - paced.done) / paced.rate
+        console.print(
+            f"{doing}: {paced.done} of {total} {noun}, {_rate(paced.rate)} {noun}/s, "
+            f"{left:.0f} s left",
+            highlight=False,
+        )
+
+    paced = Paced(total, SECONDS_BETWEEN_LINES, show)
+    return paced.advance
 
 
 def _rate(speed: float) -> str:

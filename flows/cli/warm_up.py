@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
-from flows.parameters.seeds import seed_for
+from flows.stages.compute import job_for
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
@@ -20,7 +20,6 @@ from tasks.datasets.subset import drawn_part
 from tasks.features.engines import load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.extract import find_missing
-from tasks.features.job import make_job
 from tasks.finetune.plan import plan_finetuning
 
 
@@ -50,8 +49,7 @@ def warm_up_extract(
     manifest = None
     with suppress(NotInStore):
         manifest = part(Manifest.read(parameters.store, name))
-    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
-    job = make_job(request, store=parameters.store, engine=parameters.engine)
+    job = job_for(parameters, manifest)
     images = _unread(folder, parameters) if folder else 0
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))

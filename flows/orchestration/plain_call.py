@@ -61,5 +61,5 @@ def _is_terminal() -> bool:
 
 def _bar(stream: TextIO | None) -> AbstractContextManager[None]:
     if in_notebook():
-        return shown_by(notebook_bar())
+        return shown_by(notebook_bar)
     return shown_progress(stream) if stream else nullcontext()

@@ -5,18 +5,14 @@ not the class that is imported, and because `--help` imports them alone.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
+from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
@@ -79,10 +75,8 @@ class DatasetParameters(StoreParameters):
     dataset: Annotated[str | None, DATA] = Field(
         None, min_length=1, description="Name of the data set [default: the folder's name]."
     )
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the split [default: the data set's seed; 0 for a new one].",
     )
     test_split: Annotated[Share | None, DATA] = Field(
@@ -167,10 +161,8 @@ class FeatureParameters(ReaderParameters):
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
         "lenet5.",
     )
-    image_size: Annotated[int | None, MOST_USED] = Field(
+    image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
-        gt=0,
-        le=4096,
         description="Height and width in pixels to which images are resized "
         "[default: the backbone's native size].",
     )
@@ -220,8 +212,12 @@ class FeatureParameters(ReaderParameters):
         """The flags that request these features, quoted for a shell."""
         from tasks.training.repeat_commands import options
 
-        values = {name: getattr(self, name) for name in FeatureParameters.model_fields}
-        return " ".join(options(FeatureParameters(**values).unusual()))
+        return " ".join(options(self.features_alone().unusual()))
+
+    def features_alone(self, **changes: Any) -> "FeatureParameters":  # noqa: ANN401
+        """Return the parameters of the features, without a flow's other ones, and some changed."""
+        own = {name: getattr(self, name) for name in FeatureParameters.model_fields}
+        return FeatureParameters(**own | changes)
 
     def request(self, *, weights_seed: int) -> FeatureRequest:
         """Return the requested features; the seed is that of untrained weights."""
@@ -251,10 +247,8 @@ class IngestParameters(DatasetParameters):
 class ExtractParameters(FeatureParameters, DatasetParameters):
     """The parameters of `flows.extract`."""
 
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the split of a folder, and of untrained weights "
         "[default: the data set's seed; 0 for a new data set].",
     )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from flows.parameters.groups import DATA, FEATURES, HEAD, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters
+from flows.parameters.values import MovedWeights, Seed, Side
 from tasks.features.request import EngineChoice
 from tasks.finetune.specification import MOST_VIEWS, FineTuning, Request, Strategy
 from tasks.heads.setting_types import Count, Optimizer, Rate
@@ -77,23 +78,16 @@ class FinetuneParameters(ReaderParameters):
     untrained_head: Annotated[bool, HEAD] = Field(
         default=False, description="Start with an untrained head instead of the run's."
     )
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the order of images, augmentation and dropout "
         "[default: the run's seed].",
     )
-    image_size: Annotated[int | None, FEATURES] = Field(
+    image_size: Annotated[Side | None, FEATURES] = Field(
         None,
-        gt=0,
-        le=4096,
         description="Height and width in pixels to which images are resized [default: the run's].",
     )
-    weights: Annotated[str | None, FEATURES] = Field(
-        None,
-        description="Weights file of the backbone, if it was moved [default: the run's weights].",
-    )
+    weights: MovedWeights = None
     engine: Annotated[EngineChoice, RUN] = Field(
         "auto",
         description="Engine that runs the frozen layers for --prefix cached.",

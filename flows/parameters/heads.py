@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from flows.parameters.features import ExtractParameters, FeatureParameters
 from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
+from flows.parameters.values import Seed
 from tasks.datasets.fold_count import FoldCount, check_fold_seed
 from tasks.errors import InputError
 from tasks.heads.presets import HeadName
@@ -32,10 +33,8 @@ from tasks.heads.setting_types import (
 class TrainParameters(FeatureParameters):
     """The parameters of `flows.train`."""
 
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="Seed of the head, and of untrained weights [default: the seed of the split].",
     )
     head: Annotated[list[HeadName], MOST_USED] = Field(
@@ -49,8 +48,8 @@ class TrainParameters(FeatureParameters):
         description="Number of folds for cross-validation on the train and validation splits; "
         "the head is then trained on both. 0: train on train, evaluate on validation.",
     )
-    fold_seed: Annotated[int, HEAD] = Field(
-        0, ge=0, lt=2**32, description="Seed of the assignment of images to folds."
+    fold_seed: Annotated[Seed, HEAD] = Field(
+        0, description="Seed of the assignment of images to folds."
     )
     hidden_units: Annotated[list[Units] | None, HEAD] = Field(
         None,
@@ -167,9 +166,7 @@ class SweepParameters(OpenTestParameters):
         le=100_000,
         description="Number of random trials [default: all combinations].",
     )
-    search_seed: Annotated[int, RUN] = Field(
-        0, ge=0, lt=2**32, description="Seed of the random trials."
-    )
+    search_seed: Annotated[Seed, RUN] = Field(0, description="Seed of the random trials.")
     guided: Annotated[bool, RUN] = Field(
         default=False,
         description="Choose each trial by the results of earlier ones, with Optuna.",
@@ -200,10 +197,9 @@ class SweepParameters(OpenTestParameters):
 
     def features(self, values: Mapping[str, Any]) -> FeatureParameters:
         """Return the parameters of the features, with some values instead of the flags'."""
-        flags = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         tap = {"tap": [values["tap"]]} if "tap" in values else {}
         try:
-            return FeatureParameters(**flags | dict(values) | tap)
+            return self.features_alone(**dict(values) | tap)
         except ValidationError as error:
             raise InputError(
                 "; ".join(
@@ -243,10 +239,8 @@ def _value(text: str) -> Any:  # noqa: ANN401  a value of TOML
 class PipelineParameters(ExtractParameters, TrainParameters):
     """The parameters of `flows.pipeline`."""
 
-    seed: Annotated[int | None, DATA] = Field(
+    seed: Annotated[Seed | None, DATA] = Field(
         None,
-        ge=0,
-        lt=2**32,
         description="One seed for the split, the head and untrained weights "
         "[default: the data set's seed; 0 for a new data set].",
     )

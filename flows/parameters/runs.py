@@ -6,8 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import Field
 
-from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
+from flows.parameters.groups import DATA, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, Store, StoreParameters
+from flows.parameters.values import MovedWeights
 from tasks.export.format_names import ExportFormat
 from tasks.features.request import BATCH_SIZE, EngineChoice
 
@@ -22,10 +23,7 @@ class PredictParameters(ReaderParameters):
     grid: Annotated[Path | None, OUTPUT] = Field(
         None, description="File (.png) for a picture of the first images with their predictions."
     )
-    weights: Annotated[str | None, FEATURES] = Field(
-        None,
-        description="Weights file of the backbone, if it was moved [default: the run's weights].",
-    )
+    weights: MovedWeights = None
     engine: Annotated[EngineChoice, RUN] = Field(
         "auto", description="Engine that runs the backbone; auto chooses the fastest."
     )
@@ -46,10 +44,7 @@ class ExportParameters(StoreParameters):
     force: Annotated[bool, OUTPUT] = Field(
         default=False, description="Replace an exported model that already exists."
     )
-    weights: Annotated[str | None, FEATURES] = Field(
-        None,
-        description="Weights file of the backbone, if it was moved [default: the run's weights].",
-    )
+    weights: MovedWeights = None
 
 
 @Parameter(name="*")

@@ -1,11 +1,11 @@
 """The search for near-duplicates, as a stage of the flows that show how heads did."""
 
-from flows.stages.arguments import quote
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import near_duplicates_task
 from tasks.evaluation.near_duplicates import NearDuplicates
+from tasks.execution.steps import quote
 
 
 def near_duplicates_stage(manifest: Manifest, run: str, store: StoreLike) -> NearDuplicates:

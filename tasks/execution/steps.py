@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from prefect.utilities.annotations import BaseAnnotation
+from prefect.utilities.annotations import quote as prefect_quote
 
 from tasks.execution.retries import DELAYS, JITTER, RETRIED, can_succeed_later
 
@@ -80,6 +81,15 @@ class Step(Task[P, R]):
 def task(**options: Any) -> Callable[[Callable[P, R]], Step[P, R]]:  # noqa: ANN401
     """Turn a pure function into a step, as Prefect's decorator of that name; it is retried."""
     return lambda function: Step(function, **RETRIED | options)
+
+
+def quote(value: R) -> R:
+    """Return a step's argument so that Prefect does not look for futures in it, with its type.
+
+    Prefect hands the step the value itself; to look through a manifest of many images takes longer
+    than the step.
+    """
+    return cast(R, prefect_quote(value))
 
 
 def shown_as_cached(

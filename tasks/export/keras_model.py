@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from stores.features.recipe import AspectRatio
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError
@@ -28,8 +27,13 @@ def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
     features = pooled(tap_output(base, recipe.tap), recipe.pooling, recipe.tap)
     extractor = keras.Model(base.input, features, name=recipe.backbone)
     images = keras.Input((None, None, 3), name="images")
-    pixels = _resizing(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)(images)
-    rows = extractor(preprocessed(pixels, backbone), training=False)
+    resizing = keras.layers.Resizing(
+        *recipe.image_size,
+        interpolation=recipe.interpolation,
+        crop_to_aspect_ratio=recipe.aspect_ratio == "crop",
+        pad_to_aspect_ratio=recipe.aspect_ratio == "pad",
+    )
+    rows = extractor(preprocessed(resizing(images), backbone), training=False)
     flat = keras.layers.Flatten()(rows)
     return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
 
@@ -70,12 +74,3 @@ def _linear_map(backbone: Backbone) -> tuple[Any, Any]:
             f"{backbone.preprocessing}, is not linear in the channels; use another backbone"
         )
     return kernel.astype(np.float32), bias.astype(np.float32)
-
-
-def _resizing(size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio) -> Any:  # noqa: ANN401
-    return keras.layers.Resizing(
-        *size,
-        interpolation=interpolation,
-        crop_to_aspect_ratio=aspect_ratio == "crop",
-        pad_to_aspect_ratio=aspect_ratio == "pad",
-    )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,8 @@ def _deviation(
     scorer: Scorer, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
 ) -> Deviation:
     differ, largest = 0, 0.0
-    for some in _parts(expected):
+    for start in range(0, len(expected), _BYTES_AT_ONCE):
+        some = expected[start : start + _BYTES_AT_ONCE]
         received = scorer([read_image(path) for path, _ in some])
         wanted = np.array([prediction.scores for _, prediction in some])
         differ += int((received.argmax(axis=1) != wanted.argmax(axis=1)).sum())
@@ -91,13 +92,6 @@ def _deviation(
         unit = 1.0 if classifier.scores == "probability" else np.abs(wanted[finite]).max()
         largest = max(largest, float(np.abs(received - wanted)[finite].max() / unit))
     return Deviation(len(expected), differ, largest)
-
-
-def _parts(
-    expected: Sequence[tuple[Path, Prediction]],
-) -> Iterator[Sequence[tuple[Path, Prediction]]]:
-    for start in range(0, len(expected), _BYTES_AT_ONCE):
-        yield expected[start : start + _BYTES_AT_ONCE]
 
 
 def _check(name: str, found: Deviation) -> None:

@@ -1,10 +1,8 @@
 """Extract: the backbone runs once for each image whose features are missing in the store."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,17 +11,18 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest, Split
 from stores.storage.location import StoreLike
 from stores.storage.publish import check_writable
-from tasks.execution.steps import task
+from tasks.execution.steps import quote, task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.request import BATCH_SIZE, SHARD_BYTES, SHARD_SIZE
-from tasks.features.shard_work import ShardDone, ShardWork, extract_shard
-from tasks.features.unusable_files import check_all_there, record_rejections
-from tasks.features.version_check import check_producers
+from tasks.features.shard_work import ShardDone, ShardWork
+from tasks.features.unusable_files import check_all_there, record_rejections_task
+from tasks.features.version_check import check_producers_task
 from tasks.images.pixel_batches import ImageFiles, Rejection
 
-Result = TypeVar("Result")
 ComputeShards = Callable[[Sequence[ShardWork]], Iterable[ShardDone]]
+# Gives, for a block, what computes the shards of so many images of a data set of that name.
+Shards = Callable[[int, str], AbstractContextManager[ComputeShards]]
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,6 @@ def find_missing(
         )
         for pattern in sorted(filter(any, patterns), reverse=True)
     ]
-
-
-def with_engine(missing: Missing) -> Missing:
-    """Return the same images with the engine chosen, if the job's engine is "auto"."""
-    return replace(missing, job=choose_engine(missing.job, len(missing.images)))
 
 
 def plan_shards(
@@ -112,36 +106,6 @@ def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
     return tuple(recipe for recipe, missing in zip(job.recipes, pattern, strict=True) if missing)
 
 
-class Executor(Protocol):
-    """Runs the steps of an extraction: in this process, or with Prefect and its workers."""
-
-    def run(self, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:  # noqa: ANN401
-        """Run one of the steps of this module's loop, and return its result."""
-
-    def shards(self, images: int, dataset: str) -> AbstractContextManager[ComputeShards]:
-        """Yield a function that computes shards, in order; `images` is their total."""
-
-
-@dataclass(frozen=True)
-class InThisProcess:
-    """Runs the steps as plain functions, and shards in `threads` threads."""
-
-    threads: int = 1
-
-    def run(self, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:  # noqa: ANN401
-        """Call the step."""
-        return step(*arguments, **options)
-
-    @contextmanager
-    def shards(self, images: int, dataset: str) -> Iterator[ComputeShards]:  # noqa: ARG002
-        """Yield a function that computes shards one after the other, or in threads."""
-        if self.threads == 1:
-            yield lambda works: map(_shard_here, works)
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                yield lambda works: pool.map(_shard_here, works)
-
-
 @dataclass(frozen=True)
 class Extraction:
     """The result of an extraction."""
@@ -160,7 +124,7 @@ def compute_missing(
     manifest: Manifest,
     job: Job,
     *,
-    executor: Executor = InThisProcess(),
+    shards: Shards,
     batch_size: int = BATCH_SIZE,
     shard_size: int = SHARD_SIZE,
 ) -> Extraction:
@@ -169,19 +133,15 @@ def compute_missing(
     A file that cannot be used is marked as rejected in the manifest. It may have a duplicate that
     can be used, so that the search is repeated then. Raises as `extract_shard`, `plan_shards` and
     `check_producers`.
-
-    Example:
-        >>> job = make_job(request, store=store, engine="auto")
-        >>> compute_missing(Manifest.read(store, "photos"), job).shards
     """
     done, compared = list[ShardDone](), 0
     sizes = {"batch_size": batch_size, "shard_size": shard_size}
-    while missing := executor.run(find_missing, manifest, job, store=job.store):
-        found = _compute(missing, manifest, executor, sizes)
+    while missing := find_missing_task(quote(manifest), quote(job), store=job.store):
+        found = _compute(missing, manifest, shards, sizes)
         done, compared = [*done, *found.shards], compared + found.compared
         if not found.rejected:
             break
-        manifest = executor.run(record_rejections, manifest, found.rejected, store=job.store)
+        manifest = record_rejections_task(quote(manifest), quote(found.rejected), store=job.store)
     return Extraction(manifest, tuple(done), compared)
 
 
@@ -191,34 +151,33 @@ def compute_needed(
     *,
     splits: Sequence[Split],
     views: int = 0,
-    executor: Executor = InThisProcess(),
+    shards: Shards,
 ) -> Extraction:
     """Compute the missing features of images that are all required.
 
     `splits` and `views` are as for `find_missing`. Raises InputError for a file that cannot be
     used; the manifest is not changed.
     """
-    which = {"store": job.store, "splits": splits, "views": views}
-    missing = executor.run(find_missing, manifest, job, **which)
-    done = _compute(missing, manifest, executor, {}) if missing else Extraction(manifest)
+    missing = find_missing_task(
+        quote(manifest), quote(job), store=job.store, splits=splits, views=views
+    )
+    done = _compute(missing, manifest, shards, {}) if missing else Extraction(manifest)
     check_all_there(done.rejected)
     return done
 
 
 def _compute(
-    missing: Sequence[Missing], manifest: Manifest, executor: Executor, sizes: dict[str, int]
+    missing: Sequence[Missing], manifest: Manifest, shards: Shards, sizes: dict[str, int]
 ) -> Extraction:
     images = sum(len(group.images) for group in missing)
-    groups, done = [with_engine(group) for group in missing], list[ShardDone]()
-    with executor.shards(images, manifest.name) as compute:
+    groups, done = list[Missing](), list[ShardDone]()
+    for group in missing:
+        groups.append(replace(group, job=choose_engine(group.job, len(group.images))))
+    with shards(images, manifest.name) as compute:
         compared = sum(
-            executor.run(check_producers, group.job, manifest, store=group.job.store)
+            check_producers_task(quote(group.job), quote(manifest), store=group.job.store)
             for group in groups
         )
         for group in groups:
-            done += compute(executor.run(plan_shards, group, manifest, **sizes))
+            done += compute(plan_shards_task(quote(group), quote(manifest), **sizes))
     return Extraction(manifest, tuple(done), compared)
-
-
-def _shard_here(work: ShardWork) -> ShardDone:
-    return extract_shard(work, store=work.job.store)

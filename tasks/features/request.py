@@ -35,12 +35,12 @@ class FeatureRequest:
     """The features that a user requests; `image_size` None: the backbone's native size."""
 
     backbone: str
-    weights: str
-    image_size: int | None
-    taps: tuple[str, ...]
-    pooling: Pooling
-    dtype: StoredDtype
-    aspect_ratio: AspectRatio
-    weights_seed: int  # of untrained weights
-    decode: Decode
-    precision: Precision
+    weights: str = "imagenet"
+    image_size: int | None = None
+    taps: tuple[str, ...] = (DEFAULT_TAP,)
+    pooling: Pooling = "avg"
+    dtype: StoredDtype = "float32"
+    aspect_ratio: AspectRatio = "stretch"
+    weights_seed: int = 0  # of untrained weights
+    decode: Decode = "exact"
+    precision: Precision = "float32"

@@ -92,16 +92,13 @@ def predict(
         some = [str(path) for path in paths[start : start + _IMAGES_AT_ONCE]]
         with ThreadPoolExecutor() as pool:
             keys = list(pool.map(_key, some))
-        images = [
-            ImageFile(key, path)
-            for path, key in zip(some, keys, strict=True)
-            if isinstance(key, ImageKey)
-        ]
-        found = {
-            path: Prediction(written(path), reason=key)
-            for path, key in zip(some, keys, strict=True)
-            if isinstance(key, str)
-        }
+        images: list[ImageFile] = []
+        found: dict[str, Prediction] = {}
+        for path, key in zip(some, keys, strict=True):
+            if isinstance(key, ImageKey):
+                images.append(ImageFile(key, path))
+            else:
+                found[path] = Prediction(written(path), reason=key)
         advance(len(found))
         found |= _of_images(images, classifier, batch_size)
         yield from (found[path] for path in some)

@@ -79,11 +79,9 @@ class HeadsSummary(InNotebook):
     @property
     def best_first(self) -> list[TrainedHead]:
         """The heads in the order of their accuracy; those that failed come last."""
-
-        def rank(head: TrainedHead) -> float:
-            return -1.0 if head.validation_accuracy is None else head.validation_accuracy
-
-        return sorted(self.runs, key=rank, reverse=True)
+        return sorted(
+            self.runs, key=lambda head: head.metrics.get("validation_accuracy", -1.0), reverse=True
+        )
 
     def tables(self) -> Iterator[Table]:
         """Yield the heads, the best first, and what the choice is worth."""

@@ -255,8 +255,8 @@ MUTATIONS = (
     Mutation(
         "an engine trusted without a look",
         "tasks/features/engines/verified.py",
-        "        if all(result.within_tolerance for result in results):\n",
-        "        if results:\n",
+        "    if all(result.within_tolerance for result in results):\n",
+        "    if results:\n",
         "tests/tasks/features/engines/test_verified.py::test_what_disagrees_is_dropped_and_keras_takes_over",
     ),
     Mutation(

@@ -52,3 +52,11 @@ def test_without_a_validation_image_there_is_nothing_to_compare_with(run, run_id
     run_json_fails, _, errors = run("export", run_id, "model")
     assert run_json_fails == 2
     assert "none of its validation images" in errors
+
+
+def test_settings_of_keras_are_refused_before_images_are_predicted(run, run_id, monkeypatch):
+    monkeypatch.setenv("ONEDNN_DEFAULT_FPMATH_MODE", "bf16")
+    monkeypatch.setattr("flows.export.predict", None)
+    code, _, errors = run("export", run_id, "model")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "ONEDNN_DEFAULT_FPMATH_MODE=bf16: products of float32 would be rounded" in errors

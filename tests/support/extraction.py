@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,25 +10,16 @@ from PIL import Image
 
 from stores import FeatureStore, Manifest
 from tasks.datasets.ingest import ingest
+from tasks.execution.steps import without_prefect
 from tasks.features.agreement import agreement
 from tasks.features.engines import Job
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
-from tasks.features.request import DEFAULT_TAP, FeatureRequest
+from tasks.features.request import FeatureRequest
+from tasks.features.shard_work import extract_shard
 from tasks.images.pixel_batches import Rejection
 
-REQUEST = FeatureRequest(
-    backbone="tiny",
-    weights="none",
-    image_size=None,
-    taps=(DEFAULT_TAP,),
-    pooling="avg",
-    dtype="float32",
-    aspect_ratio="stretch",
-    weights_seed=0,
-    decode="exact",
-    precision="float32",
-)
+REQUEST = FeatureRequest("tiny", weights="none")
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,8 @@ def extract_from(manifest, store, *, engine="keras", batch_size=None, shard_size
     job = make_job(replace(REQUEST, **request), store=store, engine=engine)
     sizes = {"batch_size": batch_size, "shard_size": shard_size}
     given = {name: size for name, size in sizes.items() if size}
-    done = compute_missing(manifest, job, **given)
+    with without_prefect():
+        done = compute_missing(manifest, job, shards=one_by_one, **given)
     return Extracted(
         manifest=done.manifest,
         job=job,
@@ -64,6 +57,12 @@ def extract_from(manifest, store, *, engine="keras", batch_size=None, shard_size
         checked=done.compared + sum(shard.checked for shard in done.shards),
         rejected=done.rejected,
     )
+
+
+@contextmanager
+def one_by_one(_images, _dataset):
+    """Have shards computed in this thread."""
+    yield lambda works: [extract_shard(work, store=work.job.store) for work in works]
 
 
 def write_image(path, seed, size=(20, 12)):

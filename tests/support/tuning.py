@@ -11,6 +11,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
+from tasks.execution.steps import without_prefect
 from tasks.features.engines import Job
 from tasks.features.extract import compute_needed
 from tasks.finetune.frozen_features import prefix_job
@@ -20,7 +21,7 @@ from tasks.finetune.train import finetune
 from tasks.heads.presets import make_head
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
-from tests.support.extraction import extract, write_old_folder
+from tests.support.extraction import extract, one_by_one, write_old_folder
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ def untouched_features(started):
 
 def compute_prefix(started, planned):
     """Compute what a plan learns from; return how many rows."""
-    done = compute_needed(
-        started.manifest, prefix_job(planned), splits=LEARNED_FROM, views=planned.tuning.views
-    )
+    which = {"splits": LEARNED_FROM, "views": planned.tuning.views}
+    with without_prefect():
+        done = compute_needed(started.manifest, prefix_job(planned), shards=one_by_one, **which)
     return sum(shard.computed for shard in done.shards)
 
 

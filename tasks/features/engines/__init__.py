@@ -1,10 +1,11 @@
 """Engines run the backbone. A new engine is one module here and one line in `ENGINES`."""
 
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from tasks.features.request import EngineChoice, EngineName
 
 ENGINES: dict[EngineName, str] = {
     "keras": "tasks.features.engines.keras_engine:KerasEngine",
-    "openvino": "tasks.features.engines.verified:TrustedEngine",
+    "openvino": "tasks.features.engines.verified:trusted_engine",
 }
 
 
@@ -31,30 +32,25 @@ class Job:
     engine: EngineChoice
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Computes one array of features per recipe from pixels; thread-safe."""
 
-    @property
-    def name(self) -> EngineName:
-        """Its name in shards and summaries."""
+    name: EngineName  # in shards and summaries
+    producer: dict[str, Any]  # hardware and software: the description that is stored with a shard
+    feature_shapes: tuple[tuple[int, ...], ...]  # of one row, for each recipe
+    parallel: int  # the number of batches that it computes at once
+    checked = 0  # rows computed only for a comparison
+    _taking = threading.Lock()
 
-    @property
-    def producer(self) -> dict[str, Any]:
-        """The description of hardware and software that is stored with a shard."""
-
-    @property
-    def feature_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shape of one row, for each recipe."""
-
-    @property
-    def parallel(self) -> int:
-        """The number of batches that it computes at once."""
-
+    @abstractmethod
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
 
     def take_checked(self) -> int:
         """Return the number of rows computed only for a comparison since the last call."""
+        with self._taking:
+            checked, self.checked = self.checked, 0
+        return checked
 
 
 _building = threading.Lock()

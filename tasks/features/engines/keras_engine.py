@@ -12,14 +12,14 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
 from tasks.execution.checked_keras import keras, tf
-from tasks.features.engines import Job
-from tasks.features.request import DEFAULT_TAP, EngineName
+from tasks.features.engines import Engine, Job
+from tasks.features.request import DEFAULT_TAP
 
 
-class KerasEngine:
+class KerasEngine(Engine):
     """A backbone with one output for each recipe's tap, pooled as in the recipe."""
 
-    name: EngineName = "keras"
+    name = "keras"
     parallel = 1  # TensorFlow spreads one batch over all cores
 
     def __init__(self, job: Job) -> None:
@@ -46,10 +46,6 @@ class KerasEngine:
     def graph(self) -> Any:  # noqa: ANN401
         """The concrete TensorFlow function from pixels to the list of outputs."""
         return self._forward.get_concrete_function()
-
-    def take_checked(self) -> int:
-        """Return 0: this engine is the reference."""
-        return 0
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""

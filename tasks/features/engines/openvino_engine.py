@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
-from tasks.features.engines import Job
+from tasks.features.engines import Engine, Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.probe import PROBE_VERSION
-from tasks.features.request import EngineName
 
 log = logging.getLogger("gargalo.extract")
 
@@ -33,14 +32,14 @@ ROWS_AT_ONCE = 2
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """A backbone run by OpenVINO, several batches at once.
 
     `agreement` has the figures of its agreement with Keras if it was verified before; otherwise
     `reference` is the Keras engine that it was converted from.
     """
 
-    name: EngineName = "openvino"
+    name = "openvino"
 
     def __init__(self, job: Job) -> None:
         # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
@@ -89,10 +88,6 @@ class OpenVinoEngine:
             return rows
         finally:
             self._requests.put(request)
-
-    def take_checked(self) -> int:
-        """Return 0: the comparison is made by TrustedEngine."""
-        return 0
 
     def keep(self, agreement: dict[str, Any]) -> None:
         """Store the converted model for other processes, with the figures of its agreement."""

@@ -30,7 +30,7 @@ def pages(monkeypatch):
 
 def test_a_bar_is_updated_in_its_place(pages):
     assert in_notebook()
-    with shown_by(notebook_bar()):
+    with shown_by(notebook_bar):
         announce(20)
         advance(5)
         advance(15)

@@ -13,9 +13,9 @@ from stores import FeatureStore, StoreFull
 from tasks.errors import ExtractionError, InputError
 from tasks.features.agreement import COMPARED_ROWS, agreement
 from tasks.features.engines import load_engine
-from tasks.features.engines import verified as trusted
 from tasks.features.engines.choice import WORTH_CONVERTING, choose_engine
 from tasks.features.engines.openvino_engine import OpenVinoEngine, is_kept
+from tasks.features.engines.verified import trusted_engine
 from tasks.features.job import make_job
 from tests.support.extraction import REQUEST, extract, write_folder, write_image
 from tests.support.samples import flip
@@ -33,7 +33,7 @@ def some_pixels(count, side=32, seed=0):
 
 def engine_of(store, **asked):
     """Return the engine as a new process would build it."""
-    return trusted.TrustedEngine(job_of(store, **asked))
+    return trusted_engine(job_of(store, **asked))
 
 
 def test_a_model_that_cannot_be_kept_computes_all_the_same(tmp_path, monkeypatch, caplog):

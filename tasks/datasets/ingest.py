@@ -24,7 +24,7 @@ from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
-from tasks.datasets.splits import SplitRule, gone, split_rows
+from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import task
@@ -69,6 +69,8 @@ def ingest(
     listing, requested = list_labelled(folder, layout, labels, previous)
     pattern = pattern_of(labels, previous)
     unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, pattern)
+    if previous and unchanged and labels.file:
+        unchanged = are_as_given(previous, listing.files)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):

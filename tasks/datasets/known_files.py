@@ -26,7 +26,6 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         files["path"].equals(there["path"])
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous, listing)).as_py())
-        and _are_given(files["split"], there)
         and with_groups(there, files["group"])["group"].equals(there["group"])
     )
 
@@ -44,12 +43,6 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
     keep = pc.and_(pc.fill_null(wanted, False), previous.examination == EXAMINATION)  # noqa: FBT003
     columns = {name: only_where(keep, there[name]) for name in EXAMINED.names}
     return pa.table(columns, schema=EXAMINED)
-
-
-def _are_given(splits: pa.ChunkedArray, there: pa.Table) -> bool:
-    """Return whether accepted images are in the splits of their folders, or of their table."""
-    other = pc.and_(pc.equal(there["status"], "accepted"), pc.is_valid(splits))
-    return not pc.any(pc.and_kleene(other, pc.not_equal(splits, there["split"]))).as_py()
 
 
 def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:

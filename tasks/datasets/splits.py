@@ -89,6 +89,15 @@ def split_rows(
     return leave_out_divided(_with_splits(rows, keyed, remembered))
 
 
+def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
+    """Return whether images have the splits that a table gives; `files` are those listed."""
+    accepted = manifest.of_status("accepted")
+    place = pc.index_in(accepted["path"], files["path"].combine_chunks())
+    given = set_column(accepted, "split", files["split"].take(place))
+    again = split_rows(manifest, given, manifest)
+    return all(again[name].equals(accepted[name]) for name in ("split", "status"))
+
+
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
     """Return the rows of images that were removed, so that their splits are remembered."""
     if previous is None:

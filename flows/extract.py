@@ -1,6 +1,7 @@
 """Extract: `python -m flows.extract FOLDER-OR-DATASET`."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -13,10 +14,13 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.parameters.seeds import seed_for
 from flows.stages.compute import ByPrefect, for_any_process
-from flows.text.stores import extract_text
+from flows.stages.near_duplicates import in_features_stage
+from flows.summaries.stores import SearchedExtractSummary
+from flows.text.near_duplicates import searched_extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.features.accounting import ExtractSummary, account
 from tasks.features.extract import compute_missing
 from tasks.features.job import make_job
@@ -33,7 +37,9 @@ _FOLDERS_ONLY = {
 
 # Two shards at a time: one computes while the other is written, or read ahead.
 @flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
-def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> ExtractSummary:
+def extract(
+    source: str, *, parameters: ExtractParameters = ExtractParameters()
+) -> SearchedExtractSummary:
     """Compute the features that are missing in the store, once for each image.
 
     Args:
@@ -44,8 +50,12 @@ def extract(source: str, *, parameters: ExtractParameters = ExtractParameters())
     manifest = find_manifest(source, parameters)
     manifest, summary = extract_stage(manifest, parameters)
     emit_extracted(manifest.name, parameters)
-    log_text(extract_text(summary))
-    return summary
+    searched = SearchedExtractSummary(**vars(summary))
+    if summary.computed:
+        found = in_features_stage(manifest, summary.fingerprint, parameters.store)
+        searched = replace(searched, near_duplicates=summary_of(found, manifest))
+    log_text(searched_extract_text(searched))
+    return searched
 
 
 def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
@@ -92,4 +102,4 @@ def extract_stage(
 
 
 if __name__ == "__main__":
-    command_line(extract, extract_text, warm_up=warm_up_extract)
+    command_line(extract, searched_extract_text, warm_up=warm_up_extract)

@@ -8,8 +8,10 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
+from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.execution.in_notebook import InNotebook, Table
 from tasks.export.write import Deviation
+from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
 
@@ -27,6 +29,13 @@ class IngestSummary(DatasetSummary, InNotebook):
         yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", rows)
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedExtractSummary(ExtractSummary):
+    """An extraction, and which of its images are near-duplicates."""
+
+    near_duplicates: DuplicatesSummary | None = None  # None: not searched, as nothing is new
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def aligned_correlation(
         warp[going] = _stepped(warp[going], fixed, moved, (down, across), seen)
         if drop_hopeless and step == _LAST_CHANCE:
             going = going[best[going] >= _HOPELESS]
+            if not len(going):
+                break
     return best
 
 

@@ -50,6 +50,13 @@ class NearDuplicates:
     within: tuple[Pair, ...] = ()  # in one part
     crowded: int = 0  # pairs in different parts that features alone call copies, but cannot tell
     untold: tuple[str, ...] = ()  # why some, or all, may not have been found
+    searched: bool = True
+    table: str = ""  # the file that has the groups, once it is written
+
+
+def not_searched(reason: str) -> NearDuplicates:
+    """Return the result of a search that was not made."""
+    return NearDuplicates(untold=(reason,), searched=False)
 
 
 def near_duplicates(
@@ -68,17 +75,18 @@ def near_duplicates(
     count = len(features)
     if not FEWEST <= count <= MOST:
         size = "few" if count < FEWEST else "many"
-        return NearDuplicates(untold=(f"{count:,} images are too {size} to compare",))
+        return not_searched(f"{count:,} images are too {size} to compare")
     cosines = Cosines(features)
     pixels, kinds = by_pixels(thumbnails, labels), by_features(cosines, labels)
     copies = pixels.pairs(TIMES) if pixels and pixels.separates else NO_PAIRS
     alike = kinds.pairs(TIMES_TO_ALIGN) if kinds and kinds.separates else NO_PAIRS
-    shown = thumbnails.any(axis=(1, 2))
+    shown = np.asarray(thumbnails.any(axis=(1, 2)))
     similarity = cosines.of(alike.first, alike.second)
     near = similarity >= (kinds.strangers.limit(TIMES) if kinds else 1.0)
     same = _same_when_aligned(thumbnails, shown, alike)
     alone = near & ~same
-    believed = alone & _believed(near, same, shown[alike.first] & shown[alike.second])
+    seen = shown[alike.first] & shown[alike.second]
+    believed = _believed(alone, same, seen, count)
     found = {
         **_named(alike, believed, similarity, "features"),
         **_named(alike, same, similarity, "pixels"),
@@ -102,15 +110,15 @@ def _named(
     return {(one, other): Pair(one, other, at, by) for one, other, at in zip(*rows, strict=True)}
 
 
-def _believed(near: Flags, same: Flags, shown: Flags) -> Flags:
-    """Return for which pairs features alone are enough: where pixels cannot be compared, or all.
+def _believed(alone: Flags, same: Flags, seen: Flags, images: int) -> Flags:
+    """Return which pairs that only features call copies are counted as such.
 
-    Features show the kind of a picture, too. Where most pairs that they call copies do not match by
-    pixels, they are of one kind: frames of a film, say, or one product.
+    Features show the kind of a picture, too. Where they pair an image with more than one whose
+    pixels, where they are `seen`, do not match, and do so more often than these match, that is of
+    a kind: frames of a film, say, or one product.
     """
-    seen = near & shown
-    agree = 2 * int((same & seen).sum()) >= int(seen.sum())
-    return ~shown | agree
+    few = int((alone & seen).sum()) <= max(images, int((same & seen).sum()))
+    return alone & (~seen | few)
 
 
 def _same_when_aligned(thumbnails: NDArray[np.uint8], shown: Flags, alike: SimilarPairs) -> Flags:

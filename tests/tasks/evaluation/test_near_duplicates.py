@@ -124,7 +124,7 @@ def test_within_a_part_likeness_is_no_leak():
 
 @pytest.mark.parametrize("rows_at_once", [7, 1024])
 def test_pairs_come_once_the_most_alike_first(monkeypatch, rows_at_once):
-    monkeypatch.setattr("tasks.evaluation.near_duplicates._ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr("tasks.evaluation.similar_pairs._ROWS_AT_ONCE", rows_at_once)
     rows = noise(100)
     rows[80], rows[81] = rows[1], rows[2] + 0.05 * noise(1, seed=2)[0]
     found = search(rows).pairs

@@ -16,7 +16,6 @@ from tasks.evaluation.similar_pairs import Places, SimilarPairs, Vectors, simila
 TIMES = 1.6
 MOST_PAIRS = 200_000  # that are alike by one signal
 _ALL_NUMBERS, _DIRECTIONS = 20_000, 256  # images up to which all numbers of a feature are compared
-_LOST = 0.05  # of a cosine, at most, where not all are
 # Those of one class are alike by themselves; in a class of fewer, copies would be much of them.
 SMALL_CLASS = 16
 _SAMPLE, _FEWEST, _FEWEST_PAIRS, _ROWS_AT_ONCE = 1000, 40, 100, 1024
@@ -74,7 +73,7 @@ class Signal:
     vectors: Vectors
     mirrored: Vectors | None
     strangers: Strangers
-    lost: float = 0.0  # of a cosine, by vectors that have fewer numbers
+    searched: Strangers  # the same by `vectors`, which may have fewer numbers
 
     @property
     def separates(self) -> bool:
@@ -83,7 +82,7 @@ class Signal:
 
     def pairs(self, times: float) -> SimilarPairs:
         """Return the pairs that are alike so many times as far as strangers."""
-        limit = self.strangers.limit(times) - self.lost
+        limit = self.searched.limit(times)
         return similar_pairs(self.vectors, self.mirrored, limit=limit, most=MOST_PAIRS)
 
 
@@ -97,7 +96,8 @@ def by_pixels(thumbnails: NDArray[np.uint8], labels: NDArray[np.int64]) -> Signa
     alike = alike if alike.any() else ~np.eye(len(sample), dtype=np.bool_)
     pixels, mirrored = flat(thumbnails), flat(thumbnails[:, :, ::-1])
     similarity = np.maximum(pixels[sample] @ pixels[sample].T, pixels[sample] @ mirrored[sample].T)
-    return Signal(pixels, mirrored, _most_alike(similarity[alike], len(labels)))
+    expected = _most_alike(similarity[alike], len(labels))
+    return Signal(pixels, mirrored, expected, expected)
 
 
 def by_features(cosines: Cosines, labels: NDArray[np.int64]) -> Signal | None:
@@ -114,10 +114,12 @@ def by_features(cosines: Cosines, labels: NDArray[np.int64]) -> Signal | None:
     expected = _most_alike((rows @ rows.T)[alike], len(labels))
     blocks = [slice(n, n + _ROWS_AT_ONCE) for n in range(0, len(labels), _ROWS_AT_ONCE)]
     if len(labels) <= _ALL_NUMBERS or rows.shape[1] <= _DIRECTIONS:
-        return Signal(np.concatenate([cosines.rows(block) for block in blocks]), None, expected)
+        rows = np.concatenate([cosines.rows(block) for block in blocks])
+        return Signal(rows, None, expected, expected)
     axes = np.linalg.eigh(rows.T @ rows)[1][:, -_DIRECTIONS:]
     few = np.concatenate([unit(cosines.rows(block) @ axes) for block in blocks])
-    return Signal(few, None, expected, lost=_LOST)
+    by_few = _most_alike((few[sample] @ few[sample].T)[alike], len(labels))
+    return Signal(few, None, expected, by_few)
 
 
 def flat(thumbnails: NDArray[np.uint8]) -> Vectors:

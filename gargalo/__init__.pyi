@@ -31,9 +31,9 @@ from flows.summaries.stores import IngestSummary
 from flows.summaries.stores import ListSummary
 from flows.summaries.stores import MergeSummary
 from flows.summaries.stores import ReindexSummary
+from flows.summaries.stores import SearchedExtractSummary
 from flows.summaries.stores import StatsSummary
 from flows.summaries.stores import VerifySummary
-from tasks.features.accounting import ExtractSummary
 
 def advise(
     source: str | PathLike[str],
@@ -107,7 +107,7 @@ def extract(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
-) -> ExtractSummary:
+) -> SearchedExtractSummary:
     """Compute the features that are missing in the store, once for each image."""
 
 def finetune(

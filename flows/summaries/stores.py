@@ -7,7 +7,9 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
+from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.export.write import Deviation
+from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
 
@@ -18,6 +20,13 @@ class IngestSummary(DatasetSummary):
     largest_class: str
     largest_class_accuracy: float  # of the majority-class baseline
     read: int  # files
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedExtractSummary(ExtractSummary):
+    """An extraction, and which of its images are near-duplicates."""
+
+    near_duplicates: DuplicatesSummary | None = None  # None: not searched, as nothing is new
 
 
 @dataclass(frozen=True)

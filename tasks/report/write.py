@@ -21,6 +21,8 @@ from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
+from tasks.evaluation.majority_baseline import remedy
+from tasks.evaluation.metrics import by_class
 from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.evaluation.selection import selection_of
 from tasks.evaluation.split_result import SplitResult, differences, evaluate, wilson
@@ -148,6 +150,8 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "largest": largest,
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
         "baseline": result.baseline(largest),
+        "by_class": by_class(result.predicted, result.true),
+        "remedy": remedy(run),
         "differences": differences(predictions, manifest),
         "score_name": score_name,
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(result.keys)))],

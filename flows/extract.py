@@ -51,11 +51,12 @@ def extract(
     """Compute the features that are missing in the store, once for each image.
 
     Args:
-        source: Folder of images, which is ingested first, or the name of a data set.
+        source: Folder of images, which is ingested first, or the name of a data set. A folder
+            without class folders is a data set without labels.
         parameters: Which features, which data set, and where they are kept.
     """
     parameters.read_through_layers()
-    manifest = find_manifest(source, parameters)
+    manifest = find_manifest(source, parameters, needs_labels=False)
     manifest, summary = extract_stage(manifest, parameters)
     emit_extracted(manifest.name, parameters)
     searched = SearchedExtractSummary(**vars(summary))
@@ -66,10 +67,10 @@ def extract(
     return searched
 
 
-def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
+def find_manifest(source: str, parameters: ExtractParameters, *, needs_labels: bool) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
     if source and Path(source).is_dir():
-        return ingest_stage(Path(source), parameters)[0]
+        return ingest_stage(Path(source), parameters, needs_labels=needs_labels)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.explicit:

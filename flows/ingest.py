@@ -27,7 +27,7 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
 
     Args:
         folder: Folder with one folder of images a class, or with train/ and validation/ [and
-            test/] that have those.
+            test/] that have those; without classes with --layout unlabelled.
         parameters: The data set's name, its splits, and where it is kept.
     """
     _, summary = ingest_stage(folder, parameters)
@@ -35,7 +35,9 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
     return summary
 
 
-def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest, IngestSummary]:
+def ingest_stage(
+    folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
+) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
     ingested = ingest_task(
         folder,
@@ -44,10 +46,11 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         rule=quote(parameters.split_rule),
         layout=parameters.layout,
         labels=quote(parameters.label_rule),
+        needs_labels=needs_labels,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, accuracy = majority_baseline(about.counts)
+    largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
     return ingested.manifest, IngestSummary(
         **vars(about),
         largest_class=largest,

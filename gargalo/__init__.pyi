@@ -16,6 +16,7 @@ from stores.runs.store import RunStore as RunStore
 from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
 from flows.summaries.advice import AdviseSummary
+from flows.summaries.features import Features
 from flows.summaries.heads import FinetuneSummary
 from flows.summaries.heads import PipelineSummary
 from flows.summaries.heads import SweepSummary
@@ -109,6 +110,38 @@ def extract(
     shard_size: int = 512,
 ) -> SearchedExtractSummary:
     """Compute the features that are missing in the store, once for each image."""
+
+def features(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    column: str | Sequence[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+) -> Features:
+    """Return the features of images and their paths; those missing in the store are computed."""
 
 def finetune(
     run: str | PathLike[str],

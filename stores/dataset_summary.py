@@ -58,7 +58,7 @@ class DatasetSummary(ListedDataset, InNotebook):
     remarks: tuple[FileReason, ...]
     remark_counts: tuple[RemarkCount, ...]
     absent: int
-    groups: GroupCounts | None  # None: no image has a group
+    groups: GroupCounts | None  # None: no image has a group, or there are no splits
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]
@@ -66,8 +66,10 @@ class DatasetSummary(ListedDataset, InNotebook):
     def tables(self) -> Iterator[Table]:
         """Yield the images by split, by class too, and the files that cannot be used."""
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
+        sizes = sizes if self.classes else {"images": self.images}
         sizes |= {"duplicates": self.duplicates, "classes": len(self.classes)}
         yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", [sizes])
-        yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
+        if self.classes:
+            yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])

@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**20  # of 80 bytes
 _MAY_BE_EMPTY = {"key", "label", "split", "group"}
-_REQUIRED = ("key", "label", "split")  # of an accepted image
+_LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
 _MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}
 
 
@@ -52,12 +52,15 @@ def check_rows(
     _only(table["status"], statuses, "status")
     _only(table["split"].drop_null(), splits, "split")
     accepted = pc.equal(table["status"], "accepted")
-    for name in _REQUIRED:
+    for name in ("key", *(_LABELLING if classes else ())):
         if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
             raise ValueError(f"an accepted image has no {name}")
+    for name in () if classes else _LABELLING:
+        if pc.any(pc.and_(accepted, pc.is_valid(table[name]))).as_py():
+            raise ValueError(f"an accepted image has a {name}, though there are no classes")
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
-    _only(table["label"].filter(accepted), classes, "label")
+    _only(table["label"].filter(accepted).drop_null(), classes, "label")
     _check_distinct(table)
     strange = pc.match_substring_regex(table["path"], LEADS_OUT)
     if pc.any(strange).as_py():
@@ -134,7 +137,10 @@ def group_counts(rows: pa.Table) -> GroupCounts | None:
 
 
 def digest_of(rows: pa.Table) -> str:
-    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once."""
+    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once.
+
+    A split or label that is null is an empty text.
+    """
     rows = rows.select(["key", "split", "label"]).combine_chunks()  # a tenfold faster `take`
     keys = from_arrow(rows["key"])
     order = in_order(keys)
@@ -154,7 +160,7 @@ def _lines(rows: pa.Table) -> pa.ListArray:
     hexadecimal = from_arrow(rows["key"]).tobytes().hex().encode()
     places = np.arange(len(rows) + 1, dtype=np.int32) * 64
     keys = pa.StringArray.from_buffers(len(rows), pa.py_buffer(places), pa.py_buffer(hexadecimal))
-    columns = (rows[name].combine_chunks() for name in ("split", "label"))
+    columns = (pc.fill_null(rows[name].combine_chunks(), "") for name in ("split", "label"))
     lines = pc.binary_join_element_wise(keys, *columns, "\t")
     if not is_sorted(lines):
         lines = lines.unique()

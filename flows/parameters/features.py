@@ -92,7 +92,8 @@ class DatasetParameters(StoreParameters):
     layout: Annotated[str | None, DATA, AfterValidator(_layout)] = Field(
         None,
         description="What the subfolders are. classes: one per class. SPLIT=FOLDER,…: one per "
-        "split, such as train=seg_train,test=seg_test. auto: detected from names and structure "
+        "split, such as train=seg_train,test=seg_test. unlabelled: no classes, features only, of "
+        "all images below the folder. auto: detected from names and structure "
         "[default: the data set's; auto for a new one].",
     )
     labels: Annotated[Path | None, DATA] = Field(

@@ -17,8 +17,8 @@ from tasks.maintenance.maintain import GarbageItem, StoreListing
 class IngestSummary(DatasetSummary):
     """A data set, and what was read to bring it up to date."""
 
-    largest_class: str
-    largest_class_accuracy: float  # of the majority-class baseline
+    largest_class: str | None  # None: no labels
+    largest_class_accuracy: float | None  # of the majority-class baseline
     read: int  # files
 
 

@@ -14,7 +14,7 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import FileReason
+from stores.dataset_summary import FileReason, ListedDataset
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -24,12 +24,8 @@ MOST_FILES = 10
 @with_visible_names
 def ingest_text(summary: IngestSummary) -> str:
     """Return how a data set is made up, and what was left out."""
-    lines = [
-        f"data set {summary.dataset}: {many(summary.images, 'image')} of "
-        f"{many(len(summary.classes), 'class')} in {summary.folder} "
-        f"({many(summary.read, 'file')} read)",
-        f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}",
-    ]
+    lines = [f"{_dataset(summary)} ({many(summary.read, 'file')} read)"]
+    lines += [f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}"] if summary.classes else []
     lines += [
         f"  {name[:20]:20} {row['train']:8} {row['validation']:10} {row['test']:8}"
         for name, row in summary.counts.items()
@@ -39,7 +35,7 @@ def ingest_text(summary: IngestSummary) -> str:
             f"  majority-class baseline: {summary.largest_class_accuracy:.4f} "
             f"(class {summary.largest_class!r})"
         )
-    else:
+    elif summary.classes:
         lines.append("  one class only: features can be extracted, but no head trained")
     if groups := summary.groups:
         lines.append(
@@ -82,6 +78,11 @@ def extract_text(summary: ExtractSummary) -> str:
         lines.append(f"  tap {recipe.tap}: shape {shape}, recipe {recipe.fingerprint[:16]}")
     lines += [f"  note: {note}" for note in summary.notes]
     return "\n".join([*lines, *_files("rejected", summary.rejected)])
+
+
+def _dataset(about: ListedDataset) -> str:
+    of = f" of {many(len(about.classes), 'class')}" if about.classes else " without labels"
+    return f"data set {about.dataset}: {many(about.images, 'image')}{of} in {about.folder}"
 
 
 def _missing(summary: IngestSummary) -> Iterator[str]:
@@ -177,10 +178,7 @@ def _merge(summary: MergeSummary) -> Iterator[str]:
 def _list(summary: ListSummary) -> Iterator[str]:
     listed = summary.list
     for about in listed.datasets:
-        yield (
-            f"data set {about.dataset}: {many(about.images, 'image')} of "
-            f"{many(len(about.classes), 'class')} in {about.folder}"
-        )
+        yield _dataset(about)
     yield from (f"recipe {recipe}" for recipe in listed.recipes)
     for run in listed.runs:
         test = "" if run["test_accuracy"] is None else f", test {run['test_accuracy']:.4f}"

@@ -1,12 +1,15 @@
-"""Search for the images to predict: the given files, and the images in the given folders."""
+"""Search for the images to predict: files, and the images of folders and of data sets."""
 
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from stores.keys import ImageKey
+from stores.manifest import Manifest, datasets
+from stores.storage.location import StoreLike
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden
 from tasks.errors import InputError
 from tasks.execution.user_files import kind_of_file
@@ -18,14 +21,17 @@ class FoundImages:
 
     paths: tuple[Path, ...]
     passed_over: dict[str, int]
+    known: dict[Path, ImageKey] = field(default_factory=dict)  # of the images of data sets
 
 
-def find_images(places: Iterable[Path]) -> FoundImages:
+def find_images(places: Iterable[Path], *, store: StoreLike | None = None) -> FoundImages:
     """Return the given image files, and those with Keras's extensions below the given folders.
 
-    Raises InputError if a path is not found or is not a regular file, or if there is no image.
+    What is no path may be the name of a data set in the store: its accepted images. Raises
+    InputError if a path is not found or is not a regular file, or if there is no image.
     """
     found: dict[Path, None] = {}
+    known: dict[Path, ImageKey] = {}
     passed_over: Counter[str] = Counter()
     for place in places:
         if place.is_dir():
@@ -33,11 +39,27 @@ def find_images(places: Iterable[Path]) -> FoundImages:
         elif place.exists():
             _check_regular(place)
             found[place] = None
+        elif images := _in_dataset(str(place), store):
+            found |= dict.fromkeys(images)
+            known |= images
         else:
-            raise InputError(f"{place}: not found; give an image file, or a folder of images")
+            raise InputError(
+                f"{place}: not found; give an image file, a folder of images, or the name of a "
+                "data set in the store"
+            )
     if not found:
         raise InputError("no images given; give image files, or folders of images")
-    return FoundImages(tuple(found), dict((+passed_over).most_common()))
+    return FoundImages(tuple(found), dict((+passed_over).most_common()), known)
+
+
+def _in_dataset(name: str, store: StoreLike | None) -> dict[Path, ImageKey]:
+    """Return the keys of a data set's images by their paths; none if there is no such data set."""
+    if store is None or name not in datasets(store):
+        return {}
+    manifest = Manifest.read(store, name)
+    accepted, folder = manifest.of_status("accepted"), Path(manifest.folder)
+    columns = accepted["path"].to_pylist(), accepted["key"].to_pylist()
+    return {folder / path: ImageKey(key) for path, key in zip(*columns, strict=True)}
 
 
 def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:

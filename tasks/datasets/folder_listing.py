@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from stores.manifest import Split
 from stores.manifest_rows import SCHEMA, STAMP, is_sorted
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
-from tasks.datasets.folder_layout import AUTO, Layout, find_layout
+from tasks.datasets.folder_layout import AUTO, UNLABELLED, Layout, find_layout
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
 from tasks.errors import InputError
 
 HIDDEN = "in a hidden folder, or a folder of another program"
-
+OTHER_ENDING = "not an extension that Keras reads"
 
 _COLUMNS = pa.schema(
     [
@@ -68,7 +68,9 @@ class Listing:
     @property
     def unlabelled(self) -> str:
         """Why a file without a label is ignored."""
-        return "not in a class folder" if self.layout.tops else "not in the table of labels"
+        if self.layout.tops:
+            return "not in a class folder"
+        return "not in the table of labels" if self.classes else OTHER_ENDING
 
     @property
     def is_utf8(self) -> bool:
@@ -95,25 +97,31 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     linked: list[str] = []
     files = _table(_files(folder, found, linked))
     if not pc.any(files["is_image"]).as_py():
+        some = any(path.lower().endswith(KERAS_ENDINGS) for path in files["path"].to_pylist())
+        hint = f"; for features without classes, run flows.extract --layout {UNLABELLED}"
         raise InputError(
             f"{folder}: no image in a class folder; expected one folder per class, with files that "
             f"end in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and "
-            f"{len(files)} files"
+            f"{len(files)} files{hint if some else ''}"
         )
     _check_splits(folder, found, files)
     notes = (*found.notes, *differing_in_case(found.classes), *_left_out(files, linked))
     return Listing(folder, files, found, notes)
 
 
-def list_tree(folder: Path) -> Listing:
-    """List all files below a folder, without labels; a table says which are images of which class.
+def list_tree(folder: Path, *, all_images: bool = False) -> Listing:
+    """List all files below a folder, without labels.
 
-    Raises InputError if the folder is missing. Links to folders are not followed.
+    A table says later which are images of which class; or all are, by their endings. Raises
+    InputError if the folder is missing. Links to folders are not followed.
     """
     check_folder(folder)
     linked: list[str] = []
-    files = _table(_below(folder, folder, None, None, linked))
-    return Listing(folder, files, Layout({}, ()), ())
+    # Without a label, a file is no image.
+    files = _table(_below(folder, folder, "any" if all_images else None, None, linked))
+    place, none = files.schema.get_field_index("label"), pa.nulls(len(files), pa.string())
+    notes = _left_out(files, linked, where="below the folder") if all_images else ()
+    return Listing(folder, files.set_column(place, "label", none), Layout({}, ()), tuple(notes))
 
 
 def _table(files: Iterable[_File]) -> pa.Table:
@@ -137,7 +145,9 @@ def _check_splits(folder: Path, layout: Layout, files: pa.Table) -> None:
         )
 
 
-def _left_out(files: pa.Table, linked: list[str]) -> Iterator[str]:
+def _left_out(
+    files: pa.Table, linked: list[str], *, where: str = "within a class"
+) -> Iterator[str]:
     """Yield remarks on images that are left out, though a user may expect them in a class."""
     hidden = files["path"].filter(pc.equal(files["trouble"], HIDDEN)).to_pylist()
     hidden = [path for path in hidden if path.lower().endswith(KERAS_ENDINGS)]
@@ -146,8 +156,8 @@ def _left_out(files: pa.Table, linked: list[str]) -> Iterator[str]:
         yield f"{len(hidden)} images in hidden folders are left out, for example in {place}/"
     if linked:
         yield (
-            f"{len(linked)} links to folders within a class are not followed, for example "
-            f"{min(linked)}; copy the images into the class folder"
+            f"{len(linked)} links to folders {where} are not followed, for example "
+            f"{min(linked)}; copy the images into the folder"
         )
 
 

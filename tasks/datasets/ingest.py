@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
-from tasks.datasets.folder_layout import TABLE
+from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.folder_structure import is_hidden, is_left_out
 from tasks.datasets.groups import with_groups
@@ -50,14 +51,16 @@ def ingest(
     rule: SplitRule | None = None,
     layout: str | None = None,
     labels: LabelRule = BY_FOLDERS,
+    needs_labels: bool = True,
     rehash: bool = False,
 ) -> Ingested:
     """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
-    data set's layout. `labels` gives labels by a table, and groups. Images keep their splits,
-    unless `rule` has another seed or other fractions than the data set. Raises InputError for a
-    folder or a table that is not valid, StoreError for a store that cannot be used.
+    data set's layout. `labels` gives labels by a table, and groups; if none are needed, a flat
+    folder is a data set without labels. Images keep their splits, unless `rule` has another seed or
+    other fractions than the data set. Raises InputError for a folder or a table that is not valid,
+    StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
@@ -66,7 +69,10 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    listing, requested = list_labelled(folder, layout, labels, previous)
+    listed = partial(list_labelled, folder, layout, labels, needs_labels=needs_labels)
+    listing, requested = listed(previous)
+    if requested == UNLABELLED and given_by:
+        raise InputError(f"{given_by.file}: a data set without labels has no splits; add --labels")
     pattern = pattern_of(labels, previous)
     unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, pattern)
     if previous and unchanged and labels.file:
@@ -77,9 +83,10 @@ def ingest(
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
             started_ns = time.time_ns()
-            listing, requested = list_labelled(folder, layout, labels, previous)
+            listing, requested = listed(previous)
         known = _nothing_known(listing) if rehash or not previous else known_rows(previous, listing)
-        classes = listing.classes if requested == TABLE else _classes_by_keras(listing)
+        by_keras = requested not in {TABLE, UNLABELLED}
+        classes = _classes_by_keras(listing) if by_keras else listing.classes
         examined = _examine_all(listing, known)
         found = leave_out_contradictions(rows_of(listing, known, examined))
         found = with_groups(found, found["group"])
@@ -97,7 +104,7 @@ def ingest(
             group_pattern=pattern,
             examination=EXAMINATION,
         )
-        rows = split_rows(manifest, found, previous, given_by)
+        rows = split_rows(manifest, found, previous, given_by) if classes else found
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
@@ -117,12 +124,13 @@ def count_unread(
     dataset: str | None = None,
     layout: str | None = None,
     labels: LabelRule = BY_FOLDERS,
+    needs_labels: bool = True,
     rehash: bool = False,
 ) -> int:
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    listing, _ = list_labelled(folder, layout, labels, previous)
+    listing, _ = list_labelled(folder, layout, labels, previous, needs_labels=needs_labels)
     known = known_rows(previous, listing) if previous and not rehash else _nothing_known(listing)
     return len(_unread(listing, known))
 
@@ -219,7 +227,14 @@ def _nothing_known(listing: Listing) -> pa.Table:
 
 
 def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:
-    usable = set(rows["label"].filter(pc.equal(rows["status"], "accepted")).unique().to_pylist())
+    accepted = pc.equal(rows["status"], "accepted")
+    if not classes and not pc.any(accepted).as_py():
+        bad = rows.filter(pc.equal(rows["status"], "rejected"))
+        raise InputError(
+            f"{folder}: no usable image (for example, {bad['path'][0]}: {bad['reason'][0]}); add "
+            "images that can be decoded"
+        )
+    usable = set(rows["label"].filter(accepted).unique().to_pylist())
     if empty := [name for name in classes if name not in usable]:
         bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
         reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, only_where
-from tasks.datasets.folder_listing import Listing
+from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
 from tasks.images.image_check import EXAMINATION
 
@@ -54,9 +54,7 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
     place = pc.index_in(files["path"], examined["path"].combine_chunks())
     read = examined.take(place)
     is_image, trouble = files["is_image"], files["trouble"]
-    no_image = pc.if_else(
-        pc.is_valid(files["label"]), "not an extension that Keras reads", listing.unlabelled
-    )
+    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, listing.unlabelled)
     reason = pc.if_else(
         is_image,
         pc.binary_join_element_wise("cannot be read: ", trouble, ""),

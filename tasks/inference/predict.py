@@ -1,7 +1,7 @@
 """Predict the classes of images with a run's head; stored features are reused."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +85,22 @@ def load_classifier(
 
 
 def predict(
-    paths: Sequence[Path], classifier: Classifier, *, batch_size: int
+    paths: Sequence[Path],
+    classifier: Classifier,
+    *,
+    batch_size: int,
+    known: Mapping[Path, ImageKey] | None = None,
 ) -> Iterator[Prediction]:
-    """Yield the prediction for each image, in order; for a bad image, the reason."""
+    """Yield the prediction for each image, in order; for a bad image, the reason.
+
+    An image whose key is `known` is read only if its features are missing.
+    """
+    known = known or {}
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
-        some = [str(path) for path in paths[start : start + _IMAGES_AT_ONCE]]
+        part = paths[start : start + _IMAGES_AT_ONCE]
+        some = [str(path) for path in part]
         with ThreadPoolExecutor() as pool:
-            keys = list(pool.map(_key, some))
+            keys = list(pool.map(lambda path: known.get(path) or _key(str(path)), part))
         images: list[ImageFile] = []
         found: dict[str, Prediction] = {}
         for path, key in zip(some, keys, strict=True):

@@ -11,6 +11,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
 from tasks.heads import Head, find_kind, specification
 
@@ -93,6 +94,7 @@ def choose(runs: Sequence[Run]) -> Run:
 
 def check_trainable(manifest: Manifest, folds: int = 0) -> None:
     """Raise InputError if a classifier cannot be trained and chosen on a data set's splits."""
+    check_labelled(manifest)
     if len(manifest.classes) < 2:
         raise InputError(
             f"data set {manifest.name!r}: expected at least 2 classes, found only "

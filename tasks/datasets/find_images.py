@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden
+from tasks.datasets.folder_structure import is_hidden
 from tasks.errors import InputError
 from tasks.execution.user_files import kind_of_file
+from tasks.images.image_files import IMAGE_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class FoundImages:
 
 
 def find_images(places: Iterable[Path]) -> FoundImages:
-    """Return the given image files, and those with Keras's extensions below the given folders.
+    """Return the given image files, and those with an image's ending below the given folders.
 
     Raises InputError if a path is not found or is not a regular file, or if there is no image.
     """
@@ -50,8 +51,8 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
         hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
         for name in names:
             if hidden:  # skipped, as in a data set
-                others["in hidden folders"] += name.lower().endswith(KERAS_ENDINGS)
-            elif name.lower().endswith(KERAS_ENDINGS):
+                others["in hidden folders"] += name.lower().endswith(IMAGE_ENDINGS)
+            elif name.lower().endswith(IMAGE_ENDINGS):
                 images.append(Path(parent, name))
             else:
                 others[_printable(Path(name).suffix.lower()) or "without extension"] += 1
@@ -59,7 +60,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     if not images:
         there = f"; found {in_words(others)}" if +others else ""
         raise InputError(
-            f"{folder}: no image found; expected files that end in {', '.join(KERAS_ENDINGS)}"
+            f"{folder}: no image found; expected files that end in {', '.join(IMAGE_ENDINGS)}"
             f"{there}"
         )
     passed_over.update(others)
@@ -67,7 +68,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
 
 
 def in_words(passed_over: Mapping[str, int]) -> str:
-    """Return counts as `12 .webp, 1 linked folder`."""
+    """Return counts as `12 .txt, 1 linked folder`."""
     return ", ".join(f"{count} {what}" for what, count in passed_over.items() if count)
 
 

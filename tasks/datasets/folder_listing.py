@@ -9,8 +9,9 @@ from pathlib import Path
 from stores.manifest import Split
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, Layout, find_layout
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
+from tasks.datasets.folder_structure import is_folder, is_hidden
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
 HIDDEN = "in a hidden folder, or a folder of another program"
 
@@ -35,8 +36,8 @@ class ListedFile:
 
     @property
     def is_image(self) -> bool:
-        """Whether Keras would read it as an image, by its extension and folder."""
-        return self.label is not None and self.path.lower().endswith(KERAS_ENDINGS)
+        """Whether it is read as an image, by its ending and folder."""
+        return self.label is not None and self.path.lower().endswith(IMAGE_ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     if not any(file.is_image for file in files):
         raise InputError(
             f"{folder}: no image in a class folder; expected one folder per class, with files that "
-            f"end in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and "
+            f"end in {', '.join(IMAGE_ENDINGS)}; found {len(found.classes)} folders and "
             f"{len(files)} files"
         )
     _check_splits(folder, found, files)
@@ -99,14 +100,14 @@ def _check_splits(folder: Path, layout: Layout, files: list[ListedFile]) -> None
     for top in sorted(empty):
         raise InputError(
             f"{folder / top}: no image in its class folders; expected files that end in "
-            f"{', '.join(KERAS_ENDINGS)}; add images, or remove the folder"
+            f"{', '.join(IMAGE_ENDINGS)}; add images, or remove the folder"
         )
 
 
 def _left_out(files: list[ListedFile], linked: list[str]) -> Iterator[str]:
     """Yield remarks on images that are left out, though a user may expect them in a class."""
     hidden = [
-        f.path for f in files if f.trouble == HIDDEN and f.path.lower().endswith(KERAS_ENDINGS)
+        f.path for f in files if f.trouble == HIDDEN and f.path.lower().endswith(IMAGE_ENDINGS)
     ]
     if hidden:
         place = os.path.dirname(min(hidden))  # noqa: PTH120
@@ -156,8 +157,8 @@ def _listed(
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
     if spelled != relative:
         check_locale(relative)
-    read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
-    trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
+    is_image = label and spelled.lower().endswith(IMAGE_ENDINGS)
+    trouble = closed or (NOT_UTF8 if is_image and spelled != relative else "")
     if label and is_hidden(relative):
         label, split, trouble = None, None, trouble or HIDDEN
     try:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from tasks.datasets.class_names import refuse_unless_utf8
 from tasks.datasets.split_names import is_filler
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
-# keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
+# What keras.utils.image_dataset_from_directory lists, its ALLOWLIST_FORMATS; a test compares them.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 # Thumbnails of a Synology NAS; metadata that macOS adds to an archive.
 OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
@@ -65,7 +66,7 @@ def inside_of(folder: Path) -> Inside:
             if is_folder(entry):
                 folders += [] if is_left_out(entry.name) else [entry.name]
             else:
-                images = images or entry.name.lower().endswith(KERAS_ENDINGS)
+                images = images or entry.name.lower().endswith(IMAGE_ENDINGS)
     return Inside(tuple(sorted(folders)), images)
 
 

@@ -17,13 +17,19 @@ from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
 from tasks.datasets.folder_listing import ListedFile, Listing, list_folder
-from tasks.datasets.folder_structure import is_hidden, is_left_out
+from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden, is_left_out
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, gone, split_entries
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import task
-from tasks.images.image_check import EXAMINATION, Examined, examine
+from tasks.images.image_check import (
+    EXAMINATION,
+    WITHOUT_HEIC,
+    Examined,
+    can_read_heic,
+    examine,
+)
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
 # read again.
@@ -172,6 +178,8 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
         return False
     if entry.status == "ignored" or file.trouble:
         return True
+    if entry.reason == WITHOUT_HEIC and can_read_heic():
+        return False
     if entry.key is None:  # it could not be read; try again if it can be read now
         return not os.access(listing.folder / file.path, os.R_OK)
     # By ctime alone: every write sets it, and it cannot be set to another time.
@@ -179,15 +187,19 @@ def _is_known(entry: Entry, file: ListedFile, previous: Manifest, listing: Listi
 
 
 def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
-    """Return the classes that Keras finds; its files have to be those of the listing."""
+    """Return the classes that Keras finds; its files have to be those of the listing.
+
+    Keras lists fewer formats; where it finds none in a folder, the listing's classes are returned.
+    """
     check_backend()
     if not listing.is_utf8:
         return listing.classes  # sorted as by Keras, which would fail
     from tasks.execution.checked_keras import keras
 
     found: set[str] = set()
-    classes: tuple[str, ...] = ()
-    for top in (listing.folder / top for top in listing.layout.tops):
+    classes = listing.classes  # sorted as by Keras
+    listed = {file.path for file in listing.files if file.is_image and _is_listed_by_keras(file)}
+    for top in (listing.folder / top for top in _tops_for_keras(listing, listed)):
         try:
             dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
         except ValueError as error:
@@ -195,7 +207,6 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
         classes = tuple(name for name in dataset.class_names if not is_left_out(name))
         paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
         found |= {path for path in paths if not is_hidden(path)}
-    listed = {file.path for file in listing.files if file.is_image}
     if found != listed:
         raise OSError(
             f"{listing.folder}: the files changed while they were listed, for example "
@@ -203,6 +214,16 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
             "folder"
         )
     return classes
+
+
+def _is_listed_by_keras(file: ListedFile) -> bool:
+    return file.path.lower().endswith(KERAS_ENDINGS)
+
+
+def _tops_for_keras(listing: Listing, listed: set[str]) -> list[str]:
+    """Return the folders of class folders in which Keras finds files; it refuses the others."""
+    tops = listing.layout.tops
+    return [t for t in tops if any(not t or path.startswith(f"{t}/") for path in listed)]
 
 
 def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
@@ -228,7 +249,7 @@ def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, 
     status: Status
     if not file.is_image:
         status, key = "ignored", None
-        no_image = "not an extension that Keras reads" if file.label else "not in a class folder"
+        no_image = "not an image's ending" if file.label else "not in a class folder"
         reason = file.trouble or no_image
     elif result is None:
         status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"

@@ -16,6 +16,7 @@ from stores.features.recipe import Recipe
 from stores.keys import ImageKey, as_keys, as_views
 from tasks.errors import InputError, UndecodableImage
 from tasks.execution.keras_backend import check_backend
+from tasks.images.headers import decoder
 from tasks.images.image_check import check_header, unreadable
 from tasks.images.image_files import read_image
 
@@ -57,11 +58,15 @@ class Rejection:
 
 @dataclass(frozen=True)
 class PixelBatch:
-    """Decoded images, their pixels (n, height, width, 3), and the files that were rejected."""
+    """Decoded images, their pixels (n, height, width, 3), and the files that were rejected.
+
+    `decoders` are the packages beside TensorFlow that decoded some of them.
+    """
 
     images: list[ImageFile]
     pixels: NDArray[np.float32]
     rejected: list[Rejection]
+    decoders: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -104,6 +109,7 @@ def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> Pixel
     read = [(image, _read(image, folder)) for image in images]
     whole = [(image, content) for image, content in read if isinstance(content, bytes)]
     rejected = [content for _, content in read if isinstance(content, Rejection)]
+    decoders = frozenset(decoder(content) for _, content in whole) - {""}
     try:
         pixels = _pixels([content for _, content in whole], recipe)
     except InputError:  # find out which file it is
@@ -112,8 +118,8 @@ def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> Pixel
         rejected += [row for _, row in alone if isinstance(row, Rejection)]
         shape = (0, *recipe.image_size, 3)
         pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
-        return PixelBatch([image for image, _ in good], pixels, rejected)
-    return PixelBatch([image for image, _ in whole], pixels, rejected)
+        return PixelBatch([image for image, _ in good], pixels, rejected, decoders)
+    return PixelBatch([image for image, _ in whole], pixels, rejected, decoders)
 
 
 def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:

@@ -2,7 +2,6 @@
 
 import io
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -11,9 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from stores.printable import visible
+from tasks.errors import InputError
 from tasks.images.figures import default_settings
 from tasks.images.image_check import examined
-from tasks.images.thumbnails import UNREADABLE, as_rgb
+from tasks.images.pillow_images import picture
 
 MOST_SHOWN = 25
 GRID_ENDINGS = (".png",)
@@ -41,10 +41,8 @@ def grid(images: Sequence[tuple[Path, str]]) -> bytes:
 
 def _small(path: Path) -> Image.Image:
     try:
-        content = io.BytesIO(examined(path))
-        with warnings.catch_warnings(), Image.open(content) as image:
-            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
-            image.thumbnail((_SIDE, _SIDE))
-            return as_rgb(image)
-    except (*UNREADABLE, Image.DecompressionBombError):  # an InputError is a ValueError
+        image = picture(examined(path), draft=_SIDE)
+    except InputError:
         return Image.new("RGB", (_SIDE, _SIDE), "grey")
+    image.thumbnail((_SIDE, _SIDE))
+    return image

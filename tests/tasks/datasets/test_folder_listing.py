@@ -14,6 +14,7 @@ from keras.src.utils.image_dataset_utils import ALLOWLIST_FORMATS
 from tasks.datasets.folder_listing import list_folder
 from tasks.datasets.folder_structure import KERAS_ENDINGS
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 from tests.support.images import small_png, write
 from tests.support.samples import in_child
 
@@ -32,8 +33,10 @@ def labels_of_keras(folder):
     return {str(path): path.parts[0] for path in visible}, dataset.class_names
 
 
-def labels_of(listing):
-    return {file.path: file.label for file in listing.files if file.is_image}
+def labels_of(listing, endings=KERAS_ENDINGS):
+    """Return the label of each image, of those with the endings that Keras lists."""
+    images = [file for file in listing.files if file.is_image]
+    return {file.path: file.label for file in images if file.path.lower().endswith(endings)}
 
 
 def refusal(folder):
@@ -62,8 +65,16 @@ def odd(tmp_path):
     return folder
 
 
-def test_the_endings_are_those_of_keras():
+def test_the_endings_are_those_of_keras_and_more():
     assert sorted(ALLOWLIST_FORMATS) == sorted(KERAS_ENDINGS)
+    assert set(KERAS_ENDINGS) < set(IMAGE_ENDINGS)
+
+
+def test_files_of_formats_that_keras_does_not_list_are_images_too(tmp_path):
+    others = sorted(set(IMAGE_ENDINGS) - set(KERAS_ENDINGS))
+    paths = [f"cat/{n}{ending.upper() if n % 2 else ending}" for n, ending in enumerate(others)]
+    listing = list_folder(touch(tmp_path, *paths))
+    assert labels_of(listing, IMAGE_ENDINGS) == dict.fromkeys(paths, "cat")
 
 
 def test_files_and_labels_are_those_of_keras(odd):

@@ -35,13 +35,13 @@ def test_a_folder_becomes_a_manifest(folder, store):
 
 
 def test_what_is_left_out_is_listed_with_its_reason(folder, store):
-    write(folder / "cat" / "photo.webp", small_png(1))
+    write(folder / "cat" / "photo.psd", small_png(1))
     write(folder / "cat" / "broken.jpg", b"no image")
     write(folder / "notes.txt", b"note")
     summary = ingest(folder, store=store).manifest.summary()
     assert summary.images == 10
     assert summary.ignored == (
-        FileReason("cat/photo.webp", "not an extension that Keras reads"),
+        FileReason("cat/photo.psd", "not an image's ending"),
         FileReason("notes.txt", "not in a class folder"),
     )
     assert [file.path for file in summary.rejected] == ["cat/broken.jpg"]

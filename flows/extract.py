@@ -26,6 +26,7 @@ _FOLDERS_ONLY = {
     "test_split",
     "validation_split",
     "layout",
+    "orientation",
     "split_file",
     "rehash",
 }

@@ -37,6 +37,7 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         dataset=parameters.dataset,
         rule=quote(parameters.split_rule),
         layout=parameters.layout,
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()

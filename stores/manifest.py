@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.keys import ImageKey, Keys, as_keys
+from stores.keys import ImageKey, Keys, Orientation, as_keys
 from stores.layout import locate
 from stores.manifest_rows import check_rows
 from stores.storage.json_files import ABSURD, as_record
@@ -98,6 +98,7 @@ class Manifest:
     entries: tuple[Entry, ...]
     layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
+    orientation: Orientation = "upright"  # how images with EXIF rotation are used
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
@@ -131,6 +132,8 @@ class Manifest:
         """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
         named = {"split_seed" if field == "seed" else field: about[field] for field in about}
         found = as_record(cls, named, name=name, entries=())
+        if found.orientation not in get_args(Orientation):
+            raise ValueError(f"orientation: {found.orientation!r}")
         check_rows(table, _SCHEMA, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         entries = tuple(
             Entry(**row | {"key": ImageKey(row["key"]) if row["key"] else None})

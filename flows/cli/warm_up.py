@@ -78,5 +78,6 @@ def _unread(folder: Path, parameters: DatasetParameters) -> int:
         store=parameters.store,
         dataset=parameters.dataset,
         layout=parameters.layout,
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )

@@ -19,6 +19,7 @@ from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from stores.keys import Orientation
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -80,6 +81,11 @@ class DatasetParameters(StoreParameters):
         description="What the subfolders are. classes: one per class. SPLIT=FOLDER,…: one per "
         "split, such as train=seg_train,test=seg_test. auto: detected from names and structure "
         "[default: the data set's; auto for a new one].",
+    )
+    orientation: Annotated[Orientation | None, DATA] = Field(
+        None,
+        description="How photographs with EXIF rotation are used: turned upright, or as stored "
+        "[default: the data set's; upright for a new one].",
     )
     split_file: Annotated[Path | None, DATA] = Field(
         None,

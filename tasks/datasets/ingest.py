@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
+from stores.keys import Orientation
 from stores.layout import locate
 from stores.manifest import Entry, Manifest, Status, dataset_lock
 from stores.printable import visible
@@ -53,14 +54,15 @@ def ingest(
     dataset: str | None = None,
     rule: SplitRule | None = None,
     layout: str | None = None,
+    orientation: Orientation | None = None,
     rehash: bool = False,
 ) -> Ingested:
     """Create or update the manifest of a folder of images.
 
-    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
-    data set's layout. Images keep their splits, unless `rule` has another seed or other fractions
-    than the data set. Raises InputError for a folder that is not a valid data set, StoreError for a
-    store that cannot be used.
+    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) and
+    `orientation` to those of the data set. Images keep their splits, unless `rule` has another seed
+    or other fractions than the data set. Raises InputError for a folder that is not a valid data
+    set, StoreError for a store that cannot be used.
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
@@ -70,22 +72,25 @@ def ingest(
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
     listing = list_folder(folder, requested := _requested(layout, previous))
-    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested)
+    used = _orientation(orientation, previous)
+    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, used)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
-            requested = _requested(layout, previous)
+            requested, used = _requested(layout, previous), _orientation(orientation, previous)
             started_ns, listing = time.time_ns(), list_folder(folder, requested)
-        known = {} if rehash or not previous else _still_known(previous, listing)
+        known = {} if rehash or not previous else _still_known(previous, listing, used)
         classes = _classes_by_keras(listing)
-        examined = _examine_all(listing, known)
+        examined = _examine_all(listing, known, used)
         found = [_found(file, known, examined) for file in listing.files]
         _check_classes(folder, classes, found := leave_out_contradictions(found))
         resolved = rule.resolved(previous)
-        about = (requested, listing.notes, EXAMINATION)
-        manifest = Manifest(name, str(folder), classes, *resolved, started_ns, (), *about)
+        manifest = Manifest(
+            name, str(folder), classes, *resolved, started_ns, (), requested, listing.notes
+        )
+        manifest = replace(manifest, orientation=used, examination=EXAMINATION)
         entries = split_entries(manifest, found, previous, given_by)
         manifest = replace(manifest, entries=(*entries, *gone(previous, entries)))
         manifest.write(store)
@@ -105,18 +110,24 @@ def count_unread(
     store: StoreLike,
     dataset: str | None = None,
     layout: str | None = None,
+    orientation: Orientation | None = None,
     rehash: bool = False,
 ) -> int:
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
     listing = list_folder(folder, _requested(layout, previous))
-    known = _still_known(previous, listing) if previous and not rehash else {}
+    used = _orientation(orientation, previous)
+    known = _still_known(previous, listing, used) if previous and not rehash else {}
     return len(_unread(listing, known))
 
 
 def _requested(layout: str | None, previous: Manifest | None) -> str:
     return layout or (previous.layout if previous else AUTO)
+
+
+def _orientation(given: Orientation | None, previous: Manifest | None) -> Orientation:
+    return given or (previous.orientation if previous else "upright")
 
 
 def _check_apart(folder: Path, store: Path) -> None:
@@ -146,22 +157,24 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
     return previous
 
 
-def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
+def _unchanged(
+    previous: Manifest, listing: Listing, rule: SplitRule, layout: str, used: Orientation
+) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
     there = {e.path: e for e in previous.entries if e.status != "absent"}
     known = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
         known == (str(listing.folder), listing.classes, layout, listing.notes)
-        and previous.examination == EXAMINATION
+        and (previous.examination, previous.orientation) == (EXAMINATION, used)
         and rule.agrees_with(previous)
         and {e.path: e.label for e in there.values()} == {f.path: f.label for f in listing.files}
         and all(_is_known(there[file.path], file, previous, listing) for file in listing.files)
     )
 
 
-def _still_known(previous: Manifest, listing: Listing) -> dict[str, Entry]:
+def _still_known(previous: Manifest, listing: Listing, used: Orientation) -> dict[str, Entry]:
     """Return the entries of images that need not be read again, by path."""
-    if previous.examination != EXAMINATION:
+    if (previous.examination, previous.orientation) != (EXAMINATION, used):
         return {}
     there = {e.path: e for e in previous.of_status("accepted", "rejected")}
     return {
@@ -226,13 +239,15 @@ def _tops_for_keras(listing: Listing, listed: set[str]) -> list[str]:
     return [t for t in tops if any(not t or path.startswith(f"{t}/") for path in listed)]
 
 
-def _examine_all(listing: Listing, known: Mapping[str, Entry]) -> dict[str, Examined]:
+def _examine_all(
+    listing: Listing, known: Mapping[str, Entry], used: Orientation
+) -> dict[str, Examined]:
     to_read = [file.path for file in _unread(listing, known)]
     examined: dict[str, Examined] = {}
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(to_read), FILES_AT_ONCE):
             some = to_read[start : start + FILES_AT_ONCE]
-            results = pool.map(lambda path: examine(listing.folder / path), some)
+            results = pool.map(lambda path: examine(listing.folder / path, used), some)
             examined.update(zip(some, results, strict=True))
     return examined
 

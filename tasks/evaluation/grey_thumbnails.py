@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
-from stores.keys import ImageKey, Keys
+from stores.keys import Keys
 from stores.manifest import Manifest, manifest_place
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tasks.errors import InputError
-from tasks.images.exif import orientation
+from tasks.images.exif import OTHER_FILE, orientation, turn_of
 from tasks.images.image_check import examined
 from tasks.images.pillow_images import picture
 
@@ -105,4 +105,4 @@ def _thumbnail_of(image: tuple[bytes, Path]) -> bytes:
         content = examined(path)
     except InputError:
         return b""
-    return grey_thumbnail(content) if bytes(ImageKey.of(content)) == key else b""
+    return grey_thumbnail(content) if turn_of(content, key) != OTHER_FILE else b""

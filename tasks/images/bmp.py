@@ -5,6 +5,11 @@ palettes, compression, the order of channels and older headers (decode_image_op.
 most of those; the others are refused.
 """
 
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
 from tasks.images.image_parts import BMP
 
 # BITMAPINFOHEADER, its extensions by masks, BITMAPV4HEADER and BITMAPV5HEADER: the same first 40
@@ -77,6 +82,16 @@ def _size(content: bytes) -> str:
     if len(content) > expected:
         return f"a BMP of {len(content)} bytes whose pixels end at byte {expected}"
     return ""
+
+
+def bmp_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Return pixels (height, width, 3) as a BMP of 24 bits, which TensorFlow reads rightly."""
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, (3 * width + 3) // 4 * 4), np.uint8)
+    rows[:, : 3 * width] = pixels[::-1, :, ::-1].reshape(height, 3 * width)
+    start = 54
+    sizes = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, _PLAIN, rows.size, 0, 0, 0, 0)
+    return BMP + struct.pack("<IHHI", start + rows.size, 0, 0, start) + sizes + rows.tobytes()
 
 
 def has_alpha(content: bytes) -> bool:

@@ -20,6 +20,7 @@ from stores.features.recipe import AspectRatio, Decode, Recipe
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend
+from tasks.images.bmp import bmp_of
 from tasks.images.exif import UPRIGHT, turned
 from tasks.images.headers import by_pillow
 from tasks.images.image_parts import JPEG
@@ -47,6 +48,16 @@ def decoded(content: bytes, *, channels: int) -> NDArray[np.uint8]:
         return pixels_by_pillow(content, channels=channels)
     with _reasons():
         return np.asarray(_decode(content, channels))
+
+
+def for_tensorflow(content: bytes, *, turn: int = UPRIGHT) -> bytes:
+    """Return a file that TensorFlow decodes to the pixels of an image, turned as for EXIF.
+
+    It is the file itself where that holds, else a BMP. Raises UndecodableImage.
+    """
+    if turn == UPRIGHT and not by_pillow(content):
+        return content
+    return bmp_of(turned(decoded(content, channels=3), turn))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The EXIF orientation of an image, which viewers apply and decoders do not.
 
-AVIF and HEIC have none: how they are turned is part of their format, and of what is decoded.
+AVIF and HEIC have none: how they are turned is part of their format, and of what is decoded. The
+key of an image says whether it is turned (`ImageKey.upright`).
 """
 
 from typing import TypeVar
@@ -8,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.keys import ImageKey, Orientation
 from tasks.images import jpeg, png, tiff, webp
 from tasks.images.image_parts import JPEG, PNG
 
@@ -16,6 +18,7 @@ _START = b"Exif\0\0"
 _ORIENTATION, _SHORT = 0x0112, 3  # tag and type (TIFF 6.0, sections 2 and 8)
 _MOST_TAGS = 1000
 UPRIGHT = 1
+OTHER_FILE = 0
 
 Values = TypeVar("Values", bound=np.generic)
 
@@ -34,6 +37,24 @@ def orientation(content: bytes) -> int:
     else:
         exif = next((data for kind, data in webp.chunks(content) if kind == b"EXIF"), b"")
     return _orientation(exif.removeprefix(_START))
+
+
+def key_of(content: bytes, used: Orientation) -> ImageKey:
+    """Return the key of an image file that is used upright, or as stored."""
+    key = ImageKey.of(content)
+    return key.upright() if used == "upright" and orientation(content) != UPRIGHT else key
+
+
+def turn_of(content: bytes, key: ImageKey | bytes) -> int:
+    """Return the orientation by which an image of this key is turned; UPRIGHT: it is not.
+
+    OTHER_FILE if the key is that of other bytes.
+    """
+    stored = ImageKey.of(content)
+    if stored == key:
+        return UPRIGHT
+    found = orientation(content)
+    return found if found != UPRIGHT and stored.upright() == key else OTHER_FILE
 
 
 def turned(image: NDArray[Values], orientation: int) -> NDArray[Values]:

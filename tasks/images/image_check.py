@@ -13,9 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from stores.keys import ImageKey
+from stores.keys import ImageKey, Orientation
 from tasks.errors import InputError
 from tasks.images import bmp, gif, jpeg, tiff
+from tasks.images.exif import key_of
 from tasks.images.headers import announced_size, by_pillow, other_format, pillow_plugin
 from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
@@ -48,8 +49,11 @@ class Examined:
     reason: str  # why it is rejected, or a remark on an accepted one
 
 
-def examine(path: Path) -> Examined:
-    """Read a file once and check it; a bad file raises nothing."""
+def examine(path: Path, orientation: Orientation = "upright") -> Examined:
+    """Read a file once and check it; a bad file raises nothing.
+
+    The key is that of the image upright, or as stored.
+    """
     try:
         content = read_image(path)
     except (OSError, InputError) as error:
@@ -61,7 +65,8 @@ def examine(path: Path) -> Examined:
         check_content(content)
         large = math.prod(announced_size(content)) > _MANY_PIXELS
         with _one_at_a_time if large else nullcontext():
-            return Examined(key, "accepted", remarks(content))
+            about = remarks(content, orientation)
+        return Examined(key_of(content, orientation), "accepted", about)
     except InputError as error:
         return Examined(key, "rejected", str(error))
 

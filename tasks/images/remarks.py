@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.keys import Orientation
 from tasks.errors import UndecodableImage
 from tasks.images import bmp, gif, png, tiff
 from tasks.images import decoding as pixels
@@ -15,6 +16,8 @@ from tasks.images.image_parts import BMP, GIF, JPEG
 from tasks.images.jpeg import is_cmyk
 from tasks.images.pillow_images import frame_count, mode_by_pillow, opened
 
+TURNED = "turned upright, as the EXIF data says"
+NOT_TURNED = "EXIF rotation: not applied, used as stored"
 _INVISIBLE = 8  # alpha, of 255
 _SHARE = 0.01  # of the pixels: fewer are edges
 _ALIKE = 16  # of 255: what differs by less is one colour
@@ -23,15 +26,15 @@ _EMPTY = 64  # of 255: what is below in all pixels was written with 14 bits or f
 _HOT = 0.001  # of the values: defects of a sensor, which are as bright as can be
 
 
-def remarks(content: bytes) -> str:
-    """Return the remarks on an image, or an empty text.
+def remarks(content: bytes, used: Orientation = "upright") -> str:
+    """Return the remarks on an image that is used upright or as stored, or an empty text.
 
     The image is decoded for this. Raises UndecodableImage if that fails.
     """
-    return "; ".join([*_of_header(content), *_of_pixels(content)])
+    return "; ".join([*_of_header(content, used), *_of_pixels(content)])
 
 
-def _of_header(content: bytes) -> list[str]:
+def _of_header(content: bytes, used: Orientation) -> list[str]:
     found = []
     frames = gif.frames(content)
     if (count := len(frames) or png.animation_frames(content)) > 1:
@@ -44,7 +47,7 @@ def _of_header(content: bytes) -> list[str]:
     if is_cmyk(content) or (tiff.is_tiff(content) and mode_by_pillow(content) == "CMYK"):
         found.append("CMYK: converted to RGB")
     if orientation(content) != 1:
-        found.append("EXIF rotation: not applied")
+        found.append(TURNED if used == "upright" else NOT_TURNED)
     return found
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from stores.keys import ImageKey
 from tasks.errors import InputError
+from tasks.images.exif import OTHER_FILE, turn_of
 from tasks.images.image_check import check_header
 from tasks.images.image_files import read_image
 from tasks.images.pillow_images import picture
@@ -22,8 +23,9 @@ _QUALITY = 80  # of JPEG, from 0 to 95
 def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
     """Return a thumbnail of an image file, as a data URI; never raises.
 
-    It shows what the backbone sees: without EXIF rotation, without the alpha channel. A file that
-    is missing, unreadable or changed becomes a grey placeholder with the reason.
+    It shows what the backbone sees: upright or as stored, as its key says, and without the alpha
+    channel. A file that is missing, unreadable or changed becomes a grey placeholder with the
+    reason.
     """
     try:
         content = read_image(path)
@@ -31,11 +33,11 @@ def thumbnail(path: Path, key: ImageKey, *, side: int = LONGEST_SIDE) -> str:
         return placeholder("file not found")
     except (OSError, InputError):
         return placeholder("cannot be read")
-    if ImageKey.of(content) != key:
-        return placeholder("file has changed")
     try:
+        if (turn := turn_of(content, key)) == OTHER_FILE:
+            return placeholder("file has changed")
         check_header(content)
-        return _small(content, side)
+        return _small(picture(content, turn=turn, draft=2 * side), side)
     except InputError:
         return placeholder("cannot be read")
 
@@ -52,8 +54,7 @@ def placeholder(words: str) -> str:
     )
 
 
-def _small(content: bytes, side: int) -> str:
-    image = picture(content, draft=2 * side)
+def _small(image: Image.Image, side: int) -> str:
     sink = io.BytesIO()
     times = side // max(image.size)
     if times > 1:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from stores.errors import MissingFeatures
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Rows
+from stores.keys import ImageKey, Orientation, Rows
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
@@ -24,6 +24,7 @@ from tasks.features.request import EngineChoice
 from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
+from tasks.images.exif import key_of
 from tasks.images.image_check import examined
 from tasks.images.pixel_batches import ImageFile, pixel_batches
 from tasks.training.evaluate_test_split import load_head
@@ -42,6 +43,11 @@ class Classifier:
     classes: tuple[str, ...]
     scores: str  # the kind of its scores: probability or margin
     job: Job
+
+    @property
+    def orientation(self) -> Orientation:
+        """How rotated photographs are used: as in the run's training."""
+        return "stored" if self.run.parameters.get("orientation") == "stored" else "upright"
 
     @property
     def recipe(self) -> Recipe:
@@ -85,13 +91,21 @@ def load_classifier(
 
 
 def predict(
-    paths: Sequence[Path], classifier: Classifier, *, batch_size: int
+    paths: Sequence[Path],
+    classifier: Classifier,
+    *,
+    batch_size: int,
+    orientation: Orientation | None = None,
 ) -> Iterator[Prediction]:
-    """Yield the prediction for each image, in order; for a bad image, the reason."""
+    """Yield the prediction for each image, in order; for a bad image, the reason.
+
+    Photographs with EXIF rotation are used as in the run's training, or by `orientation`.
+    """
+    used = orientation or classifier.orientation
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         some = [str(path) for path in paths[start : start + _IMAGES_AT_ONCE]]
         with ThreadPoolExecutor() as pool:
-            keys = list(pool.map(_key, some))
+            keys = list(pool.map(lambda path: _key(path, used), some))
         images = [
             ImageFile(key, path)
             for path, key in zip(some, keys, strict=True)
@@ -195,10 +209,10 @@ def _predicted(
     }
 
 
-def _key(path: str) -> ImageKey | str:
+def _key(path: str, used: Orientation) -> ImageKey | str:
     """Return the key of a file's content, or the reason why it is rejected."""
     try:
-        return ImageKey.of(examined(path))
+        return key_of(examined(path), used)
     except InputError as error:
         return str(error)
 

@@ -79,6 +79,7 @@ def command_line(
     given["head"] = given.pop("heads", given.get("head"))
     if "open_test" in given:
         given["open_test"] = opened
+        given.pop("orientation", None)  # of the data set, which is ingested already
         flow = "sweep" if "grid" in given else "train"
         return [f"python -m flows.{flow} {shlex.quote(manifest.name)}", *options(given)]
     # The rule of the data set is used, because the run's parameters may not be that of its splits.
@@ -93,6 +94,7 @@ def _split_options(manifest: Manifest) -> dict[str, Any]:
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
         "layout": None if manifest.layout == AUTO else manifest.layout,
+        "orientation": None if manifest.orientation == "upright" else manifest.orientation,
     }
 
 

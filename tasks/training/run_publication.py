@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.manifest import Images
+from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import Fold
@@ -68,6 +68,15 @@ def publish(
     )
 
 
+def stored_orientation(manifest: Manifest) -> dict[str, Any]:
+    """Return the orientation of a data set as a run's parameter; nothing where it is upright.
+
+    Predictions by the run then use rotated photographs as its training did.
+    """
+    used = manifest.orientation
+    return {} if used == "upright" else {"orientation": used}
+
+
 def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> Run:
     packages = ("gargalo", "keras", "tensorflow", "scikit-learn", "numpy")
     return Run(
@@ -78,7 +87,7 @@ def _run(planned: PlannedRun, metrics: dict[str, float], failure: str = "") -> R
         head=planned.specification,
         seed=planned.head_seed,
         metrics=metrics,
-        parameters=planned.parameters,
+        parameters=planned.parameters | stored_orientation(planned.manifest),
         versions={name: version(name) for name in packages},
         created=datetime.now(UTC).isoformat(),
         folds=planned.folds,

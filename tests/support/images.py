@@ -12,6 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from PIL import Image
 
+from tasks.images.exif import turned
 from tasks.images.headers import announced_size
 
 # Adam7: first row and column, and the steps, of each pass (PNG specification, section 8.2).
@@ -139,6 +140,14 @@ def with_orientation(content, number, order="<"):
     exif = start + struct.pack(f"{order}IH", 8, 1) + tag + bytes(4)
     segment = b"Exif\0\0" + exif
     return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+
+
+def rotated(upright, number, kind, **options):
+    """Return a picture as a camera stores it that is held so: turned, with its EXIF orientation."""
+    back = {6: 8, 8: 6}.get(number, number)
+    exif = Image.Exif()
+    exif[0x0112] = number
+    return encoded(np.ascontiguousarray(turned(upright, back)), kind, exif=exif, **options)
 
 
 @cache

@@ -88,7 +88,7 @@ def test_rehash_finds_what_the_stamp_hides(folder, store, monkeypatch):
 def test_what_could_not_be_read_is_tried_again_when_it_can_be(folder, store, monkeypatch):
     closed = Examined(None, "rejected", "cannot be read: Permission denied")
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "examine", lambda _: closed)
+        patch.setattr(ingest_module, "examine", lambda *_: closed)
         patch.setattr(ingest_module, "_check_classes", lambda *_: None)
         ingest(folder, store=store)
         patch.setattr(os, "access", lambda *_: False)
@@ -114,5 +114,5 @@ def test_files_that_other_rules_examined_are_read_again_once(folder, store):
     found = [[(e.path, e.status, e.reason) for e in m.entries] for m in (again.manifest, now)]
     assert found[0] == found[1]
     assert "JPEG" in by_path(again.manifest)["cat/jpeg.bmp"].reason
-    assert "EXIF rotation" in by_path(again.manifest)["dog/turned.jpg"].reason
+    assert "turned upright" in by_path(again.manifest)["dog/turned.jpg"].reason
     assert ingest(folder, store=store).read == 0

@@ -1,5 +1,6 @@
 """Ingest: `python -m flows.ingest FOLDER`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from flows.artifacts import log_text, run_name
@@ -24,7 +25,8 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
             test/] that have those.
         parameters: The data set's name, its splits, and where it is kept.
     """
-    _, summary = ingest_stage(folder, parameters)
+    _, found = ingest_stage(folder, parameters)
+    summary = replace(found, verbose=parameters.verbose)
     log_text(ingest_text(summary))
     return summary
 

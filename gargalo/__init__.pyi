@@ -141,6 +141,7 @@ def ingest(
     orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
+    verbose: bool = False,
 ) -> IngestSummary:
     """Find, check, hash and split the images of a folder."""
 

@@ -31,8 +31,8 @@ _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # accepted: has a split and a feature. rejected: cannot be used, for the reason given. conflicting:
-# could be used, but its bytes contradict another file's label or split. ignored: has an ending that
-# Keras passes over. absent: gone from the folder; its split is remembered.
+# could be used, but its bytes contradict another file's label or split. ignored: has no image's
+# ending, or lies in no class folder. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
 _SCHEMA = pa.schema(

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
@@ -192,6 +192,10 @@ class FeatureParameters(ReaderParameters):
 @Parameter(name="*")
 class IngestParameters(DatasetParameters):
     """The parameters of `flows.ingest`."""
+
+    verbose: Annotated[bool, OUTPUT] = Field(
+        default=False, description="Name each file that is rejected or ignored, not only how many."
+    )
 
 
 @Parameter(name="*")

@@ -20,6 +20,7 @@ class IngestSummary(DatasetSummary, InNotebook):
     largest_class: str
     largest_class_accuracy: float  # of the majority-class baseline
     read: int  # files
+    verbose: bool = False  # whether the text names each file that is left out
 
     def tables(self) -> Iterator[Table]:
         """Yield the images by class and split, and the files that were left out."""

@@ -1,5 +1,6 @@
 """Search for the images to predict: the given files, and the images in the given folders."""
 
+import itertools
 import os
 import stat
 from collections import Counter
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.datasets.folder_structure import is_hidden
+from tasks.datasets.folder_structure import is_hidden, is_of_system
 from tasks.errors import InputError
 from tasks.execution.user_files import kind_of_file
 from tasks.images.image_files import IMAGE_ENDINGS
@@ -49,7 +50,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
         hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
-        for name in names:
+        for name in itertools.filterfalse(is_of_system, names):
             if hidden:  # skipped, as in a data set
                 others["in hidden folders"] += name.lower().endswith(IMAGE_ENDINGS)
             elif name.lower().endswith(IMAGE_ENDINGS):

@@ -1,5 +1,6 @@
 """The listing of a data set's folder: names, sizes and times. No file is opened."""
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from stores.manifest import Split
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, Layout, find_layout
-from tasks.datasets.folder_structure import is_folder, is_hidden
+from tasks.datasets.folder_structure import is_folder, is_hidden, is_of_system
 from tasks.errors import InputError
 from tasks.images.image_files import IMAGE_ENDINGS
 
@@ -123,6 +124,7 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFi
     """Yield all files, except in folders that the layout leaves out.
 
     Links to folders below a class folder are added to `linked`. As in Keras, they are not followed.
+    Files of operating systems are passed over.
     """
     loose: dict[str, Split | None] = {}
     for top in layout.tops:
@@ -136,7 +138,7 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFi
             for parent, below, files in os.walk(folder / top / name, onerror=closed.append):
                 places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
                 linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
-                for file in files:
+                for file in itertools.filterfalse(is_of_system, files):
                     yield _listed(folder, os.path.join(parent, file), name, split)  # noqa: PTH118
             for error in closed:
                 yield _listed(folder, error.filename, name, split, closed=str(error.strerror))
@@ -145,7 +147,7 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[ListedFi
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[ListedFile]:
     with os.scandir(top) as inside:
         for entry in inside:
-            if not is_folder(entry):
+            if not is_folder(entry) and not is_of_system(entry.name):
                 yield _listed(folder, entry.path, None, split)
 
 

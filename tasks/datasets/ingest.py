@@ -18,7 +18,7 @@ from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.folder_layout import AUTO
 from tasks.datasets.folder_listing import ListedFile, Listing, list_folder
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden, is_left_out
+from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden, is_left_out, is_of_system
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, gone, split_entries
 from tasks.errors import InputError
@@ -35,6 +35,8 @@ from tasks.images.image_check import (
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
 # read again.
 CLOCK_TICK_NS = 20_000_000
+NO_ENDING = "not an image's ending; if it is an image, save it as JPEG or PNG"
+NO_CLASS = "not in a class folder; move it there if it is an image of a class"
 # Files in the queue of the threads; each takes kilobytes.
 FILES_AT_ONCE = 1024
 
@@ -219,7 +221,7 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
             raise InputError(f"{top}: {error}") from error
         classes = tuple(name for name in dataset.class_names if not is_left_out(name))
         paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
-        found |= {path for path in paths if not is_hidden(path)}
+        found |= {path for path in paths if not is_hidden(path) and not _is_of_system(path)}
     if found != listed:
         raise OSError(
             f"{listing.folder}: the files changed while they were listed, for example "
@@ -227,6 +229,10 @@ def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
             "folder"
         )
     return classes
+
+
+def _is_of_system(path: str) -> bool:
+    return is_of_system(path.rpartition("/")[2])
 
 
 def _is_listed_by_keras(file: ListedFile) -> bool:
@@ -264,7 +270,7 @@ def _found(file: ListedFile, known: Mapping[str, Entry], examined: Mapping[str, 
     status: Status
     if not file.is_image:
         status, key = "ignored", None
-        no_image = "not an image's ending" if file.label else "not in a class folder"
+        no_image = NO_ENDING if file.label else NO_CLASS
         reason = file.trouble or no_image
     elif result is None:
         status, key, reason = "rejected", None, f"cannot be read: {file.trouble}"

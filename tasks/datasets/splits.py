@@ -93,12 +93,17 @@ def split_entries(
 
 
 def gone(previous: Manifest | None, entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries of images that were removed, so that their splits are remembered."""
-    present = {entry.key for entry in entries}
+    """Return the entries of images that were removed, so that their splits are remembered.
+
+    An image that is now turned upright, or is no longer, is the same one.
+    """
+    present = {entry.key for entry in entries if entry.key}
+    either = present | {key.upright() for key in present} if previous else present
     lost = {
         entry.key: replace(entry, status="absent")
         for entry in (previous.entries if previous else ())
-        if entry.key and entry.split and entry.key not in present
+        if entry.key and entry.split and entry.key not in either
+        if entry.key.upright() not in present
     }
     return list(lost.values())
 

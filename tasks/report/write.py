@@ -1,14 +1,15 @@
 """The report: one HTML file on a data set, its features, its heads and the chosen one's results."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from stores.dataset_summary import by_reason
 from stores.keys import ImageKey
 from stores.layout import locate
 from stores.manifest import Manifest
@@ -212,11 +213,10 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     for entry in manifest.of_status("accepted"):
         twins[entry.key].append(entry.path)
     rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
-    endings = Counter(PurePosixPath(file.path).suffix.lower() for file in summary.ignored)
     return {
         "rejected": list(rejected.values()),
         "ignored": summary.ignored,
-        "endings": endings.most_common(),
+        "left_out_by_reason": [*by_reason(rejected.values()), *by_reason(summary.ignored)],
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "absent": [entry.path for entry in manifest.of_status("absent")],

@@ -47,6 +47,13 @@ def test_images_of_hidden_folders_are_counted_as_for_a_data_set(folder, name):
     assert len(find_images([folder / name]).paths) == 2  # a folder that is named is meant
 
 
+def test_files_of_operating_systems_are_not_counted(folder):
+    for name in ("._a.png", ".DS_Store", "more/Thumbs.db", "more/desktop.ini"):
+        write(folder / name, b"")
+    found = find_images([folder])
+    assert (len(found.paths), found.passed_over) == (2, {})
+
+
 def test_a_folder_that_is_closed_is_counted(public):
     write(public / "a.png", small_png(0))
     (public / "closed").mkdir(mode=0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keras.src.utils.image_dataset_utils import ALLOWLIST_FORMATS
 
 from tasks.datasets.folder_listing import list_folder
-from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.datasets.folder_structure import KERAS_ENDINGS, inside_of
 from tasks.errors import InputError
 from tasks.images.image_files import IMAGE_ENDINGS
 from tests.support.images import small_png, write
@@ -118,6 +118,19 @@ def test_whatever_the_tree_files_and_labels_are_those_of_keras(tree):
         expected, classes = labels_of_keras(folder)
         assert labels_of(listing) == expected
         assert listing.classes == tuple(classes)
+
+
+def test_files_of_operating_systems_are_not_listed(odd):
+    before = [file.path for file in list_folder(odd).files]
+    names = ["._1.png", "._4.webp", ".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", "Icon\r"]
+    touch(odd, *names, *(f"cat/{name}" for name in names), *(f"cat/a/{name}" for name in names))
+    assert [file.path for file in list_folder(odd).files] == before
+
+
+def test_a_folder_of_files_of_an_operating_system_has_no_images(tmp_path):
+    touch(tmp_path, "cat/1.png", "dog/._1.png", "dog/.DS_Store")
+    assert labels_of(list_folder(tmp_path)) == {"cat/1.png": "cat"}
+    assert not inside_of(tmp_path / "dog").images
 
 
 def test_all_files_are_listed_in_the_order_of_their_paths(odd):

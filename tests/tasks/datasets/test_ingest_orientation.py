@@ -50,6 +50,7 @@ def test_another_orientation_reads_all_files_again_and_is_kept(turned, store):
     assert ingest(turned, store=store).read == 0  # the data set's, where none is given
     key = by_path(again.manifest)["cat/phone6.jpg"].key
     assert key == ImageKey.of((turned / "cat/phone6.jpg").read_bytes())
+    assert again.manifest.of_status("absent") == []
     splits = [{e.path: e.split for e in manifest.entries} for manifest in (upright, again.manifest)]
     assert splits[0] == splits[1]
 

@@ -38,6 +38,7 @@ _FOLDERS_ONLY = {
     "column",
     "group",
     "group_pattern",
+    "orientation",
     "split_file",
     "rehash",
 }

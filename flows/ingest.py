@@ -6,6 +6,7 @@ Example:
     >>> gargalo.ingest("photos", test_split=0.1).counts
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from flows.artifacts import log_text, run_name
@@ -30,7 +31,8 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
             test/] that have those; without classes with --layout unlabelled.
         parameters: The data set's name, its splits, and where it is kept.
     """
-    _, summary = ingest_stage(folder, parameters)
+    _, found = ingest_stage(folder, parameters)
+    summary = replace(found, verbose=parameters.verbose)
     log_text(ingest_text(summary))
     return summary
 
@@ -45,8 +47,8 @@ def ingest_stage(
         dataset=parameters.dataset,
         rule=quote(parameters.split_rule),
         layout=parameters.layout,
-        labels=quote(parameters.label_rule),
-        needs_labels=needs_labels,
+        labels=quote(replace(parameters.label_rule, needed=needs_labels)),
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()

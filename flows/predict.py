@@ -60,7 +60,8 @@ def predict(
         table = as_table(predictions, classifier.classes, classifier.scores)
         write_table(table, parameters.output)
     if parameters.grid:
-        write_bytes(grid(_captions(paths, predictions, classifier.scores)), parameters.grid)
+        captioned = _captions(paths, predictions, classifier.scores)
+        write_bytes(grid(captioned, classifier.orientation), parameters.grid)
     usable = [image for image in predictions if image.predicted]
     counts = Counter(image.predicted for image in usable)
     summary = PredictSummary(

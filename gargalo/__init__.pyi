@@ -49,6 +49,7 @@ def advise(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
@@ -92,6 +93,7 @@ def extract(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
@@ -124,6 +126,7 @@ def features(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
@@ -181,8 +184,10 @@ def ingest(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
+    verbose: bool = False,
 ) -> IngestSummary:
     """Find, check, hash and split the images of a folder."""
 
@@ -209,6 +214,7 @@ def pipeline(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow
+from stores.keys import Keys, Orientation, from_arrow
 from stores.layout import locate
 from stores.manifest_rows import (
     check_rows,
@@ -41,8 +41,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # accepted: has a feature, and a split where there are labels. rejected: cannot be used, for the
 # reason given. conflicting: could be used, but its bytes contradict another file's label or split.
-# ignored: has an ending that Keras passes over. absent: gone from the folder; its split is
-# remembered.
+# ignored: no image's ending, or no label. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
 
@@ -82,6 +81,7 @@ class Manifest(InNotebook):
     layout: str = "auto"  # as requested: auto, classes, table, unlabelled, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     group_pattern: str = ""  # on the paths, if it gives the groups
+    orientation: Orientation = "upright"  # how images with EXIF rotation are used
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
@@ -115,6 +115,8 @@ class Manifest(InNotebook):
         """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
         named = {"split_seed" if field == "seed" else field: about[field] for field in about}
         found = as_record(cls, named, name=name, rows=table)
+        if found.orientation not in get_args(Orientation):
+            raise ValueError(f"orientation: {found.orientation!r}")
         check_rows(table, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         return replace(found, rows=with_columns(table))
 

@@ -6,6 +6,7 @@ Errors are ignored here: the flow meets them again, and reports them.
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
@@ -76,7 +77,7 @@ def _unread(folder: Path, parameters: DatasetParameters, *, needs_labels: bool) 
         store=parameters.store,
         dataset=parameters.dataset,
         layout=parameters.layout,
-        labels=parameters.label_rule,
-        needs_labels=needs_labels,
+        labels=replace(parameters.label_rule, needed=needs_labels),
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )

@@ -20,6 +20,7 @@ class IngestSummary(DatasetSummary):
     largest_class: str | None  # None: no labels
     largest_class_accuracy: float | None  # of the majority-class baseline
     read: int  # files
+    verbose: bool = False  # whether the text names each file that is left out
 
 
 @dataclass(frozen=True, kw_only=True)

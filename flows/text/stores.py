@@ -14,11 +14,11 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import FileReason, ListedDataset
+from stores.dataset_summary import FileReason, ListedDataset, by_reason
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
-MOST_FILES = 10
+MOST_REASONS = 10
 
 
 @with_visible_names
@@ -46,8 +46,8 @@ def ingest_text(summary: IngestSummary) -> str:
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")
     lines += [f"  note: {note}" for note in summary.notes]
-    lines += _files("rejected", summary.rejected)
-    lines += _files("ignored", summary.ignored)
+    lines += _files("rejected", summary.rejected, verbose=summary.verbose)
+    lines += _files("ignored", summary.ignored, verbose=summary.verbose)
     lines += [
         f"  remark: {many(about.images, 'image')}: {about.remark} (for one, {about.example!r})"
         for about in summary.remark_counts
@@ -98,10 +98,22 @@ def _missing(summary: IngestSummary) -> Iterator[str]:
             yield f"  no {split} image of {named}: {effect}"
 
 
-def _files(what: str, files: Sequence[FileReason]) -> Iterator[str]:
-    yield from (f"  {what}: {file.path!r}: {file.reason}" for file in files[:MOST_FILES])
-    if len(files) > MOST_FILES:
-        yield f"  {what}: and {len(files) - MOST_FILES} more"
+def _files(what: str, files: Sequence[FileReason], *, verbose: bool = False) -> Iterator[str]:
+    """Yield files by their reasons, or with `verbose` all of them."""
+    if verbose:
+        yield from (f"  {what}: {file.path!r}: {file.reason}" for file in files)
+        return
+    reasons = by_reason(files)
+    for about in reasons[:MOST_REASONS]:
+        if about.files == 1:
+            yield f"  {what}: {about.example!r}: {about.reason}"
+        else:
+            yield (
+                f"  {what}: {about.files} files ({about.endings_in_words}): {about.reason} "
+                f"(for one, {about.example!r})"
+            )
+    if more := sum(about.files for about in reasons[MOST_REASONS:]):
+        yield f"  {what}: and {more} more (all by flows.ingest --verbose, or in the report)"
 
 
 @with_visible_names

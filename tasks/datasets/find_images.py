@@ -1,5 +1,6 @@
 """Search for the images to predict: files, and the images of folders and of data sets."""
 
+import itertools
 import os
 import stat
 from collections import Counter
@@ -10,9 +11,10 @@ from pathlib import Path
 from stores.keys import ImageKey
 from stores.manifest import Manifest, datasets
 from stores.storage.location import StoreLike
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden
+from tasks.datasets.folder_structure import is_hidden, is_of_system
 from tasks.errors import InputError
 from tasks.execution.user_files import kind_of_file
+from tasks.images.image_files import IMAGE_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class FoundImages:
 
 
 def find_images(places: Iterable[Path], *, store: StoreLike | None = None) -> FoundImages:
-    """Return the given image files, and those with Keras's extensions below the given folders.
+    """Return the given image files, and those with an image's ending below the given folders.
 
     What is no path may be the name of a data set in the store: its accepted images. Raises
     InputError if a path is not found or is not a regular file, or if there is no image.
@@ -70,10 +72,10 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
         hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
-        for name in names:
+        for name in itertools.filterfalse(is_of_system, names):
             if hidden:  # skipped, as in a data set
-                others["in hidden folders"] += name.lower().endswith(KERAS_ENDINGS)
-            elif name.lower().endswith(KERAS_ENDINGS):
+                others["in hidden folders"] += name.lower().endswith(IMAGE_ENDINGS)
+            elif name.lower().endswith(IMAGE_ENDINGS):
                 images.append(Path(parent, name))
             else:
                 others[_printable(Path(name).suffix.lower()) or "without extension"] += 1
@@ -81,7 +83,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     if not images:
         there = f"; found {in_words(others)}" if +others else ""
         raise InputError(
-            f"{folder}: no image found; expected files that end in {', '.join(KERAS_ENDINGS)}"
+            f"{folder}: no image found; expected files that end in {', '.join(IMAGE_ENDINGS)}"
             f"{there}"
         )
     passed_over.update(others)
@@ -89,7 +91,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
 
 
 def in_words(passed_over: Mapping[str, int]) -> str:
-    """Return counts as `12 .webp, 1 linked folder`."""
+    """Return counts as `12 .txt, 1 linked folder`."""
     return ", ".join(f"{count} {what}" for what, count in passed_over.items() if count)
 
 

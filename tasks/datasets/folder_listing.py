@@ -1,10 +1,10 @@
 """The listing of a data set's folder: names, sizes and times. No file is opened."""
 
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,12 @@ from stores.manifest import Split
 from stores.manifest_rows import SCHEMA, STAMP, is_sorted
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, UNLABELLED, Layout, find_layout
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_folder, is_hidden
+from tasks.datasets.folder_structure import is_folder, is_hidden, is_of_system
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
 HIDDEN = "in a hidden folder, or a folder of another program"
-OTHER_ENDING = "not an extension that Keras reads"
+OTHER_ENDING = "not an image's ending; if it is an image, save it as JPEG or PNG"
 
 _COLUMNS = pa.schema(
     [
@@ -28,7 +29,7 @@ _COLUMNS = pa.schema(
         ("split", pa.string()),  # of its folder, in a layout with folders of splits
         *(SCHEMA.field(name) for name in STAMP),
         ("trouble", pa.string()),  # why it cannot be opened as a file, or an empty text
-        ("is_image", pa.bool_()),  # whether Keras would read it, by its extension and folder
+        ("is_image", pa.bool_()),  # whether it is read as one, by its ending and folder
     ]
 )
 _FILES_AT_ONCE = 2**16
@@ -97,11 +98,11 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     linked: list[str] = []
     files = _table(_files(folder, found, linked))
     if not pc.any(files["is_image"]).as_py():
-        some = any(path.lower().endswith(KERAS_ENDINGS) for path in files["path"].to_pylist())
+        some = any(path.lower().endswith(IMAGE_ENDINGS) for path in files["path"].to_pylist())
         hint = f"; for features without classes, run flows.extract --layout {UNLABELLED}"
         raise InputError(
             f"{folder}: no image in a class folder; expected one folder per class, with files that "
-            f"end in {', '.join(KERAS_ENDINGS)}; found {len(found.classes)} folders and "
+            f"end in {', '.join(IMAGE_ENDINGS)}; found {len(found.classes)} folders and "
             f"{len(files)} files{hint if some else ''}"
         )
     _check_splits(folder, found, files)
@@ -127,7 +128,7 @@ def list_tree(folder: Path, *, all_images: bool = False) -> Listing:
 def _table(files: Iterable[_File]) -> pa.Table:
     """Return the rows of files, sorted by path; only some files at once are Python objects."""
     rows, parts = iter(files), [_COLUMNS.empty_table()]
-    while some := list(islice(rows, _FILES_AT_ONCE)):
+    while some := list(itertools.islice(rows, _FILES_AT_ONCE)):
         columns = zip(*some, strict=True)
         parts.append(pa.table([pa.array(c) for c in columns], _COLUMNS.names).cast(_COLUMNS))
     table = pa.concat_tables(parts)
@@ -141,7 +142,7 @@ def _check_splits(folder: Path, layout: Layout, files: pa.Table) -> None:
     for top in sorted(top for top, some in inside.items() if not some):
         raise InputError(
             f"{folder / top}: no image in its class folders; expected files that end in "
-            f"{', '.join(KERAS_ENDINGS)}; add images, or remove the folder"
+            f"{', '.join(IMAGE_ENDINGS)}; add images, or remove the folder"
         )
 
 
@@ -150,7 +151,7 @@ def _left_out(
 ) -> Iterator[str]:
     """Yield remarks on images that are left out, though a user may expect them in a class."""
     hidden = files["path"].filter(pc.equal(files["trouble"], HIDDEN)).to_pylist()
-    hidden = [path for path in hidden if path.lower().endswith(KERAS_ENDINGS)]
+    hidden = [path for path in hidden if path.lower().endswith(IMAGE_ENDINGS)]
     if hidden:
         place = os.path.dirname(min(hidden))  # noqa: PTH120
         yield f"{len(hidden)} images in hidden folders are left out, for example in {place}/"
@@ -165,6 +166,7 @@ def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[_File]:
     """Yield all files, except in folders that the layout leaves out.
 
     Links to folders below a class folder are added to `linked`. As in Keras, they are not followed.
+    Files of operating systems are passed over.
     """
     loose: dict[str, Split | None] = {}
     for top in layout.tops:
@@ -184,7 +186,7 @@ def _below(
     for parent, below, files in os.walk(top, onerror=closed.append):
         places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
         linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
-        for file in files:
+        for file in itertools.filterfalse(is_of_system, files):
             yield _listed(folder, os.path.join(parent, file), label, split)  # noqa: PTH118
     for error in closed:
         yield _listed(folder, error.filename, label, split, closed=str(error.strerror))
@@ -193,7 +195,7 @@ def _below(
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[_File]:
     with os.scandir(top) as inside:
         for entry in inside:
-            if not is_folder(entry):
+            if not is_folder(entry) and not is_of_system(entry.name):
                 yield _listed(folder, entry.path, None, split)
 
 
@@ -205,8 +207,8 @@ def _listed(
     spelled = os.fsencode(relative).decode(errors="backslashreplace")
     if spelled != relative:
         check_locale(relative)
-    read_by_keras = label and spelled.lower().endswith(KERAS_ENDINGS)
-    trouble = closed or (NOT_UTF8 if read_by_keras and spelled != relative else "")
+    is_image = label and spelled.lower().endswith(IMAGE_ENDINGS)
+    trouble = closed or (NOT_UTF8 if is_image and spelled != relative else "")
     if label and is_hidden(relative):
         label, split, trouble = None, None, trouble or HIDDEN
     try:
@@ -217,7 +219,7 @@ def _listed(
     except OSError as error:
         stamp, reason = _unfit(path, error)
         trouble = trouble or reason
-    is_image = label is not None and spelled.lower().endswith(KERAS_ENDINGS)
+    is_image = label is not None and spelled.lower().endswith(IMAGE_ENDINGS)
     return _File(spelled, label, split, *stamp, trouble, is_image)
 
 

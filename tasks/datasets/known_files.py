@@ -10,7 +10,7 @@ from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, only_where
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
-from tasks.images.image_check import EXAMINATION
+from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, can_read_heic
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
 # read again.
@@ -89,6 +89,8 @@ def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.Chunk
     known = pc.or_kleene(no_file, same)
     for name in STAMP:
         known = pc.and_kleene(known, pc.equal(there[name], files[name]))
+    if can_read_heic():
+        known = pc.and_kleene(known, pc.not_equal(there["reason"], WITHOUT_HEIC))
     return pc.or_kleene(known, _still_unreadable(there, listing))
 
 

@@ -28,12 +28,7 @@ NO_LABELS = (
 
 
 def list_labelled(
-    folder: Path,
-    layout: str | None,
-    rule: LabelRule,
-    previous: Manifest | None,
-    *,
-    needs_labels: bool = True,
+    folder: Path, layout: str | None, rule: LabelRule, previous: Manifest | None
 ) -> tuple[Listing, str]:
     """Return the files of a folder with their labels and groups, and the requested layout.
 
@@ -49,7 +44,7 @@ def list_labelled(
     if requested == TABLE and previous and not labels:
         labels = kept_table(previous)
     has_labels = bool(table or (previous and previous.classes))
-    if requested == AUTO and not needs_labels and not has_labels and _is_flat(folder):
+    if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
         requested = UNLABELLED
     if requested == UNLABELLED:
         _check_no_labels(table, previous)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.keys import KEY_BYTES, ImageKey
 from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import first_of_each, only_where, set_column
 from tasks.datasets.drawn_splits import NONE, TEST, TRAIN, VALIDATION, Codes, Drawn
@@ -99,7 +100,10 @@ def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
 
 
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
-    """Return the rows of images that were removed, so that their splits are remembered."""
+    """Return the rows of images that were removed, so that their splits are remembered.
+
+    An image that is now turned upright, or is no longer, is the same one.
+    """
     if previous is None:
         return rows.schema.empty_table()
     had = previous.rows.filter(
@@ -107,6 +111,8 @@ def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
     )
     lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
     lost = first_of_each(lost)
+    if len(lost):
+        lost = lost.filter(pc.invert(_turned(lost, rows)))
     return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))
 
 
@@ -120,6 +126,17 @@ def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, flo
     if not any(tested.values()):
         tested = {name: sum(row.values()) for name, row in counts.items()}
     return largest, tested[largest] / max(1, sum(tested.values()))
+
+
+def _turned(lost: pa.Table, rows: pa.Table) -> pa.Array:
+    """Return which lost images are there turned: upright now, or at their paths as stored."""
+    keys = lost["key"].to_pylist()
+    upright = pa.array([ImageKey(key).upright() for key in keys], pa.binary(KEY_BYTES))
+    there = _looked_up(lost["path"], rows["path"], rows["key"]).to_pylist()
+    stored = pa.array(
+        [bool(now) and ImageKey(now).upright() == key for now, key in zip(there, keys, strict=True)]
+    )
+    return pc.or_(pc.is_in(upright, rows["key"].combine_chunks()), stored)
 
 
 def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:

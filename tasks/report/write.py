@@ -1,15 +1,16 @@
 """The report: one HTML file on a data set, its features, its heads and the chosen one's results."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.dataset_summary import by_reason
 from stores.keys import as_arrow, as_keys
 from stores.layout import locate
 from stores.manifest import Manifest
@@ -227,11 +228,10 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     for row in accepted.filter(pc.is_in(accepted["key"], several)).to_pylist():
         twins[row["key"]].append(row["path"])
     rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
-    endings = Counter(PurePosixPath(file.path).suffix.lower() for file in summary.ignored)
     return {
         "rejected": list(rejected.values()),
         "ignored": summary.ignored,
-        "endings": endings.most_common(),
+        "left_out_by_reason": [*by_reason(rejected.values()), *by_reason(summary.ignored)],
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "groups": summary.groups,

@@ -43,7 +43,7 @@ class PlannedRun:
             classes=self.manifest.classes,
             head=self.specification,
             seed=self.head_seed,
-            parameters=self.parameters,
+            parameters=self.parameters | stored_orientation(self.manifest),
             folds=self.folds,
             fold_seed=self.fold_seed,
             finetuning=self.finetuning,
@@ -149,3 +149,12 @@ def remarks(manifest: Manifest, folds: int = 0) -> list[str]:
             else f"no validation image in class {named}: heads are not evaluated on it"
         )
     return found
+
+
+def stored_orientation(manifest: Manifest) -> dict[str, Any]:
+    """Return the orientation of a data set as a run's parameter; nothing where it is upright.
+
+    Predictions by the run then use rotated photographs as its training did.
+    """
+    used = manifest.orientation
+    return {} if used == "upright" else {"orientation": used}

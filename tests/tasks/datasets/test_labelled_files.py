@@ -16,6 +16,8 @@ from tests.support.ingested import by_path, refusal
 
 ANY = {"layout": "unlabelled"}
 
+UNNEEDED = LabelRule(needed=False)
+
 
 @pytest.fixture
 def flat(tmp_path):
@@ -38,8 +40,8 @@ LABELS = "path,label\n" + "".join(f"{n}.png,{'even' if n % 2 == 0 else 'odd'}\n"
 
 
 def test_a_flat_folder_has_images_without_label_and_split(flat, store):
-    assert count_unread(flat, store=store, needs_labels=False) == 6
-    done = ingest(flat, store=store, needs_labels=False)
+    assert count_unread(flat, store=store, labels=UNNEEDED) == 6
+    done = ingest(flat, store=store, labels=UNNEEDED)
     assert (done.read, done.manifest) == (6, Manifest.read(store, "flat"))
     assert (done.manifest.layout, done.manifest.classes) == ("unlabelled", ())
     assert done.manifest.notes == (NO_LABELS,)
@@ -65,7 +67,7 @@ def test_labels_are_needed_unless_features_are_all(flat, store):
 
 def test_class_folders_are_never_passed_over_unasked(tmp_path, store):
     folder = write_classes(tmp_path / "pets")
-    assert ingest(folder, store=store, needs_labels=False).manifest.classes == ("cat", "dog")
+    assert ingest(folder, store=store, labels=UNNEEDED).manifest.classes == ("cat", "dog")
     told = refusal(folder, store, **ANY)
     assert "'pets' has labels and splits, which it would lose; give a new name" in told
     nested = ingest(folder, store=store, dataset="any", **ANY).manifest
@@ -79,13 +81,13 @@ def test_a_data_set_that_has_labels_does_not_lose_them_to_a_flat_folder(tmp_path
         path.rename(folder / path.name)
     for name in ("cat", "dog"):
         (folder / name).rmdir()
-    assert "no image in a class folder" in refusal(folder, store, needs_labels=False)
+    assert "no image in a class folder" in refusal(folder, store, labels=UNNEEDED)
     assert Manifest.read(store, "pets") == before
 
 
 @pytest.mark.parametrize("by", ["table", "folders"])
 def test_labels_may_come_later_and_nothing_is_read_again(tmp_path, flat, store, by):
-    first = ingest(flat, store=store, needs_labels=False).manifest
+    first = ingest(flat, store=store, labels=UNNEEDED).manifest
     keys = {bytes(key) for key in first.select().keys}
     if by == "table":
         rule = table(tmp_path, LABELS + "copy of 0.png,even\n")
@@ -156,10 +158,10 @@ def test_a_folder_without_a_usable_image_is_refused(tmp_path, store):
     told = refusal(tmp_path / "none", store, **ANY)
     assert "no usable image (for example, 1.png: cannot be decoded" in told
     with pytest.raises(InputError, match="folder not found"):
-        ingest(tmp_path / "nowhere", store=store, needs_labels=False)
+        ingest(tmp_path / "nowhere", store=store, labels=UNNEEDED)
 
 
 def test_what_learns_names_the_ways_to_labels(flat, store):
-    manifest = ingest(flat, store=store, needs_labels=False).manifest
-    with pytest.raises(InputError, match="'flat' has no labels: .*--labels FILE.*--layout auto"):
+    manifest = ingest(flat, store=store, labels=UNNEEDED).manifest
+    with pytest.raises(InputError, match=r"'flat' has no labels: .*--labels FILE.*--layout auto"):
         check_labelled(manifest)

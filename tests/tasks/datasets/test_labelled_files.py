@@ -44,10 +44,7 @@ def test_a_flat_folder_has_images_without_label_and_split(flat, store):
     assert (done.manifest.layout, done.manifest.classes) == ("unlabelled", ())
     assert done.manifest.notes == (NO_LABELS,)
     images = done.manifest.select()
-    assert (
-        images.paths.to_pylist() == [f"{n}.png" for n in range(1, 5)] + ["copy of 0.png"]
-        or len(images.keys) == 5
-    )
+    assert images.paths.to_pylist() == [f"{number}.png" for number in range(5)]
     assert set(images.labels.tolist()) == {-1}
     assert images.splits.null_count == 5
     assert not len(done.manifest.select("train").keys)
@@ -161,5 +158,5 @@ def test_a_folder_without_a_usable_image_is_refused(tmp_path, store):
 
 def test_what_learns_names_the_ways_to_labels(flat, store):
     manifest = ingest(flat, store=store, needs_labels=False).manifest
-    with pytest.raises(InputError, match="'flat' has no labels: .*--labels FILE.*--layout auto"):
+    with pytest.raises(InputError, match=r"'flat' has no labels: .*--labels FILE.*--layout auto"):
         check_labelled(manifest)

@@ -97,7 +97,7 @@ class DatasetSummary(ListedDataset, InNotebook):
     remarks: tuple[FileReason, ...]
     remark_counts: tuple[RemarkCount, ...]
     absent: int
-    groups: GroupCounts | None  # None: no image has a group, or there are no splits
+    groups: GroupCounts | None = None  # None: no image has a group, or there are no splits
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]

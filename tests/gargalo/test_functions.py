@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import shutil
 import socket
 import subprocess
 
@@ -11,7 +12,7 @@ import pytest
 import gargalo
 from gargalo.public_names import flows, function_names
 from tasks.backbones.registry import BACKBONES
-from tests.support.extraction import write_old_folder
+from tests.support.extraction import write_image, write_old_folder
 from tests.support.tiny import TINY
 
 SMALL = {"backbone": "tiny", "weights": "none"}
@@ -83,6 +84,51 @@ def test_one_image_may_be_given_for_several(made):
     image = next((folder / "photos").glob("*/*.png"))
     told = gargalo.predict(result.train.run, image, store=folder / "store")
     assert (told.images, told.cached) == (1, 1)
+
+
+def test_features_are_an_array_with_a_row_for_each_path(made, capfd):
+    folder, _ = made
+    store = folder / "store"
+    X, paths = gargalo.features(folder / "photos", store=store, **SMALL)  # noqa: N806
+    assert (X.shape, X.dtype, len(paths)) == ((20, 8), np.float32, 20)
+    images = gargalo.Manifest.read(store, "photos").select()
+    assert paths == images.paths.to_pylist()
+    assert np.array_equal(X, gargalo.FeatureStore.open(store).read(images.keys))
+    again, half = (
+        gargalo.features("photos", store=store, **SMALL, **more).X
+        for more in ({}, {"dtype": "float16"})
+    )
+    assert np.array_equal(again, X)
+    assert half.dtype == np.float16
+    assert capfd.readouterr() == ("", "")
+
+
+def test_images_without_classes_have_features_and_are_predicted(made, tmp_path):
+    folder, result = made
+    (tmp_path / "loose" / "deeper").mkdir(parents=True)
+    images = sorted((folder / "photos").glob("*/*.png"))
+    for number, image in enumerate(images[:3]):
+        shutil.copy(image, tmp_path / "loose" / f"{number}.png")
+    write_image(tmp_path / "loose" / "3.png", 99)
+    asked = {"store": folder / "store", **SMALL}
+    with pytest.raises(gargalo.InputError, match="no image in a class folder"):
+        gargalo.extract(tmp_path / "loose", **asked)  # a folder may be a class
+    (tmp_path / "loose" / "deeper").rmdir()
+    told = gargalo.extract(tmp_path / "loose", **asked)
+    assert (told.images, told.cached, told.computed) == (4, 3, 1)
+    assert told.notes[0].startswith("no labels: features only")
+    X, paths = gargalo.features("loose", **asked)  # noqa: N806
+    assert (len(X), paths) == (4, ["0.png", "1.png", "2.png", "3.png"])
+    said = gargalo.predict(result.train.run, "loose", store=folder / "store")
+    assert (said.images, said.cached) == (4, 4)
+    shutil.rmtree(tmp_path / "loose")  # what is stored needs no file
+    assert gargalo.predict(result.train.run, "loose", store=folder / "store").cached == 4
+    for call in (gargalo.train, gargalo.sweep, gargalo.advise):
+        with pytest.raises(gargalo.InputError, match=r"'loose' has no labels: .*--labels FILE"):
+            call("loose", store=folder / "store")
+    write_image(tmp_path / "loose" / "3.png", 99)
+    with pytest.raises(gargalo.InputError, match="'loose' has no labels"):
+        gargalo.pipeline(tmp_path / "loose", head="ridge", **asked)
 
 
 def test_results_show_in_a_notebook(made):

@@ -227,6 +227,44 @@ def test_images_are_distinct_with_their_label_and_first_path():
     assert [key.tobytes() for key in images.keys] == [ImageKey.of(c) for c in (b"1", b"2", b"3")]
 
 
+LOOSE = manifest(
+    *(entry(f"{n}.jpg", bytes([n]), label=None, split=None) for n in range(3)),
+    entry("copy.jpg", b"\0", label=None, split=None),
+    classes=(),
+)
+
+
+def test_a_data_set_without_labels_has_neither_classes_nor_splits(tmp_path):
+    LOOSE.write(tmp_path)
+    assert Manifest.read(tmp_path, "pets") == LOOSE
+    images = LOOSE.select()
+    assert (images.labels.tolist(), images.splits.null_count) == ([-1] * 3, 3)
+    assert len(LOOSE.select(*SPLITS).keys) == 0
+    summary = LOOSE.summary()
+    assert (summary.images, summary.duplicates, summary.train) == (4, 1, 0)
+    lines = sorted(f"{e.key}\t\t" for e in entries_of(LOOSE)[:3])
+    assert LOOSE.digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    page = LOOSE._repr_html_()
+    assert "<td>4</td><td>1</td><td>0</td>" in page
+    assert "By class" not in page
+
+
+@pytest.mark.parametrize(
+    ("classes", "change", "reason"),
+    [
+        (("cat",), {"label": None}, "no label"),
+        (("cat",), {"split": None}, "no split"),
+        ((), {"label": None}, "a split, though there are no classes"),
+        ((), {"split": None}, "a label, though there are no classes"),
+        ((), {"label": None, "split": None, "key": None}, "no key"),
+    ],
+)
+def test_labels_and_splits_are_all_there_or_none_is(tmp_path, classes, change, reason):
+    manifest(entry("1.jpg", **change), classes=classes).write(tmp_path)
+    with pytest.raises(CorruptStore, match=f"an accepted image has {reason}"):
+        Manifest.read(tmp_path, "pets")
+
+
 def test_images_are_selected_by_split():
     assert PETS.select("train").paths.to_pylist() == ["cat/1.jpg"]
     assert PETS.select("validation", "test").paths.to_pylist() == ["cat/2.jpg", "dog/3.jpg"]

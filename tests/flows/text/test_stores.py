@@ -76,6 +76,17 @@ def test_near_duplicates_are_counted_and_never_denied_unseen(found, folds, expec
     assert list(near_duplicates_lines(found, folds=folds)) == expected
 
 
+def test_a_data_set_without_labels_says_so_in_few_lines():
+    sizes = {"train": 0, "validation": 0, "test": 0, "counts": {}, "classes": ()}
+    baseline = {"largest_class": None, "largest_class_accuracy": None}
+    left = {"rejected": (), "duplicates": 0, "notes": ("no labels: features only",)}
+    summary = replace(INGESTED, **sizes, **baseline, **left)
+    assert ingest_text(summary).splitlines() == [
+        "data set pets: 8 images without labels in /pets (1 file read)",
+        "  note: no labels: features only",
+    ]
+
+
 def test_a_class_that_is_missing_in_a_split_is_named():
     lines = ingest_text(INGESTED).splitlines()
     assert lines[0] == "data set pets: 8 images of 2 classes in /pets (1 file read)"

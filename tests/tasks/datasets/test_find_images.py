@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from stores.keys import ImageKey
 from tasks.datasets.find_images import find_images, in_words
+from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
 from tests.support.images import small_png, write
 from tests.support.samples import in_child
@@ -72,6 +74,16 @@ def test_a_pipe_that_is_named_is_refused_and_not_waited_for(tmp_path):
 def test_a_pipe_in_a_folder_is_an_image_that_cannot_be_read(folder):
     os.mkfifo(folder / "camera.jpg")
     assert folder / "camera.jpg" in find_images([folder]).paths
+
+
+def test_a_data_set_s_name_is_its_images_and_their_keys(folder, store):
+    manifest = ingest(folder, store=store, dataset="loose", layout="unlabelled").manifest
+    found = find_images([Path("loose"), folder / "a.png"], store=store)
+    paths = manifest.of_status("accepted")["path"].to_pylist()
+    assert [str(path.relative_to(folder)) for path in found.known] == paths
+    assert found.known[folder / paths[0]] == ImageKey.of((folder / paths[0]).read_bytes())
+    with pytest.raises(InputError, match=r"luose: not found; .*the name of a data set"):
+        find_images([Path("luose")], store=store)
 
 
 def test_a_place_without_images_is_refused(tmp_path):

@@ -67,6 +67,22 @@ def test_images_of_the_data_set_get_what_the_run_says_and_are_not_computed(
         assert one.scores == pytest.approx(row["scores"])
 
 
+def test_an_image_whose_key_is_known_is_read_only_to_compute_its_features(
+    tiny, run, store, tmp_path
+):
+    found = find_images([Path("pets")], store=store)
+    told = said(found.paths, run, store)
+    shutil.rmtree(tmp_path / "pets" / "cats")
+    classifier = load_classifier(run, store=store, engine="keras")
+    known = list(predict(found.paths, classifier, batch_size=4, known=found.known))
+    assert [one.scores for one in known] == [one.scores for one in told]
+    new = write_image(tmp_path / "new.png", seed=600)
+    keys = {new: ImageKey.of(new.read_bytes()), tmp_path / "gone.png": ImageKey.of(b"gone")}
+    computed, gone = predict(list(keys), classifier, batch_size=4, known=keys)
+    assert (computed.cached, bool(computed.predicted)) == (False, True)
+    assert "No such file" in gone.reason
+
+
 def run_images(store):
     from stores.manifest import Manifest
 

@@ -26,7 +26,7 @@ FEWEST, MOST = 40, 1_000_000  # images
 # by more than 0.91 then, and of crops with 80 to 95% of a picture 99% did.
 TIMES_TO_ALIGN = 1.0
 STRANGERS = 0.05  # expected among all pairs that correlate enough
-_CALIBRATING = 2000  # pairs drawn by chance, by which strangers' correlations are known
+_CALIBRATING = 1000  # pairs drawn by chance, by which strangers' correlations are known
 _PAIRS_AT_ONCE = 1024
 
 Flags = NDArray[np.bool_]

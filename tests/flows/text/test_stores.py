@@ -191,3 +191,32 @@ def test_a_run_that_failed_is_listed_with_its_reason():
         "run aaaaaaaaaaaaaaaa: dense on pets, validation 0.5000",
         "run aaaaaaaaaaaaaaaa: dense on pets, failed: the loss is no number",
     ]
+
+
+def test_groups_are_told_with_how_to_keep_them_together():
+    found = replace(ONE, within=3, groups=2, largest=4, table="s/reports/pets.near-duplicates.csv")
+    assert list(near_duplicates_lines(found, folds=0))[1:] == [
+        "near-duplicates within splits: 3 pairs",
+        "  2 groups of near-duplicates, the largest of 4 images",
+        "  to keep groups in one split, ingest with --labels s/reports/pets.near-duplicates.csv "
+        "--group group",
+    ]
+
+
+def test_what_was_not_searched_is_not_denied():
+    found = replace(NONE, searched=False, untold=("2,000,000 images are too many to compare",))
+    assert list(near_duplicates_lines(found, folds=0)) == [
+        "near-duplicates across splits: not searched: 2,000,000 images are too many to compare"
+    ]
+
+
+def test_a_head_is_shown_beside_one_fixed_answer_and_with_its_ties():
+    metrics = HEAD.metrics | {"validation_balanced_accuracy": 0.4, "validation_macro_f1": 0.3}
+    first = replace(HEAD, metrics=metrics)
+    second = replace(HEAD, run="c" * 64, head="ridge")  # of an older version, without them
+    said = "not better than always answering 'cat' (…): try --class-weights balanced"
+    lines = train_text(replace(TRAINED, runs=(first, second), not_better=said)).splitlines()
+    assert "validation 0.5000 (balanced 0.4000, macro F1 0.3000)  run" in lines[1]
+    assert "validation 0.5000  run" in lines[2]
+    assert f"  {said}" in lines
+    assert "  tied on validation: svm (chosen), ridge" in lines

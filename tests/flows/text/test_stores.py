@@ -12,9 +12,9 @@ from flows.text.stores import ingest_text, maintain_text
 from stores.dataset_summary import FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.images.image_files import IMAGE_ENDINGS
 from tasks.maintenance.maintain import StoreListing, UnfinishedFinetuning
 from tasks.report.heads_summary import TrainedHead
-from tasks.images.image_files import IMAGE_ENDINGS
 from tests.support.summaries import EXTRACTED, INGESTED
 
 NONE = DuplicatesSummary()

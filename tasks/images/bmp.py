@@ -19,7 +19,7 @@ _PLAIN, _MASKED = 0, {3, 6}  # BI_RGB; BI_BITFIELDS and BI_ALPHABITFIELDS
 _COMPRESSIONS = {1: "RLE8", 2: "RLE4", 4: "JPEG", 5: "PNG"}
 _RLE = {1, 2}
 # Pillow unpacks these codes in Python, half a microsecond each.
-_LARGEST_RLE = 8_000_000
+_LARGEST_RLE = 4_000_000
 _OS2_1, _OS2_2 = 12, 64
 _BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
 

@@ -33,6 +33,7 @@ _USUAL_SCANS = 16
 _BYTE_COST = 40
 # Decoding such an image takes up to a gigabyte, for the coefficients of a progressive JPEG.
 _MANY_PIXELS = LARGEST_PIXELS // 8
+_DEAR = {"WEBP", "AVIF", "HEIF"}  # by Pillow they take twice the time and memory of others
 _one_at_a_time = threading.Lock()
 _SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a second
 WITHOUT_HEIC = (
@@ -143,8 +144,11 @@ def _check_for_pillow(content: bytes) -> None:
         raise InputError(f"{what}: it is not read rightly; save it as PNG")
     if plugin == "TIFF":
         tiff.check(content)
-    if not math.prod(announced_size(content)):
+    height, width = announced_size(content)
+    if not height * width:
         raise InputError(f"cannot be decoded: a damaged {plugin} without a size")
+    if plugin in _DEAR and height * width > LARGEST_PIXELS // 2:
+        raise InputError(_too_large(f"{plugin} of {width}×{height} pixels", LARGEST_PIXELS // 2))
 
 
 def can_read_heic() -> bool:
@@ -152,8 +156,8 @@ def can_read_heic() -> bool:
     return find_spec("pillow_heif") is not None
 
 
-def _too_large(size: str) -> str:
+def _too_large(size: str, most: int = LARGEST_PIXELS) -> str:
     return (
-        f"refused before decoding: {size}, expected at most {LARGEST_PIXELS // 1_000_000} "
+        f"refused before decoding: {size}, expected at most {most // 1_000_000} "
         "megapixels; scale it down"
     )

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,7 @@ def picture(content: bytes, *, turn: int = 1, draft: int = 0) -> Image.Image:
         if draft:
             image.draft(None, (draft, draft))
         found = turned(as_rgb(_as_the_format_says(content, image)), turn)
-        found.load()
-        return found
+        return found.copy() if found is image else found  # the file is closed
 
 
 def pixels_by_pillow(content: bytes, *, channels: int) -> NDArray[np.uint8]:
@@ -96,18 +96,23 @@ def pixels_by_pillow(content: bytes, *, channels: int) -> NDArray[np.uint8]:
         return np.asarray(as_rgb(found) if channels == 3 else as_rgba(found))
 
 
-def mode_by_pillow(content: bytes) -> str:
-    """Return what Pillow calls the mode of an image, as RGB, RGBA or CMYK."""
-    with opened(content) as image:
-        return image.mode
+class Announced(NamedTuple):
+    """What a file that Pillow reads is said to hold: a mode, as RGBA or CMYK, and images."""
+
+    mode: str
+    images: int
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is an alpha channel."""
+        return self.mode in {"RGBA", "LA", "La", "PA"}
 
 
-def frame_count(content: bytes) -> int:
-    """Return the number of images in a file that Pillow reads."""
-    if tiff.is_tiff(content):
-        return tiff.pages(content)
+def announced(content: bytes) -> Announced:
+    """Return what a file that Pillow reads is said to hold, without decoding it."""
     with opened(content) as image:
-        return int(getattr(image, "n_frames", 1))
+        frames = tiff.pages(content) if image.format == "TIFF" else getattr(image, "n_frames", 1)
+        return Announced(image.mode, int(frames))
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
@@ -118,17 +123,19 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 def as_rgb(image: Image.Image) -> Image.Image:
     """Return an image in red, green and blue, 8 bits each, as TensorFlow decodes it."""
     if image.mode.startswith("I"):  # 16 bits a pixel: the upper 8, as TensorFlow's decoder
-        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
+        image = Image.fromarray(np.right_shift(np.asarray(image), 8).astype(np.uint8))
     if image.mode in {"P", "PA", "LA", "La"}:  # a transparent palette entry keeps its colour
         image = as_rgba(image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def as_rgba(image: Image.Image) -> Image.Image:
     """Return an image in red, green, blue and alpha, 8 bits each."""
     if image.mode.startswith("I"):
         image = as_rgb(image)
-    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    if image.mode == "La":
+        image = image.convert("LA")
+    return image if image.mode == "RGBA" else image.convert("RGBA")
 
 
 def _as_the_format_says(content: bytes, image: Image.Image) -> Image.Image:
@@ -138,12 +145,10 @@ def _as_the_format_says(content: bytes, image: Image.Image) -> Image.Image:
         exif.load(image.info.get("exif", b""))
         return turned(image, int(exif.get(0x0112, 1)))
     if image.format == "TIFF" and image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.uint16)
         if tiff.bits_a_channel(content) == 12:
-            values <<= 4
-        elif tiff.is_negative(content):  # Pillow inverts up to 8 bits
-            values = ~values
-        return Image.fromarray(values)
+            return Image.fromarray(np.asarray(image).astype(np.uint16) << 4)
+        if tiff.is_negative(content):  # Pillow inverts up to 8 bits
+            return Image.fromarray(~np.asarray(image).astype(np.uint16))
     return image
 
 

@@ -12,9 +12,9 @@ from tasks.images import bmp, gif, png, tiff
 from tasks.images import decoding as pixels
 from tasks.images.exif import orientation
 from tasks.images.headers import by_pillow, holding
-from tasks.images.image_parts import BMP, GIF, JPEG
+from tasks.images.image_parts import GIF, JPEG
 from tasks.images.jpeg import is_cmyk
-from tasks.images.pillow_images import frame_count, mode_by_pillow, opened
+from tasks.images.pillow_images import Announced, announced, opened
 
 TURNED = "turned upright, as the EXIF data says"
 NOT_TURNED = "EXIF rotation: not applied, used as stored"
@@ -31,20 +31,21 @@ def remarks(content: bytes, used: Orientation = "upright") -> str:
 
     The image is decoded for this. Raises UndecodableImage if that fails.
     """
-    return "; ".join([*_of_header(content, used), *_of_pixels(content)])
+    about = announced(content) if by_pillow(content) else Announced("", 1)
+    return "; ".join([*_of_header(content, about, used), *_of_pixels(content, about)])
 
 
-def _of_header(content: bytes, used: Orientation) -> list[str]:
+def _of_header(content: bytes, about: Announced, used: Orientation) -> list[str]:
     found = []
     frames = gif.frames(content)
     if (count := len(frames) or png.animation_frames(content)) > 1:
         found.append(f"animated, {count} frames: only the first is used")
-    elif by_pillow(content) and not content.startswith(BMP) and (more := frame_count(content)) > 1:
+    elif about.images > 1:
         what = "pages" if tiff.is_tiff(content) else "frames"
-        found.append(f"{more} {what}: only the first is used")
+        found.append(f"{about.images} {what}: only the first is used")
     if frames and (what := _of_canvas(frames, *gif.canvas(content))):
         found.append(what)
-    if is_cmyk(content) or (tiff.is_tiff(content) and mode_by_pillow(content) == "CMYK"):
+    if is_cmyk(content) or about.mode == "CMYK":
         found.append("CMYK: converted to RGB")
     if orientation(content) != 1:
         found.append(TURNED if used == "upright" else NOT_TURNED)
@@ -63,14 +64,14 @@ def _of_canvas(frames: list[gif.Frame], height: int, width: int) -> str:
     )
 
 
-def _of_pixels(content: bytes) -> list[str]:
+def _of_pixels(content: bytes, about: Announced) -> list[str]:
     if content.startswith(JPEG):
         pixels.check_decodable(content)
         return []
     if content.startswith(GIF):
         pixels.check_decodable(content)
         return _of_transparent_gif(content)
-    if any(has_alpha(content) for has_alpha in (png.has_alpha, bmp.has_alpha, _has_alpha)):
+    if about.has_alpha or png.has_alpha(content) or bmp.has_alpha(content):
         image = pixels.decoded(content, channels=4)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _SAMPLED))
         found = _of_alpha(image[::step, ::step, :3], image[::step, ::step, 3])
@@ -79,10 +80,6 @@ def _of_pixels(content: bytes) -> list[str]:
     if 16 in {png.bits_a_channel(content), tiff.bits_a_channel(content)}:
         found += _of_empty_bits(image[..., :3])
     return found
-
-
-def _has_alpha(content: bytes) -> bool:
-    return by_pillow(content) and mode_by_pillow(content) in {"RGBA", "LA", "La", "PA"}
 
 
 def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:

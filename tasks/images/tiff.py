@@ -30,6 +30,7 @@ _PRIVATE = 65_000  # a tag that no reader knows
 _JPEG = 7
 _MOST_SAMPLES = 6
 _READ = {1, 2, 3, 4, 5, _JPEG, 8, 32_773, 32_946, 50_000}  # raw, fax, LZW, deflate, PackBits, zstd
+_MOST_RAW_PARTS = 30_000  # for each of which Pillow makes a decoder, in Python
 _READ_BITS = {1, 2, 4, 8, 12, 16}
 _LARGEST_SCANS = 12 * LARGEST_PIXELS  # scans of the JPEGs in it, times their pixels
 
@@ -164,9 +165,12 @@ def _check_parts(first: _Directory, compression: int) -> None:
         raise _damaged("an image, a strip or a tile has no pixels")
     planes = first.number(_SAMPLES, 1) if first.number(_PLANES, 1) == 2 else 1
     count = math.ceil(width / across) * math.ceil(height / down) * planes
-    if count > MOST_PARTS or count * across * down > 4 * planes * LARGEST_PIXELS:
-        raise too_many(f"a TIFF of {count:,} parts of {across}×{down} pixels")
     raw = compression == 1
+    if (
+        count > (_MOST_RAW_PARTS if raw else MOST_PARTS)
+        or count * across * down > 4 * planes * LARGEST_PIXELS
+    ):
+        raise too_many(f"a TIFF of {count:,} parts of {across}×{down} pixels")
     if len(places) != count or (len(lengths) != count and not (raw and not lengths)):
         raise _damaged(f"expected {count} strips or tiles, found {len(places)}")
     if max(map(sum, zip(places, lengths, strict=False)), default=0) > len(first.content):

@@ -178,9 +178,16 @@ MUTATIONS = (
     Mutation(
         "bytes decoded whatever their key",
         "tasks/images/pixel_batches.py",
-        "    if ImageKey.of(content) != image.key:\n",
-        "    if not content:\n",
+        "        if (turn := turn_of(content, image.key)) == OTHER_FILE:\n",
+        "        if not (turn := turn_of(content, image.key) or 1):\n",
         "tests/tasks/features/test_extract_spoilt.py::test_a_file_that_is_spoilt_after_ingest_costs_itself_only",
+    ),
+    Mutation(
+        "rotated photographs not turned",
+        "tasks/images/pixel_batches.py",
+        "[one.turn for one in read]",
+        "[1 for one in read]",
+        "tests/tasks/features/test_extract_orientation.py::test_all_eight_orientations_have_the_features_of_the_upright_one",
     ),
     Mutation(
         "rejections that do not look at the key",
@@ -234,8 +241,8 @@ MUTATIONS = (
     Mutation(
         "crop mode ignored",
         "tasks/images/decoding.py",
-        '        if aspect_ratio == "crop":\n',
-        '        if aspect_ratio == "cropped":\n',
+        '    if aspect_ratio == "crop":\n',
+        '    if aspect_ratio == "cropped":\n',
         f"{_KERAS}[crop]",
     ),
     Mutation(

@@ -231,11 +231,11 @@ from tasks.finetune.train import finetune
 from tasks.finetune.frozen_features import prefix_job
 from tasks.heads.dense.trained import _load
 from tasks.datasets.ingest import ingest
-from tasks.images.pixel_batches import _pixels
+from tasks.images.pixel_batches import Read, _pixels
 folder = Path(sys.argv[1])
 doors = [
     lambda: ingest(folder / "pets", store=folder / "store"),
-    lambda: _pixels([b"GIF8"], None),
+    lambda: _pixels([Read(b"GIF8", 1)], None),
     lambda: finetune(SimpleNamespace(id="0" * 64), store=folder / "store"),
     lambda: prefix_job(None),
     lambda: export(None, [], folder / "model", formats=[], card=None),

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_decoded_costs_itself_only(tiny, folder, store, mo
     bad = (folder / "cats/0004.png").read_bytes()
     load = pixels.load_pixels
 
-    def picky(contents, recipe):
+    def picky(contents, recipe, turns=()):
         return load([b"\x89PNG" if content == bad else content for content in contents], recipe)
 
     monkeypatch.setattr(pixels, "load_pixels", picky)

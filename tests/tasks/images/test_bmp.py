@@ -93,7 +93,7 @@ def test_runs_are_unpacked():
     [
         (MISREAD["palette cut off"][0], "a BMP whose palette reaches into its pixels"),
         (MISREAD["JPEG in it"][0], "a BMP with the compression JPEG"),
-        (run_length(GREY) + bytes(8_000_000), "bytes with the compression RLE8"),
+        (run_length(GREY) + bytes(4_000_000), "bytes with the compression RLE8"),
         (bmp(RGB, header=64, compression=4), "an OS/2 BMP with the compression number 4"),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_order_does_not_depend_on_which_is_decoded_first(folder, monkeypatch
     images = images_of(folder)
     expected = np.concatenate([b.pixels for b in batches_of(folder, images)])
 
-    def slow_at_first(contents, recipe):
+    def slow_at_first(contents, recipe, turns=()):
         time.sleep(0.05 if ImageKey.of(contents[0]) == images[0].key else 0)
         return load_pixels(contents, recipe)
 
@@ -78,7 +78,7 @@ def test_only_bytes_of_the_right_key_are_decoded(folder, monkeypatch):
     images, decoded = images_of(folder), []
     (folder / images[2].path).write_bytes((folder / images[3].path).read_bytes())
 
-    def load(contents, recipe):
+    def load(contents, recipe, turns=()):
         decoded.extend(map(ImageKey.of, contents))
         return load_pixels(contents, recipe)
 
@@ -121,7 +121,7 @@ def test_a_damaged_image_costs_itself_and_not_its_batch(folder, monkeypatch, bat
     images = images_of(folder)
     bad = (folder / images[4].path).read_bytes()
 
-    def load(contents, recipe):
+    def load(contents, recipe, turns=()):
         return load_pixels([b"GIF89a" if c == bad else c for c in contents], recipe)
 
     monkeypatch.setattr(pixels, "load_pixels", load)
@@ -147,7 +147,7 @@ def most_alive(monkeypatch, count, batch_size):
     """Stream so many images slowly; return the largest number of decoded batches held at once."""
     alive, lock, peak = [], threading.Lock(), 0
 
-    def load(contents, recipe):
+    def load(contents, recipe, turns=()):
         array = np.zeros((len(contents), 2, 2, 3), np.float32)
         with lock:
             alive.append(weakref.ref(array))

@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import (
 
 from flows import artifacts as server_view
 from flows.parameters.features import ExtractParameters
-from stores.storage import local
+from stores.storage import location
 from tests.support.prefect_server import eventually, last_run, task_runs
 
 SMALL = ("--image-size", "32")
@@ -31,14 +31,14 @@ def test_a_long_extraction_shows_how_far_it_is(run_json, photos, monkeypatch):
 
 def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(run_json, photos, monkeypatch):
     failures = [OSError(errno.EIO, "Input/output error")] * 2
-    publish_file = local.publish_file
+    publish_file = location.publish_file
 
     def failing(content, final, **options):
         if failures and final.suffix == ".h5":
             raise failures.pop()
         publish_file(content, final, **options)
 
-    monkeypatch.setattr(local, "publish_file", failing)
+    monkeypatch.setattr(location, "publish_file", failing)
     assert run_json("extract", photos, *SMALL)["computed"] == 30
     run = last_run()
 

@@ -16,7 +16,7 @@ from flows.parameters.seeds import seed_for
 from flows.stages.compute import ByPrefect, for_any_process
 from flows.stages.near_duplicates import in_features_stage
 from flows.summaries.stores import SearchedExtractSummary
-from flows.text.near_duplicates import searched_extract_text
+from flows.text.near_duplicates import searched_extract_text as extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
@@ -54,7 +54,7 @@ def extract(
     if summary.computed:
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))
-    log_text(searched_extract_text(searched))
+    log_text(extract_text(searched))
     return searched
 
 
@@ -102,4 +102,4 @@ def extract_stage(
 
 
 if __name__ == "__main__":
-    command_line(extract, searched_extract_text, warm_up=warm_up_extract)
+    command_line(extract, extract_text, warm_up=warm_up_extract)

@@ -21,7 +21,7 @@ from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.stages.near_duplicates import in_features_stage
 from flows.summaries.stores import SearchedExtractSummary
-from flows.text.near_duplicates import searched_extract_text
+from flows.text.near_duplicates import searched_extract_text as extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
@@ -64,7 +64,7 @@ def extract(
     if summary.computed:
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))
-    log_text(searched_extract_text(searched))
+    log_text(extract_text(searched))
     return searched
 
 
@@ -110,4 +110,4 @@ def extract_stage(
 
 
 if __name__ == "__main__":
-    command_line(extract, searched_extract_text, warm_up=warm_up_extract)
+    command_line(extract, extract_text, warm_up=warm_up_extract)

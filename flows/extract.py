@@ -35,6 +35,7 @@ _FOLDERS_ONLY = {
     "column",
     "group",
     "group_pattern",
+    "corrections",
     "split_file",
     "rehash",
 }

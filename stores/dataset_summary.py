@@ -34,6 +34,15 @@ class GroupCounts:
     largest_images: int
 
 
+@dataclass(frozen=True)
+class Correction:
+    """An image with another label than its class folder or table gives it."""
+
+    path: str
+    given_label: str
+    label: str | None  # None: the image is excluded
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListedDataset:
     """A data set in numbers."""
@@ -58,7 +67,8 @@ class DatasetSummary(ListedDataset, InNotebook):
     remarks: tuple[FileReason, ...]
     remark_counts: tuple[RemarkCount, ...]
     absent: int
-    groups: GroupCounts | None  # None: no image has a group
+    groups: GroupCounts | None = None  # None: no image has a group
+    corrections: tuple[Correction, ...] = ()
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]
@@ -71,3 +81,5 @@ class DatasetSummary(ListedDataset, InNotebook):
         yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
+        if self.corrections:
+            yield Table("Corrections", [vars(one) for one in self.corrections])

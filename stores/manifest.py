@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
+from stores.dataset_summary import Correction, DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, from_arrow
@@ -41,8 +41,9 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # accepted: has a split and a feature. rejected: cannot be used, for the reason given. conflicting:
 # could be used, but its bytes contradict another file's label or split. ignored: has an ending that
-# Keras passes over. absent: gone from the folder; its split is remembered.
-Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
+# Keras passes over. excluded: by a correction. absent: gone from the folder; what it had is
+# remembered.
+Status = Literal["accepted", "rejected", "conflicting", "ignored", "excluded", "absent"]
 
 
 class Images(NamedTuple):
@@ -181,6 +182,7 @@ class Manifest(InNotebook):
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(first_of_each(accepted)),
+            corrections=_corrections(self.rows),
             seed=self.split_seed,
             layout=self.layout,
             notes=tuple(self.notes),
@@ -227,6 +229,19 @@ def _remark_counts(rows: pa.Table) -> tuple[RemarkCount, ...]:
             counts[alike] += kind["path_count"]
             examples.setdefault(alike, kind["path_first"])
     return tuple(RemarkCount(what, n, examples[what]) for what, n in counts.most_common())
+
+
+def _corrections(rows: pa.Table) -> tuple[Correction, ...]:
+    there = pc.and_(pc.is_valid(rows["given_label"]), pc.not_equal(rows["status"], "absent"))
+    listed = rows.filter(there).select(["path", "given_label", "label"]).to_pylist()
+    return tuple(
+        Correction(
+            row["path"],
+            row["given_label"],
+            None if row["label"] == row["given_label"] else row["label"],
+        )
+        for row in listed
+    )
 
 
 def _reasons(rows: pa.Table) -> tuple[FileReason, ...]:

@@ -26,14 +26,16 @@ SCHEMA = pa.schema(
         ("ctime_ns", pa.int64()),
         ("inode", pa.uint64()),
         ("group", pa.string()),  # images of one group are never in two splits; null: none
+        # The label before a correction; null: none. The same as the label: excluded by one.
+        ("given_label", pa.string()),
     ]
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**20  # of 80 bytes
-_MAY_BE_EMPTY = {"key", "label", "split", "group"}
+_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label"}
 _REQUIRED = ("key", "label", "split")  # of an accepted image
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}
+_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12, "given_label": 2**12}
 
 
 def check_rows(

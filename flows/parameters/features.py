@@ -119,6 +119,11 @@ class DatasetParameters(StoreParameters):
         "'animal(\\d+)_'. none: no groups "
         "[default: the data set's].",
     )
+    corrections: Annotated[Path | None, DATA] = Field(
+        None,
+        description="Table of corrections, with the columns path and label: the image's right "
+        "label, or exclude. none: no corrections any more [default: the data set's].",
+    )
     split_file: Annotated[Path | None, DATA] = Field(
         None,
         description="Table with the split of each image, .csv or .parquet, with the columns "
@@ -137,12 +142,12 @@ class DatasetParameters(StoreParameters):
 
     @property
     def label_rule(self) -> "LabelRule":
-        """Where labels and groups come from."""
+        """Where labels and groups come from, and what corrects them."""
         from tasks.datasets.label_table import LabelRule
 
         columns = dict(column.split("=", 1) for column in self.column or ())
         columns |= {"group": self.group} if self.group else {}
-        return LabelRule(self.labels, columns, self.group_pattern)
+        return LabelRule(self.labels, columns, self.group_pattern, self.corrections)
 
     @model_validator(mode="after")
     def _columns_of_labels(self) -> Self:

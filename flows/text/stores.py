@@ -14,7 +14,7 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import FileReason
+from stores.dataset_summary import Correction, FileReason
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -46,6 +46,8 @@ def ingest_text(summary: IngestSummary) -> str:
             f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "
             f"in test; the largest, {groups.largest!r}, has {many(groups.largest_images, 'image')}"
         )
+    if summary.corrections:
+        lines.append(f"  corrections: {_corrections(summary.corrections)}")
     lines += _missing(summary)
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")
@@ -95,6 +97,14 @@ def _missing(summary: IngestSummary) -> Iterator[str]:
         if without:
             named = ", ".join(map(repr, without[:5])) + (", …" if len(without) > 5 else "")
             yield f"  no {split} image of {named}: {effect}"
+
+
+def _corrections(corrections: Sequence[Correction]) -> str:
+    excluded = sum(one.label is None for one in corrections)
+    corrected = len(corrections) - excluded
+    parts = [f"{many(corrected, 'label')} corrected"] if corrected else []
+    parts += [f"{many(excluded, 'image')} excluded"] if excluded else []
+    return f"{', '.join(parts)} (--corrections none undoes them)"
 
 
 def _files(what: str, files: Sequence[FileReason]) -> Iterator[str]:

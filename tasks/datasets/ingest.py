@@ -16,6 +16,12 @@ from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
+from tasks.datasets.corrections import (
+    are_kept,
+    corrected,
+    read_corrections,
+    without_corrections,
+)
 from tasks.datasets.folder_layout import TABLE
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.folder_structure import is_hidden, is_left_out
@@ -66,9 +72,15 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
+    corrections = read_corrections(labels.corrections)
     listing, requested = list_labelled(folder, layout, labels, previous)
     pattern = pattern_of(labels, previous)
-    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, pattern)
+    unchanged = (
+        previous
+        and not rehash
+        and _unchanged(previous, listing, rule, requested, pattern)
+        and are_kept(previous, corrections, notes=listing.notes)
+    )
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
@@ -79,7 +91,10 @@ def ingest(
         known = _nothing_known(listing) if rehash or not previous else known_rows(previous, listing)
         classes = listing.classes if requested == TABLE else _classes_by_keras(listing)
         examined = _examine_all(listing, known)
-        found = leave_out_contradictions(rows_of(listing, known, examined))
+        found, notes = corrected(
+            rows_of(listing, known, examined), corrections, previous, classes, folder
+        )
+        found = leave_out_contradictions(found)
         found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
         resolved = rule.resolved(previous)
@@ -91,11 +106,13 @@ def ingest(
             listed_ns=started_ns,
             rows=found,
             layout=requested,
-            notes=listing.notes,
+            notes=(*listing.notes, *notes),
             group_pattern=pattern,
             examination=EXAMINATION,
         )
         rows = split_rows(manifest, found, previous, given_by)
+        if previous and corrections:  # instead of those that there were, of removed images too
+            previous = replace(previous, rows=without_corrections(previous.rows))
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
@@ -156,9 +173,9 @@ def _unchanged(
     previous: Manifest, listing: Listing, rule: SplitRule, layout: str, pattern: str
 ) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
-    had = (previous.folder, previous.classes, previous.layout, previous.notes)
+    had = (previous.folder, previous.classes, previous.layout)
     return (
-        had == (str(listing.folder), listing.classes, layout, listing.notes)
+        had == (str(listing.folder), listing.classes, layout)
         and previous.group_pattern == pattern
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
@@ -222,6 +239,8 @@ def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> No
         bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
         reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []
         example = f" (for example, {reasons[0]})" if reasons else ""
+        if rows["given_label"].null_count < len(rows):
+            example += ", after corrections of labels"
         raise InputError(
             f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "
             "images that can be decoded, or remove the folder"

@@ -10,13 +10,8 @@ from stores.manifest import Manifest
 from tasks.datasets.folder_layout import AUTO, TABLE
 from tasks.datasets.folder_listing import Listing, list_folder, list_tree
 from tasks.datasets.groups import groups_by_pattern
-from tasks.datasets.label_table import (
-    LabelRule,
-    LabelTable,
-    in_folder,
-    kept_table,
-    read_label_table,
-)
+from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
+from tasks.datasets.path_table import PathTable, in_folder
 from tasks.errors import InputError
 
 NO_GROUPS = "none"
@@ -51,7 +46,7 @@ def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
     return previous.group_pattern if previous else ""
 
 
-def _by_table(folder: Path, table: LabelTable) -> Listing:
+def _by_table(folder: Path, table: PathTable) -> Listing:
     """Return all files below a folder, with the labels of a table."""
     listing = list_tree(folder)
     files = listing.files
@@ -65,7 +60,7 @@ def _by_table(folder: Path, table: LabelTable) -> Listing:
     files = files.set_column(place("is_image"), "is_image", pc.is_valid(labels))
     if not len(rows):
         raise InputError(f"{folder}: none of the files in the table of labels is there any more")
-    layout = replace(listing.layout, classes=replace(table, rows=rows).classes)
+    layout = replace(listing.layout, classes=classes_of(rows))
     return _with_splits(replace(listing, files=files, layout=layout), rows)
 
 
@@ -77,7 +72,7 @@ def _with_splits(listing: Listing, rows: pa.Table) -> Listing:
 
 
 def _groups(
-    listing: Listing, table: LabelTable | None, rule: LabelRule, previous: Manifest | None
+    listing: Listing, table: PathTable | None, rule: LabelRule, previous: Manifest | None
 ) -> pa.ChunkedArray:
     files = listing.files
     if rule.group_pattern == NO_GROUPS:

@@ -90,12 +90,11 @@ def split_rows(
 
 
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
-    """Return the rows of images that were removed, so that their splits are remembered."""
+    """Return the rows of removed images: their splits and corrections are remembered."""
     if previous is None:
         return rows.schema.empty_table()
-    had = previous.rows.filter(
-        pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
-    )
+    worth = pc.or_(pc.is_valid(previous.rows["split"]), pc.is_valid(previous.rows["given_label"]))
+    had = previous.rows.filter(pc.and_(pc.is_valid(previous.rows["key"]), worth))
     lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
     lost = first_of_each(lost)
     return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))

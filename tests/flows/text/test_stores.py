@@ -9,7 +9,7 @@ from flows.text.heads import pipeline_text, train_text
 from flows.text.near_duplicates import near_duplicates_lines
 from flows.text.predictions import predict_text
 from flows.text.stores import ingest_text, maintain_text
-from stores.dataset_summary import FileReason, RemarkCount
+from stores.dataset_summary import Correction, FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.maintenance.maintain import StoreListing, UnfinishedFinetuning
@@ -160,3 +160,15 @@ def test_a_run_that_failed_is_listed_with_its_reason():
         "run aaaaaaaaaaaaaaaa: dense on pets, validation 0.5000",
         "run aaaaaaaaaaaaaaaa: dense on pets, failed: the loss is no number",
     ]
+
+
+def test_corrections_are_counted_with_the_way_back():
+    one = Correction("cat/1.jpg", "cat", "dog")
+    out = replace(one, label=None)
+    told = [
+        ((one, one, out), "corrections: 2 labels corrected, 1 image excluded (--corrections none"),
+        ((out,), "corrections: 1 image excluded (--corrections none undoes them)"),
+    ]
+    for corrections, line in told:
+        assert line in ingest_text(replace(INGESTED, corrections=corrections))
+    assert "correct" not in ingest_text(INGESTED)

@@ -75,7 +75,7 @@ def test_names_of_columns_numbers_and_paths_of_the_table_s_own_folder(tmp_path, 
     manifest = labelled(folder, store, path, path="file", label="y")
     assert manifest.classes == ("0", "1")
     assert len(manifest.select("test").keys) == 2
-    assert len(manifest.select("validation").keys) == 1  # a part of train
+    assert len(manifest.select("validation").keys) == 2  # a part of train
 
 
 def test_a_table_without_labels_gives_groups_to_class_folders(tmp_path, folder, store):

@@ -37,6 +37,7 @@ _FOLDERS_ONLY = {
     "group_pattern",
     "corrections",
     "split_file",
+    "split_by",
     "rehash",
 }
 

@@ -50,6 +50,7 @@ def advise(
     group_pattern: str | None = None,
     corrections: str | PathLike[str] | None = None,
     split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
     backbone: str = 'efficientnet_lite0',
@@ -94,6 +95,7 @@ def extract(
     group_pattern: str | None = None,
     corrections: str | PathLike[str] | None = None,
     split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
     backbone: str = 'efficientnet_lite0',
@@ -152,6 +154,7 @@ def ingest(
     group_pattern: str | None = None,
     corrections: str | PathLike[str] | None = None,
     split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
     rehash: bool = False,
 ) -> IngestSummary:
     """Find, check, hash and split the images of a folder."""
@@ -181,6 +184,7 @@ def pipeline(
     group_pattern: str | None = None,
     corrections: str | PathLike[str] | None = None,
     split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
     backbone: str = 'efficientnet_lite0',

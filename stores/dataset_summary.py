@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from stores.in_notebook import InNotebook, Table
+
+SplitBy = Literal["chance", "time"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class DatasetSummary(ListedDataset, InNotebook):
     absent: int
     groups: GroupCounts | None = None  # None: no image has a group
     corrections: tuple[Correction, ...] = ()
+    split_by: SplitBy = "chance"  # time: the newest images are in test
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]

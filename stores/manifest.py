@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import Correction, DatasetSummary, FileReason, RemarkCount
+from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, from_arrow
 from stores.layout import locate
 from stores.manifest_rows import (
     check_rows,
+    corrections_of,
     digest_of,
     filtered,
     first_of_each,
@@ -80,6 +81,7 @@ class Manifest(InNotebook):
     layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     group_pattern: str = ""  # on the paths, if it gives the groups
+    split_by: SplitBy = "chance"  # time: the newest images are in test
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
@@ -182,8 +184,9 @@ class Manifest(InNotebook):
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(first_of_each(accepted)),
-            corrections=_corrections(self.rows),
+            corrections=corrections_of(self.rows),
             seed=self.split_seed,
+            split_by=self.split_by,
             layout=self.layout,
             notes=tuple(self.notes),
         )
@@ -229,19 +232,6 @@ def _remark_counts(rows: pa.Table) -> tuple[RemarkCount, ...]:
             counts[alike] += kind["path_count"]
             examples.setdefault(alike, kind["path_first"])
     return tuple(RemarkCount(what, n, examples[what]) for what, n in counts.most_common())
-
-
-def _corrections(rows: pa.Table) -> tuple[Correction, ...]:
-    there = pc.and_(pc.is_valid(rows["given_label"]), pc.not_equal(rows["status"], "absent"))
-    listed = rows.filter(there).select(["path", "given_label", "label"]).to_pylist()
-    return tuple(
-        Correction(
-            row["path"],
-            row["given_label"],
-            None if row["label"] == row["given_label"] else row["label"],
-        )
-        for row in listed
-    )
 
 
 def _reasons(rows: pa.Table) -> tuple[FileReason, ...]:

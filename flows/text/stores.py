@@ -41,6 +41,8 @@ def ingest_text(summary: IngestSummary) -> str:
         )
     else:
         lines.append("  one class only: features can be extracted, but no head trained")
+    if summary.split_by == "time":
+        lines.append("  split by time: the newest images in test, the next in validation")
     if groups := summary.groups:
         lines.append(
             f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "

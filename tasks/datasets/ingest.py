@@ -97,17 +97,20 @@ def ingest(
         found = leave_out_contradictions(found)
         found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
-        resolved = rule.resolved(previous)
+        seed, test, validation, split_by = rule.resolved(previous)
         manifest = Manifest(
             name,
             str(folder),
             classes,
-            *resolved,
+            seed,
+            test,
+            validation,
             listed_ns=started_ns,
             rows=found,
             layout=requested,
             notes=(*listing.notes, *notes),
             group_pattern=pattern,
+            split_by=split_by,
             examination=EXAMINATION,
         )
         rows = split_rows(manifest, found, previous, given_by)

@@ -28,6 +28,7 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous, listing)).as_py())
         and _are_given(files["split"], there)
+        and files["time"].equals(there["time"])
         and with_groups(there, files["group"])["group"].equals(there["group"])
     )
 
@@ -81,6 +82,7 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
         "reason": pc.coalesce(known["reason"], read["reason"], reason),
         **{name: files[name] for name in STAMP},
         "group": files["group"],
+        "time": files["time"],
         "given_label": pa.nulls(len(files), pa.string()),
     }
     return pa.table(columns, schema=SCHEMA)

@@ -1,4 +1,4 @@
-"""Tables of labels: the label, split and group of each image, by its path."""
+"""Tables of labels: the label, split, group and time of each image, by its path."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_layout import TABLE
 from tasks.datasets.path_table import PathTable, TableMistake, read_path_table
 
-COLUMNS = ("path", "label", "split", "group")
+COLUMNS = ("path", "label", "split", "group", "time")
 _ROWS_AT_ONCE = 2**16
 
 
@@ -22,7 +22,7 @@ _ROWS_AT_ONCE = 2**16
 class LabelRule:
     """Where labels and groups come from; by default labels are the names of the class folders.
 
-    `columns` are the names that the file's columns have, by ours: path, label, split, group.
+    `columns` are the names that the file's columns have, by ours, `COLUMNS`.
     """
 
     file: Path | None = None
@@ -48,9 +48,10 @@ def read_label_table(rule: LabelRule) -> PathTable | None:
 def kept_table(manifest: Manifest) -> PathTable:
     """Return the labels of a data set that was ingested with a table before."""
     rows = manifest.rows.filter(pc.not_equal(manifest.rows["status"], "absent"))
-    rows = without_corrections(rows).filter(pc.is_valid(rows["label"])).select(COLUMNS)
-    empty = pa.nulls(len(rows), pa.string())
-    return PathTable("", rows.set_column(2, "split", empty), ("path", "label", "group"))
+    rows = without_corrections(rows).filter(pc.is_valid(rows["label"])).select(["path", "label"])
+    return PathTable(
+        "", rows.append_column("split", pa.nulls(len(rows), pa.string())), ("path", "label")
+    )
 
 
 def labels_csv(manifest: Manifest) -> bytes:

@@ -12,6 +12,7 @@ from tasks.datasets.folder_listing import Listing, list_folder, list_tree
 from tasks.datasets.groups import groups_by_pattern
 from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
+from tasks.datasets.time_splits import times_of
 from tasks.errors import InputError
 
 NO_GROUPS = "none"
@@ -36,7 +37,9 @@ def list_labelled(
     if table and table is not labels:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
-    return replace(listing, files=listing.files.append_column("group", groups)), requested
+    files = listing.files.append_column("group", groups)
+    files = files.append_column("time", _times(listing, table, previous))
+    return replace(listing, files=files), requested
 
 
 def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
@@ -90,6 +93,21 @@ def _groups(
     if previous:
         return _looked_up(files, previous.rows, "group")
     return pa.chunked_array([pa.nulls(len(files), pa.string())])
+
+
+def _times(listing: Listing, table: PathTable | None, previous: Manifest | None) -> pa.ChunkedArray:
+    files = listing.files
+    if table and "time" in table.columns:
+        rows = table.rows
+        times = times_of(table.file, rows["path"], rows["time"])
+        found = in_folder(table, files["path"], listing.folder)
+        known = times.take(
+            pc.index_in(found["time"], rows["time"].combine_chunks(), skip_nulls=True)
+        )
+        return _looked_up(files, found.append_column("number", known), "number")
+    if previous:
+        return _looked_up(files, previous.rows, "time")
+    return pa.chunked_array([pa.nulls(len(files), pa.int64())])
 
 
 def _looked_up(files: pa.Table, rows: pa.Table, name: str) -> pa.ChunkedArray:

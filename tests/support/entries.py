@@ -28,6 +28,7 @@ class Entry:
     inode: int
     group: str | None = None
     given_label: str | None = None
+    time: int | None = None
 
     @property
     def stamp(self):

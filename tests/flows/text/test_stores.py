@@ -162,6 +162,12 @@ def test_a_run_that_failed_is_listed_with_its_reason():
     ]
 
 
+def test_a_split_by_time_is_told():
+    line = "  split by time: the newest images in test, the next in validation"
+    assert line in ingest_text(replace(INGESTED, split_by="time")).splitlines()
+    assert line not in ingest_text(INGESTED)
+
+
 def test_corrections_are_counted_with_the_way_back():
     one = Correction("cat/1.jpg", "cat", "dog")
     out = replace(one, label=None)

@@ -1,19 +1,42 @@
 """Corrections: what they change, that they are kept and undone, and each mistake in one line."""
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stores.dataset_summary import Correction
 from stores.manifest import Manifest
-from tasks.datasets.corrections import NO_CORRECTIONS
+from tasks.datasets.corrections import NO_CORRECTIONS, corrected
 from tasks.datasets.ingest import ingest
 from tasks.datasets.label_table import LabelRule, labels_csv
+from tasks.datasets.path_table import PathTable
+from tasks.datasets.splits import split_rows
 from tasks.errors import InputError
+from tests.support.entries import MANIFEST, as_entries, entries_of, entry, rows_of
 from tests.support.images import write_classes
 from tests.support.ingested import by_path, split_of_keys
 
 TWO = "path,label\ncat/000.png,dog\ncat/001.png,exclude\n"
+
+
+CORRECTIONS = st.sampled_from(["cat", "dog", "exclude"])
+
+
+def corrected_again(entries, known, previous):
+    """Return the manifest of entries with corrections by path, as ingest makes it."""
+    columns, table = ("path", "label", "exclude"), None
+    if known is not None:
+        rows = [list(known), list(known.values()), [None] * len(known)]
+        texts = [pa.array(values, pa.string()) for values in rows]
+        table = PathTable("c.csv", pa.table(texts, columns), columns)
+    classes = ("cat", "dog")
+    rows, _ = corrected(rows_of(entries), table, previous, classes, Path("/pets"))
+    return replace(MANIFEST, rows=split_rows(MANIFEST, rows, previous))
 
 
 @pytest.fixture
@@ -93,6 +116,36 @@ def test_undoing_them_is_for_removed_images_too(folder, store, correct):
     correct()
     shutil.copy(aside, folder / "cat/001.png")
     assert by_path(ingest(folder, store=store).manifest)["cat/001.png"].status == "accepted"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.integers(0, 30), CORRECTIONS), min_size=1, max_size=4))
+def test_whatever_is_corrected_no_image_moves_no_group_is_divided_and_all_is_undone(steps):
+    """Each step has corrections by the number of the image; None: those of before stay."""
+    entries = [
+        entry(f"{'cat' if n % 3 else 'dog'}/{n}", f"{n}", group=f"g{n // 4}" if n < 20 else None)
+        for n in range(30)
+    ]
+    paths = {n: one.path for n, one in enumerate(entries)}
+    manifest = first = corrected_again(entries, {}, None)
+    wanted = {}
+    for step in steps:
+        known = {paths[n]: label for n, label in step.items() if n in paths}
+        manifest = corrected_again(entries, known or None, manifest)
+        wanted = known or wanted
+        listed = {e.path: e for e in entries_of(manifest)}
+        splits = {}
+        for one in as_entries(manifest.of_status("accepted")):
+            splits.setdefault(one.group or one.path, set()).add(one.split)
+            assert one.label == wanted.get(one.path, one.path.split("/")[0])
+        assert all(len(of_group) == 1 for of_group in splits.values())
+        assert {e.path: e.split for e in entries_of(first)}.items() <= {
+            path: e.split for path, e in listed.items()
+        }.items()
+        assert {path for path, e in listed.items() if e.status == "excluded"} == {
+            path for path, label in wanted.items() if label == "exclude"
+        }
+    assert corrected_again(entries, {}, manifest).rows.equals(first.rows)
 
 
 def test_an_image_in_the_folder_of_its_right_class_needs_none(folder, store, correct):

@@ -114,6 +114,12 @@ def test_remarks_are_counted_with_an_example(store, manifest, run):
     assert expected in page.section("dataset")
 
 
+def test_a_split_by_time_is_told(store, manifest, run):
+    told = "Split by time: when they came, the newest images went to test"
+    assert told not in report(store, manifest, [run]).section("dataset")
+    assert told in report(store, replace(manifest, split_by="time"), [run]).section("dataset")
+
+
 def test_corrections_are_listed_with_the_label_that_was_given(store, manifest, run):
     first, second, *others = entries_of(manifest)
     corrected = replace(first, given_label="wolves")

@@ -39,7 +39,9 @@ _FOLDERS_ONLY = {
     "group",
     "group_pattern",
     "orientation",
+    "corrections",
     "split_file",
+    "split_by",
     "rehash",
 }
 

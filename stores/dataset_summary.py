@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from stores.in_notebook import InNotebook, Table
+
+SplitBy = Literal["chance", "time"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class GroupCounts:
     largest_images: int
 
 
+@dataclass(frozen=True)
+class Correction:
+    """An image with another label than its class folder or table gives it."""
+
+    path: str
+    given_label: str
+    label: str | None  # None: the image is excluded
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListedDataset:
     """A data set in numbers."""
@@ -98,6 +110,8 @@ class DatasetSummary(ListedDataset, InNotebook):
     remark_counts: tuple[RemarkCount, ...]
     absent: int
     groups: GroupCounts | None = None  # None: no image has a group, or there are no splits
+    corrections: tuple[Correction, ...] = ()
+    split_by: SplitBy = "chance"  # time: the newest images are in test
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]
@@ -112,3 +126,5 @@ class DatasetSummary(ListedDataset, InNotebook):
             yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
+        if self.corrections:
+            yield Table("Corrections", [vars(one) for one in self.corrections])

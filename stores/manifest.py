@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
+from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, Orientation, from_arrow
 from stores.layout import locate
 from stores.manifest_rows import (
     check_rows,
+    corrections_of,
     digest_of,
     filtered,
     first_of_each,
@@ -41,8 +42,9 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 # accepted: has a feature, and a split where there are labels. rejected: cannot be used, for the
 # reason given. conflicting: could be used, but its bytes contradict another file's label or split.
-# ignored: no image's ending, or no label. absent: gone from the folder; its split is remembered.
-Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
+# ignored: no image's ending, or no label. excluded: by a correction. absent: gone from the folder;
+# what it had is remembered.
+Status = Literal["accepted", "rejected", "conflicting", "ignored", "excluded", "absent"]
 
 
 class Images(NamedTuple):
@@ -82,6 +84,7 @@ class Manifest(InNotebook):
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     group_pattern: str = ""  # on the paths, if it gives the groups
     orientation: Orientation = "upright"  # how images with EXIF rotation are used
+    split_by: SplitBy = "chance"  # time: the newest images are in test
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
@@ -186,7 +189,9 @@ class Manifest(InNotebook):
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(distinct) if self.classes else None,
+            corrections=corrections_of(self.rows),
             seed=self.split_seed,
+            split_by=self.split_by,
             layout=self.layout,
             notes=tuple(self.notes),
         )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import GroupCounts
+from stores.dataset_summary import Correction, GroupCounts
 from stores.keys import from_arrow, in_order
 from stores.storage.safe_files import LEADS_OUT
 
@@ -26,14 +26,17 @@ SCHEMA = pa.schema(
         ("ctime_ns", pa.int64()),
         ("inode", pa.uint64()),
         ("group", pa.string()),  # images of one group are never in two splits; null: none
+        # The label before a correction; null: none. The same as the label: excluded by one.
+        ("given_label", pa.string()),
+        ("time", pa.int64()),  # a number, or microseconds since 1970; null: not known
     ]
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**20  # of 80 bytes
-_MAY_BE_EMPTY = {"key", "label", "split", "group"}
+_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time"}
 _LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}
+_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12, "given_label": 2**12}
 
 
 def check_rows(
@@ -133,6 +136,16 @@ def group_counts(rows: pa.Table) -> GroupCounts | None:
         test=by_split["test"],
         largest=largest["group"][0].as_py(),
         largest_images=largest["count_all"][0].as_py(),
+    )
+
+
+def corrections_of(rows: pa.Table) -> tuple[Correction, ...]:
+    """Return the images of a data set whose label is corrected, or that are excluded."""
+    there = pc.and_(pc.is_valid(rows["given_label"]), pc.not_equal(rows["status"], "absent"))
+    listed = rows.filter(there).select(["path", "given_label", "label"]).to_pylist()
+    return tuple(
+        Correction(**row | {"label": None if row["label"] == row["given_label"] else row["label"]})
+        for row in listed
     )
 
 

@@ -14,6 +14,7 @@ from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
+from stores.dataset_summary import SplitBy
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from stores.keys import Orientation
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
@@ -65,7 +66,7 @@ def _column(given: str) -> str:
     return given
 
 
-LABEL_COLUMNS = ("path", "label", "split", "group")
+LABEL_COLUMNS = ("path", "label", "split", "group", "time")
 Column = Annotated[str, AfterValidator(_column)]
 
 
@@ -100,13 +101,13 @@ class DatasetParameters(StoreParameters):
     labels: Annotated[Path | None, DATA] = Field(
         None,
         description="Table with the label of each image, .csv, .tsv, .jsonl or .parquet, with the "
-        "columns path, label and optionally split and group; without a column label, the class "
-        "folders give it [default: the class folders, or the data set's table].",
+        "columns path, label and optionally split, group and time; without a column label, the "
+        "class folders give it [default: the class folders, or the data set's table].",
     )
     column: Annotated[list[Column] | None, DATA] = Field(
         None,
         description="Name of a column in --labels, such as path=file_name. May be repeated "
-        "[default: path, label, split, group].",
+        "[default: path, label, split, group, time].",
     )
     group: Annotated[str | None, DATA] = Field(
         None,
@@ -126,10 +127,20 @@ class DatasetParameters(StoreParameters):
         description="How photographs with EXIF rotation are used: turned upright, or as stored "
         "[default: the data set's; upright for a new one].",
     )
+    corrections: Annotated[Path | None, DATA] = Field(
+        None,
+        description="Table of corrections, with the columns path and label: the image's right "
+        "label, or exclude. none: no corrections any more [default: the data set's].",
+    )
     split_file: Annotated[Path | None, DATA] = Field(
         None,
         description="Table with the split of each image, .csv or .parquet, with the columns "
         "path,split or key,split [default: a random split].",
+    )
+    split_by: Annotated[SplitBy | None, DATA] = Field(
+        None,
+        description="What splits the images. time: the newest are in test, the next in validation, "
+        "by the column time in --labels [default: the data set's; chance for a new one].",
     )
     rehash: Annotated[bool, DATA] = Field(
         default=False, description="Read all files again, even those that have not changed."
@@ -140,16 +151,17 @@ class DatasetParameters(StoreParameters):
         """How the images are split."""
         from tasks.datasets.splits import SplitRule
 
-        return SplitRule(self.seed, self.test_split, self.validation_split, self.split_file)
+        shares = (self.test_split, self.validation_split)
+        return SplitRule(self.seed, *shares, self.split_file, self.split_by)
 
     @property
     def label_rule(self) -> "LabelRule":
-        """Where labels and groups come from."""
+        """Where labels and groups come from, and what corrects them."""
         from tasks.datasets.label_table import LabelRule
 
         columns = dict(column.split("=", 1) for column in self.column or ())
         columns |= {"group": self.group} if self.group else {}
-        return LabelRule(self.labels, columns, self.group_pattern)
+        return LabelRule(self.labels, columns, self.group_pattern, self.corrections)
 
     @model_validator(mode="after")
     def _columns_of_labels(self) -> Self:

@@ -14,7 +14,7 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import FileReason, ListedDataset, by_reason
+from stores.dataset_summary import Correction, FileReason, ListedDataset, by_reason
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -37,11 +37,15 @@ def ingest_text(summary: IngestSummary) -> str:
         )
     elif summary.classes:
         lines.append("  one class only: features can be extracted, but no head trained")
+    if summary.split_by == "time":
+        lines.append("  split by time: the newest images in test, the next in validation")
     if groups := summary.groups:
         lines.append(
             f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "
             f"in test; the largest, {groups.largest!r}, has {many(groups.largest_images, 'image')}"
         )
+    if summary.corrections:
+        lines.append(f"  corrections: {_corrections(summary.corrections)}")
     lines += _missing(summary)
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")
@@ -96,6 +100,14 @@ def _missing(summary: IngestSummary) -> Iterator[str]:
         if without:
             named = ", ".join(map(repr, without[:5])) + (", …" if len(without) > 5 else "")
             yield f"  no {split} image of {named}: {effect}"
+
+
+def _corrections(corrections: Sequence[Correction]) -> str:
+    excluded = sum(one.label is None for one in corrections)
+    corrected = len(corrections) - excluded
+    parts = [f"{many(corrected, 'label')} corrected"] if corrected else []
+    parts += [f"{many(excluded, 'image')} excluded"] if excluded else []
+    return f"{', '.join(parts)} (--corrections none undoes them)"
 
 
 def _files(what: str, files: Sequence[FileReason], *, verbose: bool = False) -> Iterator[str]:

@@ -8,14 +8,17 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stores.keys import Keys, as_keys, from_arrow, in_order
 from stores.manifest import Manifest
 from stores.manifest_rows import group_numbers
 from tasks.datasets.group_splits import Groups, choose_groups
+from tasks.datasets.time_splits import assign_by_time
 
 _ROUNDING = 1e-9  # of floating point
+_LONG_AGO = np.iinfo(np.int64).min  # of images that have a split already
 
 Codes = NDArray[np.int8]  # (n,): positions in SPLITS, or NONE
 TRAIN, VALIDATION, TEST = range(3)
@@ -24,15 +27,16 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Drawn:
-    """Distinct images that are split by chance: keys (n, 32), labels and groups (n,) as numbers.
+    """Distinct images that are to be split: keys (n, 32), labels and groups (n,) as numbers.
 
-    Without groups, each image is split on its own.
+    Without groups, each image is split on its own; without times, by chance.
     """
 
     keys: Keys
     labels: NDArray[np.int64]
     seed: int
     groups: NDArray[np.int64] | None = None
+    times: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, images: pa.Table) -> Self:
@@ -40,22 +44,32 @@ class Drawn:
         labels = images["label"].combine_chunks().dictionary_encode()
         numbers = labels.indices.to_numpy().astype(np.int64)
         groups = group_numbers(images) if images["group"].null_count < len(images) else None
-        return cls(from_arrow(images["key"]), numbers, manifest.split_seed, groups)
+        times = None
+        if manifest.split_by == "time":
+            times = pc.fill_null(images["time"], _LONG_AGO).to_numpy()
+        return cls(from_arrow(images["key"]), numbers, manifest.split_seed, groups, times)
 
     def part(self, chosen: NDArray[np.bool_]) -> Self:
         """Return some of the images."""
         groups = self.groups if self.groups is None else self.groups[chosen]
-        return replace(self, keys=self.keys[chosen], labels=self.labels[chosen], groups=groups)
+        times = self.times if self.times is None else self.times[chosen]
+        keys, labels = self.keys[chosen], self.labels[chosen]
+        return replace(self, keys=keys, labels=labels, groups=groups, times=times)
 
     def assign(self, known: Codes, test_split: float, validation_split: float) -> Codes:
         """Return the split of each image.
 
         The test split is a fraction of all images, the validation split a fraction of the rest.
         Known splits are always kept. New images are sorted by seed and content. In this order they
-        fill up the test split of their class, then its validation split; the rest is train.
+        fill up the test split of their class, then its validation split; the rest is train. With
+        times, the newest fill up test, then validation, whatever their classes.
         """
+        shares = ((TEST, test_split), (VALIDATION, validation_split))
+        if self.times is not None:
+            alone = np.arange(len(known))
+            groups = alone if self.groups is None else self.groups
+            return assign_by_time(known, groups, self.times, self._draws(alone), shares)
         if self.groups is not None:
-            shares = ((TEST, test_split), (VALIDATION, validation_split))
             return self._assign_groups(self.groups, known, shares)
         splits, count = known.copy(), int(self.labels.max(initial=-1)) + 1
         new = np.flatnonzero(splits < 0)
@@ -67,7 +81,7 @@ class Drawn:
         ends = np.cumsum(np.bincount(self.labels[new], minlength=count))
         starts = np.concatenate([[0], ends[:-1]]) if count else ends
         left = np.ones(len(splits), np.bool_)  # the images that are not in an earlier split
-        for split, share in ((TEST, test_split), (VALIDATION, validation_split)):
+        for split, share in shares:
             images = np.bincount(self.labels[left], minlength=count)
             there = np.bincount(self.labels[left & (splits == split)], minlength=count)
             classes = {

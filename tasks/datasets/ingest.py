@@ -18,6 +18,12 @@ from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
+from tasks.datasets.corrections import (
+    are_kept,
+    corrected,
+    read_corrections,
+    without_corrections,
+)
 from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.groups import with_groups
@@ -69,6 +75,7 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
+    corrections = read_corrections(labels.corrections)
     listed = partial(list_labelled, folder, layout, labels)
     listing, requested = listed(previous)
     if requested == UNLABELLED and given_by:
@@ -80,6 +87,7 @@ def ingest(
         and previous.group_pattern == pattern
         and previous.orientation == used
         and _unchanged(previous, listing, rule, requested)
+        and are_kept(previous, corrections, notes=listing.notes)
     )
     if previous and unchanged and labels.file:
         unchanged = are_as_given(previous, listing.files)
@@ -95,24 +103,32 @@ def ingest(
         by_keras = requested not in {TABLE, UNLABELLED}
         classes = classes_by_keras(listing) if by_keras else listing.classes
         examined = _examine_all(listing, known, used)
-        found = leave_out_contradictions(rows_of(listing, known, examined))
+        found, notes = corrected(
+            rows_of(listing, known, examined), corrections, previous, classes, folder
+        )
+        found = leave_out_contradictions(found)
         found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
-        resolved = rule.resolved(previous)
+        seed, test, validation, split_by = rule.resolved(previous)
         manifest = Manifest(
             name,
             str(folder),
             classes,
-            *resolved,
+            seed,
+            test,
+            validation,
             listed_ns=started_ns,
             rows=found,
             layout=requested,
-            notes=listing.notes,
+            notes=(*listing.notes, *notes),
             group_pattern=pattern,
             orientation=used,
+            split_by=split_by,
             examination=EXAMINATION,
         )
         rows = split_rows(manifest, found, previous, given_by) if classes else found
+        if previous and corrections:  # instead of those that there were, of removed images too
+            previous = replace(previous, rows=without_corrections(previous.rows))
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
@@ -178,9 +194,9 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
 
 def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
-    had = (previous.folder, previous.classes, previous.layout, previous.notes)
+    had = (previous.folder, previous.classes, previous.layout)
     return (
-        had == (str(listing.folder), listing.classes, layout, listing.notes)
+        had == (str(listing.folder), listing.classes, layout)
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and is_up_to_date(previous, listing)
@@ -223,6 +239,8 @@ def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> No
         bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
         reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []
         example = f" (for example, {reasons[0]})" if reasons else ""
+        if rows["given_label"].null_count < len(rows):
+            example += ", after corrections of labels"
         raise InputError(
             f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "
             "images that can be decoded, or remove the folder"

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, only_where
+from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
 from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, can_read_heic
@@ -26,6 +27,7 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         files["path"].equals(there["path"])
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous, listing)).as_py())
+        and files["time"].equals(there["time"])
         and with_groups(there, files["group"])["group"].equals(there["group"])
     )
 
@@ -71,12 +73,16 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
         "reason": pc.coalesce(known["reason"], read["reason"], reason),
         **{name: files[name] for name in STAMP},
         "group": files["group"],
+        "time": files["time"],
+        "given_label": pa.nulls(len(files), pa.string()),
     }
     return pa.table(columns, schema=SCHEMA)
 
 
 def _there(previous: Manifest) -> pa.Table:
-    return previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+    """Return the rows of files, without their corrections."""
+    rows = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+    return without_corrections(rows)
 
 
 def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.ChunkedArray:

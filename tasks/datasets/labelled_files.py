@@ -11,13 +11,9 @@ from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import KERAS_ENDINGS, class_folders
 from tasks.datasets.groups import groups_by_pattern
-from tasks.datasets.label_table import (
-    LabelRule,
-    LabelTable,
-    in_folder,
-    kept_table,
-    read_label_table,
-)
+from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
+from tasks.datasets.path_table import PathTable, in_folder
+from tasks.datasets.time_splits import times_of
 from tasks.errors import InputError
 
 NO_GROUPS = "none"
@@ -54,7 +50,9 @@ def list_labelled(
     if table and table is not labels:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
-    return replace(listing, files=listing.files.append_column("group", groups)), requested
+    files = listing.files.append_column("group", groups)
+    files = files.append_column("time", _times(listing, table, previous))
+    return replace(listing, files=files), requested
 
 
 def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
@@ -74,7 +72,7 @@ def check_labelled(manifest: Manifest) -> None:
         )
 
 
-def _check_no_labels(table: LabelTable | None, previous: Manifest | None) -> None:
+def _check_no_labels(table: PathTable | None, previous: Manifest | None) -> None:
     """Raise InputError where a data set without labels would be given splits, or lose its own."""
     if table:
         raise InputError(
@@ -105,7 +103,7 @@ def _unlabelled(folder: Path) -> Listing:
     return replace(listing, notes=(NO_LABELS, *listing.notes))
 
 
-def _by_table(folder: Path, table: LabelTable) -> Listing:
+def _by_table(folder: Path, table: PathTable) -> Listing:
     """Return all files below a folder, with the labels of a table."""
     listing = list_tree(folder)
     files = listing.files
@@ -119,7 +117,7 @@ def _by_table(folder: Path, table: LabelTable) -> Listing:
     files = files.set_column(place("is_image"), "is_image", pc.is_valid(labels))
     if not len(rows):
         raise InputError(f"{folder}: none of the files in the table of labels is there any more")
-    layout = replace(listing.layout, classes=replace(table, rows=rows).classes)
+    layout = replace(listing.layout, classes=classes_of(rows))
     return _with_splits(replace(listing, files=files, layout=layout), rows)
 
 
@@ -131,7 +129,7 @@ def _with_splits(listing: Listing, rows: pa.Table) -> Listing:
 
 
 def _groups(
-    listing: Listing, table: LabelTable | None, rule: LabelRule, previous: Manifest | None
+    listing: Listing, table: PathTable | None, rule: LabelRule, previous: Manifest | None
 ) -> pa.ChunkedArray:
     files = listing.files
     if rule.group_pattern == NO_GROUPS:
@@ -149,6 +147,21 @@ def _groups(
     if previous:
         return _looked_up(files, previous.rows, "group")
     return pa.chunked_array([pa.nulls(len(files), pa.string())])
+
+
+def _times(listing: Listing, table: PathTable | None, previous: Manifest | None) -> pa.ChunkedArray:
+    files = listing.files
+    if table and "time" in table.columns:
+        rows = table.rows
+        times = times_of(table.file, rows["path"], rows["time"])
+        found = in_folder(table, files["path"], listing.folder)
+        known = times.take(
+            pc.index_in(found["time"], rows["time"].combine_chunks(), skip_nulls=True)
+        )
+        return _looked_up(files, found.append_column("number", known), "number")
+    if previous:
+        return _looked_up(files, previous.rows, "time")
+    return pa.chunked_array([pa.nulls(len(files), pa.int64())])
 
 
 def _looked_up(files: pa.Table, rows: pa.Table, name: str) -> pa.ChunkedArray:

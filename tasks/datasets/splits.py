@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from stores.dataset_summary import SplitBy
 from stores.keys import KEY_BYTES, ImageKey
 from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import first_of_each, only_where, set_column
@@ -17,6 +19,7 @@ from tasks.datasets.groups import leave_out_divided
 from tasks.datasets.split_file import SplitFile
 from tasks.errors import InputError
 
+Rule = tuple[int, float, float, SplitBy]
 log = logging.getLogger("gargalo.ingest")
 
 
@@ -24,21 +27,25 @@ log = logging.getLogger("gargalo.ingest")
 class SplitRule:
     """How images are split: the seed, the fraction of test images, and of validation images.
 
-    None: the value of the data set; a new data set has seed 0 and fractions of 0.2. A split file
-    gives each image its split instead.
+    None: the value of the data set; a new data set has seed 0 and fractions of 0.2, and is split by
+    chance. A split file gives each image its split instead.
     """
 
     seed: int | None = None
     test_split: float | None = None
     validation_split: float | None = None
     file: Path | None = None
+    by: SplitBy | None = None
 
-    def resolved(self, previous: Manifest | None) -> tuple[int, float, float]:
-        """Return seed, test fraction and validation fraction for a data set."""
-        known = (0, 0.2, 0.2) if previous is None else _rule_of(previous)
-        own = (self.seed, self.test_split, self.validation_split)
-        seed, test, validation = (k if o is None else o for k, o in zip(known, own, strict=True))
-        return int(seed), float(test), float(validation)
+    def resolved(self, previous: Manifest | None) -> Rule:
+        """Return seed, test fraction, validation fraction and what splits a data set."""
+        seed, test, validation, by = _rule_of(previous) if previous else (0, 0.2, 0.2, "chance")
+        return (
+            seed if self.seed is None else self.seed,
+            float(test if self.test_split is None else self.test_split),
+            float(validation if self.validation_split is None else self.validation_split),
+            self.by or by,
+        )
 
     def agrees_with(self, previous: Manifest) -> bool:
         """Return whether a data set was split by this rule."""
@@ -69,6 +76,7 @@ def split_rows(
     there = pc.index_in(images["key"], keyed["key"].combine_chunks()).to_numpy()
     given, known = _codes(images["split"]), remembered[there]
     drawn = Drawn.of(manifest, images)
+    _check_times(manifest, images, (known < 0) & (given < 0))
     if (given >= 0).any() and (given < 0).any():
         bare = images["path"][int(np.argmax(given < 0))].as_py()
         raise InputError(f"no split for {bare!r}; give one in each row of the table, or in none")
@@ -100,15 +108,14 @@ def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
 
 
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
-    """Return the rows of images that were removed, so that their splits are remembered.
+    """Return the rows of removed images: their splits and corrections are remembered.
 
     An image that is now turned upright, or is no longer, is the same one.
     """
     if previous is None:
         return rows.schema.empty_table()
-    had = previous.rows.filter(
-        pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
-    )
+    worth = pc.or_(pc.is_valid(previous.rows["split"]), pc.is_valid(previous.rows["given_label"]))
+    had = previous.rows.filter(pc.and_(pc.is_valid(previous.rows["key"]), worth))
     lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
     lost = first_of_each(lost)
     if len(lost):
@@ -155,7 +162,10 @@ def _remembered(
     if previous is None:
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
     if _rule_of(previous) != _rule_of(manifest):
-        log.warning("data set %r is split again: the seed or a fraction changed", manifest.name)
+        log.warning(
+            "data set %r is split again: the seed, a fraction or what splits it changed",
+            manifest.name,
+        )
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
     there = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
     own = _looked_up(rows["path"], there["path"], there["split"])
@@ -187,5 +197,18 @@ def _codes(splits: pa.ChunkedArray) -> Codes:
     return np.array(pc.fill_null(found, NONE).to_numpy(), np.int8)
 
 
-def _rule_of(manifest: Manifest) -> tuple[int, float, float]:
-    return manifest.split_seed, manifest.test_split, manifest.validation_split
+def _check_times(manifest: Manifest, images: pa.Table, new: NDArray[np.bool_]) -> None:
+    """Raise InputError for new images without a time, if times split them."""
+    if manifest.split_by != "time":
+        return
+    undated = images["path"].filter(pc.and_(pa.array(new), pc.is_null(images["time"])))
+    if len(undated):
+        more = f" and {len(undated) - 1} more" if len(undated) > 1 else ""
+        raise InputError(
+            f"--split-by time: no time for {undated[0].as_py()!r}{more}; give a table with a "
+            "column time in --labels (another name: --column time=NAME), or --split-by chance"
+        )
+
+
+def _rule_of(manifest: Manifest) -> Rule:
+    return manifest.split_seed, manifest.test_split, manifest.validation_split, manifest.split_by

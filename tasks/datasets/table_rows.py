@@ -142,6 +142,8 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
     texts = column.dictionary if is_dictionary else column
     if pa.types.is_null(texts.type):
         return [None] * len(column)
+    if pa.types.is_temporal(texts.type) and not pa.types.is_duration(texts.type):
+        return list(texts.cast(pa.string()).to_pylist())
     if pa.types.is_integer(texts.type):
         return list(texts.to_pylist())
     if not _is_text(texts.type):

@@ -235,6 +235,8 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "groups": summary.groups,
+        "corrections": summary.corrections,
+        "split_by": summary.split_by,
         "absent": manifest.of_status("absent")["path"].to_pylist(),
         "duplicates": list(twins.values()),
     }

@@ -96,6 +96,7 @@ def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
         "validation_split": manifest.validation_split,
         "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,
         "labels": kept.labels,
+        "split_by": None if kept.splits or manifest.split_by == "chance" else manifest.split_by,
         "group_pattern": manifest.group_pattern or None,
         "orientation": None if manifest.orientation == "upright" else manifest.orientation,
     }

@@ -60,6 +60,23 @@ def test_a_pipeline_on_a_data_set_that_grew(run_json, grown, repeat):
     assert len(runs[0]) == 3
 
 
+def test_a_pipeline_with_corrections_and_a_split_by_time(run_json, photos, repeat, tmp_path):
+    paths = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    rows = "".join(f"{path},{n % 7}\n" for n, path in enumerate(paths))
+    (tmp_path / "times.csv").write_text(f"path,day\n{rows}")
+    other = "reddish" if paths[0].startswith("bluish") else "bluish"
+    (tmp_path / "corrections.csv").write_text(
+        f"path,label\n{paths[0]},{other}\n{paths[1]},exclude\n"
+    )
+    flags = ("--labels", "times.csv", "--column", "time=day", "--split-by", "time")
+    flags += ("--corrections", "corrections.csv", "--head", "centroid")
+    first = run_json("pipeline", photos, *SMALL, *flags)
+    assert [one["label"] for one in first["ingest"]["corrections"]] == [other, None]
+    told = repeat(first["report"])
+    for name in ("run", "validation_accuracy", "test_accuracy"):
+        assert told["train"][name] == first["train"][name]
+
+
 @pytest.mark.parametrize("by", ["grid", "file"])
 def test_a_sweep_with_its_grid_or_file(run_json, grown, repeat, tmp_path, by):
     taps = ("block_1_expand", "block_2_expand")

@@ -27,6 +27,8 @@ class Entry:
     ctime_ns: int
     inode: int
     group: str | None = None
+    given_label: str | None = None
+    time: int | None = None
 
     @property
     def stamp(self):

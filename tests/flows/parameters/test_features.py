@@ -1,10 +1,12 @@
 from dataclasses import fields
 
 from flows.cli.parser import make_parser
+from flows.ingest import ingest
 from flows.parameters.features import FeatureParameters
 from flows.parameters.store import ReaderParameters
 from flows.pipeline import pipeline
 from stores.features.recipe import Recipe
+from tasks.datasets.corrections import NO_CORRECTIONS
 from tasks.features.request import FEATURE_SETTINGS
 
 
@@ -12,6 +14,12 @@ def test_what_makes_features_alike_is_all_that_their_flags_set():
     flags = set(FeatureParameters.model_fields) - set(ReaderParameters.model_fields)
     assert flags == set(FEATURE_SETTINGS)
     assert set(FEATURE_SETTINGS.values()) <= {field.name for field in fields(Recipe)}
+
+
+def test_no_corrections_is_a_word():
+    parse = make_parser(ingest.fn, "gargalo ingest", lambda given, _: given.arguments)
+    rule = parse([".", "--corrections", "none"])["parameters"].label_rule
+    assert rule.corrections == NO_CORRECTIONS
 
 
 def test_a_pipeline_needs_no_folder():

@@ -9,7 +9,7 @@ from flows.text.heads import pipeline_text, train_text
 from flows.text.near_duplicates import near_duplicates_lines
 from flows.text.predictions import predict_text
 from flows.text.stores import ingest_text, maintain_text
-from stores.dataset_summary import FileReason, RemarkCount
+from stores.dataset_summary import Correction, FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.images.image_files import IMAGE_ENDINGS
@@ -220,3 +220,21 @@ def test_a_head_is_shown_beside_one_fixed_answer_and_with_its_ties():
     assert "validation 0.5000  run" in lines[2]
     assert f"  {said}" in lines
     assert "  tied on validation: svm (chosen), ridge" in lines
+
+
+def test_a_split_by_time_is_told():
+    line = "  split by time: the newest images in test, the next in validation"
+    assert line in ingest_text(replace(INGESTED, split_by="time")).splitlines()
+    assert line not in ingest_text(INGESTED)
+
+
+def test_corrections_are_counted_with_the_way_back():
+    one = Correction("cat/1.jpg", "cat", "dog")
+    out = replace(one, label=None)
+    told = [
+        ((one, one, out), "corrections: 2 labels corrected, 1 image excluded (--corrections none"),
+        ((out,), "corrections: 1 image excluded (--corrections none undoes them)"),
+    ]
+    for corrections, line in told:
+        assert line in ingest_text(replace(INGESTED, corrections=corrections))
+    assert "correct" not in ingest_text(INGESTED)

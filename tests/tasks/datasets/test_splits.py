@@ -318,9 +318,9 @@ def test_the_majority_is_the_largest_class_of_train_and_right_on_its_share_of_te
 
 def test_a_rule_says_only_what_is_asked():
     manifest = split(images(3), split_seed=7, test_split=0.5)
-    assert SplitRule().resolved(None) == (0, 0.2, 0.2)
-    assert SplitRule().resolved(manifest) == (7, 0.5, 0.2)
-    assert SplitRule(seed=0).resolved(manifest) == (0, 0.5, 0.2)
-    assert SplitRule(test_split=0).resolved(None) == (0, 0.0, 0.2)
+    assert SplitRule().resolved(None) == (0, 0.2, 0.2, "chance")
+    assert SplitRule().resolved(manifest) == (7, 0.5, 0.2, "chance")
+    assert SplitRule(seed=0).resolved(manifest) == (0, 0.5, 0.2, "chance")
+    assert SplitRule(test_split=0).resolved(None) == (0, 0.0, 0.2, "chance")
     assert SplitRule(seed=7).agrees_with(manifest)
     assert not SplitRule(seed=0).agrees_with(manifest)

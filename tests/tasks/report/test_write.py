@@ -114,6 +114,22 @@ def test_remarks_are_counted_with_an_example(store, manifest, run):
     assert expected in page.section("dataset")
 
 
+def test_a_split_by_time_is_told(store, manifest, run):
+    told = "Split by time: when they came, the newest images went to test"
+    assert told not in report(store, manifest, [run]).section("dataset")
+    assert told in report(store, replace(manifest, split_by="time"), [run]).section("dataset")
+
+
+def test_corrections_are_listed_with_the_label_that_was_given(store, manifest, run):
+    first, second, *others = entries_of(manifest)
+    corrected = replace(first, given_label="wolves")
+    excluded = replace(second, given_label=second.label, status="excluded")
+    page = report(store, with_entries(manifest, entries=(corrected, excluded, *others)), [run])
+    text = page.section("dataset")
+    assert f"{first.path}: “{first.label}” in the place of “wolves”" in text.replace(" :", ":")
+    assert f"{second.path}: excluded from “{second.label}”" in text.replace(" :", ":")
+
+
 def test_a_long_list_is_folded_and_capped_with_a_count(store, manifest, run):
     rejected = tuple(FileReason(f"{n}.png", "empty") for n in range(1234))
     page = report(store, manifest, [run], rejected=rejected)

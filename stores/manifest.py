@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
-from stores.keys import ImageKey, Keys, Orientation, as_keys
+from stores.keys import ImageKey, Keys, as_keys
 from stores.layout import locate
 from stores.manifest_rows import check_rows
+from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status

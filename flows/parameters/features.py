@@ -19,7 +19,7 @@ from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
-from stores.keys import Orientation
+from stores.orientation import Orientation
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,

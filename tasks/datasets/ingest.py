@@ -10,9 +10,9 @@ from pathlib import Path
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
-from stores.keys import Orientation
 from stores.layout import locate
 from stores.manifest import Entry, Manifest, Status, dataset_lock
+from stores.orientation import Orientation
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions

@@ -13,7 +13,7 @@ from flows.artifacts import log_text, run_name
 from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import DatasetParameters, Folder, IngestParameters
+from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest

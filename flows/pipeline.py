@@ -18,7 +18,7 @@ from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import OptionalFolder
+from flows.parameters.datasets import OptionalFolder
 from flows.parameters.heads import PipelineParameters
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.summaries.heads import PipelineSummary

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 KEY_BYTES = 32
 IDENTITY_BYTES = KEY_BYTES + 2  # the view is a little-endian u2
-
-# Whether images are turned as their EXIF data says.
-Orientation = Literal["upright", "stored"]
 
 Keys = NDArray[np.uint8]  # (n, 32)
 Views = NDArray[np.uint16]  # (n,)

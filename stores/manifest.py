@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, Orientation, from_arrow
+from stores.keys import Keys, from_arrow
 from stores.layout import locate
 from stores.manifest_rows import (
     check_rows,
@@ -29,6 +29,7 @@ from stores.manifest_rows import (
     group_numbers,
     with_columns,
 )
+from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
+from flows.parameters.datasets import DatasetParameters
+from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
 from flows.stages.compute import job_for
 from stores.errors import NotInStore

@@ -4,19 +4,17 @@ They are apart from the flows, because a class that is defined in a module run a
 not the class that is imported, and because `--help` imports them alone.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
-from flows.parameters.store import ReaderParameters, StoreParameters
+from flows.parameters.datasets import DatasetParameters
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
+from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
-from stores.dataset_summary import SplitBy
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
-from stores.keys import Orientation
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -26,148 +24,7 @@ from tasks.features.request import (
     FeatureRequest,
 )
 
-if TYPE_CHECKING:
-    from tasks.datasets.label_table import LabelRule
-    from tasks.datasets.splits import SplitRule
-
-Share = Annotated[float, Field(ge=0, lt=1)]
 BackboneName = Annotated[str, AfterValidator(lambda name: find_backbone(name).name)]
-Folder = Annotated[Path, Parameter(validator=lambda _, folder: _check_folder(folder))]
-# A Prefect server's form sends an empty text for no folder.
-OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or None)]
-
-
-def _check_folder(folder: Path | None) -> None:
-    if folder is None:
-        return  # the embedded sample
-    from tasks.datasets.folder_listing import check_folder  # which imports more than --help needs
-
-    check_folder(folder.resolve())
-
-
-def _layout(layout: str | None) -> str | None:
-    from tasks.datasets.folder_layout import check_layout
-
-    return check_layout(layout) if layout else None
-
-
-def _pattern(pattern: str | None) -> str | None:
-    if pattern is None or pattern == "none":
-        return pattern
-    from tasks.datasets.groups import check_pattern
-
-    return check_pattern(pattern)
-
-
-def _column(given: str) -> str:
-    name, equals, theirs = given.partition("=")
-    if name not in LABEL_COLUMNS or not equals or not theirs:
-        raise ValueError(f"expected one of {', '.join(LABEL_COLUMNS)}, = and the name in the table")
-    return given
-
-
-LABEL_COLUMNS = ("path", "label", "split", "group", "time")
-Column = Annotated[str, AfterValidator(_column)]
-
-
-@Parameter(name="*")
-class DatasetParameters(StoreParameters):
-    """The data set, and how its images are split."""
-
-    dataset: Annotated[str | None, DATA] = Field(
-        None, min_length=1, description="Name of the data set [default: the folder's name]."
-    )
-    seed: Annotated[Seed | None, DATA] = Field(
-        None,
-        description="Seed of the split [default: the data set's seed; 0 for a new one].",
-    )
-    test_split: Annotated[Share | None, DATA] = Field(
-        None,
-        description="Fraction of all images in the test split "
-        "[default: the data set's; 0.2 for a new one].",
-    )
-    validation_split: Annotated[Share | None, DATA] = Field(
-        None,
-        description="Fraction of the remaining images in the validation split "
-        "[default: the data set's; 0.2 for a new one].",
-    )
-    layout: Annotated[str | None, DATA, AfterValidator(_layout)] = Field(
-        None,
-        description="What the subfolders are. classes: one per class. SPLIT=FOLDER,…: one per "
-        "split, such as train=seg_train,test=seg_test. unlabelled: no classes, features only, of "
-        "all images below the folder. auto: detected from names and structure "
-        "[default: the data set's; auto for a new one].",
-    )
-    labels: Annotated[Path | None, DATA] = Field(
-        None,
-        description="Table with the label of each image, .csv, .tsv, .jsonl or .parquet, with the "
-        "columns path, label and optionally split, group and time; without a column label, the "
-        "class folders give it [default: the class folders, or the data set's table].",
-    )
-    column: Annotated[list[Column] | None, DATA] = Field(
-        None,
-        description="Name of a column in --labels, such as path=file_name. May be repeated "
-        "[default: path, label, split, group, time].",
-    )
-    group: Annotated[str | None, DATA] = Field(
-        None,
-        min_length=1,
-        description="Name of the column in --labels with the group of each image: a patient, an "
-        "animal, a burst. Images of one group are never in two splits or folds [default: group].",
-    )
-    group_pattern: Annotated[str | None, DATA, AfterValidator(_pattern)] = Field(
-        None,
-        min_length=1,
-        description="Regular expression that finds an image's group in its path, such as "
-        "'animal(\\d+)_'. none: no groups "
-        "[default: the data set's].",
-    )
-    orientation: Annotated[Orientation | None, DATA] = Field(
-        None,
-        description="How photographs with EXIF rotation are used: turned upright, or as stored "
-        "[default: the data set's; upright for a new one].",
-    )
-    corrections: Annotated[Path | None, DATA] = Field(
-        None,
-        description="Table of corrections, with the columns path and label: the image's right "
-        "label, or exclude. none: no corrections any more [default: the data set's].",
-    )
-    split_file: Annotated[Path | None, DATA] = Field(
-        None,
-        description="Table with the split of each image, .csv or .parquet, with the columns "
-        "path,split or key,split [default: a random split].",
-    )
-    split_by: Annotated[SplitBy | None, DATA] = Field(
-        None,
-        description="What splits the images. time: the newest are in test, the next in validation, "
-        "by the column time in --labels [default: the data set's; chance for a new one].",
-    )
-    rehash: Annotated[bool, DATA] = Field(
-        default=False, description="Read all files again, even those that have not changed."
-    )
-
-    @property
-    def split_rule(self) -> "SplitRule":
-        """How the images are split."""
-        from tasks.datasets.splits import SplitRule
-
-        shares = (self.test_split, self.validation_split)
-        return SplitRule(self.seed, *shares, self.split_file, self.split_by)
-
-    @property
-    def label_rule(self) -> "LabelRule":
-        """Where labels and groups come from, and what corrects them."""
-        from tasks.datasets.label_table import LabelRule
-
-        columns = dict(column.split("=", 1) for column in self.column or ())
-        columns |= {"group": self.group} if self.group else {}
-        return LabelRule(self.labels, columns, self.group_pattern, self.corrections)
-
-    @model_validator(mode="after")
-    def _columns_of_labels(self) -> Self:
-        if (self.column or self.group) and not self.labels:
-            raise ValueError("--column and --group are of a table; add --labels")
-        return self
 
 
 @Parameter(name="*")
@@ -255,15 +112,6 @@ class FeatureParameters(ReaderParameters):
             decode=self.decode,
             precision=self.precision,
         )
-
-
-@Parameter(name="*")
-class IngestParameters(DatasetParameters):
-    """The parameters of `flows.ingest`."""
-
-    verbose: Annotated[bool, OUTPUT] = Field(
-        default=False, description="Name each file that is rejected or ignored, not only how many."
-    )
 
 
 @Parameter(name="*")

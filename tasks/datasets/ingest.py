@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
-from stores.keys import Orientation
 from stores.layout import locate
 from stores.manifest import Manifest, dataset_lock
+from stores.orientation import Orientation
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions

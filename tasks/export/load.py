@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stores.keys import Orientation
+from stores.orientation import Orientation
 from stores.storage.digests import damage, file_digests
 from stores.storage.json_files import ABSURD
 from tasks.errors import InputError

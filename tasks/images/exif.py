@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.keys import ImageKey, Orientation
+from stores.keys import ImageKey
+from stores.orientation import Orientation
 from tasks.images import jpeg, png, tiff, webp
 from tasks.images.image_parts import JPEG, PNG
 

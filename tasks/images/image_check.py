@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from stores.keys import ImageKey, Orientation
+from stores.keys import ImageKey
+from stores.orientation import Orientation
 from tasks.errors import InputError
 from tasks.images import bmp, gif, jpeg, tiff
 from tasks.images.exif import key_of

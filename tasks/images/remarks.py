@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.keys import Orientation
+from stores.orientation import Orientation
 from tasks.errors import UndecodableImage
 from tasks.images import bmp, gif, png, tiff
 from tasks.images import decoding as pixels

@@ -9,7 +9,7 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
-from stores.keys import Orientation
+from stores.orientation import Orientation
 from stores.printable import visible
 from tasks.errors import InputError
 from tasks.images.exif import UPRIGHT, orientation

@@ -11,7 +11,8 @@ import pyarrow as pa
 from stores.errors import MissingFeatures
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Orientation, Rows
+from stores.keys import ImageKey, Rows
+from stores.orientation import Orientation
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike

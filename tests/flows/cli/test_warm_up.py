@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from flows.cli.warm_up import warm_up_advise, warm_up_extract, warm_up_finetune, warm_up_ingest
-from flows.parameters.features import AdviseParameters, ExtractParameters, IngestParameters
+from flows.parameters.datasets import IngestParameters
+from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
 from flows.pipeline import PipelineParameters, warm_up_pipeline
 from tasks.datasets.ingest import count_unread

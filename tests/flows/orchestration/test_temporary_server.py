@@ -29,7 +29,7 @@ DEAD_PROXY = "http://127.0.0.1:9"  # port 9 is "discard": nobody listens
 FROM_PYTHON = """
 import json, pathlib, sys
 from flows.ingest import ingest
-from flows.parameters.features import IngestParameters
+from flows.parameters.datasets import IngestParameters
 summary = ingest(pathlib.Path("photos"), parameters=IngestParameters())
 import httpx, prefect
 from prefect.server.api.server import SubprocessASGIServer

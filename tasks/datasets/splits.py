@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import SPLITS, Manifest
-from stores.manifest_rows import first_of_each, only_where, set_column
+from stores.manifest_rows import filtered, first_of_each, only_where, places_of, set_column
 from tasks.datasets.drawn_splits import NONE, TEST, TRAIN, VALIDATION, Codes, Drawn
 from tasks.datasets.groups import leave_out_divided
 from tasks.datasets.split_file import SplitFile
@@ -56,7 +56,7 @@ def split_rows(
     Without a validation folder, a part of train becomes validation. With one, but without a test
     folder, a part of validation becomes test, as in TensorFlow's tutorial.
     """
-    keyed = first_of_each(rows.filter(pc.is_valid(rows["key"])))
+    keyed = first_of_each(filtered(rows.select(["path", "key"]), pc.is_valid(rows["key"])))
     if given_by:
         had = _codes(_by_key(keyed, previous))
         splits = given_by.codes_of(rows, keyed)
@@ -64,8 +64,9 @@ def split_rows(
             log.warning("%s moves %d images to another split", given_by.file, moved)
         return leave_out_divided(_with_splits(rows, keyed, np.where(splits >= 0, splits, had)))
     remembered = _codes(_remembered(manifest, rows, keyed, previous))
-    images = first_of_each(rows.filter(pc.equal(rows["status"], "accepted")))
-    there = pc.index_in(images["key"], keyed["key"].combine_chunks()).to_numpy()
+    columns = rows.select(["path", "key", "label", "split", "group"])
+    images = first_of_each(filtered(columns, pc.equal(rows["status"], "accepted")))
+    there = places_of(images["key"], keyed["key"]).to_numpy()
     given, known = _codes(images["split"]), remembered[there]
     drawn = Drawn.of(manifest, images)
     if (given >= 0).any() and (given < 0).any():
@@ -93,11 +94,9 @@ def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
     """Return the rows of images that were removed, so that their splits are remembered."""
     if previous is None:
         return rows.schema.empty_table()
-    had = previous.rows.filter(
-        pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
-    )
-    lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
-    lost = first_of_each(lost)
+    there = pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
+    had = filtered(previous.rows, there)
+    lost = first_of_each(had.filter(pc.is_null(places_of(had["key"], rows["key"]))))
     return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))
 
 
@@ -116,10 +115,9 @@ def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, flo
 def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:
     """Return rows with the splits of distinct images; a file without a key keeps its own."""
     names = pa.array(SPLITS, pa.string()).take(pa.array(codes, mask=codes < 0))
-    place = pc.index_in(rows["key"], keyed["key"].combine_chunks())
-    place = only_where(pc.is_valid(rows["key"]), place)
     own = only_where(pc.is_null(rows["key"]), rows["split"])
-    return set_column(rows, "split", pc.coalesce(names.take(place), own))
+    given = pa.chunked_array([names.take(places_of(rows["key"], keyed["key"]))])
+    return set_column(rows, "split", pc.coalesce(given, own))
 
 
 def _remembered(
@@ -131,9 +129,10 @@ def _remembered(
     if _rule_of(previous) != _rule_of(manifest):
         log.warning("data set %r is split again: the seed or a fraction changed", manifest.name)
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
-    there = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+    columns = previous.rows.select(["path", "split"])
+    there = filtered(columns, pc.not_equal(previous.rows["status"], "absent"))
     own = _looked_up(rows["path"], there["path"], there["split"])
-    edited = rows.append_column("had", own)
+    edited = rows.select(["key"]).append_column("had", own)
     edited = edited.filter(pc.and_(pc.is_valid(own), pc.is_valid(rows["key"])))
     by_path = _looked_up(keyed["key"], edited["key"], edited["had"])
     return pc.coalesce(_by_key(keyed, previous), by_path)
@@ -143,7 +142,7 @@ def _by_key(keyed: pa.Table, previous: Manifest | None) -> pa.ChunkedArray:
     """Return the split that each image had by its content."""
     if previous is None:
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
-    had = previous.rows.filter(pc.is_valid(previous.rows["split"]))
+    had = filtered(previous.rows.select(["key", "split"]), pc.is_valid(previous.rows["split"]))
     return _looked_up(keyed["key"], had["key"], had["split"])
 
 
@@ -151,8 +150,7 @@ def _looked_up(
     wanted: pa.ChunkedArray, names: pa.ChunkedArray, values: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """Return the value of each wanted name, or null."""
-    place = pc.index_in(wanted, names.combine_chunks(), skip_nulls=True)
-    return values.take(place)
+    return values.take(places_of(wanted, names))
 
 
 def _codes(splits: pa.ChunkedArray) -> Codes:

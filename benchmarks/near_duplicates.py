@@ -1,13 +1,15 @@
-"""Near-duplicates: how many copies are found, by their share, and how many strangers."""
+"""Near-duplicates: how many copies and crops are found, and how many strangers."""
 
 import shutil
+import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 from benchmarks.ours import Setting, extract
 from benchmarks.photos import image_paths
@@ -61,6 +63,59 @@ def copies(setting: Setting, work: Path, *, copied: int) -> Iterator[Finding]:
         yield Finding(GROUP, what, (100 * max(other for _, other in found),), "%", "≤ 1")
 
 
+def bursts(setting: Setting, work: Path, *, things: int, twins: int) -> Iterator[Finding]:
+    """Search photographs, some of which are there as crops at random places, in random splits."""
+    folder = work / "bursts"
+    shutil.copytree(setting.folder, folder)
+    rng = np.random.default_rng(0)
+    originals = list(image_paths(setting.folder))
+    chosen = rng.permutation(len(originals))[: things + twins].tolist()
+    for number, place in enumerate(chosen):
+        path = originals[place]
+        with Image.open(path) as image:
+            whole = image.convert("RGB")
+        for crop in range(5 if number < things else 2):
+            name = f"{crop}-{path.name}"
+            _cropped(whole, rng).save(folder / path.parent.name / name, quality=90)
+        (folder / path.parent.name / path.name).unlink()
+    searched = _Searched(replace(setting, folder=folder))
+    true, found = searched.across(rng)
+    strangers = found - true
+    what = f"{things} bursts of 5 crops and {twins} twins among {len(originals)}: pairs found"
+    enough = len(originals) >= 2 * FEWEST  # among fewer the search says that it cannot tell
+    yield Finding(GROUP, what, (100 * len(found & true) / max(1, len(true)),), "%", "≥ 95" * enough)
+    what = "bursts: strangers among the pairs reported"
+    yield Finding(GROUP, what, (100 * len(strangers) / max(1, len(found)),), "%", "≤ 1")
+
+
+def large(*, images: int) -> Iterator[Finding]:
+    """Search random rows, of which the first have a copy each."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((images, 1280), dtype=np.float32)
+    rows[images // 2 : images // 2 + 5] = rows[:5]
+    thumbnails = rng.integers(1, 256, (images, 16, 16), np.uint8)
+    parts = np.where(np.arange(images) < images // 2, "train", "test").tolist()
+    tracemalloc.start()  # NumPy tells it of each array
+    began = time.perf_counter()
+    found = near_duplicates(rows, thumbnails, rng.integers(0, 2, images), parts)
+    seconds = time.perf_counter() - began
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    what = f"{images:,} random rows of 1,280 numbers"
+    yield Finding(GROUP, f"{what}: the search", (seconds,), "s")
+    yield Finding(GROUP, f"{what}: memory beside them", (most / 2**20,), "MiB")
+    yield Finding(GROUP, f"{what}: pairs reported of 5", (len(found.pairs),), "pairs", "= 5")
+
+
+def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return 80 to 95% of a picture, a little brighter or darker."""
+    share = np.sqrt(rng.uniform(0.8, 0.95))
+    width, height = int(share * image.width), int(share * image.height)
+    x, y = rng.integers(image.width - width + 1), rng.integers(image.height - height + 1)
+    crop = image.crop((int(x), int(y), int(x) + width, int(y) + height))
+    return ImageEnhance.Brightness(crop).enhance(rng.uniform(0.9, 1.1))
+
+
 class _Searched:
     """A folder of photographs with its features; labels are drawn by chance."""
 
@@ -81,6 +136,22 @@ class _Searched:
         parts = list(map(str, range(len(names))))
         found = near_duplicates(self.features[chosen], self.thumbnails[chosen], labels, parts)
         return {frozenset((names[pair.first], names[pair.second])) for pair in found.pairs}
+
+    def across(self, rng: np.random.Generator) -> tuple[set[frozenset[str]], set[frozenset[str]]]:
+        """Return the true pairs across random splits, and those found; crops are named N-THING."""
+        images = len(self.names)
+        parts = rng.choice(["train", "validation", "test"], images, p=[0.6, 0.2, 0.2])
+        things = np.array([name.rpartition("-")[2] for name in self.names])
+        both = np.triu((things[:, np.newaxis] == things) & (parts[:, np.newaxis] != parts), 1)
+        found = near_duplicates(
+            self.features, self.thumbnails, rng.integers(0, 2, images), parts.tolist()
+        )
+        pairs = [(pair.first, pair.second) for pair in found.pairs]
+        true = list(zip(*np.nonzero(both), strict=True))
+        first, second = (
+            {frozenset(self.names[list(p)].tolist()) for p in x} for x in (true, pairs)
+        )
+        return first, second
 
     def copies_found(self, share: float, already: set[frozenset[str]]) -> tuple[float, float]:
         """Return which share of the copies is found, and the strangers' share of what is."""

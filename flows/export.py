@@ -66,12 +66,17 @@ def export(
 def _expected(
     run: Run, manifest: Manifest, classifier: Classifier, parameters: ExportParameters
 ) -> list[tuple[Path, Prediction]]:
-    """Return the run's validation images with the predictions of its classifier."""
+    """Return the run's validation images with its classifier's predictions, as stored.
+
+    An exported model turns no photograph.
+    """
     stored = RunStore(parameters.store).predictions(run.id)
     keys = set(stored.filter(pc.equal(stored["split"], "validation"))["key"].to_pylist())
     paths = images_of(manifest, keys)
     announce(len(paths), doing="predicting")
-    predicted = list(zip(paths, predict(paths, classifier, batch_size=32), strict=True))
+    predicted = list(
+        zip(paths, predict(paths, classifier, batch_size=32, orientation="stored"), strict=True)
+    )
     expected = [(path, one) for path, one in predicted if one.predicted]
     if not expected:
         reason = "is in the data set any more"

@@ -19,10 +19,13 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
-from flows.text.stores import extract_text
+from flows.stages.near_duplicates import in_features_stage
+from flows.summaries.stores import SearchedExtractSummary
+from flows.text.near_duplicates import searched_extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
+from tasks.evaluation.duplicate_search import summary_of
 from tasks.features.accounting import ExtractSummary, account
 from tasks.features.extract import compute_missing
 
@@ -35,6 +38,7 @@ _FOLDERS_ONLY = {
     "column",
     "group",
     "group_pattern",
+    "orientation",
     "split_file",
     "rehash",
 }
@@ -42,25 +46,32 @@ _FOLDERS_ONLY = {
 
 # Two shards at a time: one computes while the other is written, or read ahead.
 @flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
-def extract(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> ExtractSummary:
+def extract(
+    source: str, *, parameters: ExtractParameters = ExtractParameters()
+) -> SearchedExtractSummary:
     """Compute the features that are missing in the store, once for each image.
 
     Args:
-        source: Folder of images, which is ingested first, or the name of a data set.
+        source: Folder of images, which is ingested first, or the name of a data set. A folder
+            without class folders is a data set without labels.
         parameters: Which features, which data set, and where they are kept.
     """
     parameters.read_through_layers()
-    manifest = find_manifest(source, parameters)
+    manifest = find_manifest(source, parameters, needs_labels=False)
     manifest, summary = extract_stage(manifest, parameters)
     emit_extracted(manifest.name, parameters)
-    log_text(extract_text(summary))
-    return summary
+    searched = SearchedExtractSummary(**vars(summary))
+    if summary.computed:
+        found = in_features_stage(manifest, summary.fingerprint, parameters.store)
+        searched = replace(searched, near_duplicates=summary_of(found, manifest))
+    log_text(searched_extract_text(searched))
+    return searched
 
 
-def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
+def find_manifest(source: str, parameters: ExtractParameters, *, needs_labels: bool) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
     if source and Path(source).is_dir():
-        return ingest_stage(Path(source), parameters)[0]
+        return ingest_stage(Path(source), parameters, needs_labels=needs_labels)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.explicit:
@@ -99,4 +110,4 @@ def extract_stage(
 
 
 if __name__ == "__main__":
-    command_line(extract, extract_text, warm_up=warm_up_extract)
+    command_line(extract, searched_extract_text, warm_up=warm_up_extract)

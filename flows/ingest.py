@@ -6,6 +6,7 @@ Example:
     >>> gargalo.ingest("photos", test_split=0.1).counts
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from flows.artifacts import log_text, run_name
@@ -27,15 +28,18 @@ def ingest(folder: Folder, *, parameters: IngestParameters = IngestParameters())
 
     Args:
         folder: Folder with one folder of images a class, or with train/ and validation/ [and
-            test/] that have those.
+            test/] that have those; without classes with --layout unlabelled.
         parameters: The data set's name, its splits, and where it is kept.
     """
-    _, summary = ingest_stage(folder, parameters)
+    _, found = ingest_stage(folder, parameters)
+    summary = replace(found, verbose=parameters.verbose)
     log_text(ingest_text(summary))
     return summary
 
 
-def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest, IngestSummary]:
+def ingest_stage(
+    folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
+) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
     ingested = ingest_task(
         folder,
@@ -43,11 +47,12 @@ def ingest_stage(folder: Path, parameters: DatasetParameters) -> tuple[Manifest,
         dataset=parameters.dataset,
         rule=quote(parameters.split_rule),
         layout=parameters.layout,
-        labels=quote(parameters.label_rule),
+        labels=quote(replace(parameters.label_rule, needed=needs_labels)),
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )
     about = ingested.manifest.summary()
-    largest, accuracy = majority_baseline(about.counts)
+    largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
     return ingested.manifest, IngestSummary(
         **vars(about),
         largest_class=largest,

@@ -1,4 +1,4 @@
-"""Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER…`.
+"""Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER-OR-DATASET…`.
 
 Command 8: Predict the classes of images.
 
@@ -20,7 +20,7 @@ from flows.summaries.predictions import InDataset, PredictedImage, PredictSummar
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.datasets.find_images import find_images
+from tasks.datasets.find_images import FoundImages, find_images
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
@@ -41,26 +41,27 @@ def predict(
 
     Args:
         model: Id of a run, or the beginning of it; or a folder that flows.export wrote.
-        images: Image files, and folders of them.
+        images: Image files, folders of them, and names of data sets in the store.
         parameters: Where runs are kept, and what is written.
     """
     parameters.read_through_layers()
     for output, endings in ((parameters.output, ENDINGS), (parameters.grid, GRID_ENDINGS)):
         if output:
             check_output(output, endings=endings)
-    found = find_images(images)
+    found = find_images(images, store=parameters.store)
     paths = found.paths
     classifier = find_model(model, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
-    predictions = list(_predictions(paths, classifier, parameters))
+    predictions = list(_predictions(found, classifier, parameters))
     seconds = time.perf_counter() - began
     predictions, in_its_dataset = _compared_with_dataset(predictions, classifier, parameters.store)
     if parameters.output:
         table = as_table(predictions, classifier.classes, classifier.scores)
         write_table(table, parameters.output)
     if parameters.grid:
-        write_bytes(grid(_captions(paths, predictions, classifier.scores)), parameters.grid)
+        captioned = _captions(paths, predictions, classifier.scores)
+        write_bytes(grid(captioned, classifier.orientation), parameters.grid)
     usable = [image for image in predictions if image.predicted]
     counts = Counter(image.predicted for image in usable)
     summary = PredictSummary(
@@ -97,11 +98,11 @@ def find_model(model: str, parameters: PredictParameters) -> Classifier | Export
 
 
 def _predictions(
-    paths: Sequence[Path], model: Classifier | ExportedModel, parameters: PredictParameters
+    found: FoundImages, model: Classifier | ExportedModel, parameters: PredictParameters
 ) -> Iterator[Prediction]:
     if isinstance(model, ExportedModel):
-        return predict_by(paths, model)
-    return predict_images(paths, model, batch_size=parameters.batch_size)
+        return predict_by(found.paths, model)
+    return predict_images(found.paths, model, batch_size=parameters.batch_size, known=found.known)
 
 
 def _compared_with_dataset(

@@ -16,6 +16,7 @@ from stores.runs.store import RunStore as RunStore
 from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
 from flows.summaries.advice import AdviseSummary
+from flows.summaries.features import Features
 from flows.summaries.heads import FinetuneSummary
 from flows.summaries.heads import PipelineSummary
 from flows.summaries.heads import SweepSummary
@@ -31,9 +32,9 @@ from flows.summaries.stores import IngestSummary
 from flows.summaries.stores import ListSummary
 from flows.summaries.stores import MergeSummary
 from flows.summaries.stores import ReindexSummary
+from flows.summaries.stores import SearchedExtractSummary
 from flows.summaries.stores import StatsSummary
 from flows.summaries.stores import VerifySummary
-from tasks.features.accounting import ExtractSummary
 
 def advise(
     source: str | PathLike[str],
@@ -48,6 +49,7 @@ def advise(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
@@ -91,6 +93,7 @@ def extract(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,
@@ -107,8 +110,41 @@ def extract(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
-) -> ExtractSummary:
+) -> SearchedExtractSummary:
     """Compute the features that are missing in the store, once for each image."""
+
+def features(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    column: str | Sequence[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
+    split_file: str | PathLike[str] | None = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str = 'imagenet',
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+) -> Features:
+    """Return the features of images and their paths; those missing in the store are computed."""
 
 def finetune(
     run: str | PathLike[str],
@@ -148,8 +184,10 @@ def ingest(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
+    verbose: bool = False,
 ) -> IngestSummary:
     """Find, check, hash and split the images of a folder."""
 
@@ -176,6 +214,7 @@ def pipeline(
     column: str | Sequence[str] | None = None,
     group: str | None = None,
     group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
     split_file: str | PathLike[str] | None = None,
     rehash: bool = False,
     read_through: str | Sequence[str] | None = None,

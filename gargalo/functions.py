@@ -24,7 +24,7 @@ from gargalo.keywords import (
     read_argument,
     without_flags,
 )
-from gargalo.public_names import commands
+from gargalo.public_names import flows
 
 
 @cache
@@ -76,4 +76,4 @@ def _documentation(name: str, flow: ServedFlow[..., Any], model: type[BaseModel]
     yield "    InputError: Something given cannot be used; the message says what to do."
     yield "    StoreError: Something about the store is wrong."
     yield "\nExample:"
-    yield from (f"    >>> {line}" for line in commands()[name].example)
+    yield from (f"    >>> {line}" for line in flows()[name].example)

@@ -25,28 +25,34 @@ _EXAMPLE = re.compile(r"^    >>> (.+)$", re.MULTILINE)
 class Command(NamedTuple):
     """A flow, as the docstring of its file, `flows/NAME.py`, introduces it."""
 
-    place: int  # in the list of commands; those of one place come by name
+    place: int  # in the list of commands; those of one place come by name. 0: it is no command
     name: str
     about: str
     example: tuple[str, ...]  # lines of Python; without any, it is no function
 
 
 @cache
-def commands() -> dict[str, Command]:
-    """Return the commands by name, in their order.
+def flows() -> dict[str, Command]:
+    """Return the flows by name: the commands in their order, and those for Python alone.
 
     The docstrings are read from the files: to import a flow takes seconds, and to parse them all
     half the time of `gargalo --help`.
     """
     found = []
     for path in (Path(HOME) / "flows").glob("*.py"):
-        docstring = _DOCSTRING.match(path.read_text(encoding="utf-8"))
-        if docstring and (told := _COMMAND.search(docstring[1])):
+        if docstring := _DOCSTRING.match(path.read_text(encoding="utf-8")):
+            told = _COMMAND.search(docstring[1])
             example = tuple(_EXAMPLE.findall(docstring[1]))
-            found.append(Command(int(told[1]), path.stem, told[2], example))
-    return {command.name: command for command in sorted(found)}
+            place, about = (int(told[1]), told[2]) if told else (0, "")
+            found += [Command(place, path.stem, about, example)] if told or example else []
+    return {flow.name: flow for flow in sorted(found)}
+
+
+def commands() -> dict[str, Command]:
+    """Return the commands by name, in their order."""
+    return {name: flow for name, flow in flows().items() if flow.place}
 
 
 def function_names() -> list[str]:
-    """Return the names of the commands that are functions too: all but the server."""
-    return sorted(command.name for command in commands().values() if command.example)
+    """Return the names of the functions: all commands but the server, and `features`."""
+    return sorted(flow.name for flow in flows().values() if flow.example)

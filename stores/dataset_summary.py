@@ -1,7 +1,10 @@
 """The sizes of a data set and what is left out of it, as `Manifest.summary` returns them."""
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from stores.in_notebook import InNotebook, Table
 
@@ -12,6 +15,42 @@ class FileReason:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class ReasonCount:
+    """A reason for which files are left out: how many of each ending, and one of them.
+
+    The reasons of the others may have other numbers in them.
+    """
+
+    reason: str
+    endings: dict[str, int]  # the most frequent first; empty for files without one
+    example: str
+
+    @property
+    def files(self) -> int:
+        """The number of files."""
+        return sum(self.endings.values())
+
+    @property
+    def endings_in_words(self) -> str:
+        """The numbers by ending, as `3 .bmp, 1 without ending`."""
+        named = ((ending or "without ending", count) for ending, count in self.endings.items())
+        return ", ".join(f"{count} {ending}" for ending, count in named)
+
+
+def by_reason(files: Iterable[FileReason]) -> list[ReasonCount]:
+    """Return the reasons why files are left out, the most frequent first."""
+    found: dict[str, list[FileReason]] = {}
+    for file in files:
+        found.setdefault(re.sub(r"\d+", "N", file.reason), []).append(file)
+    most_first = sorted(found.values(), key=lambda some: -len(some))
+    return [ReasonCount(some[0].reason, _endings(some), some[0].path) for some in most_first]
+
+
+def _endings(files: list[FileReason]) -> dict[str, int]:
+    return dict(Counter(PurePosixPath(f.path).suffix.lower() for f in files).most_common())
 
 
 @dataclass(frozen=True)
@@ -58,7 +97,7 @@ class DatasetSummary(ListedDataset, InNotebook):
     remarks: tuple[FileReason, ...]
     remark_counts: tuple[RemarkCount, ...]
     absent: int
-    groups: GroupCounts | None  # None: no image has a group
+    groups: GroupCounts | None  # None: no image has a group, or there are no splits
     seed: int  # of the split
     layout: str
     notes: tuple[str, ...]
@@ -66,8 +105,10 @@ class DatasetSummary(ListedDataset, InNotebook):
     def tables(self) -> Iterator[Table]:
         """Yield the images by split, by class too, and the files that cannot be used."""
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
+        sizes = sizes if self.classes else {"images": self.images}
         sizes |= {"duplicates": self.duplicates, "classes": len(self.classes)}
         yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", [sizes])
-        yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
+        if self.classes:
+            yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])

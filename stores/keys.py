@@ -1,8 +1,8 @@
-"""The identity of an image (SHA-256 of its bytes) and of a feature (image key and view)."""
+"""The identity of an image (SHA-256 of its bytes, and whether it is turned) and of a feature."""
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,13 +13,20 @@ KEY_BYTES = 32
 IDENTITY_BYTES = KEY_BYTES + 2  # the view is a little-endian u2
 _DRAWN_AT_ONCE = 2**16
 
+# Whether images are turned as their EXIF data says.
+Orientation = Literal["upright", "stored"]
+
 Keys = NDArray[np.uint8]  # (n, 32)
 Views = NDArray[np.uint16]  # (n,)
 Rows = NDArray[Any]  # (n, *shape), float32 or float16
 
 
 class ImageKey(bytes):
-    """SHA-256 of the bytes of an image file: 32 bytes, shown as hexadecimal digits."""
+    """SHA-256 of the bytes of an image file: 32 bytes, shown as hexadecimal digits.
+
+    An image that is turned upright has a key of its own, so that its features and those of the
+    image as stored lie side by side. Where nothing is turned, there is one key.
+    """
 
     __slots__ = ()
 
@@ -33,6 +40,10 @@ class ImageKey(bytes):
     def of(cls, content: bytes) -> Self:
         """Return the key of an image file's content."""
         return cls(hashlib.sha256(content).digest())
+
+    def upright(self) -> Self:
+        """Return the key of the image turned upright, from that of an image as stored."""
+        return type(self)(hashlib.sha256(b"upright\0" + self).digest())
 
     def __str__(self) -> str:
         return self.hex()

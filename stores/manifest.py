@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow
+from stores.keys import Keys, Orientation, from_arrow, is_first
 from stores.layout import locate
 from stores.manifest_rows import (
     SCHEMA,
@@ -40,16 +40,17 @@ _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # 
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-# accepted: has a split and a feature. rejected: cannot be used, for the reason given. conflicting:
-# could be used, but its bytes contradict another file's label or split. ignored: has an ending that
-# Keras passes over. absent: gone from the folder; its split is remembered.
+# accepted: has a feature, and a split where there are labels. rejected: cannot be used, for the
+# reason given. conflicting: could be used, but its bytes contradict another file's label or split.
+# ignored: no image's ending, or no label. absent: gone from the folder; its split is remembered.
 Status = Literal["accepted", "rejected", "conflicting", "ignored", "absent"]
 
 
 class Images(NamedTuple):
     """Distinct images: keys (n, 32), labels (n,) as indices of the classes, paths and splits (n,).
 
-    `groups` (n,) are numbers; images with the same number are of one group. None: no groups.
+    Without labels in the data set, all labels are -1 and all splits null. `groups` (n,) are
+    numbers; images with the same number are of one group. None: no groups.
     """
 
     keys: Keys
@@ -63,7 +64,8 @@ class Images(NamedTuple):
 class Manifest(InNotebook):
     """A data set: its folder, its classes in Keras's order, how it was split, and its files.
 
-    `rows` is an Arrow table with a row a file and the columns of `stores.manifest_rows.SCHEMA`.
+    Without labels it has no classes, and its images have no label and no split. `rows` is an Arrow
+    table with a row a file and the columns of `stores.manifest_rows.SCHEMA`.
 
     Example:
         >>> train = Manifest.read("feature-store", "photos").select("train")
@@ -77,9 +79,10 @@ class Manifest(InNotebook):
     validation_split: float
     listed_ns: int  # when the folder was listed; a file as young as that is read again
     rows: pa.Table
-    layout: str = "auto"  # as requested: auto, classes, or SPLIT=FOLDER,…
+    layout: str = "auto"  # as requested: auto, classes, table, unlabelled, or SPLIT=FOLDER,…
     notes: tuple[str, ...] = ()  # what of the folder is left out, or not plain to see
     group_pattern: str = ""  # on the paths, if it gives the groups
+    orientation: Orientation = "upright"  # how images with EXIF rotation are used
     examination: int = 1  # version of what examined the files; after another they are read again
 
     @classmethod
@@ -113,6 +116,8 @@ class Manifest(InNotebook):
         """Return what a file has; raises ValueError, KeyError or TypeError on what is absurd."""
         named = {"split_seed" if field == "seed" else field: about[field] for field in about}
         found = as_record(cls, named, name=name, rows=table)
+        if found.orientation not in get_args(Orientation):
+            raise ValueError(f"orientation: {found.orientation!r}")
         check_rows(table, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
         return replace(found, rows=with_columns(table))
 
@@ -142,7 +147,7 @@ class Manifest(InNotebook):
         groups = rows["group"]
         return Images(
             from_arrow(rows["key"]),
-            labels.to_numpy().astype(np.int64),
+            labels.fill_null(-1).to_numpy().astype(np.int64),
             rows["path"].combine_chunks(),
             rows["split"].combine_chunks(),
             None if groups.null_count == len(groups) else group_numbers(rows),
@@ -180,13 +185,13 @@ class Manifest(InNotebook):
             images=len(accepted),
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             counts=counts,
-            duplicates=len(accepted) - sum(sum(row.values()) for row in counts.values()),
+            duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
             rejected=_reasons(self.of_status("rejected", "conflicting")),
             ignored=_reasons(self.of_status("ignored")),
             remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
-            groups=group_counts(accepted),
+            groups=group_counts(accepted) if self.classes else None,
             seed=self.split_seed,
             layout=self.layout,
             notes=tuple(self.notes),

@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**20  # of 80 bytes
 _MAY_BE_EMPTY = {"key", "label", "split", "group"}
-_REQUIRED = ("key", "label", "split")  # of an accepted image
+_LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
 _MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}
 
 
@@ -52,12 +52,15 @@ def check_rows(
     _only(table["status"], statuses, "status")
     _only(table["split"].drop_null(), splits, "split")
     accepted = pc.equal(table["status"], "accepted")
-    for name in _REQUIRED:
+    for name in ("key", *(_LABELLING if classes else ())):
         if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
             raise ValueError(f"an accepted image has no {name}")
+    for name in () if classes else _LABELLING:
+        if pc.any(pc.and_(accepted, pc.is_valid(table[name]))).as_py():
+            raise ValueError(f"an accepted image has a {name}, though there are no classes")
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
-    _only(table["label"].filter(accepted), classes, "label")
+    _only(table["label"].filter(accepted).drop_null(), classes, "label")
     _check_distinct(table)
     strange = pc.match_substring_regex(table["path"], LEADS_OUT)
     if pc.any(strange).as_py():
@@ -133,16 +136,24 @@ def group_counts(rows: pa.Table) -> GroupCounts | None:
 
 
 def digest_of(rows: pa.Table) -> str:
-    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once."""
+    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once.
+
+    A split or label that is null is an empty text.
+    """
     keys = from_arrow(rows["key"])
     order = in_order(keys)
     # Splits and labels are few: a row is the number of its pair, which is quicker to sort.
-    encoded = [rows[name].combine_chunks().dictionary_encode() for name in ("split", "label")]
-    splits, labels = (column.indices.to_numpy() for column in encoded)
-    count = len(encoded[1].dictionary)
-    pairs, which = np.unique(splits.astype(np.int64) * count + labels, return_inverse=True)
-    columns = (e.dictionary.take(pa.array(n)) for e, n in zip(encoded, np.divmod(pairs, count)))
-    texts = pc.binary_join_element_wise(*columns, "\t")
+    columns = (pc.fill_null(rows[name].combine_chunks(), "") for name in ("split", "label"))
+    splits, labels = (column.dictionary_encode() for column in columns)
+    count = max(1, len(labels.dictionary))
+    numbers = splits.indices.to_numpy().astype(np.int64) * count + labels.indices.to_numpy()
+    pairs, which = np.unique(numbers, return_inverse=True)
+    texts = pc.binary_join_element_wise(
+        "",
+        splits.dictionary.take(pa.array(pairs // count)),
+        labels.dictionary.take(pa.array(pairs % count)),
+        "\t",
+    )
     digest, start = hashlib.sha256(), 0
     while start < len(order):
         end = min(start + _LINES_AT_ONCE, len(order))
@@ -150,7 +161,8 @@ def digest_of(rows: pa.Table) -> str:
             end += 1  # the lines of one key are sorted together
         chosen = order[start:end]
         lines = _lines(keys[chosen], texts.take(pa.array(which[chosen])))
-        digest.update(b"\n" * bool(start) + pc.binary_join(lines, "\n")[0].as_buffer())
+        digest.update(b"\n" * bool(start))
+        digest.update(pc.binary_join(lines, "\n")[0].as_buffer())
         start = end
     return digest.hexdigest()
 
@@ -160,7 +172,7 @@ def _lines(keys: Keys, texts: pa.StringArray) -> pa.ListArray:
     hexadecimal = keys.tobytes().hex().encode()
     places = np.arange(len(keys) + 1, dtype=np.int32) * 64
     names = pa.StringArray.from_buffers(len(keys), pa.py_buffer(places), pa.py_buffer(hexadecimal))
-    lines = pc.binary_join_element_wise(names, texts, "\t")
+    lines = pc.binary_join_element_wise(names, texts, "")
     if not is_first(keys).all():
         lines = lines.unique()
         lines = lines.take(pc.sort_indices(lines))

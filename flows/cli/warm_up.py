@@ -6,6 +6,7 @@ Errors are ignored here: the flow meets them again, and reports them.
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from flows.parameters.features import AdviseParameters, DatasetParameters, ExtractParameters
@@ -25,7 +26,7 @@ from tasks.finetune.plan import plan_finetuning
 
 def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
     """Import TensorFlow if there are files to check."""
-    if _unread(folder, parameters):
+    if _unread(folder, parameters, needs_labels=True):
         import tasks.images.decoding  # noqa: F401
 
 
@@ -50,7 +51,7 @@ def warm_up_extract(
     with suppress(NotInStore):
         manifest = part(Manifest.read(parameters.store, name))
     job = job_for(parameters, manifest)
-    images = _unread(folder, parameters) if folder else 0
+    images = _unread(folder, parameters, needs_labels=False) if folder else 0
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
     if images:
@@ -70,12 +71,13 @@ def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
         import tasks.finetune.loop  # noqa: F401
 
 
-def _unread(folder: Path, parameters: DatasetParameters) -> int:
+def _unread(folder: Path, parameters: DatasetParameters, *, needs_labels: bool) -> int:
     return count_unread(
         folder,
         store=parameters.store,
         dataset=parameters.dataset,
         layout=parameters.layout,
-        labels=parameters.label_rule,
+        labels=replace(parameters.label_rule, needed=needs_labels),
+        orientation=parameters.orientation,
         rehash=parameters.rehash,
     )

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
+from flows.parameters.groups import DATA, FEATURES, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, StoreParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from stores.keys import Orientation
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -92,7 +93,8 @@ class DatasetParameters(StoreParameters):
     layout: Annotated[str | None, DATA, AfterValidator(_layout)] = Field(
         None,
         description="What the subfolders are. classes: one per class. SPLIT=FOLDER,…: one per "
-        "split, such as train=seg_train,test=seg_test. auto: detected from names and structure "
+        "split, such as train=seg_train,test=seg_test. unlabelled: no classes, features only, of "
+        "all images below the folder. auto: detected from names and structure "
         "[default: the data set's; auto for a new one].",
     )
     labels: Annotated[Path | None, DATA] = Field(
@@ -118,6 +120,11 @@ class DatasetParameters(StoreParameters):
         description="Regular expression that finds an image's group in its path, such as "
         "'animal(\\d+)_'. none: no groups "
         "[default: the data set's].",
+    )
+    orientation: Annotated[Orientation | None, DATA] = Field(
+        None,
+        description="How photographs with EXIF rotation are used: turned upright, or as stored "
+        "[default: the data set's; upright for a new one].",
     )
     split_file: Annotated[Path | None, DATA] = Field(
         None,
@@ -241,6 +248,10 @@ class FeatureParameters(ReaderParameters):
 @Parameter(name="*")
 class IngestParameters(DatasetParameters):
     """The parameters of `flows.ingest`."""
+
+    verbose: Annotated[bool, OUTPUT] = Field(
+        default=False, description="Name each file that is rejected or ignored, not only how many."
+    )
 
 
 @Parameter(name="*")

@@ -7,7 +7,9 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
+from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.export.write import Deviation
+from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
 
@@ -15,9 +17,17 @@ from tasks.maintenance.maintain import GarbageItem, StoreListing
 class IngestSummary(DatasetSummary):
     """A data set, and what was read to bring it up to date."""
 
-    largest_class: str
-    largest_class_accuracy: float  # of the majority-class baseline
+    largest_class: str | None  # None: no labels
+    largest_class_accuracy: float | None  # of the majority-class baseline
     read: int  # files
+    verbose: bool = False  # whether the text names each file that is left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedExtractSummary(ExtractSummary):
+    """An extraction, and which of its images are near-duplicates."""
+
+    near_duplicates: DuplicatesSummary | None = None  # None: not searched, as nothing is new
 
 
 @dataclass(frozen=True)

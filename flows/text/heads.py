@@ -11,7 +11,7 @@ from flows.text.runs import difference_in_words
 from flows.text.stores import extract_text, ingest_text, many
 from tasks.evaluation.selection import expected_in_words
 from tasks.finetune.specification import in_words
-from tasks.report.heads_summary import HeadsSummary
+from tasks.report.heads_summary import HeadsSummary, TrainedHead
 
 MOST_HEADS = 10
 
@@ -95,7 +95,7 @@ def _heads(summary: HeadsSummary, remarks: Sequence[str] = ()) -> Iterator[str]:
         yield (
             f"{'*' if head.run == summary.run else ' '} {head.head:{width}} "
             f"train {metrics['train_accuracy']:.4f}  "
-            f"{summary.measured_on} {metrics['validation_accuracy']:.4f}  "
+            f"{summary.measured_on} {metrics['validation_accuracy']:.4f}{_by_class(head)}  "
             f"run {head.run[:16]}{' (cached)' if head.cached else ''}  {head.differing}"
         ).rstrip()
     if len(whole) > MOST_HEADS:
@@ -104,12 +104,22 @@ def _heads(summary: HeadsSummary, remarks: Sequence[str] = ()) -> Iterator[str]:
         yield f"  {head.head:{width}} failed: {head.failure}  run {head.run[:16]}"
 
 
+def _by_class(head: TrainedHead) -> str:
+    named = ", ".join(f"{name} {value:.4f}" for name, value in head.by_class.items())
+    return f" ({named.replace(' accuracy', '')})" if named else ""
+
+
 def _worth(summary: HeadsSummary) -> Iterator[str]:
-    """Yield what to expect of the chosen head, and its test accuracy."""
+    """Yield what to expect of the chosen head, against one fixed answer too, and its test."""
     if summary.selection:
         yield f"  {expected_in_words(summary.selection)}"
+    for line in filter(None, (summary.not_better, summary.ties_in_words)):
+        yield f"  {line}"
     if summary.test_accuracy is not None:
+        names = {"balanced accuracy": "test_balanced_accuracy", "macro F1": "test_macro_f1"}
+        metrics = summary.test_metrics
+        known = [f", {name} {metrics[key]:.4f}" for name, key in names.items() if key in metrics]
         yield (
-            f"test accuracy of {summary.chosen.head}: {summary.test_accuracy:.4f} "
+            f"test accuracy of {summary.chosen.head}: {summary.test_accuracy:.4f}{''.join(known)} "
             f"({many(summary.test_openings, 'test evaluation')} over all runs)"
         )

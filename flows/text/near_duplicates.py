@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 
-from flows.text.stores import many
+from flows.cli.terminal import with_visible_names
+from flows.summaries.stores import SearchedExtractSummary
+from flows.text.stores import extract_text, many
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 
 
 def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[str]:
     """Yield how many there are between what heads learned from and what they were measured on."""
-    title = f"near-duplicates across {'folds or splits' if folds else 'splits'}:"
+    parts = "folds or splits" if folds else "splits"
+    title = f"near-duplicates across {parts}:"
+    if not found.searched:
+        yield f"{title} not searched: {'; '.join(found.untold)}"
+        return
     if found.pairs:
         first, second = found.example
         example = f"for example {first!r} and {second!r}"
@@ -20,3 +26,18 @@ def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[s
         yield f"{title} {pairs} may be copies, among many images that are all alike"
     for reason in found.untold:
         yield f"{title} not all can be found: {reason}"
+    if found.within:
+        yield f"near-duplicates within {parts}: {many(found.within, 'pair')}"
+    if found.groups:
+        largest = f"{'the largest ' if found.groups > 1 else ''}of {many(found.largest, 'image')}"
+        yield f"  {many(found.groups, 'group')} of near-duplicates, {largest}"
+    if found.table:
+        yield f"  to keep groups in one split, ingest with --labels {found.table} --group group"
+
+
+@with_visible_names
+def searched_extract_text(summary: SearchedExtractSummary) -> str:
+    """Return what was computed, and how many near-duplicates there are."""
+    found = summary.near_duplicates
+    lines = near_duplicates_lines(found, folds=0) if found else ()
+    return "\n".join([extract_text(summary), *lines])

@@ -6,7 +6,7 @@ from flows.cli.terminal import with_visible_names
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
 from flows.text.stores import many
 from tasks.datasets.find_images import in_words
-from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.images.image_files import IMAGE_ENDINGS
 
 MOST_PREDICTIONS = 50
 
@@ -29,7 +29,7 @@ def predict_text(summary: PredictSummary) -> str:
     if passed_over := summary.passed_over:
         lines.append(
             f"{sum(passed_over.values())} other files and folders were not predicted: "
-            f"{in_words(passed_over)}; expected {', '.join(KERAS_ENDINGS)}"
+            f"{in_words(passed_over)}; expected {', '.join(IMAGE_ENDINGS)}"
         )
     if summary.in_its_dataset:
         lines += _in_dataset(summary.in_its_dataset)

@@ -14,22 +14,18 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import FileReason
+from stores.dataset_summary import FileReason, ListedDataset, by_reason
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
-MOST_FILES = 10
+MOST_REASONS = 10
 
 
 @with_visible_names
 def ingest_text(summary: IngestSummary) -> str:
     """Return how a data set is made up, and what was left out."""
-    lines = [
-        f"data set {summary.dataset}: {many(summary.images, 'image')} of "
-        f"{many(len(summary.classes), 'class')} in {summary.folder} "
-        f"({many(summary.read, 'file')} read)",
-        f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}",
-    ]
+    lines = [f"{_dataset(summary)} ({many(summary.read, 'file')} read)"]
+    lines += [f"  {'':20} {'train':>8} {'validation':>10} {'test':>8}"] if summary.classes else []
     lines += [
         f"  {name[:20]:20} {row['train']:8} {row['validation']:10} {row['test']:8}"
         for name, row in summary.counts.items()
@@ -39,7 +35,7 @@ def ingest_text(summary: IngestSummary) -> str:
             f"  majority-class baseline: {summary.largest_class_accuracy:.4f} "
             f"(class {summary.largest_class!r})"
         )
-    else:
+    elif summary.classes:
         lines.append("  one class only: features can be extracted, but no head trained")
     if groups := summary.groups:
         lines.append(
@@ -50,8 +46,8 @@ def ingest_text(summary: IngestSummary) -> str:
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")
     lines += [f"  note: {note}" for note in summary.notes]
-    lines += _files("rejected", summary.rejected)
-    lines += _files("ignored", summary.ignored)
+    lines += _files("rejected", summary.rejected, verbose=summary.verbose)
+    lines += _files("ignored", summary.ignored, verbose=summary.verbose)
     lines += [
         f"  remark: {many(about.images, 'image')}: {about.remark} (for one, {about.example!r})"
         for about in summary.remark_counts
@@ -84,6 +80,11 @@ def extract_text(summary: ExtractSummary) -> str:
     return "\n".join([*lines, *_files("rejected", summary.rejected)])
 
 
+def _dataset(about: ListedDataset) -> str:
+    of = f" of {many(len(about.classes), 'class')}" if about.classes else " without labels"
+    return f"data set {about.dataset}: {many(about.images, 'image')}{of} in {about.folder}"
+
+
 def _missing(summary: IngestSummary) -> Iterator[str]:
     effects = {
         "train": "no head can be trained",
@@ -97,10 +98,22 @@ def _missing(summary: IngestSummary) -> Iterator[str]:
             yield f"  no {split} image of {named}: {effect}"
 
 
-def _files(what: str, files: Sequence[FileReason]) -> Iterator[str]:
-    yield from (f"  {what}: {file.path!r}: {file.reason}" for file in files[:MOST_FILES])
-    if len(files) > MOST_FILES:
-        yield f"  {what}: and {len(files) - MOST_FILES} more"
+def _files(what: str, files: Sequence[FileReason], *, verbose: bool = False) -> Iterator[str]:
+    """Yield files by their reasons, or with `verbose` all of them."""
+    if verbose:
+        yield from (f"  {what}: {file.path!r}: {file.reason}" for file in files)
+        return
+    reasons = by_reason(files)
+    for about in reasons[:MOST_REASONS]:
+        if about.files == 1:
+            yield f"  {what}: {about.example!r}: {about.reason}"
+        else:
+            yield (
+                f"  {what}: {about.files} files ({about.endings_in_words}): {about.reason} "
+                f"(for one, {about.example!r})"
+            )
+    if more := sum(about.files for about in reasons[MOST_REASONS:]):
+        yield f"  {what}: and {more} more (all by flows.ingest --verbose, or in the report)"
 
 
 @with_visible_names
@@ -177,10 +190,7 @@ def _merge(summary: MergeSummary) -> Iterator[str]:
 def _list(summary: ListSummary) -> Iterator[str]:
     listed = summary.list
     for about in listed.datasets:
-        yield (
-            f"data set {about.dataset}: {many(about.images, 'image')} of "
-            f"{many(len(about.classes), 'class')} in {about.folder}"
-        )
+        yield _dataset(about)
     yield from (f"recipe {recipe}" for recipe in listed.recipes)
     for run in listed.runs:
         test = "" if run["test_accuracy"] is None else f", test {run['test_accuracy']:.4f}"

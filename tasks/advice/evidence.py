@@ -23,6 +23,7 @@ from tasks.advice.logme import logme
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import Weights
 from tasks.datasets.folds import fold_numbers
+from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError, WeightsError
 from tasks.evaluation.comparison import Difference, compare
 from tasks.execution.progress import advance
@@ -83,6 +84,7 @@ def check_pretrained(weights: str) -> None:
 
 def check_measurable(manifest: Manifest) -> None:
     """Raise InputError if there are too few classes, or too few images of a class."""
+    check_labelled(manifest)
     if len(manifest.classes) < 2:
         raise InputError(
             f"data set {manifest.name!r}: expected at least 2 classes, found only "

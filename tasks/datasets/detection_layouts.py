@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.datasets.folder_structure import KERAS_ENDINGS
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
 _PICTURES = {"images", "image", "img", "imgs", "jpegimages"}
 _ABOUT = {"labels", "label", "labeltxt", "annotations", "annotation", "imagesets", "xmls"}
@@ -28,5 +28,5 @@ def check_no_detection(folder: Path, names: Sequence[str]) -> None:
 
 def _has_image(folder: Path) -> bool:
     return any(
-        name.lower().endswith(KERAS_ENDINGS) for _, _, files in os.walk(folder) for name in files
+        name.lower().endswith(IMAGE_ENDINGS) for _, _, files in os.walk(folder) for name in files
     )

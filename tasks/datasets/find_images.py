@@ -1,15 +1,20 @@
-"""Search for the images to predict: the given files, and the images in the given folders."""
+"""Search for the images to predict: files, and the images of folders and of data sets."""
 
+import itertools
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden
+from stores.keys import ImageKey
+from stores.manifest import Manifest, datasets
+from stores.storage.location import StoreLike
+from tasks.datasets.folder_structure import is_hidden, is_of_system
 from tasks.errors import InputError
 from tasks.execution.user_files import kind_of_file
+from tasks.images.image_files import IMAGE_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -18,14 +23,17 @@ class FoundImages:
 
     paths: tuple[Path, ...]
     passed_over: dict[str, int]
+    known: dict[Path, ImageKey] = field(default_factory=dict)  # of the images of data sets
 
 
-def find_images(places: Iterable[Path]) -> FoundImages:
-    """Return the given image files, and those with Keras's extensions below the given folders.
+def find_images(places: Iterable[Path], *, store: StoreLike | None = None) -> FoundImages:
+    """Return the given image files, and those with an image's ending below the given folders.
 
-    Raises InputError if a path is not found or is not a regular file, or if there is no image.
+    What is no path may be the name of a data set in the store: its accepted images. Raises
+    InputError if a path is not found or is not a regular file, or if there is no image.
     """
     found: dict[Path, None] = {}
+    known: dict[Path, ImageKey] = {}
     passed_over: Counter[str] = Counter()
     for place in places:
         if place.is_dir():
@@ -33,11 +41,27 @@ def find_images(places: Iterable[Path]) -> FoundImages:
         elif place.exists():
             _check_regular(place)
             found[place] = None
+        elif images := _in_dataset(str(place), store):
+            found |= dict.fromkeys(images)
+            known |= images
         else:
-            raise InputError(f"{place}: not found; give an image file, or a folder of images")
+            raise InputError(
+                f"{place}: not found; give an image file, a folder of images, or the name of a "
+                "data set in the store"
+            )
     if not found:
         raise InputError("no images given; give image files, or folders of images")
-    return FoundImages(tuple(found), dict((+passed_over).most_common()))
+    return FoundImages(tuple(found), dict((+passed_over).most_common()), known)
+
+
+def _in_dataset(name: str, store: StoreLike | None) -> dict[Path, ImageKey]:
+    """Return the keys of a data set's images by their paths; none if there is no such data set."""
+    if store is None or name not in datasets(store):
+        return {}
+    manifest = Manifest.read(store, name)
+    accepted, folder = manifest.of_status("accepted"), Path(manifest.folder)
+    columns = accepted["path"].to_pylist(), accepted["key"].to_pylist()
+    return {folder / path: ImageKey(key) for path, key in zip(*columns, strict=True)}
 
 
 def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
@@ -48,10 +72,10 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         others["linked folder"] += sum(Path(parent, name).is_symlink() for name in folders)
         hidden = is_hidden(os.path.relpath(Path(parent, "x"), folder))
-        for name in names:
+        for name in itertools.filterfalse(is_of_system, names):
             if hidden:  # skipped, as in a data set
-                others["in hidden folders"] += name.lower().endswith(KERAS_ENDINGS)
-            elif name.lower().endswith(KERAS_ENDINGS):
+                others["in hidden folders"] += name.lower().endswith(IMAGE_ENDINGS)
+            elif name.lower().endswith(IMAGE_ENDINGS):
                 images.append(Path(parent, name))
             else:
                 others[_printable(Path(name).suffix.lower()) or "without extension"] += 1
@@ -59,7 +83,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
     if not images:
         there = f"; found {in_words(others)}" if +others else ""
         raise InputError(
-            f"{folder}: no image found; expected files that end in {', '.join(KERAS_ENDINGS)}"
+            f"{folder}: no image found; expected files that end in {', '.join(IMAGE_ENDINGS)}"
             f"{there}"
         )
     passed_over.update(others)
@@ -67,7 +91,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> list[Path]:
 
 
 def in_words(passed_over: Mapping[str, int]) -> str:
-    """Return counts as `12 .webp, 1 linked folder`."""
+    """Return counts as `12 .txt, 1 linked folder`."""
     return ", ".join(f"{count} {what}" for what, count in passed_over.items() if count)
 
 

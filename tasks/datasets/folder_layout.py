@@ -27,9 +27,10 @@ from tasks.datasets.folder_structure import (
 from tasks.datasets.split_names import Meaning, likely_meaning, meaning_of, meanings
 from tasks.errors import InputError
 
-AUTO, CLASSES, TABLE = "auto", "classes", "table"  # TABLE: of labels; see list_tree
+AUTO, CLASSES = "auto", "classes"
+TABLE, UNLABELLED = "table", "unlabelled"  # of all files below a folder; see list_tree
 _GIVEN = re.compile(f",(?=(?:{'|'.join(SPLITS)})=)")
-_EXPECTED = f"{AUTO}, {CLASSES}, or SPLIT=FOLDER,… as train=seg_train,test=seg_test"
+_EXPECTED = f"{AUTO}, {CLASSES}, {UNLABELLED}, or SPLIT=FOLDER,… as train=seg_train,test=seg_test"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Layout:
 
 def check_layout(requested: str) -> str:
     """Return the requested layout; raises InputError if it is not valid."""
-    if requested not in {AUTO, CLASSES}:
+    if requested not in {AUTO, CLASSES, UNLABELLED}:
         _given_splits(requested)
     return requested
 

@@ -10,17 +10,30 @@ from typing import NamedTuple
 from tasks.datasets.class_names import refuse_unless_utf8
 from tasks.datasets.split_names import is_filler
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
-# keras.utils.image_dataset_from_directory's ALLOWLIST_FORMATS; a test compares them.
+# What keras.utils.image_dataset_from_directory lists, its ALLOWLIST_FORMATS; a test compares them.
 KERAS_ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 # Thumbnails of a Synology NAS; metadata that macOS adds to an archive.
 OTHER_PROGRAMS = {"@eaDir", "__MACOSX"}
+_OF_SYSTEMS = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
 _MOST_SPLITS = 50  # folders that are compared
 
 
 def is_left_out(name: str) -> bool:
     """Return whether a folder is hidden, or another program's: .ipynb_checkpoints, @eaDir."""
     return name[0] == "." or name in OTHER_PROGRAMS
+
+
+def is_of_system(name: str) -> bool:
+    """Return whether a file is an operating system's: nobody took it for an image.
+
+    `._photo.jpg` is what macOS keeps beside `photo.jpg` on other file systems. Any other name with
+    a leading dot is hidden, unless it ends as an image does: Keras reads these.
+    """
+    if name.startswith("._") or name.lower() in _OF_SYSTEMS:
+        return True
+    return name.startswith(".") and not name.lower().endswith(IMAGE_ENDINGS)
 
 
 def is_hidden(path: str) -> bool:
@@ -65,7 +78,8 @@ def inside_of(folder: Path) -> Inside:
             if is_folder(entry):
                 folders += [] if is_left_out(entry.name) else [entry.name]
             else:
-                images = images or entry.name.lower().endswith(KERAS_ENDINGS)
+                seen = entry.name.lower().endswith(IMAGE_ENDINGS) and not is_of_system(entry.name)
+                images = images or seen
     return Inside(tuple(sorted(folders)), images)
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,22 +12,22 @@ import pyarrow.compute as pc
 from prefect.runtime import task_run
 
 from stores.errors import NotInStore
+from stores.keys import Orientation
 from stores.layout import locate
 from stores.manifest import Manifest, dataset_lock
 from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.conflicting_copies import leave_out_contradictions
-from tasks.datasets.folder_layout import TABLE
+from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
-from tasks.datasets.folder_structure import is_hidden, is_left_out
 from tasks.datasets.groups import with_groups
+from tasks.datasets.keras_listing import classes_by_keras
 from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows_of
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
-from tasks.datasets.splits import SplitRule, gone, split_rows
+from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
 from tasks.errors import InputError
-from tasks.execution.keras_backend import check_backend
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine
 
@@ -50,14 +51,16 @@ def ingest(
     rule: SplitRule | None = None,
     layout: str | None = None,
     labels: LabelRule = BY_FOLDERS,
+    orientation: Orientation | None = None,
     rehash: bool = False,
 ) -> Ingested:
     """Create or update the manifest of a folder of images.
 
-    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) to the
-    data set's layout. `labels` gives labels by a table, and groups. Images keep their splits,
-    unless `rule` has another seed or other fractions than the data set. Raises InputError for a
-    folder or a table that is not valid, StoreError for a store that cannot be used.
+    `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) and
+    `orientation` to those of the data set. `labels` gives labels by a table, and groups. Images
+    keep their splits, unless `rule` has another seed or other fractions than the data set. Raises
+    InputError for a folder or a table that is not valid, StoreError for a store that cannot be
+    used.
     """
     started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
@@ -66,19 +69,32 @@ def ingest(
     given_by = read_split_file(rule.file) if rule.file else None
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
-    listing, requested = list_labelled(folder, layout, labels, previous)
-    pattern = pattern_of(labels, previous)
-    unchanged = previous and not rehash and _unchanged(previous, listing, rule, requested, pattern)
+    listed = partial(list_labelled, folder, layout, labels)
+    listing, requested = listed(previous)
+    if requested == UNLABELLED and given_by:
+        raise InputError(f"{given_by.file}: a data set without labels has no splits; add --labels")
+    pattern, used = pattern_of(labels, previous), _orientation(orientation, previous)
+    unchanged = (
+        previous
+        and not rehash
+        and previous.group_pattern == pattern
+        and previous.orientation == used
+        and _unchanged(previous, listing, rule, requested)
+    )
+    if previous and unchanged and labels.file:
+        unchanged = are_as_given(previous, listing.files)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)
     with dataset_lock(store, name):
         previous = _previous(store, name, folder, chosen=dataset is not None)
         if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
             started_ns = time.time_ns()
-            listing, requested = list_labelled(folder, layout, labels, previous)
-        known = _nothing_known(listing) if rehash or not previous else known_rows(previous, listing)
-        classes = listing.classes if requested == TABLE else _classes_by_keras(listing)
-        examined = _examine_all(listing, known)
+            listing, requested = listed(previous)
+        same = previous if previous and previous.orientation == used and not rehash else None
+        known = known_rows(same, listing) if same else _nothing_known(listing)
+        by_keras = requested not in {TABLE, UNLABELLED}
+        classes = classes_by_keras(listing) if by_keras else listing.classes
+        examined = _examine_all(listing, known, used)
         found = leave_out_contradictions(rows_of(listing, known, examined))
         found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
@@ -93,9 +109,10 @@ def ingest(
             layout=requested,
             notes=listing.notes,
             group_pattern=pattern,
+            orientation=used,
             examination=EXAMINATION,
         )
-        rows = split_rows(manifest, found, previous, given_by)
+        rows = split_rows(manifest, found, previous, given_by) if classes else found
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
     return Ingested(manifest, read=len(examined))
@@ -115,14 +132,21 @@ def count_unread(
     dataset: str | None = None,
     layout: str | None = None,
     labels: LabelRule = BY_FOLDERS,
+    orientation: Orientation | None = None,
     rehash: bool = False,
 ) -> int:
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
     listing, _ = list_labelled(folder, layout, labels, previous)
-    known = known_rows(previous, listing) if previous and not rehash else _nothing_known(listing)
+    turned = previous and previous.orientation != _orientation(orientation, previous)
+    same = None if rehash or turned else previous
+    known = known_rows(same, listing) if same else _nothing_known(listing)
     return len(_unread(listing, known))
+
+
+def _orientation(given: Orientation | None, previous: Manifest | None) -> Orientation:
+    return given or (previous.orientation if previous else "upright")
 
 
 def _check_apart(folder: Path, store: Path) -> None:
@@ -152,54 +176,24 @@ def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Man
     return previous
 
 
-def _unchanged(
-    previous: Manifest, listing: Listing, rule: SplitRule, layout: str, pattern: str
-) -> bool:
+def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
     had = (previous.folder, previous.classes, previous.layout, previous.notes)
     return (
         had == (str(listing.folder), listing.classes, layout, listing.notes)
-        and previous.group_pattern == pattern
         and previous.examination == EXAMINATION
         and rule.agrees_with(previous)
         and is_up_to_date(previous, listing)
     )
 
 
-def _classes_by_keras(listing: Listing) -> tuple[str, ...]:
-    """Return the classes that Keras finds; its files have to be those of the listing."""
-    check_backend()
-    if not listing.is_utf8:
-        return listing.classes  # sorted as by Keras, which would fail
-    from tasks.execution.checked_keras import keras
-
-    found: set[str] = set()
-    classes: tuple[str, ...] = ()
-    for top in (listing.folder / top for top in listing.layout.tops):
-        try:
-            dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
-        except ValueError as error:
-            raise InputError(f"{top}: {error}") from error
-        classes = tuple(name for name in dataset.class_names if not is_left_out(name))
-        paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
-        found |= {path for path in paths if not is_hidden(path)}
-    listed = set(listing.files["path"].filter(listing.files["is_image"]).to_pylist())
-    if found != listed:
-        raise OSError(
-            f"{listing.folder}: the files changed while they were listed, for example "
-            f"{min(found ^ listed)!r}; run the command again when no other process writes to the "
-            "folder"
-        )
-    return classes
-
-
-def _examine_all(listing: Listing, known: pa.Table) -> pa.Table:
+def _examine_all(listing: Listing, known: pa.Table, used: Orientation) -> pa.Table:
     """Read the files that are not known; the columns are path, key, status and reason."""
     to_read, parts = _unread(listing, known), [EXAMINED.empty_table()]
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(to_read), FILES_AT_ONCE):
             paths = to_read.slice(start, FILES_AT_ONCE).to_pylist()
-            results = list(pool.map(lambda path: examine(listing.folder / path), paths))
+            results = list(pool.map(lambda path: examine(listing.folder / path, used), paths))
             columns = zip(*((r.key, r.status, r.reason) for r in results), strict=True)
             parts.append(pa.table([paths, *map(list, columns)], schema=EXAMINED))
     return pa.concat_tables(parts)
@@ -217,7 +211,14 @@ def _nothing_known(listing: Listing) -> pa.Table:
 
 
 def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:
-    usable = set(rows["label"].filter(pc.equal(rows["status"], "accepted")).unique().to_pylist())
+    accepted = pc.equal(rows["status"], "accepted")
+    if not classes and not pc.any(accepted).as_py():
+        bad = rows.filter(pc.equal(rows["status"], "rejected"))
+        raise InputError(
+            f"{folder}: no usable image (for example, {bad['path'][0]}: {bad['reason'][0]}); add "
+            "images that can be decoded"
+        )
+    usable = set(rows["label"].filter(accepted).unique().to_pylist())
     if empty := [name for name in classes if name not in usable]:
         bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
         reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
-from tasks.datasets.folder_listing import Listing
+from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
-from tasks.images.image_check import EXAMINATION
+from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, can_read_heic
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
 # read again.
@@ -26,7 +26,6 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         files["path"].equals(there["path"])
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous, listing)).as_py())
-        and _are_given(files["split"], there)
         and with_groups(there, files["group"])["group"].equals(there["group"])
     )
 
@@ -46,12 +45,6 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
     return pa.table(columns, schema=EXAMINED)
 
 
-def _are_given(splits: pa.ChunkedArray, there: pa.Table) -> bool:
-    """Return whether accepted images are in the splits of their folders, or of their table."""
-    other = pc.and_(pc.equal(there["status"], "accepted"), pc.is_valid(splits))
-    return not pc.any(pc.and_kleene(other, pc.not_equal(splits, there["split"]))).as_py()
-
-
 def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
     """Return the manifest's rows of listed files, regardless of their copies.
 
@@ -60,9 +53,7 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
     files = listing.files
     read = examined.take(places_of(files["path"], examined["path"]))
     is_image, trouble = files["is_image"], files["trouble"]
-    no_image = pc.if_else(
-        pc.is_valid(files["label"]), "not an extension that Keras reads", listing.unlabelled
-    )
+    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, listing.unlabelled)
     reason = pc.if_else(
         is_image,
         pc.binary_join_element_wise("cannot be read: ", trouble, ""),
@@ -97,6 +88,8 @@ def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.Chunk
     known = pc.or_kleene(no_file, same)
     for name in STAMP:
         known = pc.and_kleene(known, pc.equal(there[name], files[name]))
+    if can_read_heic():
+        known = pc.and_kleene(known, pc.not_equal(there["reason"], WITHOUT_HEIC))
     return pc.or_kleene(known, _still_unreadable(there, listing))
 
 

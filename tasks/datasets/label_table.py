@@ -32,6 +32,7 @@ class LabelRule:
     file: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     group_pattern: str | None = None  # on the path; "none": no groups any more
+    needed: bool = True  # if not, a flat folder is a data set without labels
 
 
 BY_FOLDERS = LabelRule()

@@ -1,4 +1,4 @@
-"""The files of a data set with their labels and groups: from class folders, or from a table."""
+"""The files of a data set with their labels and groups: from class folders, a table, or without."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Manifest
-from tasks.datasets.folder_layout import AUTO, TABLE
-from tasks.datasets.folder_listing import Listing, list_folder, list_tree
+from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
+from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
+from tasks.datasets.folder_structure import KERAS_ENDINGS, class_folders
 from tasks.datasets.groups import groups_by_pattern
 from tasks.datasets.label_table import (
     LabelRule,
@@ -20,6 +21,10 @@ from tasks.datasets.label_table import (
 from tasks.errors import InputError
 
 NO_GROUPS = "none"
+NO_LABELS = (
+    "no labels: features only; add labels by --labels FILE, or by one folder of images per class "
+    "and --layout auto"
+)
 
 
 def list_labelled(
@@ -27,8 +32,9 @@ def list_labelled(
 ) -> tuple[Listing, str]:
     """Return the files of a folder with their labels and groups, and the requested layout.
 
-    Without a new rule, a data set keeps its layout, its table of labels, and its groups. Raises
-    InputError for a folder or a table that is not valid.
+    Without a new rule, a data set keeps its layout, its table of labels, and its groups. If no
+    labels are needed, a folder without folders is a data set without labels. Raises InputError for
+    a folder or a table that is not valid.
     """
     table = read_label_table(rule)
     labels = table if table and "label" in table.columns else None
@@ -37,7 +43,14 @@ def list_labelled(
     requested = TABLE if labels else layout or (previous.layout if previous else AUTO)
     if requested == TABLE and previous and not labels:
         labels = kept_table(previous)
-    listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
+    has_labels = bool(table or (previous and previous.classes))
+    if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
+        requested = UNLABELLED
+    if requested == UNLABELLED:
+        _check_no_labels(table, previous)
+        listing = _unlabelled(folder)
+    else:
+        listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
     if table and table is not labels:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
@@ -49,6 +62,47 @@ def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
     if rule.group_pattern:
         return "" if rule.group_pattern == NO_GROUPS else rule.group_pattern
     return previous.group_pattern if previous else ""
+
+
+def check_labelled(manifest: Manifest) -> None:
+    """Raise InputError for a data set without labels."""
+    if not manifest.classes:
+        raise InputError(
+            f"data set {manifest.name!r} has no labels: expected some to learn from; ingest its "
+            f"folder {manifest.folder} with --labels FILE, a table with the label of each image, "
+            "or sort the images into one folder per class and give --layout auto"
+        )
+
+
+def _check_no_labels(table: LabelTable | None, previous: Manifest | None) -> None:
+    """Raise InputError where a data set without labels would be given splits, or lose its own."""
+    if table:
+        raise InputError(
+            f"{table.file}: no column label, which a folder without classes needs; name it with "
+            f"--column label=NAME. Received: {', '.join(table.columns)}"
+        )
+    if previous and previous.classes:
+        raise InputError(
+            f"--layout {UNLABELLED}: data set {previous.name!r} has labels and splits, which it "
+            "would lose; give a new name with --dataset"
+        )
+
+
+def _is_flat(folder: Path) -> bool:
+    """Return whether there are no folders that could be classes."""
+    check_folder(folder)
+    return not class_folders(folder)
+
+
+def _unlabelled(folder: Path) -> Listing:
+    """Return all files below a folder, as images without labels."""
+    listing = list_tree(folder, all_images=True)
+    if not pc.any(listing.files["is_image"]).as_py():
+        raise InputError(
+            f"{folder}: no image; expected files that end in {', '.join(KERAS_ENDINGS)}; found "
+            f"{len(listing.files)} files"
+        )
+    return replace(listing, notes=(NO_LABELS, *listing.notes))
 
 
 def _by_table(folder: Path, table: LabelTable) -> Listing:

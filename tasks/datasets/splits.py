@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.keys import KEY_BYTES, ImageKey
 from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import filtered, first_of_each, only_where, places_of, set_column
 from tasks.datasets.drawn_splits import NONE, TEST, TRAIN, VALIDATION, Codes, Drawn
@@ -90,13 +91,27 @@ def split_rows(
     return leave_out_divided(_with_splits(rows, keyed, remembered))
 
 
+def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
+    """Return whether images have the splits that a table gives; `files` are those listed."""
+    accepted = manifest.of_status("accepted")
+    place = places_of(accepted["path"], files["path"])
+    given = set_column(accepted, "split", files["split"].take(place))
+    again = split_rows(manifest, given, manifest)
+    return all(again[name].equals(accepted[name]) for name in ("split", "status"))
+
+
 def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
-    """Return the rows of images that were removed, so that their splits are remembered."""
+    """Return the rows of images that were removed, so that their splits are remembered.
+
+    An image that is now turned upright, or is no longer, is the same one.
+    """
     if previous is None:
         return rows.schema.empty_table()
     there = pc.and_(pc.is_valid(previous.rows["key"]), pc.is_valid(previous.rows["split"]))
     had = filtered(previous.rows, there)
     lost = first_of_each(had.filter(pc.is_null(places_of(had["key"], rows["key"]))))
+    if len(lost):
+        lost = lost.filter(pc.invert(_turned(lost, rows)))
     return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))
 
 
@@ -110,6 +125,17 @@ def majority_baseline(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, flo
     if not any(tested.values()):
         tested = {name: sum(row.values()) for name, row in counts.items()}
     return largest, tested[largest] / max(1, sum(tested.values()))
+
+
+def _turned(lost: pa.Table, rows: pa.Table) -> pa.Array:
+    """Return which lost images are there turned: upright now, or at their paths as stored."""
+    keys = lost["key"].to_pylist()
+    upright = pa.array([ImageKey(key).upright() for key in keys], pa.binary(KEY_BYTES))
+    there = _looked_up(lost["path"], rows["path"], rows["key"]).to_pylist()
+    stored = pa.array(
+        [bool(now) and ImageKey(now).upright() == key for now, key in zip(there, keys, strict=True)]
+    )
+    return pc.or_(pc.is_in(upright, rows["key"].combine_chunks()), stored)
 
 
 def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:

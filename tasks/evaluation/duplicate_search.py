@@ -6,14 +6,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.errors import MissingFeatures, NotInStore
+from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
 from stores.keys import Keys
+from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
-from stores.storage.location import StoreLike
+from stores.storage.location import Location, StoreLike
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
-from tasks.evaluation.near_duplicates import MOST, NearDuplicates, near_duplicates
+from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
+from tasks.evaluation.near_duplicates import (
+    MOST,
+    NearDuplicates,
+    near_duplicates,
+    not_searched,
+)
 from tasks.execution.steps import task
 
 MOST_PAIRS = 12
@@ -22,37 +29,79 @@ _ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
 def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> NearDuplicates:
-    """Return the pairs of near-duplicates between splits; of a run with folds, between folds too.
+    """Return the pairs of near-duplicates between and within splits; with folds, folds too.
 
-    Their positions are those of `manifest.select()`.
+    Their positions are those of `manifest.select()`. The groups that they form are put into a table
+    in the store.
     """
+    return _search(manifest, run.fingerprint, _parts(manifest, run), store)
+
+
+def find_in_features(manifest: Manifest, fingerprint: str, *, store: StoreLike) -> NearDuplicates:
+    """Return the same by features of which no head has learned."""
+    return _search(manifest, fingerprint, manifest.select().splits.to_pylist(), store)
+
+
+def groups_of(found: NearDuplicates, manifest: Manifest) -> dict[bytes, str]:
+    """Return the group of each image that has a near-duplicate, by its key.
+
+    For a split that keeps near-duplicates together.
+    """
+    return near_duplicate_groups((*found.pairs, *found.within), manifest.select().keys)
+
+
+def groups_place(store: StoreLike, name: str) -> Location:
+    """Return where the table of a data set's groups lies."""
+    short = name.encode()[:200].decode(errors="ignore")  # a file's name takes 255 bytes
+    return locate(store) / "reports" / f"{short}.near-duplicates.csv"
+
+
+def _search(
+    manifest: Manifest, fingerprint: str, parts: list[str], store: StoreLike
+) -> NearDuplicates:
     from tasks.evaluation.grey_thumbnails import grey_thumbnails
 
     images = manifest.select()
     if len(images.keys) > MOST:
-        return NearDuplicates(untold=(f"{len(images.keys):,} images are too many to compare",))
+        return not_searched(f"{len(images.keys):,} images are too many to compare")
     try:
-        rows = vectors(FeatureStore.open(store, run.fingerprint), images.keys)
+        rows = vectors(FeatureStore.open(store, fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
-        return NearDuplicates(untold=("the features are not all in the store any more",))
-    return near_duplicates(
-        rows, grey_thumbnails(manifest, store), images.labels, _parts(manifest, run)
-    )
+        return not_searched("the features are not all in the store any more")
+    thumbnails = grey_thumbnails(manifest, store)
+    found = near_duplicates(rows, thumbnails, images.labels, parts)
+    if not found.pairs and not found.within:
+        return found
+    table = groups_csv(_files(manifest), groups_of(found, manifest))
+    place = groups_place(store, manifest.name)
+    try:
+        place.publish(table, tmp=place.parent / "tmp")
+    except (StoreReadOnly, StoreFull):
+        return found  # the pairs are told all the same
+    return replace(found, table=str(place.path))
 
 
 near_duplicates_task = task(
     name="near-duplicates", task_run_name="near-duplicates in {manifest.name}"
 )(find_near_duplicates)
+in_features_task = task(name="near-duplicates", task_run_name="near-duplicates in {manifest.name}")(
+    find_in_features
+)
 
 
 @dataclass(frozen=True)
 class DuplicatesSummary:
     """Near-duplicates in numbers: counts, an example, and what is not known."""
 
-    pairs: int = 0
-    crowded: int = 0  # pairs that may be copies, among many images that are all alike
+    pairs: int = 0  # in different splits, or folds
+    crowded: int = 0  # such pairs that may be copies, among many images that are all alike
     untold: tuple[str, ...] = ()  # why some, or all, may not have been found
     example: tuple[str, ...] = ()  # the paths of one pair
+    within: int = 0  # pairs in one split, or fold
+    groups: int = 0  # that all pairs form
+    largest: int = 0  # images of the largest group
+    table: str = ""  # the file that has the groups
+    searched: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,7 +128,18 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
     """Return near-duplicates in numbers."""
     paths = manifest.select().paths
     example = [paths[n].as_py() for pair in found.pairs[:1] for n in (pair.first, pair.second)]
-    return DuplicatesSummary(len(found.pairs), found.crowded, found.untold, tuple(example))
+    groups = groups_of(found, manifest)
+    return DuplicatesSummary(
+        pairs=len(found.pairs),
+        crowded=found.crowded,
+        untold=found.untold,
+        example=tuple(example),
+        within=len(found.within),
+        groups=len(set(groups.values())),
+        largest=largest_group(groups),
+        table=found.table,
+        searched=found.searched,
+    )
 
 
 def shown_pairs(found: NearDuplicates, manifest: Manifest, run: Run) -> list[ShownPair]:
@@ -107,12 +167,20 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
 
 def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
     """Return a vector an image, (n, channels): maps are averaged over their places."""
-    return np.concatenate(
-        [
-            rows.reshape(len(rows), -1, rows.shape[-1]).mean(axis=1, dtype=np.float32)
-            for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE)
-        ]
-    )
+    found, done = np.empty((len(keys), 0), np.float32), 0
+    for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE):
+        if not done:  # filled in place: together they may be half of the memory
+            found = np.empty((len(keys), rows.shape[-1]), np.float32)
+        some = rows.reshape(len(rows), -1, rows.shape[-1])
+        some.mean(axis=1, dtype=np.float32, out=found[done : done + len(rows)])
+        done += len(rows)
+    return found
+
+
+def _files(manifest: Manifest) -> list[tuple[str, bytes, str]]:
+    """Return path, key and label of each accepted file."""
+    rows = manifest.of_status("accepted").select(["path", "key", "label"])
+    return [(row["path"], row["key"], row["label"]) for row in rows.to_pylist()]
 
 
 def _parts(manifest: Manifest, run: Run) -> list[str]:

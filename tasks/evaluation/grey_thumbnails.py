@@ -1,7 +1,5 @@
 """Grey thumbnails of a data set's images, by which copies are found; kept in the store."""
 
-import io
-import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
-from stores.keys import ImageKey, Keys
+from stores.keys import Keys
 from stores.manifest import Manifest, manifest_place
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tasks.errors import InputError
+from tasks.images.exif import OTHER_FILE, orientation, turn_of
 from tasks.images.image_check import examined
-from tasks.images.thumbnails import UNREADABLE, as_rgb
+from tasks.images.pillow_images import picture
 
 SIDE = 16
 VERSION = 1
@@ -54,12 +53,8 @@ def grey_thumbnails(manifest: Manifest, store: StoreLike) -> NDArray[np.uint8]:
 def grey_thumbnail(content: bytes) -> bytes:
     """Return an image file's SIDE × SIDE grey values, upright; none where it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
-            with Image.open(io.BytesIO(content)) as opened:
-                opened.draft(None, (4 * SIDE, 4 * SIDE))  # JPEG: decode less
-                grey = as_rgb(ImageOps.exif_transpose(opened)).convert("L")
-    except (*UNREADABLE, Image.DecompressionBombError):
+        grey = picture(content, turn=orientation(content), draft=4 * SIDE).convert("L")
+    except InputError:
         return b""
     values = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX))
     return bytes(np.maximum(values, 1).data)  # zeros alone mean that there is none
@@ -110,4 +105,4 @@ def _thumbnail_of(image: tuple[bytes, Path]) -> bytes:
         content = examined(path)
     except InputError:
         return b""
-    return grey_thumbnail(content) if bytes(ImageKey.of(content)) == key else b""
+    return grey_thumbnail(content) if turn_of(content, key) != OTHER_FILE else b""

@@ -18,17 +18,9 @@ def metrics_of(
     Areas are the mean over the classes, each against the rest; a class without an image, or with
     nothing else, has none. log_loss and rms_calibration_error are of probabilities only.
     """
-    from sklearn.metrics import f1_score, log_loss, recall_score
+    from sklearn.metrics import log_loss
 
-    predicted = scores.argmax(axis=1)
-    metrics = {
-        "accuracy": accuracy(scores, labels),
-        # scikit-learn's balanced_accuracy_score warns of a class that is only predicted.
-        "balanced_accuracy": float(
-            recall_score(labels, predicted, labels=np.unique(labels), average="macro")
-        ),
-        "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0)),
-    }
+    metrics = {"accuracy": accuracy(scores, labels), **by_class(scores.argmax(axis=1), labels)}
     metrics |= _areas(scores, labels)
     if find_kind(kind).scores == "probability":
         shares = scores / scores.sum(axis=1, keepdims=True)
@@ -38,6 +30,18 @@ def metrics_of(
             name = "rms_calibration_error"
             metrics |= {name: error.value, f"{name}_low": error.low, f"{name}_high": error.high}
     return metrics
+
+
+def by_class(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, float]:
+    """Return the metrics in which each class counts the same, by name; none without an image."""
+    from sklearn.metrics import f1_score, recall_score
+
+    if not len(labels):
+        return {}
+    # scikit-learn's balanced_accuracy_score warns of a class that is only predicted.
+    recall = recall_score(labels, predicted, labels=np.unique(labels), average="macro")
+    f1 = f1_score(labels, predicted, average="macro", zero_division=0.0)
+    return {"balanced_accuracy": float(recall), "macro_f1": float(f1)}
 
 
 def accuracy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stores.keys import Orientation
 from stores.storage.digests import damage, file_digests
 from stores.storage.json_files import ABSURD
 from tasks.errors import InputError
@@ -13,6 +14,7 @@ from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
 from tasks.export.format_names import PLACES, Scorer
 from tasks.export.write import CLASSES
+from tasks.images.exif import UPRIGHT, orientation
 from tasks.images.image_check import examined
 from tasks.inference.predict import Prediction, written
 
@@ -27,6 +29,7 @@ class ExportedModel:
     scorer: Scorer
     classes: tuple[str, ...]
     scores: str  # the kind of its scores: probability or margin
+    orientation: Orientation = "upright"  # how rotated photographs were used in its training
 
 
 def load_exported(place: Path) -> ExportedModel:
@@ -42,6 +45,7 @@ def load_exported(place: Path) -> ExportedModel:
         about = json.loads(read_whole(folder / CLASSES, most=_CLASSES_BYTES))
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
+        stored = about.get("orientation") == "stored"
     except (OSError, *ABSURD) as error:
         raise InputError(
             f"{place}: expected a model written by flows.export, with {CLASSES} in its folder "
@@ -53,7 +57,8 @@ def load_exported(place: Path) -> ExportedModel:
     check_backend()
     from tasks.export.formats import read_model
 
-    return ExportedModel(read_model(there[0], folder), classes, scores)
+    scorer = read_model(there[0], folder)
+    return ExportedModel(scorer, classes, scores, "stored" if stored else "upright")
 
 
 def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
@@ -76,14 +81,16 @@ def predict_by(paths: Sequence[Path], model: ExportedModel) -> Iterator[Predicti
 
 
 def _predicted(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
-    from tasks.images.decoding import check_decodable
+    from tasks.images.decoding import check_decodable, for_tensorflow
 
     contents: dict[Path, bytes] = {}
     found: dict[Path, Prediction] = {}
     for path in paths:
         try:
-            contents[path] = examined(path)
-            check_decodable(contents[path])
+            content = examined(path)
+            check_decodable(content)
+            turn = orientation(content) if model.orientation == "upright" else UPRIGHT
+            contents[path] = for_tensorflow(content, turn=turn)
         except InputError as error:
             found[path] = Prediction(written(path), reason=str(error))
     good = [path for path in paths if path not in found]

@@ -43,6 +43,7 @@ def model_card(
         recipe=classifier.recipe,
         head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
         scores=classifier.scores,
+        orientation=classifier.orientation,
         evaluation=facts.evaluation,
         metrics=run.metrics | tested,
         place=place_in_words(facts.evaluation.selection) if facts.evaluation else "",

@@ -50,7 +50,8 @@ def export(
 ) -> dict[str, Deviation]:
     """Write a classifier into a folder, one model per format; return the deviation of each.
 
-    `expected` are images with the classifier's predictions. `card` returns the text of README.md.
+    `expected` are images with the classifier's predictions, as stored. What TensorFlow does not
+    decode is compared by its decoded pixels. `card` returns the text of README.md.
     An existing folder is replaced. Raises InputError if a model's predictions differ; then nothing
     is written.
     """
@@ -68,6 +69,7 @@ def export(
         about = {
             "classes": list(classifier.classes),
             "scores": classifier.scores,
+            "orientation": classifier.orientation,
             "sha256": file_digests(draft),
         }
         (draft / CLASSES).write_text(
@@ -82,10 +84,12 @@ def export(
 def _deviation(
     scorer: Scorer, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
 ) -> Deviation:
+    from tasks.images.decoding import for_tensorflow
+
     differ, largest = 0, 0.0
     for start in range(0, len(expected), _BYTES_AT_ONCE):
         some = expected[start : start + _BYTES_AT_ONCE]
-        received = scorer([read_image(path) for path, _ in some])
+        received = scorer([for_tensorflow(read_image(path)) for path, _ in some])
         wanted = np.array([prediction.scores for _, prediction in some])
         differ += int((received.argmax(axis=1) != wanted.argmax(axis=1)).sum())
         finite = np.isfinite(wanted)

@@ -18,6 +18,7 @@ from tasks.errors import ExtractionError
 from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.steps import task
+from tasks.features.decoders import with_decoders
 from tasks.features.engines import Job, load_engine
 from tasks.features.feature_batches import feature_batches
 from tasks.images.pixel_batches import ImageFile, PixelBatch, Rejection, pixel_batches
@@ -69,6 +70,7 @@ def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
     recipes = work.job.recipes
     done: list[ImageFile] = []
     rejected: list[Rejection] = []
+    decoders: set[str] = set()
     rows = [
         np.empty((len(work.images), *shape), recipe.dtype)
         for shape, recipe in zip(engine.feature_shapes, recipes, strict=True)
@@ -81,19 +83,21 @@ def extract_shard(work: ShardWork, *, store: StoreLike) -> ShardDone:
     ):
         for batch, computed in feature_batches(batches, engine):
             rejected += batch.rejected
+            decoders |= batch.decoders
             filled = slice(len(done), len(done) + len(batch.images))
             for recipe, kept, new in zip(recipes, rows, computed, strict=True):
                 kept[filled] = checked(new, recipe, batch.images)
             done += batch.images
             advance(len(batch.images) + len(batch.rejected))
             stop_if_requested()
+    producer = with_decoders(engine.producer, decoders)
     if done:
         keys, views = [image.key for image in done], np.array([image.view for image in done])
         for recipe, kept in zip(recipes, rows, strict=True):
             FeatureStore(store, recipe).write(
-                keys, kept[: len(keys)], views=views, producer=engine.producer
+                keys, kept[: len(keys)], views=views, producer=producer
             )
-    return ShardDone(len(done), engine.take_checked(), tuple(rejected), engine.producer)
+    return ShardDone(len(done), engine.take_checked(), tuple(rejected), producer)
 
 
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:

@@ -1,21 +1,28 @@
 """A check that the installed software versions compute the same features as the stored ones."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
 from stores.errors import DisagreeingProducers, MissingFeatures
+from stores.features.shard import Producer
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey, Keys, Rows, as_arrow, as_keys
-from stores.manifest import Manifest
+from stores.manifest import Images, Manifest
 from stores.storage.location import StoreLike
+from tasks.errors import InputError
 from tasks.execution.steps import task
 from tasks.features.agreement import COMPARED_ROWS, Agreement, agreement, difference_in_words
+from tasks.features.decoders import decoded_by_others, has_decoders, without_decoders
 from tasks.features.engines import Engine, Job, load_engine
-from tasks.images.pixel_batches import ImageFiles, pixel_batches
+from tasks.images.headers import by_pillow
+from tasks.images.image_files import read_image
+from tasks.images.pixel_batches import ImageFile, ImageFiles, pixel_batches
 
 log = logging.getLogger("gargalo.extract")
 
@@ -24,8 +31,9 @@ def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
     """Compute some stored rows again if other versions made them; return the number of images.
 
     Only the rows of this data set are checked: if all of them were made by other versions, some
-    are compared. Raises DisagreeingProducers if they differ by more than the tolerance, so that a
-    data set never mixes different features.
+    are compared, and likewise those of images that another Pillow decoded. Raises
+    DisagreeingProducers if they differ by more than the tolerance, so that a data set never mixes
+    different features.
     """
     engine = load_engine(job)
     images = manifest.select()
@@ -34,12 +42,28 @@ def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
         features = FeatureStore(store, recipe)
         made = features.made_by(images.keys)
         ours = {**engine.producer, "agreement": None}
-        if made and all(producer != ours for producer, _ in made):
-            keys = as_arrow(np.concatenate([keys for _, keys in made]))
-            places = pc.index_in(keys, as_arrow(images.keys)).to_numpy()
-            theirs = ImageFiles.of(images).take(places)
-            checked |= _check(features, engine, number, theirs, Path(manifest.folder))
+        folder = Path(manifest.folder)
+        if made and all(without_decoders(producer) != ours for producer, _ in made):
+            theirs = _files(made, images)
+            checked |= _check(features, engine, number, theirs, folder)
+        decoded = [(producer, keys) for producer, keys in made if has_decoders(producer)]
+        if decoded and all(decoded_by_others(producer) for producer, _ in decoded):
+            others = (file for file in _files(decoded, images) if _by_pillow(folder / file.path))
+            some = list(islice(others, COMPARED_ROWS))
+            checked |= _check(features, engine, number, some, folder) if some else set()
     return len(checked)
+
+
+def _files(made: Sequence[tuple[Producer, Keys]], images: Images) -> ImageFiles:
+    keys = as_arrow(np.concatenate([keys for _, keys in made]))
+    return ImageFiles.of(images).take(pc.index_in(keys, as_arrow(images.keys)).to_numpy())
+
+
+def _by_pillow(path: Path) -> bool:
+    try:
+        return by_pillow(read_image(path))
+    except (OSError, InputError):
+        return False
 
 
 check_producers_task = task(
@@ -48,7 +72,7 @@ check_producers_task = task(
 
 
 def _check(
-    features: FeatureStore, engine: Engine, number: int, images: ImageFiles, folder: Path
+    features: FeatureStore, engine: Engine, number: int, images: Sequence[ImageFile], folder: Path
 ) -> set[ImageKey]:
     with pixel_batches(images, folder, features.recipe, batch_size=COMPARED_ROWS) as batches:
         for batch in batches:

@@ -1,8 +1,14 @@
 """BMP headers, and whether TensorFlow reads them correctly.
 
 Its decoder reads only the size, the bits per pixel and the offset of the pixels. It ignores
-palettes, compression, the order of channels and older headers (decode_image_op.cc).
+palettes, compression, the order of channels and older headers (decode_image_op.cc). Pillow reads
+most of those; the others are refused.
 """
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.images.image_parts import BMP
 
@@ -11,12 +17,45 @@ from tasks.images.image_parts import BMP
 _HEADERS = {40, 52, 56, 108, 124}
 _PLAIN, _MASKED = 0, {3, 6}  # BI_RGB; BI_BITFIELDS and BI_ALPHABITFIELDS
 _COMPRESSIONS = {1: "RLE8", 2: "RLE4", 4: "JPEG", 5: "PNG"}
+_RLE = {1, 2}
+# Pillow unpacks these codes in Python, half a microsecond each.
+_LARGEST_RLE = 8_000_000
+_OS2_1, _OS2_2 = 12, 64
 _BGR = b"".join(mask.to_bytes(4, "little") for mask in (0xFF0000, 0xFF00, 0xFF))
 
 
 def misread(content: bytes) -> str:
     """Return the property of a BMP that TensorFlow reads wrongly, or an empty text."""
     return _layout(content) or _size(content) if content.startswith(BMP) else ""
+
+
+def refused(content: bytes) -> str:
+    """Return the property of a misread BMP that Pillow does not read rightly either, or nothing."""
+    header, bits, compression = (_number(content, *at) for at in ((14, 4), (28, 2), (30, 4)))
+    if header == _OS2_1:
+        bits, compression = _number(content, 24, 2), _PLAIN
+    if header == _OS2_2 and compression > max(_RLE):
+        return f"an OS/2 BMP with the compression number {compression}"
+    if compression in _COMPRESSIONS and compression not in _RLE:
+        return f"a BMP with the compression {_COMPRESSIONS[compression]}"
+    if compression in _RLE and len(content) > _LARGEST_RLE:
+        return f"a BMP of {len(content)} bytes with the compression {_COMPRESSIONS[compression]}"
+    if header != _OS2_1 and _number(content, 18, 4) >= 2**31:
+        return "a BMP with a negative width"
+    start = 14 + header
+    colours = (0 if header == _OS2_1 else _number(content, 46, 4)) or 2**bits
+    palette = colours * (3 if header == _OS2_1 else 4)
+    if bits <= 8 and start != _number(content, 10, 4) < start + palette:
+        return "a BMP whose palette reaches into its pixels"
+    return ""
+
+
+def size(content: bytes) -> tuple[int, int]:
+    """Return the (height, width) of a BMP."""
+    if _number(content, 14, 4) == _OS2_1:
+        return _number(content, 20, 2), _number(content, 18, 2)
+    height = int.from_bytes(content[22:26], "little", signed=True)  # negative: top row first
+    return abs(height), _number(content, 18, 4)
 
 
 def _layout(content: bytes) -> str:
@@ -43,6 +82,16 @@ def _size(content: bytes) -> str:
     if len(content) > expected:
         return f"a BMP of {len(content)} bytes whose pixels end at byte {expected}"
     return ""
+
+
+def bmp_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Return pixels (height, width, 3) as a BMP of 24 bits, which TensorFlow reads rightly."""
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, (3 * width + 3) // 4 * 4), np.uint8)
+    rows[:, : 3 * width] = pixels[::-1, :, ::-1].reshape(height, 3 * width)
+    start = 54
+    sizes = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, _PLAIN, rows.size, 0, 0, 0, 0)
+    return BMP + struct.pack("<IHHI", start + rows.size, 0, 0, start) + sizes + rows.tobytes()
 
 
 def has_alpha(content: bytes) -> bool:

@@ -3,11 +3,13 @@
 Keras 3 decodes with `tf.image.decode_image(channels=3, expand_animations=False)` and resizes with
 `tf.image.resize` (no antialiasing), `smart_resize` or `tf.image.resize_with_pad`; see
 keras/src/utils/image_dataset_utils.py. Here the same functions are called on bytes in memory, so
-that the decoded bytes are those whose key was checked.
+that the decoded bytes are those whose key was checked. What TensorFlow refuses or reads wrongly is
+decoded by Pillow, and resized by the same functions.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,9 +20,13 @@ from stores.features.recipe import AspectRatio, Decode, Recipe
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend
+from tasks.images.bmp import bmp_of
+from tasks.images.exif import UPRIGHT, turned
+from tasks.images.headers import by_pillow
 from tasks.images.image_parts import JPEG
+from tasks.images.pillow_images import pixels_by_pillow
 
-_OF_WEBP = ("Number of channels requested does not match", "WebP Animation must be")
+_ON_ITS_SIDE = 5  # EXIF orientations from here on exchange height and width
 
 
 def check_decodable(content: bytes) -> None:
@@ -37,9 +43,21 @@ def check_decodable(content: bytes) -> None:
 
 
 def decoded(content: bytes, *, channels: int) -> NDArray[np.uint8]:
-    """Return the decoded pixels, (height, width, channels); raises UndecodableImage."""
+    """Return the stored pixels, (height, width, channels); raises UndecodableImage."""
+    if by_pillow(content):
+        return pixels_by_pillow(content, channels=channels)
     with _reasons():
         return np.asarray(_decode(content, channels))
+
+
+def for_tensorflow(content: bytes, *, turn: int = UPRIGHT) -> bytes:
+    """Return a file that TensorFlow decodes to the pixels of an image, turned as for EXIF.
+
+    It is the file itself where that holds, else a BMP. Raises UndecodableImage.
+    """
+    if turn == UPRIGHT and not by_pillow(content):
+        return content
+    return bmp_of(turned(decoded(content, channels=3), turn))
 
 
 @contextmanager
@@ -52,26 +70,70 @@ def _reasons() -> Iterator[None]:
         raise UndecodableImage(_reason(error)) from error
 
 
-def load_pixels(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32]:
+def load_pixels(
+    contents: Sequence[bytes], recipe: Recipe, turns: Sequence[int] = ()
+) -> NDArray[np.float32]:
     """Return the pixels of image files for a recipe: (n, height, width, 3), 0 to 255.
 
-    The files are decoded in parallel. Raises UndecodableImage if one is damaged, and InputError if
-    one cannot be resized as the recipe requires; another recipe may be able to use that image. The
-    errors do not name the file.
+    `turns` are the EXIF orientations by which the stored images are turned upright; none are turned
+    without it. The files are decoded in parallel. Raises UndecodableImage if one is damaged, and
+    InputError if one cannot be resized as the recipe requires; another recipe may be able to use
+    that image. The errors do not name the file.
     """
     check_backend()
+    turns = turns or [UPRIGHT] * len(contents)
+    plain = [
+        n
+        for n, (content, turn) in enumerate(zip(contents, turns, strict=True))
+        if turn == UPRIGHT and not by_pillow(content)
+    ]
+    others = sorted(set(range(len(contents))) - set(plain))
+    if not others:
+        return _load_plain(contents, recipe)
+    rows = np.empty((len(contents), *recipe.image_size, 3), np.float32)
+    if plain:
+        rows[plain] = _load_plain([contents[n] for n in plain], recipe)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # one decoded image a thread
+        loaded = pool.map(lambda n: _load_other(contents[n], turns[n], recipe), others)
+        for number, row in zip(others, loaded, strict=True):
+            rows[number] = row
+    return rows
+
+
+def _load_plain(contents: Sequence[bytes], recipe: Recipe) -> NDArray[np.float32]:
+    """Return the pixels of files that TensorFlow reads and that are used as stored."""
     load = _loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
     try:
         return np.asarray(load(list(contents)), np.float32)
     except tf.errors.OpError as error:
         for content in contents:
             check_decodable(content)
-        height, width = recipe.image_size
-        raise InputError(
-            f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): it is so thin that "
-            "one side would have no pixels, or memory is full; use another --image-size, do not "
-            "use --pad-to-aspect-ratio, or remove the file"
-        ) from error
+        raise _unfit(recipe) from error
+
+
+def _load_other(content: bytes, turn: int, recipe: Recipe) -> NDArray[np.float32]:
+    """Return the pixels of a file that is turned, or decoded by Pillow."""
+    height, width = recipe.image_size
+    if recipe.decode == "fast" and content.startswith(JPEG):
+        stored = (width, height) if turn >= _ON_ITS_SIDE else (height, width)
+        with _reasons():
+            image = np.asarray(_decode_reduced(tf.constant(content), stored))
+    else:
+        image = decoded(content, channels=3)
+    resize = _resizer(recipe.image_size, recipe.interpolation, recipe.aspect_ratio)
+    try:
+        return np.asarray(resize(np.ascontiguousarray(turned(image, turn))), np.float32)
+    except tf.errors.OpError as error:
+        raise _unfit(recipe) from error
+
+
+def _unfit(recipe: Recipe) -> InputError:
+    height, width = recipe.image_size
+    return InputError(
+        f"cannot be resized to {height}×{width} ({recipe.aspect_ratio}): it is so thin that "
+        "one side would have no pixels, or memory is full; use another --image-size, do not "
+        "use --pad-to-aspect-ratio, or remove the file"
+    )
 
 
 def image_loader(
@@ -81,15 +143,21 @@ def image_loader(
 
     def load(content: tf.Tensor) -> tf.Tensor:
         image = _decode(content) if decode == "exact" else _decode_reduced(content, image_size)
-        if aspect_ratio == "crop":
-            return keras.preprocessing.image.smart_resize(
-                image, image_size, interpolation=interpolation
-            )
-        if aspect_ratio == "pad":
-            return tf.image.resize_with_pad(image, *image_size, method=interpolation)
-        return tf.image.resize(image, image_size, method=interpolation)
+        return _resized(image, image_size, interpolation, aspect_ratio)
 
     return load
+
+
+def _resized(
+    image: tf.Tensor, image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio
+) -> tf.Tensor:
+    if aspect_ratio == "crop":
+        return keras.preprocessing.image.smart_resize(
+            image, image_size, interpolation=interpolation
+        )
+    if aspect_ratio == "pad":
+        return tf.image.resize_with_pad(image, *image_size, method=interpolation)
+    return tf.image.resize(image, image_size, method=interpolation)
 
 
 @cache
@@ -109,6 +177,21 @@ def _loader(
 
     signature = [tf.TensorSpec([None], tf.string)]
     return tf.function(load_all, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+
+@cache
+def _resizer(
+    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio
+) -> Callable[[NDArray[np.uint8]], tf.Tensor]:
+    """Return a function that resizes one image, in a dataset's map as in `_loader`."""
+
+    def resize_one(image: tf.Tensor) -> tf.Tensor:
+        images = tf.data.Dataset.from_tensors(image)
+        resized = images.map(lambda one: _resized(one, image_size, interpolation, aspect_ratio))
+        return resized.get_single_element()
+
+    signature = [tf.TensorSpec([None, None, 3], tf.uint8)]
+    return tf.function(resize_one, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
 def _decode(content: bytes, channels: int = 3) -> tf.Tensor:
@@ -136,9 +219,4 @@ def _decode_reduced(content: tf.Tensor, image_size: tuple[int, int]) -> tf.Tenso
 
 def _reason(error: tf.errors.OpError) -> str:
     first = str(error.message).split("\n", 1)[0]
-    if any(words in first for words in _OF_WEBP):
-        return (
-            "cannot be decoded: TensorFlow does not read a transparent or animated WebP as RGB; "
-            "save it as PNG"
-        )
     return f"cannot be decoded: {first.split('}} ', 1)[-1][:160]}"

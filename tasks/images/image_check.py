@@ -9,19 +9,20 @@ import math
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from stores.keys import ImageKey
+from stores.keys import ImageKey, Orientation
 from tasks.errors import InputError
-from tasks.images import gif, jpeg
-from tasks.images.bmp import misread
-from tasks.images.headers import announced_size, other_format
+from tasks.images import bmp, gif, jpeg, tiff
+from tasks.images.exif import key_of
+from tasks.images.headers import announced_size, by_pillow, other_format, pillow_plugin
 from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
 
 # Raised if the check rejects or remarks on other files than before: data sets are then read again.
-EXAMINATION = 4
+EXAMINATION = 5
 # Each scan of a JPEG costs about a nanosecond per pixel, however small its data: 400 scans of the
 # largest image took a minute. Encoders write about 10. libjpeg-turbo's own tests stop at 500.
 MOST_SCANS = 500
@@ -34,6 +35,9 @@ _BYTE_COST = 40
 _MANY_PIXELS = LARGEST_PIXELS // 8
 _one_at_a_time = threading.Lock()
 _SPARE_BYTES = 2**27  # that a PNG may unpack to beside its pixels: half a second
+WITHOUT_HEIC = (
+    "a HEIC image, which needs pillow-heif: pip install 'gargalo[heic]', or save it as JPEG"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,11 @@ class Examined:
     reason: str  # why it is rejected, or a remark on an accepted one
 
 
-def examine(path: Path) -> Examined:
-    """Read a file once and check it; a bad file raises nothing."""
+def examine(path: Path, orientation: Orientation = "upright") -> Examined:
+    """Read a file once and check it; a bad file raises nothing.
+
+    The key is that of the image upright, or as stored.
+    """
     try:
         content = read_image(path)
     except (OSError, InputError) as error:
@@ -58,7 +65,8 @@ def examine(path: Path) -> Examined:
         check_content(content)
         large = math.prod(announced_size(content)) > _MANY_PIXELS
         with _one_at_a_time if large else nullcontext():
-            return Examined(key, "accepted", remarks(content))
+            about = remarks(content, orientation)
+        return Examined(key_of(content, orientation), "accepted", about)
     except InputError as error:
         return Examined(key, "rejected", str(error))
 
@@ -92,7 +100,7 @@ def check_content(content: bytes) -> None:
 
 
 def check_header(content: bytes) -> None:
-    """Raise InputError for a file that TensorFlow reads wrongly, or that takes too long to decode.
+    """Raise InputError for a file that is read wrongly, or that takes too long to decode.
 
     The check takes microseconds, and is done before every decoding.
     """
@@ -100,10 +108,11 @@ def check_header(content: bytes) -> None:
         raise InputError("the file is empty")
     if other := other_format(content):
         raise InputError(
-            f"cannot be decoded: {other}, expected JPEG, PNG, GIF, BMP or WebP; save it as PNG"
+            f"cannot be decoded: {other}, expected JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or HEIC; "
+            "save it as PNG"
         )
-    if what := misread(content):
-        raise InputError(f"{what}: TensorFlow reads it wrongly; save it as PNG")
+    if by_pillow(content):
+        _check_for_pillow(content)
     # Not with Pillow: it reads fewer files than the decoder, and the others would not be checked.
     height, width = announced_size(content)
     if height * width > LARGEST_PIXELS:
@@ -124,6 +133,23 @@ def check_header(content: bytes) -> None:
             f"refused before decoding: a JPEG of {scans} scans of {width}×{height} pixels, "
             f"expected about 10; save it again with an image editor"
         )
+
+
+def _check_for_pillow(content: bytes) -> None:
+    plugin = pillow_plugin(content)
+    if plugin == "HEIF" and not can_read_heic():
+        raise InputError(WITHOUT_HEIC)
+    if plugin == "BMP" and (what := bmp.refused(content)):
+        raise InputError(f"{what}: it is not read rightly; save it as PNG")
+    if plugin == "TIFF":
+        tiff.check(content)
+    if not math.prod(announced_size(content)):
+        raise InputError(f"cannot be decoded: a damaged {plugin} without a size")
+
+
+def can_read_heic() -> bool:
+    """Return whether the package that reads HEIC is installed."""
+    return find_spec("pillow_heif") is not None
 
 
 def _too_large(size: str) -> str:

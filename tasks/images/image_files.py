@@ -5,6 +5,9 @@ from pathlib import Path
 from tasks.errors import InputError
 from tasks.execution.user_files import opened, size_of
 
+# Of the files that are read as images; what a file is, its content says.
+_OF_TENSORFLOW = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp")
+IMAGE_ENDINGS = (*_OF_TENSORFLOW, ".tif", ".tiff", ".avif", ".heic", ".heif", ".hif")
 # Twice Pillow's warning limit, where Pillow too refuses: 178,956,970 pixels of 3 bytes are half a
 # gigabyte.
 LARGEST_PIXELS = 2 * 89_478_485

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Self, overload
+from typing import NamedTuple, Self, overload
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from stores.keys import ImageKey, Keys, Views, as_keys, as_views
 from stores.manifest import Images
 from tasks.errors import InputError, UndecodableImage
 from tasks.execution.keras_backend import check_backend
+from tasks.images.exif import OTHER_FILE, turn_of
+from tasks.images.headers import decoder
 from tasks.images.image_check import check_header, unreadable
 from tasks.images.image_files import read_image
 
@@ -105,13 +107,24 @@ class Rejection:
     changed: bool
 
 
+class Read(NamedTuple):
+    """The bytes of an image file, and the EXIF orientation by which the image is turned."""
+
+    content: bytes
+    turn: int
+
+
 @dataclass(frozen=True)
 class PixelBatch:
-    """Decoded images, their pixels (n, height, width, 3), and the files that were rejected."""
+    """Decoded images, their pixels (n, height, width, 3), and the files that were rejected.
+
+    `decoders` are the packages beside TensorFlow that decoded some of them.
+    """
 
     images: list[ImageFile]
     pixels: NDArray[np.float32]
     rejected: list[Rejection]
+    decoders: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -152,18 +165,19 @@ def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBat
 
 def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
     read = [(image, _read(image, folder)) for image in images]
-    whole = [(image, content) for image, content in read if isinstance(content, bytes)]
+    whole = [(image, content) for image, content in read if isinstance(content, Read)]
     rejected = [content for _, content in read if isinstance(content, Rejection)]
+    decoders = frozenset(decoder(one.content) for _, one in whole) - {""}
     try:
-        pixels = _pixels([content for _, content in whole], recipe)
+        pixels = _pixels([one for _, one in whole], recipe)
     except InputError:  # find out which file it is
         alone = [(image, _load_one(image, content, recipe)) for image, content in whole]
         good = [(image, row) for image, row in alone if not isinstance(row, Rejection)]
         rejected += [row for _, row in alone if isinstance(row, Rejection)]
         shape = (0, *recipe.image_size, 3)
         pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
-        return PixelBatch([image for image, _ in good], pixels, rejected)
-    return PixelBatch([image for image, _ in whole], pixels, rejected)
+        return PixelBatch([image for image, _ in good], pixels, rejected, decoders)
+    return PixelBatch([image for image, _ in whole], pixels, rejected, decoders)
 
 
 def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:
@@ -176,7 +190,7 @@ def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:
     return replace(batch, pixels=views_of(batch.pixels, recipe.augmentation, keys, views))
 
 
-def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
+def _read(image: ImageFile, folder: Path) -> Read | Rejection:
     try:
         content = read_image(folder / image.path)
     except InputError as error:
@@ -186,29 +200,32 @@ def _read(image: ImageFile, folder: Path) -> bytes | Rejection:
             raise  # a disk failed
         _check_folder(folder, image.path)
         return Rejection(image.path, unreadable(error), changed=True)
-    if ImageKey.of(content) != image.key:
-        return Rejection(image.path, "changed since it was ingested; ingest again", changed=True)
     try:
+        if (turn := turn_of(content, image.key)) == OTHER_FILE:
+            why = "changed since it was ingested; ingest again"
+            return Rejection(image.path, why, changed=True)
         check_header(content)  # an earlier version may have accepted it
     except InputError as error:
         return Rejection(image.path, str(error), changed=False)
-    return content
+    return Read(content, turn)
 
 
-def _load_one(image: ImageFile, content: bytes, recipe: Recipe) -> NDArray[np.float32] | Rejection:
+def _load_one(image: ImageFile, read: Read, recipe: Recipe) -> NDArray[np.float32] | Rejection:
     try:
-        return _pixels([content], recipe)
+        return _pixels([read], recipe)
     except UndecodableImage as error:
         return Rejection(image.path, str(error), changed=False)
     except InputError as error:
         raise InputError(f"image {image.path!r} {error}") from error
 
 
-def _pixels(contents: list[bytes], recipe: Recipe) -> NDArray[np.float32]:
+def _pixels(read: list[Read], recipe: Recipe) -> NDArray[np.float32]:
     check_backend()
     from tasks.images.decoding import load_pixels
 
-    return load_pixels(contents, recipe) if contents else np.empty((0, *recipe.image_size, 3), "f4")
+    if not read:
+        return np.empty((0, *recipe.image_size, 3), np.float32)
+    return load_pixels([one.content for one in read], recipe, [one.turn for one in read])
 
 
 def _check_folder(folder: Path, path: str) -> None:

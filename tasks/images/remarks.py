@@ -1,21 +1,23 @@
 """Remarks on accepted images that the network sees differently than a person does."""
 
-import io
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from tasks.images import bmp, gif, png
+from stores.keys import Orientation
+from tasks.errors import UndecodableImage
+from tasks.images import bmp, gif, png, tiff
 from tasks.images import decoding as pixels
 from tasks.images.exif import orientation
-from tasks.images.headers import holding
-from tasks.images.image_parts import GIF, JPEG
+from tasks.images.headers import by_pillow, holding
+from tasks.images.image_parts import BMP, GIF, JPEG
 from tasks.images.jpeg import is_cmyk
+from tasks.images.pillow_images import frame_count, mode_by_pillow, opened
 
+TURNED = "turned upright, as the EXIF data says"
+NOT_TURNED = "EXIF rotation: not applied, used as stored"
 _INVISIBLE = 8  # alpha, of 255
 _SHARE = 0.01  # of the pixels: fewer are edges
 _ALIKE = 16  # of 255: what differs by less is one colour
@@ -24,25 +26,28 @@ _EMPTY = 64  # of 255: what is below in all pixels was written with 14 bits or f
 _HOT = 0.001  # of the values: defects of a sensor, which are as bright as can be
 
 
-def remarks(content: bytes) -> str:
-    """Return the remarks on an image, or an empty text.
+def remarks(content: bytes, used: Orientation = "upright") -> str:
+    """Return the remarks on an image that is used upright or as stored, or an empty text.
 
     The image is decoded for this. Raises UndecodableImage if that fails.
     """
-    return "; ".join([*_of_header(content), *_of_pixels(content)])
+    return "; ".join([*_of_header(content, used), *_of_pixels(content)])
 
 
-def _of_header(content: bytes) -> list[str]:
+def _of_header(content: bytes, used: Orientation) -> list[str]:
     found = []
     frames = gif.frames(content)
     if (count := len(frames) or png.animation_frames(content)) > 1:
         found.append(f"animated, {count} frames: only the first is used")
+    elif by_pillow(content) and not content.startswith(BMP) and (more := frame_count(content)) > 1:
+        what = "pages" if tiff.is_tiff(content) else "frames"
+        found.append(f"{more} {what}: only the first is used")
     if frames and (what := _of_canvas(frames, *gif.canvas(content))):
         found.append(what)
-    if is_cmyk(content):
+    if is_cmyk(content) or (tiff.is_tiff(content) and mode_by_pillow(content) == "CMYK"):
         found.append("CMYK: converted to RGB")
     if orientation(content) != 1:
-        found.append("EXIF rotation: not applied")
+        found.append(TURNED if used == "upright" else NOT_TURNED)
     return found
 
 
@@ -65,15 +70,19 @@ def _of_pixels(content: bytes) -> list[str]:
     if content.startswith(GIF):
         pixels.check_decodable(content)
         return _of_transparent_gif(content)
-    if png.has_alpha(content) or bmp.has_alpha(content):
+    if any(has_alpha(content) for has_alpha in (png.has_alpha, bmp.has_alpha, _has_alpha)):
         image = pixels.decoded(content, channels=4)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _SAMPLED))
         found = _of_alpha(image[::step, ::step, :3], image[::step, ::step, 3])
     else:
         image, found = pixels.decoded(content, channels=3), []
-    if png.bits_a_channel(content) == 16:
+    if 16 in {png.bits_a_channel(content), tiff.bits_a_channel(content)}:
         found += _of_empty_bits(image[..., :3])
     return found
+
+
+def _has_alpha(content: bytes) -> bool:
+    return by_pillow(content) and mode_by_pillow(content) in {"RGBA", "LA", "La", "PA"}
 
 
 def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:
@@ -91,10 +100,9 @@ def _of_transparent_gif(content: bytes) -> list[str]:
     if not gif.frames(content)[0].is_transparent:
         return []
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as opened:
-            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
-            alpha = np.asarray(opened.convert("RGBA"))[..., 3]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with opened(content) as image:
+            alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    except UndecodableImage:
         return ["transparency: dropped, transparent pixels become black"]
     if np.count_nonzero(alpha <= _INVISIBLE) < _SHARE * alpha.size:
         return []

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from tasks.images.image_parts import bounded, little
 
+_ANIMATED, _ALPHA = 0x02, 0x10  # flags of the extended header; the latter of VP8L's too
+
 
 def is_webp(content: bytes) -> bool:
     """Return whether it is a WebP."""
@@ -21,6 +23,33 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = little(content[place + 4 : place + 8])
         yield content[place : place + 4], content[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
+
+
+def is_animated(content: bytes) -> bool:
+    """Return whether it is an animated WebP, which TensorFlow refuses."""
+    return (
+        content[12:16] == b"VP8X"
+        and is_webp(content)
+        and bool(content[20:21] and content[20] & _ANIMATED)
+    )
+
+
+def has_alpha(content: bytes) -> bool:
+    """Return whether a WebP has an alpha channel, as libwebp finds it; TensorFlow refuses these.
+
+    A lossless image says so itself, whatever the extended header says.
+    """
+    flagged = False
+    for kind, data in chunks(content):
+        if kind == b"VP8X":
+            flagged = bool(data[:1]) and bool(data[0] & _ALPHA)
+        elif kind == b"VP8L":
+            return len(data) > 4 and bool(data[4] & _ALPHA)
+        elif kind == b"VP8 ":
+            return flagged
+        elif kind == b"ALPH":
+            return True
+    return flagged
 
 
 def size(content: bytes) -> tuple[int, int]:

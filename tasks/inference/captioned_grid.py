@@ -2,7 +2,6 @@
 
 import io
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -10,10 +9,13 @@ from textwrap import shorten
 from matplotlib.figure import Figure
 from PIL import Image
 
+from stores.keys import Orientation
 from stores.printable import visible
+from tasks.errors import InputError
+from tasks.images.exif import UPRIGHT, orientation
 from tasks.images.figures import default_settings
 from tasks.images.image_check import examined
-from tasks.images.thumbnails import UNREADABLE, as_rgb
+from tasks.images.pillow_images import picture
 
 MOST_SHOWN = 25
 GRID_ENDINGS = (".png",)
@@ -22,8 +24,8 @@ _INCHES = 2.2
 
 
 @default_settings()
-def grid(images: Sequence[tuple[Path, str]]) -> bytes:
-    """Return a PNG of the first images with their captions; a bad image is grey."""
+def grid(images: Sequence[tuple[Path, str]], used: Orientation = "upright") -> bytes:
+    """Return a PNG of the first images, as they were used, with captions; a bad image is grey."""
     shown = images[:MOST_SHOWN]
     columns = max(1, math.ceil(math.sqrt(len(shown))))
     rows = max(1, math.ceil(len(shown) / columns))
@@ -32,19 +34,19 @@ def grid(images: Sequence[tuple[Path, str]]) -> bytes:
     for axes in places:
         axes.set_axis_off()
     for axes, (path, caption) in zip(places, shown, strict=False):
-        axes.imshow(_small(path))
+        axes.imshow(_small(path, used))
         axes.set_title(shorten(visible(caption), 28, placeholder="…"), fontsize=9)
     sink = io.BytesIO()
     figure.savefig(sink, format="png", dpi=120)
     return sink.getvalue()
 
 
-def _small(path: Path) -> Image.Image:
+def _small(path: Path, used: Orientation) -> Image.Image:
     try:
-        content = io.BytesIO(examined(path))
-        with warnings.catch_warnings(), Image.open(content) as image:
-            warnings.simplefilter("ignore")  # of Pillow, on large images and odd metadata
-            image.thumbnail((_SIDE, _SIDE))
-            return as_rgb(image)
-    except (*UNREADABLE, Image.DecompressionBombError):  # an InputError is a ValueError
+        content = examined(path)
+        turn = orientation(content) if used == "upright" else UPRIGHT
+        image = picture(content, turn=turn, draft=_SIDE)
+    except InputError:
         return Image.new("RGB", (_SIDE, _SIDE), "grey")
+    image.thumbnail((_SIDE, _SIDE))
+    return image

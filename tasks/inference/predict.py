@@ -1,7 +1,7 @@
 """Predict the classes of images with a run's head; stored features are reused."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow as pa
 from stores.errors import MissingFeatures
 from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Rows
+from stores.keys import ImageKey, Orientation, Rows
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
@@ -25,6 +25,7 @@ from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.heads.stored import load_head
+from tasks.images.exif import key_of
 from tasks.images.image_check import examined
 from tasks.images.pixel_batches import ImageFile, pixel_batches
 
@@ -42,6 +43,11 @@ class Classifier:
     classes: tuple[str, ...]
     scores: str  # the kind of its scores: probability or margin
     job: Job
+
+    @property
+    def orientation(self) -> Orientation:
+        """How rotated photographs are used: as in the run's training."""
+        return "stored" if self.run.parameters.get("orientation") == "stored" else "upright"
 
     @property
     def recipe(self) -> Recipe:
@@ -85,13 +91,24 @@ def load_classifier(
 
 
 def predict(
-    paths: Sequence[Path], classifier: Classifier, *, batch_size: int
+    paths: Sequence[Path],
+    classifier: Classifier,
+    *,
+    batch_size: int,
+    known: Mapping[Path, ImageKey] | None = None,
+    orientation: Orientation | None = None,
 ) -> Iterator[Prediction]:
-    """Yield the prediction for each image, in order; for a bad image, the reason."""
+    """Yield the prediction for each image, in order; for a bad image, the reason.
+
+    An image whose key is `known` is read only if its features are missing. Photographs with EXIF
+    rotation are used as in the run's training, or by `orientation`.
+    """
+    known, used = known or {}, orientation or classifier.orientation
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
-        some = [str(path) for path in paths[start : start + _IMAGES_AT_ONCE]]
+        part = paths[start : start + _IMAGES_AT_ONCE]
+        some = [str(path) for path in part]
         with ThreadPoolExecutor() as pool:
-            keys = list(pool.map(_key, some))
+            keys = list(pool.map(lambda path: known.get(path) or _key(str(path), used), part))
         images: list[ImageFile] = []
         found: dict[str, Prediction] = {}
         for path, key in zip(some, keys, strict=True):
@@ -192,10 +209,10 @@ def _predicted(
     }
 
 
-def _key(path: str) -> ImageKey | str:
+def _key(path: str, used: Orientation) -> ImageKey | str:
     """Return the key of a file's content, or the reason why it is rejected."""
     try:
-        return ImageKey.of(examined(path))
+        return key_of(examined(path), used)
     except InputError as error:
         return str(error)
 

@@ -8,8 +8,12 @@ from stores.in_notebook import InNotebook, Table
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from tasks.evaluation.majority_baseline import Baseline, baseline_in_words, baseline_of
 from tasks.evaluation.selection import Selection, expected_in_words, selection_of
+from tasks.evaluation.split_result import evaluate
 from tasks.report.settings import differences, own_settings, settings_of
+
+MOST_TIED = 5  # heads that are named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,13 @@ class TrainedHead(InNotebook):
         """The accuracy on validation, or by folds; None where training failed."""
         return self.metrics.get("validation_accuracy")
 
+    @property
+    def by_class(self) -> dict[str, float]:
+        """Balanced accuracy and macro F1 where it was measured; what an older run lacks is not."""
+        names = {"balanced accuracy": "balanced_accuracy", "macro F1": "macro_f1"}
+        found = {name: self.metrics.get(f"validation_{key}") for name, key in names.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
     def json_fields(self) -> dict[str, Any]:
         """Return what JSON has of it: each metric by its name, too."""
         return {**vars(self), **self.metrics}
@@ -60,6 +71,8 @@ class HeadsSummary(InNotebook):
     selection: Selection | None  # None: it failed, and nothing is known
     test_metrics: dict[str, float]  # of the chosen one's last test evaluation
     test_openings: int  # test evaluations by all runs of the store
+    baseline: Baseline | None = None  # on what the chosen one was measured on
+    not_better: str = ""  # than that baseline, in words; '' where it is
 
     @property
     def chosen(self) -> TrainedHead:
@@ -83,6 +96,25 @@ class HeadsSummary(InNotebook):
             self.runs, key=lambda head: head.metrics.get("validation_accuracy", -1.0), reverse=True
         )
 
+    @property
+    def tied(self) -> list[TrainedHead]:
+        """The other heads of the chosen one's accuracy."""
+        best = self.chosen.validation_accuracy
+        return [
+            head
+            for head in self.runs
+            if head.run != self.run and best is not None and head.validation_accuracy == best
+        ]
+
+    @property
+    def ties_in_words(self) -> str:
+        """Which heads are as accurate as the chosen one, for people; '' for none."""
+        if not self.tied:
+            return ""
+        names = ", ".join(head.head for head in self.tied[:MOST_TIED])
+        more = f" and {len(self.tied) - MOST_TIED} more" if len(self.tied) > MOST_TIED else ""
+        return f"tied on {self.measured_on}: {self.chosen.head} (chosen), {names}{more}"
+
     def tables(self) -> Iterator[Table]:
         """Yield the heads, the best first, and what the choice is worth."""
         rows = [
@@ -91,6 +123,7 @@ class HeadsSummary(InNotebook):
                 "head": head.head,
                 "train": head.train_accuracy,
                 self.measured_on: head.validation_accuracy,
+                **head.by_class,
                 "run": head.run[:16],
                 "settings that differ": head.failure or head.differing,
             }
@@ -99,6 +132,8 @@ class HeadsSummary(InNotebook):
         yield Table(f"Heads on {self.dataset}", rows)
         if self.selection:
             yield Table(expected_in_words(self.selection), [])
+        for line in filter(None, (self.not_better, self.ties_in_words)):
+            yield Table(line, [])
         if self.test_accuracy is not None:
             yield Table(f"test accuracy of {self.chosen.head}: {self.test_accuracy:.4f}", [])
 
@@ -108,6 +143,9 @@ class HeadsSummary(InNotebook):
             **vars(self),
             "head": self.chosen.head,
             "validation_accuracy": self.chosen.validation_accuracy,
+            "validation_balanced_accuracy": self.chosen.by_class.get("balanced accuracy"),
+            "validation_macro_f1": self.chosen.by_class.get("macro F1"),
+            "tied": [head.run for head in self.tied],
             "test_accuracy": self.test_accuracy,
         }
 
@@ -129,6 +167,8 @@ def summarize_heads(
     parameters = list(requested) or [run.parameters for run in runs]
     differing = differences(map(_compared, runs, parameters))
     openings = stored.openings(chosen.id)
+    selection = None if chosen.failure else selection_of(stored, chosen)
+    baseline = None if selection is None else _baseline(stored, manifest, chosen)
     return HeadsSummary(
         dataset=manifest.name,
         run=chosen.id,
@@ -149,7 +189,11 @@ def summarize_heads(
             )
             for run, given in zip(runs, parameters, strict=True)
         ),
-        selection=None if chosen.failure else selection_of(stored, chosen),
+        selection=selection,
+        baseline=baseline,
+        not_better=baseline_in_words(selection.estimate, baseline, chosen)
+        if selection and baseline
+        else "",
         test_metrics=openings[-1].metrics if openings else {},
         test_openings=stored.times_opened(manifest.select("test").keys),
     )
@@ -160,6 +204,12 @@ def head_name(run: Run, parameters: Mapping[str, Any] | None = None) -> str:
     requested = (run.parameters if parameters is None else parameters).get("head")
     name = requested if isinstance(requested, str) else str(run.head.get("kind", "head"))
     return f"{name}, fine-tuned" if run.finetuning else name
+
+
+def _baseline(stored: RunStore, manifest: Manifest, run: Run) -> Baseline | None:
+    predictions = stored.predictions(run.id)
+    result = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    return baseline_of(result, manifest)
 
 
 def _compared(run: Run, parameters: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:

@@ -1,15 +1,16 @@
 """The report: one HTML file on a data set, its features, its heads and the chosen one's results."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.dataset_summary import by_reason
 from stores.keys import as_arrow, as_keys
 from stores.layout import locate
 from stores.manifest import Manifest
@@ -21,6 +22,8 @@ from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
+from tasks.evaluation.majority_baseline import remedy
+from tasks.evaluation.metrics import by_class
 from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.evaluation.selection import selection_of
 from tasks.evaluation.split_result import SplitResult, differences, evaluate, wilson
@@ -148,6 +151,8 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "largest": largest,
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
         "baseline": result.baseline(largest),
+        "by_class": by_class(result.predicted, result.true),
+        "remedy": remedy(run),
         "differences": differences(predictions, manifest),
         "score_name": score_name,
         "grid": [shot(n) for n in range(min(GRID_IMAGES, len(result.keys)))],
@@ -223,11 +228,10 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     for row in accepted.filter(pc.is_in(accepted["key"], several)).to_pylist():
         twins[row["key"]].append(row["path"])
     rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
-    endings = Counter(PurePosixPath(file.path).suffix.lower() for file in summary.ignored)
     return {
         "rejected": list(rejected.values()),
         "ignored": summary.ignored,
-        "endings": endings.most_common(),
+        "left_out_by_reason": [*by_reason(rejected.values()), *by_reason(summary.ignored)],
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "groups": summary.groups,

@@ -9,6 +9,7 @@ from stores.manifest import Manifest
 from stores.runs.record import TestOpening
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
 from tasks.evaluation.metrics import metrics_of
 from tasks.execution.steps import task
@@ -61,6 +62,7 @@ def has_test_images(manifest: Manifest) -> bool:
 
 def check_testable(manifest: Manifest) -> None:
     """Raise InputError if there are no test images."""
+    check_labelled(manifest)
     if not has_test_images(manifest):
         raise InputError(
             f"data set {manifest.name!r}: no test image; add images, or ingest it with a larger "

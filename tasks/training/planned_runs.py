@@ -11,6 +11,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
 from tasks.heads import Head, find_kind, specification
 
@@ -42,7 +43,7 @@ class PlannedRun:
             classes=self.manifest.classes,
             head=self.specification,
             seed=self.head_seed,
-            parameters=self.parameters,
+            parameters=self.parameters | stored_orientation(self.manifest),
             folds=self.folds,
             fold_seed=self.fold_seed,
             finetuning=self.finetuning,
@@ -93,6 +94,7 @@ def choose(runs: Sequence[Run]) -> Run:
 
 def check_trainable(manifest: Manifest, folds: int = 0) -> None:
     """Raise InputError if a classifier cannot be trained and chosen on a data set's splits."""
+    check_labelled(manifest)
     if len(manifest.classes) < 2:
         raise InputError(
             f"data set {manifest.name!r}: expected at least 2 classes, found only "
@@ -147,3 +149,12 @@ def remarks(manifest: Manifest, folds: int = 0) -> list[str]:
             else f"no validation image in class {named}: heads are not evaluated on it"
         )
     return found
+
+
+def stored_orientation(manifest: Manifest) -> dict[str, Any]:
+    """Return the orientation of a data set as a run's parameter; nothing where it is upright.
+
+    Predictions by the run then use rotated photographs as its training did.
+    """
+    used = manifest.orientation
+    return {} if used == "upright" else {"orientation": used}

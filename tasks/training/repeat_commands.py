@@ -80,6 +80,7 @@ def command_line(
     given["head"] = given.pop("heads", given.get("head"))
     if "open_test" in given:
         given["open_test"] = opened
+        given.pop("orientation", None)  # of the data set, which is ingested already
         flow = "sweep" if "grid" in given else "train"
         return [f"python -m flows.{flow} {shlex.quote(manifest.name)}", *options(given)]
     # The rule of the data set is used, because the run's parameters may not be that of its splits.
@@ -96,6 +97,7 @@ def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
         "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,
         "labels": kept.labels,
         "group_pattern": manifest.group_pattern or None,
+        "orientation": None if manifest.orientation == "upright" else manifest.orientation,
     }
 
 

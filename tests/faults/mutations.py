@@ -30,8 +30,8 @@ QUICK = (
     Mutation(
         "labels shuffled against features",
         "stores/manifest.py",
-        'labels = [numbers[entry.label or ""] for entry in chosen.values()]',
-        'labels = [numbers[entry.label or ""] for entry in chosen.values()][::-1]',
+        "            labels.to_numpy().astype(np.int64),\n",
+        "            labels.to_numpy().astype(np.int64)[::-1],\n",
         "tests/stores/test_manifest.py::test_images_are_distinct_with_their_label_and_first_path",
     ),
 )
@@ -144,33 +144,33 @@ MUTATIONS = (
     ),
     Mutation(
         "young files trusted",
-        "tasks/datasets/ingest.py",
-        "    return file.ctime_ns < previous.listed_ns - CLOCK_TICK_NS",
-        "    return True",
+        "tasks/datasets/known_files.py",
+        'pc.less(files["ctime_ns"], previous.listed_ns - CLOCK_TICK_NS)',
+        'pc.is_valid(files["ctime_ns"])',
         "tests/tasks/datasets/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
     ),
     Mutation(
         "an image stored under the name of its path",
-        "tasks/features/extract.py",
-        "groups[tuple(pattern)].append(ImageFile(ImageKey(key.tobytes()), path, view))",
-        "groups[tuple(pattern)].append(ImageFile(ImageKey.of(path.encode()), path, view))",
+        "tasks/images/pixel_batches.py",
+        "        return ImageFile(key, path, int(self.views[place]))\n",
+        "        return ImageFile(ImageKey.of(path.encode()), path, int(self.views[place]))\n",
         f"{_SEES}[rename-5]",
     ),
     Mutation(
         "duplicates counted twice",
         "stores/manifest.py",
-        "Counter((e.label, e.split, e.key) for",
-        "Counter((e.label, e.split, e.path) for",
+        '        rows = first_of_each(self.of_status("accepted"))\n        found',
+        '        rows = self.of_status("accepted")\n        found',
         "tests/stores/test_manifest.py::test_counts_are_of_distinct_images",
     ),
     Mutation(
         "a duplicate computed twice",
         "tasks/features/extract.py",
         "    needed = [(manifest.select(*splits), 0)]\n",
-        "    more = [(e.key, e.path) for e in manifest.of_status('accepted')]\n"
+        "    more = manifest.of_status('accepted')\n"
         "    images = manifest.select(*splits)._replace(\n"
-        "        keys=np.array([list(key) for key, _ in more], np.uint8),\n"
-        "        paths=[path for _, path in more],\n"
+        "        keys=np.array([list(key) for key in more['key'].to_pylist()], np.uint8),\n"
+        "        paths=more['path'].combine_chunks(),\n"
         "    )\n"
         "    needed = [(images, 0)]\n",
         "tests/tasks/features/test_extract.py::test_a_duplicate_is_seen_once",
@@ -185,15 +185,15 @@ MUTATIONS = (
     Mutation(
         "rejections that do not look at the key",
         "tasks/features/unusable_files.py",
-        "if entry.path in by_path and entry.key == keys.get(entry.path)",
-        "if entry.path in by_path",
+        "same = _keys(current, by_path).items() & _keys(manifest, by_path).items()",
+        "same = _keys(current, by_path).items()",
         "tests/tasks/features/test_extract_spoilt.py::test_rejections_do_not_touch_what_was_ingested_meanwhile",
     ),
     Mutation(
         "the split of an image that went during the extraction forgotten",
         "tasks/features/unusable_files.py",
-        "entries=(*entries, *gone(current, entries))",
-        "entries=entries",
+        "rows=pa.concat_tables([rows, gone(current, rows)])",
+        "rows=rows",
         "tests/tasks/features/test_extract_spoilt.py::test_a_changed_image_keeps_its_split_when_it_comes_back",
     ),
     Mutation(
@@ -282,17 +282,16 @@ MUTATIONS = (
     ),
     Mutation(
         "the split drawn by the file's name",
-        "tasks/datasets/splits.py",
-        "        label: sorted((k for k in keys if k not in splits), key=lambda key: "
-        "_draw(seed, key))\n",
-        "        label: [k for k in keys if k not in splits]\n",
+        "tasks/datasets/drawn_splits.py",
+        "        new, draws = new[order], draws[order]\n",
+        "",
         "tests/tasks/datasets/test_splits.py::test_neither_names_nor_order_matter",
     ),
     Mutation(
         "the split of old images forgotten",
         "tasks/datasets/splits.py",
-        "    return by_path_of_key | by_key",
-        "    return {}",
+        "    return pc.coalesce(_by_key(keyed, previous), by_path)",
+        "    return pa.nulls(len(keyed), pa.string())",
         "tests/tasks/datasets/test_splits.py::test_adding_images_moves_no_old_one",
     ),
     Mutation(

@@ -12,6 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from PIL import Image
 
+from tasks.images.exif import turned
 from tasks.images.headers import announced_size
 
 # Adam7: first row and column, and the steps, of each pass (PNG specification, section 8.2).
@@ -103,6 +104,29 @@ def grey_palette(count=256):
     return b"".join(bytes([n, n, n, 0]) for n in range(count))
 
 
+def tiff(*, width=10, height=6, more=None, lzw=False):
+    """Return a TIFF of black pixels by its tags, with whole numbers of four bytes as values."""
+    data = bytes(180)
+    tags = {256: [width], 257: [height], 258: [8] * 3, 259: [5 if lzw else 1], 262: [2]}
+    tags |= {273: [8], 277: [3], 278: [height], 279: [len(data)]} | (more or {})
+    entries, values, start = [], b"", 8 + len(data) + 2 + 12 * len(tags) + 4
+    for tag in sorted(tags):
+        packed = struct.pack(f"<{len(tags[tag])}I", *tags[tag])
+        place = struct.pack("<I", start + len(values)) if len(packed) > 4 else packed
+        values += packed if len(packed) > 4 else b""
+        entries.append(struct.pack("<HHI", tag, 4, len(tags[tag])) + place)
+    directory = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + values
+
+
+def large_avif(side):
+    """Return an AVIF that says that it has side × side pixels."""
+    size = struct.pack(">II", *pixels(0).shape[1::-1])
+    return encoded(pixels(0), "AVIF").replace(
+        b"ispe\0\0\0\0" + size, struct.pack(">4sIII", b"ispe", 0, side, side)
+    )
+
+
 def many_scans(content, count):
     """Return a progressive JPEG with its last scan repeated; libjpeg warns, and reads them all."""
     last = content.rindex(b"\xff\xda")
@@ -116,6 +140,14 @@ def with_orientation(content, number, order="<"):
     exif = start + struct.pack(f"{order}IH", 8, 1) + tag + bytes(4)
     segment = b"Exif\0\0" + exif
     return content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+
+
+def rotated(upright, number, kind, **options):
+    """Return a picture as a camera stores it that is held so: turned, with its EXIF orientation."""
+    back = {6: 8, 8: 6}.get(number, number)
+    exif = Image.Exif()
+    exif[0x0112] = number
+    return encoded(np.ascontiguousarray(turned(upright, back)), kind, exif=exif, **options)
 
 
 @cache
@@ -164,19 +196,23 @@ def refused_images():
     """Return images by file name that are refused, each by its header or what it unpacks to."""
     values = pixels(0)
     grey = values[..., 0]
-    masked = {"bits": 32, "compression": 3, "header": 108, "masks": masks(0, 1, 2, 3)}
     header = struct.pack(">IIBBBBB", 10, 10, 8, 2, 0, 0, 0)
     packer = zlib.compressobj(9)
     zeros = b"".join(packer.compress(bytes(2**20)) for _ in range(200)) + packer.flush()
     return {
-        "palette.bmp": encoded(Image.fromarray(values).quantize(256), "BMP"),
-        "rle.bmp": bmp(grey, bits=8, compression=1, palette=grey_palette()),
-        "masks.bmp": bmp(values, **masked),
-        "os2.bmp": bmp(values, header=12),
-        "avif.jpg": b"\0\0\0\x1cftypavif" + bytes(40),
+        "palette.bmp": bmp(grey, bits=8, palette=grey_palette(200)),
+        "jpeg.bmp": bmp(values, compression=4),
+        "large.avif": large_avif(20_000),
+        "large.tif": tiff(width=20_000, height=20_000),
+        "tiles.tif": tiff(more={322: [30_000], 323: [30_000], 324: [8], 325: [9]}),
+        "parts.tif": tiff(height=300_000, more={278: [1]}),
+        "same-place.tif": tiff(height=9, more={278: [1], 273: [0] * 9, 279: [150] * 9}, lzw=True),
+        "tags.tif": tiff(more={n: [1] for n in range(400, 1500)}),
+        "float.tif": tiff(more={258: [32] * 3, 339: [3] * 3}),
+        "camera.tif": tiff(more={254: [1]}),
+        "lzma.tif": tiff(more={259: [34_925]}),
         "jpeg-xl.png": b"\xff\x0a" + bytes(40),
         "jpeg-xl-boxes.jpg": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40),
-        "tiff.png": encoded(values, "TIFF"),
         "large.png": bomb(14_000),
         "packed.png": png_of_chunks(header, zeros),
         "scans.jpg": many_scans(encoded(values, "JPEG", progressive=True), 600),

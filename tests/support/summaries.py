@@ -22,6 +22,7 @@ INGESTED = IngestSummary(
     remarks=(),
     remark_counts=(),
     absent=0,
+    groups=None,
     seed=0,
     layout="auto",
     notes=(),

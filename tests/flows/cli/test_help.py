@@ -14,7 +14,7 @@ from flows.cli.parser import make_parser
 from gargalo.public_names import commands, function_names
 from tests.support.places import ROOT
 
-FLOWS = function_names()
+FLOWS = sorted(function_names() & commands().keys())
 HEAVY = {"prefect", "tensorflow", "keras", "sklearn", "scipy", "pyarrow", "h5py", "numpy"}
 GROUPS = ["Arguments", "Most used", "Data", "Features", "Head", "Run", "Output"]
 BY_MODULE = [["-m", f"flows.{name}"] for name in commands()]

@@ -29,7 +29,9 @@ def test_a_pipelines_json_has_its_stages():
         "run", "head", "dataset", "validation_accuracy", "selection", "test_accuracy",
         "test_openings", "cached", "folds", "remarks", "runs", "near_duplicates",
     }  # fmt: skip
-    assert set(found["train"]["near_duplicates"]) == {"pairs", "crowded", "untold", "example"}
+    assert set(found["train"]["near_duplicates"]) == {
+        "pairs", "crowded", "untold", "example", "within", "groups", "largest", "table", "searched",
+    }  # fmt: skip
 
 
 def test_a_heads_metrics_stand_beside_the_rest_too():

@@ -12,6 +12,7 @@ from flows.text.stores import ingest_text, maintain_text
 from stores.dataset_summary import FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.images.image_files import IMAGE_ENDINGS
 from tasks.maintenance.maintain import StoreListing, UnfinishedFinetuning
 from tasks.report.heads_summary import TrainedHead
 from tests.support.summaries import EXTRACTED, INGESTED
@@ -83,6 +84,25 @@ def test_a_class_that_is_missing_in_a_split_is_named():
     assert not any("no train image" in line for line in lines)
 
 
+def test_files_are_counted_by_their_reason_with_the_endings():
+    files = [FileReason(f"cat/{n}.bmp", f"a BMP of {n} bytes: save it as PNG") for n in range(3)]
+    files += [FileReason("dog/1.heic", "install pillow-heif"), FileReason("README", "a BMP of")]
+    text = ingest_text(replace(INGESTED, rejected=tuple(files)))
+    assert "  rejected: 'dog/1.heic': install pillow-heif" in text.splitlines()
+    assert (
+        "  rejected: 3 files (3 .bmp): a BMP of 0 bytes: save it as PNG (for one, 'cat/0.bmp')"
+    ) in text.splitlines()
+    assert len([line for line in text.splitlines() if "rejected" in line]) == 3
+    in_full = ingest_text(replace(INGESTED, rejected=tuple(files), verbose=True))
+    assert len([line for line in in_full.splitlines() if "rejected" in line]) == 5
+
+
+def test_more_reasons_than_can_be_read_are_counted():
+    files = tuple(FileReason(f"{n}.psd", chr(97 + n)) for n in range(14))
+    text = ingest_text(replace(INGESTED, ignored=files))
+    assert "  ignored: and 4 more (all by flows.ingest --verbose, or in the report)" in text
+
+
 def test_remarks_are_counted():
     about = RemarkCount("CMYK: converted to RGB", 24, "cat/1.jpg")
     text = ingest_text(replace(INGESTED, remark_counts=(about,)))
@@ -107,8 +127,8 @@ def test_what_predict_passed_over_is_counted():
         grid=None,
     )
     assert predict_text(summary).splitlines()[-1] == (
-        "12 other files and folders were not predicted: 10 .webp, 2 .txt; expected .bmp, .gif, "
-        ".jpeg, .jpg, .png"
+        "12 other files and folders were not predicted: 10 .webp, 2 .txt; expected "
+        + ", ".join(IMAGE_ENDINGS)
     )
 
 

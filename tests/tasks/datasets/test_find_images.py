@@ -25,15 +25,15 @@ def test_images_come_in_order_and_once(folder):
 
 
 def test_what_is_passed_over_is_counted_by_its_ending(folder, tmp_path):
-    for name in ("1.webp", "2.WEBP", "more/3.webp", "notes.txt", "README"):
+    for name in ("1.psd", "2.PSD", "more/3.psd", "notes.txt", "README"):
         write(folder / name, b"")
     write(tmp_path / "elsewhere/c.png", small_png(2))
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     found = find_images([folder])
     assert len(found.paths) == 2
-    assert found.passed_over == {".webp": 3, ".txt": 1, "without extension": 1, "linked folder": 1}
-    assert in_words(found.passed_over).startswith("3 .webp, 1 ")
-    assert next(iter(found.passed_over)) == ".webp"
+    assert found.passed_over == {".psd": 3, ".txt": 1, "without extension": 1, "linked folder": 1}
+    assert in_words(found.passed_over).startswith("3 .psd, 1 ")
+    assert next(iter(found.passed_over)) == ".psd"
 
 
 @pytest.mark.parametrize("name", [".ipynb_checkpoints", "@eaDir", "more/__MACOSX/deep"])
@@ -45,6 +45,13 @@ def test_images_of_hidden_folders_are_counted_as_for_a_data_set(folder, name):
     assert found.paths == (folder / "a.png", folder / "more/b.JPG")
     assert found.passed_over == {"in hidden folders": 2}
     assert len(find_images([folder / name]).paths) == 2  # a folder that is named is meant
+
+
+def test_files_of_operating_systems_are_not_counted(folder):
+    for name in ("._a.png", ".DS_Store", "more/Thumbs.db", "more/desktop.ini"):
+        write(folder / name, b"")
+    found = find_images([folder])
+    assert (len(found.paths), found.passed_over) == (2, {})
 
 
 def test_a_folder_that_is_closed_is_counted(public):
@@ -69,10 +76,10 @@ def test_a_pipe_in_a_folder_is_an_image_that_cannot_be_read(folder):
 
 def test_a_place_without_images_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    write(tmp_path / "others/a.webp", b"")
-    with pytest.raises(InputError, match=r"no image found; expected .*\.png$"):
+    write(tmp_path / "others/a.psd", b"")
+    with pytest.raises(InputError, match=r"no image found; expected .*\.hif$"):
         find_images([tmp_path / "empty"])
-    with pytest.raises(InputError, match=r"no image found; expected .*; found 1 \.webp$"):
+    with pytest.raises(InputError, match=r"no image found; expected .*; found 1 \.psd$"):
         find_images([tmp_path / "others"])
     with pytest.raises(InputError, match="not found; give an image file"):
         find_images([tmp_path / "none"])

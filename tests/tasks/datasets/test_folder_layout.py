@@ -238,7 +238,9 @@ def test_a_folders_name_may_hold_a_comma(tmp_path):
 )
 def test_what_is_no_layout_is_refused(tmp_path, layout):
     message = refusal(tmp_path, layout)
-    assert message.startswith(f"--layout {layout}: expected auto, classes, or SPLIT=FOLDER")
+    assert message.startswith(
+        f"--layout {layout}: expected auto, classes, unlabelled, or SPLIT=FOLDER"
+    )
 
 
 def test_a_given_folder_must_be_there(tmp_path):

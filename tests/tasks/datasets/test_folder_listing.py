@@ -14,8 +14,9 @@ from keras.src.utils.image_dataset_utils import ALLOWLIST_FORMATS
 
 from stores.manifest_rows import STAMP
 from tasks.datasets.folder_listing import list_folder
-from tasks.datasets.folder_structure import KERAS_ENDINGS
+from tasks.datasets.folder_structure import KERAS_ENDINGS, inside_of
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 from tests.support.images import small_png, write
 from tests.support.samples import in_child
 
@@ -38,8 +39,10 @@ def rows(table):
     return [SimpleNamespace(**row) for row in table.to_pylist()]
 
 
-def labels_of(listing):
-    return {file.path: file.label for file in rows(listing.files) if file.is_image}
+def labels_of(listing, endings=KERAS_ENDINGS):
+    """Return the label of each image, of those with the endings that Keras lists."""
+    images = [file for file in rows(listing.files) if file.is_image]
+    return {file.path: file.label for file in images if file.path.lower().endswith(endings)}
 
 
 def refusal(folder):
@@ -68,8 +71,16 @@ def odd(tmp_path):
     return folder
 
 
-def test_the_endings_are_those_of_keras():
+def test_the_endings_are_those_of_keras_and_more():
     assert sorted(ALLOWLIST_FORMATS) == sorted(KERAS_ENDINGS)
+    assert set(KERAS_ENDINGS) < set(IMAGE_ENDINGS)
+
+
+def test_files_of_formats_that_keras_does_not_list_are_images_too(tmp_path):
+    others = sorted(set(IMAGE_ENDINGS) - set(KERAS_ENDINGS))
+    paths = [f"cat/{n}{ending.upper() if n % 2 else ending}" for n, ending in enumerate(others)]
+    listing = list_folder(touch(tmp_path, *paths))
+    assert labels_of(listing, IMAGE_ENDINGS) == dict.fromkeys(paths, "cat")
 
 
 def test_files_and_labels_are_those_of_keras(odd):
@@ -113,6 +124,19 @@ def test_whatever_the_tree_files_and_labels_are_those_of_keras(tree):
         expected, classes = labels_of_keras(folder)
         assert labels_of(listing) == expected
         assert listing.classes == tuple(classes)
+
+
+def test_files_of_operating_systems_are_not_listed(odd):
+    before = [file.path for file in rows(list_folder(odd).files)]
+    names = ["._1.png", "._4.webp", ".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", "Icon\r"]
+    touch(odd, *names, *(f"cat/{name}" for name in names), *(f"cat/a/{name}" for name in names))
+    assert [file.path for file in rows(list_folder(odd).files)] == before
+
+
+def test_a_folder_of_files_of_an_operating_system_has_no_images(tmp_path):
+    touch(tmp_path, "cat/1.png", "dog/._1.png", "dog/.DS_Store")
+    assert labels_of(list_folder(tmp_path)) == {"cat/1.png": "cat"}
+    assert not inside_of(tmp_path / "dog").images
 
 
 def test_all_files_are_listed_in_the_order_of_their_paths(odd):

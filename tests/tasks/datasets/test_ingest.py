@@ -7,11 +7,12 @@ import pytest
 from stores.dataset_summary import FileReason
 from stores.keys import ImageKey
 from stores.manifest import Manifest
-from tasks.datasets import ingest as ingest_module
+from tasks.datasets import folder_listing, labelled_files
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
+from tasks.images import image_check
 from tests.support.entries import as_entries, entries_of
-from tests.support.images import bomb, grow_old, small_png, write, write_classes
+from tests.support.images import bomb, encoded, grow_old, pixels, small_png, write, write_classes
 from tests.support.ingested import by_path, refusal, split_of_keys
 
 
@@ -36,17 +37,48 @@ def test_a_folder_becomes_a_manifest(folder, store):
 
 
 def test_what_is_left_out_is_listed_with_its_reason(folder, store):
-    write(folder / "cat" / "photo.webp", small_png(1))
+    write(folder / "cat" / "photo.psd", small_png(1))
     write(folder / "cat" / "broken.jpg", b"no image")
     write(folder / "notes.txt", b"note")
     summary = ingest(folder, store=store).manifest.summary()
     assert summary.images == 10
     assert summary.ignored == (
-        FileReason("cat/photo.webp", "not an extension that Keras reads"),
+        FileReason("cat/photo.psd", folder_listing.OTHER_ENDING),
         FileReason("notes.txt", "not in a class folder"),
     )
     assert [file.path for file in summary.rejected] == ["cat/broken.jpg"]
     assert summary.rejected[0].reason.startswith("cannot be decoded: ")
+
+
+def test_a_folder_from_a_mac_has_no_problems(folder, store):
+    """The kind: what a system left behind is listed as a photograph that is damaged."""
+    for name in ("cat/._000.png", "dog/._005.png", "cat/.DS_Store", "Thumbs.db"):
+        write(folder / name, b"\0\5\x16\7")
+    summary = ingest(folder, store=store).manifest.summary()
+    assert (summary.images, summary.rejected, summary.ignored) == (10, (), ())
+
+
+@pytest.mark.parametrize("endings", [(".webp", ".tif"), (".avif", ".jfif")])
+def test_classes_of_formats_that_keras_does_not_list_are_a_data_set(tmp_path, store, endings):
+    kinds = {".webp": "WEBP", ".tif": "TIFF", ".avif": "AVIF", ".jfif": "JPEG"}
+    for number in range(6):
+        for label, ending in zip(("cat", "dog"), endings, strict=True):
+            content = encoded(pixels(number + 10 * (label == "cat")), kinds[ending])
+            write(tmp_path / "pets" / label / f"{number}{ending}", content)
+    manifest = ingest(tmp_path / "pets", store=store).manifest
+    assert manifest.classes == ("cat", "dog")
+    assert len(manifest.of_status("accepted")) == 12
+
+
+def test_heic_that_was_rejected_is_read_when_its_package_is_there(folder, store, monkeypatch):
+    write(folder / "cat/phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    grow_old()
+    monkeypatch.setattr(image_check, "find_spec", lambda _: None)
+    manifest = ingest(folder, store=store).manifest
+    assert by_path(manifest)["cat/phone.heic"].reason == image_check.WITHOUT_HEIC
+    assert ingest(folder, store=store).read == 0
+    monkeypatch.setattr(image_check, "find_spec", lambda _: "there")
+    assert ingest(folder, store=store).read == 1
 
 
 def test_a_link_to_a_folder_is_that_folder(folder, store, tmp_path):
@@ -149,14 +181,14 @@ def test_a_data_set_given_another_folder_by_name_becomes_that_folder(folder, sto
 
 
 def test_a_folder_that_changes_while_it_is_listed_is_tried_again(folder, store, monkeypatch):
-    listed = ingest_module.list_folder
+    listed = labelled_files.list_folder
 
     def list_and_add(folder, layout):
         listing = listed(folder, layout)
         write(folder / "cat" / "new.png", small_png(99))
         return listing
 
-    monkeypatch.setattr(ingest_module, "list_folder", list_and_add)
+    monkeypatch.setattr(labelled_files, "list_folder", list_and_add)
     with pytest.raises(OSError, match=r"for example 'cat/new.png'; run the command again") as error:
         ingest(folder, store=store)
     assert not isinstance(error.value, InputError)

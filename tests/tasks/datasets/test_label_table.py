@@ -59,6 +59,7 @@ def test_the_table_is_kept_with_the_data_set_until_the_folders_are_asked_for(
 ):
     before = labelled(folder, store, written(tmp_path))
     assert ingest(folder, store=store).manifest == before
+    assert labelled(folder, store, written(tmp_path)) == before
     (folder / "dog" / "008.png").unlink()
     after = ingest(folder, store=store).manifest
     assert len(after.of_status("accepted")) == 7
@@ -75,7 +76,15 @@ def test_names_of_columns_numbers_and_paths_of_the_table_s_own_folder(tmp_path, 
     manifest = labelled(folder, store, path, path="file", label="y")
     assert manifest.classes == ("0", "1")
     assert len(manifest.select("test").keys) == 2
-    assert len(manifest.select("validation").keys) == 1  # a part of train
+    assert len(manifest.select("validation").keys) == 2  # a part of train
+
+
+def test_a_split_that_changes_in_the_table_is_seen(tmp_path, folder, store):
+    rows = [{**row, "split": ["train", "validation", "test"][n % 3]} for n, row in enumerate(ROWS)]
+    before = labelled(folder, store, written(tmp_path, rows, "labels.jsonl"))
+    rows[1]["split"] = "train"
+    after = labelled(folder, store, written(tmp_path, rows, "labels.jsonl"))
+    assert [len(m.select("validation").keys) for m in (before, after)] == [3, 2]
 
 
 def test_a_table_without_labels_gives_groups_to_class_folders(tmp_path, folder, store):

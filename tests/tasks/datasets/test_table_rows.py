@@ -47,7 +47,7 @@ TABLES = {
     ),
     "packed.parquet": (parquet(path=["x" * 2**27], split=["train"]), "that unpacks to"),
     "nested.parquet": (parquet(path=[["a"]], split=["train"]), "expected columns of strings"),
-    "numbers.parquet": (parquet(path=["a"], split=[1]), "expected columns of strings"),
+    "numbers.parquet": (parquet(path=["a"], split=[1.5]), "expected columns of strings"),
     "null.parquet": (parquet(path=[None], split=["train"]), "row 1 has no path"),
 }
 

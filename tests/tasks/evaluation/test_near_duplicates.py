@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from tasks.evaluation.grey_thumbnails import SIDE, grey_thumbnail
 from tasks.evaluation.near_duplicates import FEWEST, MOST, near_duplicates
@@ -116,15 +116,49 @@ def test_all_pairs_of_a_group_are_counted():
     assert places(search(rows)) == {(a, b) for a in range(4) for b in (97, 98, 99)}
 
 
-def test_within_a_part_likeness_is_no_leak():
+def test_within_a_part_likeness_is_no_leak_and_counted_apart():
     rows = noise(100)
     rows[4] = rows[3]
-    assert search(rows).pairs == ()
+    found = search(rows)
+    assert found.pairs == ()
+    assert [(pair.first, pair.second) for pair in found.within] == [(3, 4)]
+
+
+def crops(image, count, seed):
+    """Return a burst: crops of 80 to 95% of a picture, a little brighter or darker."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        share = np.sqrt(rng.uniform(0.8, 0.95))
+        width, height = int(share * image.width), int(share * image.height)
+        x, y = rng.integers(image.width - width + 1), rng.integers(image.height - height + 1)
+        crop = image.crop((x, y, x + width, y + height))
+        yield saved(ImageEnhance.Brightness(crop).enhance(rng.uniform(0.9, 1.1)))
+
+
+def test_bursts_do_not_hide_each_other():
+    """Of 30 things with 5 crops each, too far apart for features alone, the pairs are found."""
+    things = np.arange(150) // 5
+    thumbnails = thumbnails_of(c for n in range(30) for c in crops(picture(n), 5, n))
+    features = 0.7 * noise(30, width=256)[things] + noise(150, width=256, seed=1)
+    parts = ["train", "test", "train", "validation", "test"] * 30
+    found = search(features, thumbnails, np.arange(150) % 2, parts)
+    true = {(a, b) for a in range(150) for b in range(a + 1, 150) if a // 5 == b // 5}
+    true_across = {(a, b) for a, b in true if parts[a] != parts[b]}
+    assert len(places(found) & true_across) >= 0.95 * len(true_across)
+    assert len(places(found) - true) <= 0.01 * len(true_across)
+
+
+def test_what_features_pair_and_pixels_do_not_is_doubtful_where_it_is_much():
+    """One product among many kinds: 30 of 300 pictures are of one, and none is a copy."""
+    rows = noise(300)
+    rows[135:165] = noise(1, seed=2) + 0.1 * noise(30, seed=1)
+    found = search(rows)
+    assert (found.pairs, found.crowded) == ((), 15 * 15)
 
 
 @pytest.mark.parametrize("rows_at_once", [7, 1024])
 def test_pairs_come_once_the_most_alike_first(monkeypatch, rows_at_once):
-    monkeypatch.setattr("tasks.evaluation.near_duplicates._ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr("tasks.evaluation.similar_pairs._ROWS_AT_ONCE", rows_at_once)
     rows = noise(100)
     rows[80], rows[81] = rows[1], rows[2] + 0.05 * noise(1, seed=2)[0]
     found = search(rows).pairs

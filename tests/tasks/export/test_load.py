@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 
 import keras
 import pytest
@@ -11,7 +12,7 @@ from tasks.errors import InputError
 from tasks.export.format_names import PLACES
 from tasks.export.load import load_exported, predict_by
 from tests.support.extraction import write_old_folder
-from tests.support.images import write
+from tests.support.images import encoded, pixels, rotated, write
 from tests.support.samples import flip
 from tests.tasks.export.test_write import FORMATS, exported
 
@@ -32,6 +33,24 @@ def test_a_model_predicts_what_its_run_does(written, name):
     assert [one.predicted for one in said] == [one.predicted for _, one in expected]
     for one, (_, other) in zip(said, expected, strict=True):
         assert one.scores == pytest.approx(other.scores, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rotated_photographs_and_formats_of_pillow_are_predicted_as_by_the_run(
+    written, tmp_path, name
+):
+    """The kind: one file, two readings of it."""
+    model = load_exported(written[0] / PLACES[name])
+    photograph = pixels(0, 48, 64)
+    paths = [
+        write(tmp_path / "upright.png", encoded(photograph, "PNG")),
+        write(tmp_path / "phone.png", rotated(photograph, 6, "PNG")),
+        write(tmp_path / "scan.tif", rotated(photograph, 8, "TIFF")),
+    ]
+    upright, *others = predict_by(paths, model)
+    assert all(one.scores == upright.scores for one in others)
+    stored = list(predict_by(paths, replace(model, orientation="stored")))
+    assert stored[0].scores == upright.scores != stored[1].scores
 
 
 def test_the_folder_stands_for_its_first_model(written):

@@ -16,7 +16,8 @@ from tasks.heads.presets import make_head
 from tasks.inference.predict import load_classifier, predict
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
-from tests.support.extraction import extract, write_old_folder
+from tests.support.extraction import extract, write_folder, write_old_folder
+from tests.support.images import pixels, rotated, write
 
 # Four layers, which are written in a tenth of the time that a large backbone's take.
 LENET = {"backbone": "lenet5", "image_size": 32}
@@ -41,7 +42,7 @@ def exported(pets, folder, kind="logistic", formats=FORMATS, spoil=lambda said: 
     classifier = load_classifier(run, store=store)
     keys = set(map(bytes, done.manifest.select("validation").keys))
     paths = images_of(done.manifest, keys)
-    said = [spoil(one) for one in predict(paths, classifier, batch_size=8)]
+    said = [spoil(one) for one in predict(paths, classifier, batch_size=8, orientation="stored")]
     card = partial(model_card, run, done.manifest, classifier, store)
     expected = list(zip(paths, said, strict=True))
     return expected, export(classifier, expected, folder, formats=formats, card=card)
@@ -60,6 +61,19 @@ def test_each_format_says_what_the_run_says(pets, tmp_path, kind, backbone):
     assert all(f"| {name} | {len(expected)} | 0 |" in card for name in FORMATS)
     about = json.loads((tmp_path / "model/classes.json").read_text())
     assert about["classes"] == ["cats", "dogs"]
+
+
+def test_rotated_photographs_and_formats_of_pillow_pass_the_comparison(tmp_path):
+    pets = write_folder(tmp_path / "pets", count=8)
+    for number in range(12):
+        photograph, label = pixels(number, 48, 64), ("cats", "dogs")[number % 2]
+        write(pets / label / f"phone{number}.jpg", rotated(photograph, 6, "JPEG"))
+        write(pets / label / f"scan{number}.tif", rotated(photograph, 8, "TIFF"))
+    expected, found = exported(pets, tmp_path / "model")
+    assert {path.suffix for path, _ in expected} >= {".jpg", ".tif"}
+    assert all(one.within_tolerance and one.images == len(expected) for one in found.values())
+    card = (tmp_path / "model/README.md").read_text()
+    assert "It was trained on upright images: turn rotated ones first" in card
 
 
 @pytest.mark.parametrize(("backbone", "size"), [("alexnet", 67), ("resnext50", 32)])

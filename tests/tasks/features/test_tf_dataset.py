@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from stores import FeatureStore, MissingFeatures
@@ -13,7 +14,11 @@ def stored(tmp_path):
     store, keys, rows = FeatureStore(tmp_path, RECIPE), some_keys(10), some_rows(10, (3,))
     store.write(keys[:7], rows[:7])
     store.write(keys[7:], rows[7:])
-    return store, Images(keys, np.arange(10), [f"{n}.png" for n in range(10)]), rows
+    return (
+        store,
+        Images(keys, np.arange(10), pa.array([f"{n}.png" for n in range(10)]), pa.nulls(10)),
+        rows,
+    )
 
 
 def epoch_of(dataset):

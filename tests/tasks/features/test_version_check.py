@@ -8,11 +8,13 @@ import pytest
 
 from stores import DisagreeingProducers, FeatureStore, MissingFeatures
 from tasks.datasets.ingest import ingest
+from tasks.features import decoders
 from tasks.features.agreement import COMPARED_ROWS
 from tasks.features.engines import load_engine
 from tasks.features.job import make_job
 from tasks.features.version_check import check_producers
 from tests.support.extraction import REQUEST, extract, write_folder, write_image
+from tests.support.images import encoded, pixels, write
 from tests.support.samples import flip_row, snapshot
 
 OLD = {"engine": "keras", "instruction_set": "abacus", "versions": {"keras": "2"}}
@@ -85,6 +87,22 @@ def test_any_other_producer_is_checked(tiny, folder, store, monkeypatch, where):
     extract_as(monkeypatch, own | {where: OLD[where] if where != "engine" else "b"}, folder, store)
     add_one(folder)
     assert extract(folder, store).checked == COMPARED_ROWS
+
+
+def test_another_pillow_is_checked_by_the_images_that_it_decoded(tiny, folder, store, monkeypatch):
+    for number in range(3):
+        write(folder / f"cats/{number}.tif", encoded(pixels(number), "TIFF"))
+    with monkeypatch.context() as patched:
+        patched.setattr(decoders, "version", lambda _: "1")
+        done = extract(folder, store)
+    (producer,) = FeatureStore(store, done.job.recipes[0]).producers()
+    assert producer["decoders"] == {"pillow": "1"}
+    add_one(folder)
+    assert extract(folder, store).checked == 3
+    write(folder / "cats/more.tif", encoded(pixels(9), "TIFF"))
+    assert extract(folder, store).checked == 3
+    write(folder / "cats/newer.tif", encoded(pixels(10), "TIFF"))
+    assert extract(folder, store).checked == 0  # our Pillow has decoded one
 
 
 def test_with_nothing_to_compute_nothing_is_checked(tiny, folder, store, monkeypatch):

@@ -1,4 +1,4 @@
-"""A BMP passes where TensorFlow's pixels are those that its header describes, and nowhere else."""
+"""A BMP is left to TensorFlow where its pixels are those of the header; Pillow reads the others."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.images.bmp import has_alpha, misread
+from tasks.images.bmp import has_alpha, misread, refused
 from tasks.images.decoding import decoded
 from tests.support.images import bmp, encoded, grey_palette, masks, pixels
 
@@ -60,11 +60,45 @@ def test_any_other_header_is_named(name):
     assert what in misread(content)
 
 
-def test_what_the_masks_say_is_where_the_channels_are():
-    content, _ = MISREAD["masks RGBA"]
-    meant = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    assert np.array_equal(meant, RGB[..., ::-1])
-    assert np.array_equal(decoded(content, channels=3), RGB)  # as if it had no masks
+READ_BY_PILLOW = {
+    "masks RGBA": RGB[..., ::-1],
+    "masks ABGR": np.dstack([np.full(GREY.shape, 255, np.uint8), RGB[..., :2]]),
+    "OS/2": RGB,
+    "OS/2 2.x": RGB,
+    "palette": np.asarray(COLOURS.convert("RGB")),
+    "1 bit": np.asarray(Image.fromarray(GREY).convert("1").convert("RGB")),
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_PILLOW)
+def test_what_tensorflow_misreads_has_the_pixels_that_its_header_describes(name):
+    content, _ = MISREAD[name]
+    assert refused(content) == ""
+    assert np.array_equal(decoded(content, channels=3), READ_BY_PILLOW[name])
+
+
+def run_length(values):
+    """Return an 8-bit BMP of grey values in runs of one pixel each."""
+    rows = [b"".join(bytes([1, v]) for v in row) + b"\0\0" for row in values[::-1].tolist()]
+    data = b"".join(rows) + b"\0\1"
+    return bmp(values, bits=8, compression=1, palette=grey_palette(), data=data)
+
+
+def test_runs_are_unpacked():
+    assert np.array_equal(decoded(run_length(GREY), channels=3)[..., 0], GREY)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (MISREAD["palette cut off"][0], "a BMP whose palette reaches into its pixels"),
+        (MISREAD["JPEG in it"][0], "a BMP with the compression JPEG"),
+        (run_length(GREY) + bytes(8_000_000), "bytes with the compression RLE8"),
+        (bmp(RGB, header=64, compression=4), "an OS/2 BMP with the compression number 4"),
+    ],
+)
+def test_what_pillow_would_misread_or_take_long_for_is_refused(content, why):
+    assert why in refused(content)
 
 
 def test_an_alpha_channel_is_one_where_the_header_says_so():

@@ -5,23 +5,17 @@ import re
 import struct
 import time
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tasks.images import decoding as pixels
 from tasks.images.image_check import LARGEST_PIXELS, Examined, examine
 from tests.support.images import (
     bomb,
-    encoded,
     every_kind,
     many_scans,
     refused_images,
     small_png,
     write,
-)
-from tests.support.images import (
-    pixels as pixels_of,
 )
 from tests.support.samples import in_child
 
@@ -86,24 +80,14 @@ def without_adobe(content):
     return content[:start] + content[start + 2 + struct.unpack_from(">H", content, start + 2)[0] :]
 
 
-RGBA = np.dstack([pixels_of(0), pixels_of(1)[..., :1]])
-FRAMES = [Image.fromarray(pixels_of(n)) for n in (1, 2)]
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (without_adobe(KINDS["cmyk.jpg"]), "a CMYK JPEG without Adobe's marker: .* save it as RGB"),
-        (encoded(RGBA, "WEBP"), "a transparent or animated WebP.* save it as PNG"),
-        (
-            encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES),
-            "a transparent or animated WebP.* save it as PNG",
-        ),
         (
             KINDS["rgb.bmp"][:18] + struct.pack("<i", -64) + KINDS["rgb.bmp"][22:],
             "a BMP with a negative width.* save it as PNG",
         ),
-        (KINDS["rgb.bmp"] + bytes(99), "a BMP of .* bytes whose pixels end at.* save it as PNG"),
     ],
 )
 def test_what_decoders_disagree_on_is_refused_with_the_fix(file, content, reason):
@@ -174,7 +158,7 @@ def test_what_would_be_misread_or_cost_too_much_is_refused_undecoded(tmp_path, n
     examined = examine(write(tmp_path / name, refused_images()[name]))
     assert time.process_time() - began < 2
     assert examined.status == "rejected"
-    assert examined.reason.startswith(("refused before", "a BMP", "cannot be decoded: "))
+    assert examined.reason.startswith(("refused before", "a BMP", "a TIFF", "cannot be"))
     assert any(way in examined.reason for way in ("save it", "scale it"))
 
 

@@ -135,7 +135,7 @@ def test_a_damaged_image_costs_itself_and_not_its_batch(folder, monkeypatch, bat
 
 
 def test_what_an_earlier_version_accepted_and_is_misread_is_rejected(folder):
-    for name, content in (("a.bmp", "masks.bmp"), ("b.jpg", "jpeg-xl.png"), ("c.png", "large.png")):
+    for name, content in (("a.bmp", "jpeg.bmp"), ("b.jpg", "jpeg-xl.png"), ("c.png", "large.png")):
         write(folder / name, refused_images()[content])
     images = [ImageFile(ImageKey.of(p.read_bytes()), p.name) for p in sorted(folder.glob("*.*"))]
     rejected = [r for batch in batches_of(folder, images) for r in batch.rejected]

@@ -12,9 +12,32 @@ from tests.support.images import bmp, encoded, every_kind, masks, pixels, png, w
 
 KINDS = every_kind()
 RGB = pixels(0)
-ROTATED = "EXIF rotation: not applied"
+ROTATED = "turned upright, as the EXIF data says"
+STORED = "EXIF rotation: not applied, used as stored"
 SEEN = "transparency: dropped, the colours of transparent pixels become visible"
 ONE_COLOUR = "transparency: dropped, all pixels have the same colour"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (encoded(Image.fromarray(RGB).convert("CMYK"), "TIFF"), "CMYK: converted to RGB"),
+        (encoded(pixels(0, dtype=np.uint16)[..., 0] >> 4, "TIFF"), "16 bits, the upper ones empty"),
+        (
+            encoded(RGB, "TIFF", save_all=True, append_images=[Image.fromarray(RGB)]),
+            "2 pages: only the first is used",
+        ),
+        (
+            encoded(RGB, "WEBP", save_all=True, append_images=[Image.fromarray(pixels(1))]),
+            "2 frames: only the first is used",
+        ),
+        (encoded(RGB, "TIFF"), ""),
+        (encoded(RGB, "AVIF"), ""),
+    ],
+)
+def test_formats_of_pillow_are_remarked_on_as_others(content, expected):
+    assert remarks(content).startswith(expected)
+    assert bool(remarks(content)) == bool(expected)
 
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"cmyk.jpg", "animated.gif"}))
@@ -39,6 +62,7 @@ def test_an_exif_rotation_is_remarked_on(kind, number):
     content = encoded(RGB, kind, exif=exif(number))
     assert orientation(content) == number
     assert remarks(content) == ("" if number == 1 else ROTATED)
+    assert remarks(content, "stored") == ("" if number == 1 else STORED)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -125,6 +149,8 @@ def alpha(share):
 def test_transparency_is_remarked_on_where_it_hides_or_draws(colours, share, expected):
     rgba = np.dstack([colours, alpha(share)]).astype(np.uint8)
     assert remarks(encoded(rgba, "PNG")) == expected
+    assert remarks(encoded(rgba, "TIFF")) == expected
+    assert remarks(encoded(rgba, "WEBP", lossless=True, exact=True)) == expected
     header = {"bits": 32, "compression": 3, "header": 108, "masks": masks(2, 1, 0, 3)}
     data = rgba[::-1, :, [2, 1, 0, 3]].tobytes()
     assert remarks(bmp(RGB, **header, data=data)) == expected

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from stores.keys import ImageKey
+from tasks.images.exif import key_of
 from tasks.images.thumbnails import LONGEST_SIDE, placeholder, thumbnail
+from tests.support.images import rotated, write
 
 
 def shown(path: Path) -> Image.Image:
@@ -92,6 +94,22 @@ def test_a_file_that_is_no_image_says_so(tmp_path):
 def test_other_bytes_than_those_that_were_judged_are_not_shown(tmp_path):
     path = saved(tmp_path, Image.new("RGB", (9, 9)))
     assert words(thumbnail(path, ImageKey.of(b"other bytes"))) == "file has changed"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_a_rotated_photograph_is_shown_as_its_key_says(tmp_path, kind):
+    picture = np.zeros((200, 100, 3), np.uint8)
+    picture[:100] = 255  # white above
+    content = rotated(picture, 6, kind)
+    path = write(tmp_path / "phone.jpg", content)
+    upright = thumbnail(path, key_of(content, "upright"))
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(upright.partition(",")[2]))))
+    assert image.shape[:2] == (200, 100)
+    assert image[:90].min() > 230
+    assert image[110:].max() < 25
+    stored = thumbnail(path, key_of(content, "stored"))
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored.partition(",")[2]))))
+    assert image.shape[:2] == (100, 200)
 
 
 def test_a_placeholder_is_escaped():

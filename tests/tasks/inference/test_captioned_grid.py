@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tasks.inference.captioned_grid import MOST_SHOWN, grid
-from tests.support.images import encoded, every_kind, pixels, write
+from tests.support.images import encoded, every_kind, pixels, rotated, write
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 40])
@@ -18,6 +18,13 @@ def test_a_grid_shows_the_first_images(tmp_path, count):
     assert image.format == "PNG"
     assert bool((shown == (255, 0, 0)).all(axis=1).any()) == (count > 0)
     assert max(image.size) < 300 * (MOST_SHOWN**0.5 + 1)
+
+
+def test_a_rotated_photograph_is_shown_as_it_was_used(tmp_path):
+    upright = write(tmp_path / "upright.png", encoded(pixels(0, 48, 64), "PNG"))
+    phone = write(tmp_path / "phone.png", rotated(pixels(0, 48, 64), 6, "PNG"))
+    assert grid([(phone, "")]) == grid([(upright, "")])
+    assert grid([(phone, "")], "stored") != grid([(upright, "")], "stored")
 
 
 def test_images_of_every_kind_are_shown_and_bad_ones_are_grey(tmp_path):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stores.features.store import FeatureStore
+from stores.keys import ImageKey
 from stores.runs.store import RunStore
 from tasks.datasets.find_images import find_images
 from tasks.errors import InputError, WeightsError
@@ -21,7 +22,7 @@ from tasks.inference.table_files import write_table
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
 from tests.support.extraction import extract, write_folder, write_image, write_old_folder
-from tests.support.images import every_kind, refused_images, write
+from tests.support.images import encoded, every_kind, pixels, refused_images, rotated, write
 from tests.support.samples import flip
 
 
@@ -178,6 +179,25 @@ def test_predict_refuses_what_ingest_refuses(run, store, tmp_path):
     assert [path.name for path in paths if not expected[str(path)]] == ["good.png"]
     model = ExportedModel(lambda contents: np.zeros((len(contents), 2)), ("a", "b"), "margin")
     assert {one.path: one.reason for one in predict_by(paths, model)} == expected
+
+
+def test_a_rotated_photograph_is_predicted_as_in_the_runs_training(tiny, run, store, tmp_path):
+    photograph = pixels(0, 48, 64)
+    upright = write(tmp_path / "upright.png", encoded(photograph, "PNG"))
+    phone = write(tmp_path / "phone.png", rotated(photograph, 6, "PNG"))
+    first, second = said([upright, phone], run, store)
+    assert first.scores == pytest.approx(second.scores)
+    as_stored = replace(run, parameters=run.parameters | {"orientation": "stored"})
+    first, second = said([upright, phone], as_stored, store)
+    assert first.scores != pytest.approx(second.scores)
+    assert second.key == ImageKey.of(phone.read_bytes())
+
+
+def test_a_run_on_images_as_stored_says_so_and_any_other_does_not(extracted, store):
+    assert "orientation" not in run_of(extracted, store).parameters
+    manifest = replace(extracted.manifest, orientation="stored")
+    run = run_of(replace(extracted, manifest=manifest), store, kind="svm")
+    assert load_classifier(run, store=store).orientation == "stored"
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])

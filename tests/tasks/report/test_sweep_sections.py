@@ -155,7 +155,7 @@ def test_between_folds_near_duplicates_are_found_too(store, manifest):
     images = manifest.select()
     rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
     learned = manifest.select("train", "validation")
-    folds = fold_numbers(learned.keys, learned.labels, 3, seed=1)
+    folds = fold_numbers(learned, 3, seed=1)
     place = {bytes(key): n for n, key in enumerate(images.keys)}
     first, second = (place[bytes(learned.keys[int((folds == n).argmax())])] for n in (0, 2))
     rows[second] = rows[first]

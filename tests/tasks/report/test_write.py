@@ -88,8 +88,8 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
             *entries_of(manifest),
             replace(first, path="0/copy.png"),
             entry("0/<b>broken</b>.png", b"1", "cats", None, "rejected", "cut & short"),
-            entry("0/new.webp", b"2", "cats", None, "ignored"),
-            entry("notes", b"3", None, None, "ignored"),
+            entry("0/new.psd", b"2", "cats", None, "ignored", "no image"),
+            entry("notes", b"3", None, None, "ignored", "no image"),
             entry("0/gone.png", b"4", "cats", "test", "absent"),
         ),
     )
@@ -100,7 +100,7 @@ def test_what_is_left_out_is_listed_with_its_reason(store, manifest, run):
     assert "0/<b>broken</b>.png : cut & short" in text
     assert "<b>broken" not in page.raw
     assert "1/odd\\udcff.png : cannot be\\nread" in text
-    assert ".webp 1, no ending 1 (2)" in text
+    assert "2 files (1 .psd, 1 without ending): no image (for one, 0/new.psd )" in text
     assert "0/gone.png" in text
 
 

@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.timing import Finding
 
@@ -13,8 +14,8 @@ import json, resource, sys
 from pathlib import Path
 from dataclasses import replace
 from benchmarks.ours import REQUEST, Setting, extract
-folder, store, side = sys.argv[1:]
-setting = Setting(Path(folder), Path(store), replace(REQUEST, image_size=int(side)))
+folder, store, request = sys.argv[1:]
+setting = Setting(Path(folder), Path(store), replace(REQUEST, **json.loads(request)))
 computed = extract(setting, setting.ingest())
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"computed": computed, "peak": peak}))
@@ -23,12 +24,15 @@ print(json.dumps({"computed": computed, "peak": peak}))
 
 def growth(few: Path, many: Path, stores: Path, *, side: int, rounds: int) -> Iterator[Finding]:
     """Compare the peak memory of ingest and extraction for few and for many images."""
-    values, peaks = [], []
+    values, all_told = [], []
     for number in range(rounds):
-        told = [_peak(folder, stores / f"{folder.name}-{number}", side) for folder in (few, many)]
+        told = [
+            peaks(folder, stores / f"{folder.name}-{number}", {"image_size": side})
+            for folder in (few, many)
+        ]
         values.append(told[1]["peak"] / told[0]["peak"])
-        peaks.append(told)
-    (first, second) = peaks[0]
+        all_told.append(told)
+    (first, second) = all_told[0]
     yield Finding(
         "Memory",
         f"peak for {second['computed']:,} images, in units of that for {first['computed']:,}",
@@ -39,9 +43,13 @@ def growth(few: Path, many: Path, stores: Path, *, side: int, rounds: int) -> It
     )
 
 
-def _peak(folder: Path, store: Path, side: int) -> dict[str, int]:
+def peaks(folder: Path, store: Path, request: Mapping[str, Any]) -> dict[str, int]:
+    """Ingest and extract in a process of its own; return the images computed, and its peak in KiB.
+
+    `request` are the fields of the features asked for that are not as usual.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", _CODE, str(folder), str(store), str(side)],
+        [sys.executable, "-c", _CODE, str(folder), str(store), json.dumps(request)],
         check=True,
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.memory import peaks
+from benchmarks.memory import peak_bytes, peaks
 from benchmarks.timing import Contender, Finding, in_turn
 from stores.keys import as_arrow
 from stores.manifest import Manifest
@@ -33,7 +33,7 @@ _LISTED_NS = 1_700_000_000_000_000_000
 _OF_TEN = 10  # parts, of which one is new
 _MILLIONS = 10_000_000  # files, for which a listing's time is told
 _CODE = "import sys; from benchmarks.rows import measured; measured(sys.argv[1])"
-# What is measured of a manifest, with the seconds and GB that are allowed at ten million rows.
+# What is measured of a manifest, with the seconds that are allowed at ten million rows.
 _LIMITS = {
     "read": "≤ 5",
     "select": "≤ 5",
@@ -75,7 +75,7 @@ def extractions(work: Path, *, few: int, many: int) -> Iterator[Finding]:
     request = {"backbone": "lenet5", "taps": ["c1"], "image_size": 16}
     found = [peaks(work / str(files), work / f"store {files}", request) for files in (few, many)]
     values = (found[1]["peak"] / found[0]["peak"],)
-    remark = " and ".join(f"{each['peak'] / 2**20:.2f}" for each in found)
+    remark = " and ".join(f"{each['peak'] / 2**30:.2f}" for each in found)
     what = f"peak for {many:,} tiny images by one layer, in units of that for {few:,}"
     yield Finding(GROUP, what, values, "×", "≤ 1.1", f"{remark} GiB")
 
@@ -158,7 +158,7 @@ def measured(store: str) -> None:
         began, cpu = time.perf_counter(), time.process_time()
         result = work()
         seconds = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
-        told[name] = seconds | {"peak": float(_peak_bytes())}
+        told[name] = seconds | {"peak": float(peak_bytes())}
         return result
 
     manifest = timed("read", lambda: Manifest.read(store, NAME))
@@ -184,9 +184,3 @@ def _listing_of(manifest: Manifest) -> Listing:
         "is_image": pa.repeat(True, count),  # noqa: FBT003
     }
     return Listing(Path("/nowhere"), pa.table(columns), Layout({"": None}, manifest.classes), ())
-
-
-def _peak_bytes() -> int:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

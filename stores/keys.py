@@ -92,7 +92,8 @@ def in_order(keys: Keys) -> NDArray[np.int64]:
     same = np.diff(first[order]) == 0
     if same.any():
         tied = np.zeros(len(order), np.bool_)
-        tied[1:], tied[:-1] = same, tied[:-1] | same
+        tied[1:] = same
+        tied[:-1] |= same
         some = order[tied]
         words = np.ascontiguousarray(keys[some]).view(">u8").astype(np.uint64)
         order[tied] = some[np.lexsort((some, *words.T[::-1]))]

@@ -21,6 +21,7 @@ from benchmarks.photos import keep_first, write_photos
 from benchmarks.prediction import prediction
 from benchmarks.results import told, write_results
 from benchmarks.rivals import RIVALS
+from benchmarks.rows import extractions, listing, manifests
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
@@ -34,6 +35,7 @@ Group = Literal[
     "reading",
     "prefect",
     "memory",
+    "rows",
     "variants",
     "heads",
     "lab",
@@ -59,6 +61,9 @@ class Scale:
     epochs: int  # of each head
     digits: int  # of the sample's 1,797
     resplits: int  # of them
+    manifest: int  # rows
+    listed: int  # files
+    tiny: tuple[int, int]  # images, few and many
 
 
 FULL = Scale(
@@ -74,9 +79,28 @@ FULL = Scale(
     epochs=10,
     digits=1797,
     resplits=20,
+    manifest=10_000_000,
+    listed=200_000,
+    tiny=(100_000, 1_000_000),
 )
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
-QUICK = Scale(1, 40, 8, 20, 80, 6_400, 10_000, side=96, heads=5, epochs=2, digits=200, resplits=2)
+QUICK = Scale(
+    1,
+    40,
+    8,
+    20,
+    80,
+    6_400,
+    10_000,
+    side=96,
+    heads=5,
+    epochs=2,
+    digits=200,
+    resplits=2,
+    manifest=10_000,
+    listed=1000,
+    tiny=(40, 80),
+)
 
 
 class Benchmarks:
@@ -154,6 +178,14 @@ class Benchmarks:
             self.work / "photos", self.work / "many", self.work / "memory", side=side, rounds=1
         )
 
+    def rows(self) -> Iterator[Finding]:
+        """Data sets of millions of images."""
+        work, scale = self.work / "rows", self.scale
+        yield from manifests(work / "store", rows=scale.manifest, rounds=self.rounds)
+        yield from listing(work / "listed", files=scale.listed, rounds=self.rounds)
+        few, many = scale.tiny
+        yield from extractions(work / "tiny", few=few, many=many)
+
     def variants(self) -> Iterator[Finding]:
         """Recipes that are quicker."""
         setting = self.setting("variants", "efficientnet_lite0", 160)
@@ -218,6 +250,7 @@ def bench(
             "reading": benchmarks.reading,
             "prefect": benchmarks.prefect,
             "memory": benchmarks.memory,
+            "rows": benchmarks.rows,
             "variants": benchmarks.variants,
             "heads": benchmarks.heads,
             "lab": benchmarks.lab,

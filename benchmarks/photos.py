@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tasks.datasets.ingest import CLOCK_TICK_NS
+from tasks.datasets.known_files import CLOCK_TICK_NS
 
 # Beside the project, where somebody put them: 3,000 photographs of the Kaggle "Dogs vs. Cats" set.
 PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs"

@@ -6,10 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 KEY_BYTES = 32
 IDENTITY_BYTES = KEY_BYTES + 2  # the view is a little-endian u2
+_DRAWN_AT_ONCE = 2**16
 
 Keys = NDArray[np.uint8]  # (n, 32)
 Views = NDArray[np.uint16]  # (n,)
@@ -79,16 +81,62 @@ def identities(keys: Keys, views: Views) -> NDArray[np.uint8]:
 def in_order(keys: Keys) -> NDArray[np.int64]:
     """Return the stable order that sorts keys (n, 32) by their bytes.
 
-    By their first eight bytes as one number, which is several times as fast as to compare them
-    whole; keys that share these, which only a forger makes, are compared whole.
+    By their first eight bytes as one number, which is many times as fast as to compare them whole.
+    Only keys that share these are compared whole: copies, and what a forger makes.
     """
-    first = np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)
-    order = np.argsort(first, kind="stable")
-    sorted_first, sorted_keys = first[order], keys[order]
-    same = sorted_first[1:] == sorted_first[:-1]
-    if (sorted_keys[1:][same] != sorted_keys[:-1][same]).any():
-        return np.lexsort(keys.T[::-1])
+    first = _first_words(keys)
+    order = np.argsort(first)
+    same = np.diff(first[order]) == 0
+    if same.any():
+        tied = np.zeros(len(order), np.bool_)
+        tied[1:] = same
+        tied[:-1] |= same
+        some = order[tied]
+        words = np.ascontiguousarray(keys[some]).view(">u8").astype(np.uint64)
+        order[tied] = some[np.lexsort((some, *words.T[::-1]))]
     return order
+
+
+def is_repeated(keys: Keys) -> NDArray[np.bool_]:
+    """Return which keys (n, 32) are there more than once, (n,)."""
+    first = _first_words(keys)
+    sorted_first = np.sort(first)
+    shared = np.unique(sorted_first[1:][np.diff(sorted_first) == 0])
+    repeated = np.zeros(len(keys), np.bool_)
+    if len(shared):
+        found = pc.is_in(pa.array(first), pa.array(shared)).to_numpy(zero_copy_only=False)
+        some = np.flatnonzero(found)
+        some = some[in_order(keys[some])]
+        same = (keys[some[1:]] == keys[some[:-1]]).all(axis=1)
+        repeated[some[1:][same]] = repeated[some[:-1][same]] = True
+    return repeated
+
+
+def is_first(keys: Keys) -> NDArray[np.bool_]:
+    """Return which keys (n, 32) are not there before, (n,)."""
+    some = np.flatnonzero(is_repeated(keys))
+    some = some[in_order(keys[some])]
+    first = np.ones(len(keys), np.bool_)
+    first[some[1:]] = (keys[some[1:]] != keys[some[:-1]]).any(axis=1)
+    return first
+
+
+def draws(mark: bytes, keys: Keys, *, in_hexadecimal: bool = False) -> Keys:
+    """Return the SHA-256 of a mark followed by each key (n, 32): numbers drawn by content."""
+    width = KEY_BYTES * (2 if in_hexadecimal else 1)
+    drawn = np.empty((len(keys), KEY_BYTES), np.uint8)
+    for start in range(0, len(keys), _DRAWN_AT_ONCE):
+        some = keys[start : start + _DRAWN_AT_ONCE].tobytes()
+        text = some.hex().encode() if in_hexadecimal else some
+        marked = hashlib.sha256(mark)
+        digests = list[bytes]()
+        for at in range(0, len(text), width):
+            digest = marked.copy()
+            digest.update(text[at : at + width])
+            digests.append(digest.digest())
+        joined = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES)
+        drawn[start : start + len(joined)] = joined
+    return drawn
 
 
 def as_arrow(rows: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
@@ -103,3 +151,8 @@ def from_arrow(column: pa.ChunkedArray | pa.Array, width: int = KEY_BYTES) -> ND
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)
     return raw[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def _first_words(keys: Keys) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each key as a number in their order, (n,)."""
+    return np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow
+from stores.keys import Keys, from_arrow, is_first
 from stores.layout import locate
 from stores.manifest_rows import (
+    SCHEMA,
     check_rows,
     corrections_of,
     digest_of,
@@ -142,7 +143,7 @@ class Manifest(InNotebook):
         """
         if strange := set(splits) - set(SPLITS):
             raise ValueError(f"no split {', '.join(strange)}; expected {', '.join(SPLITS)}")
-        accepted = self.of_status("accepted")
+        accepted = self.of_status("accepted", columns=("key", "label", "path", "split", "group"))
         if splits:
             accepted = filtered(accepted, pc.is_in(accepted["split"], pa.array(splits)))
         rows = first_of_each(accepted)
@@ -156,26 +157,31 @@ class Manifest(InNotebook):
             None if groups.null_count == len(groups) else group_numbers(rows),
         )
 
-    def of_status(self, *statuses: Status) -> pa.Table:
-        """Return the rows of some statuses, in the order of their paths."""
-        return filtered(self.rows, pc.is_in(self.rows["status"], pa.array(statuses, pa.string())))
+    def of_status(self, *statuses: Status, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+        """Return the rows of some statuses, in the order of their paths, or some columns of them.
+
+        Few columns are several times as fast.
+        """
+        chosen = pc.is_in(self.rows["status"], pa.array(statuses, pa.string()))
+        return filtered(self.rows.select(list(columns)), chosen)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the sorted (key, label, split) of the distinct accepted images."""
-        return digest_of(self.of_status("accepted"))
+        return digest_of(self.of_status("accepted", columns=("key", "split", "label")))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of distinct images of each class in each split."""
-        rows = first_of_each(self.of_status("accepted"))
+        rows = first_of_each(self.of_status("accepted", columns=("key", "split", "label")))
         found = rows.group_by(["label", "split"]).aggregate([([], "count_all")]).to_pylist()
         by_class = {(row["label"], row["split"]): row["count_all"] for row in found}
         return {c: {s: by_class.get((c, s), 0) for s in SPLITS} for c in self.classes}
 
     def summary(self) -> DatasetSummary:
         """Return sizes: images per split, duplicates, classes, and what is left out and why."""
-        accepted = self.of_status("accepted")
-        distinct, counts = first_of_each(accepted), self.counts()
+        columns = ("path", "key", "split", "group", "reason")
+        accepted = self.of_status("accepted", columns=columns)
+        counts = self.counts()
         return DatasetSummary(
             dataset=self.name,
             folder=self.folder,
@@ -183,13 +189,13 @@ class Manifest(InNotebook):
             images=len(accepted),
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             counts=counts,
-            duplicates=len(accepted) - len(distinct),
+            duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
             rejected=_reasons(self.of_status("rejected", "conflicting")),
             ignored=_reasons(self.of_status("ignored")),
             remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
             remark_counts=_remark_counts(remarkable),
             absent=len(self.of_status("absent")),
-            groups=group_counts(distinct) if self.classes else None,
+            groups=group_counts(accepted) if self.classes else None,
             corrections=corrections_of(self.rows),
             seed=self.split_seed,
             split_by=self.split_by,

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stores.dataset_summary import Correction, GroupCounts
-from stores.keys import from_arrow, in_order
+from stores.keys import Keys, from_arrow, in_order, is_first
 from stores.storage.safe_files import LEADS_OUT
 
 SCHEMA = pa.schema(
@@ -97,12 +97,8 @@ def is_sorted(texts: pa.ChunkedArray | pa.Array) -> bool:
 
 def first_of_each(rows: pa.Table) -> pa.Table:
     """Return the first row of each distinct key; no key may be null."""
-    keys = from_arrow(rows["key"])
-    order = in_order(keys)
-    sorted_keys = keys[order]
-    new = np.ones(len(keys), np.bool_)
-    new[1:] = (sorted_keys[1:] != sorted_keys[:-1]).any(axis=1)
-    return rows if new.all() else rows.take(np.sort(order[new]))
+    first = is_first(from_arrow(rows["key"]))
+    return rows if first.all() else rows.filter(pa.array(first))
 
 
 def with_columns(rows: pa.Table) -> pa.Table:
@@ -123,7 +119,10 @@ def group_numbers(rows: pa.Table) -> NDArray[np.int64]:
 
 
 def group_counts(rows: pa.Table) -> GroupCounts | None:
-    """Return the number of groups in each split, and the largest; None where there are none."""
+    """Return the groups of distinct images in each split, and the largest; None without groups."""
+    if rows["group"].null_count == len(rows):
+        return None
+    rows = first_of_each(rows)
     grouped = rows.filter(pc.is_valid(rows["group"])).group_by(["group", "split"])
     counts = grouped.aggregate([([], "count_all")])
     if not len(counts):
@@ -154,31 +153,50 @@ def digest_of(rows: pa.Table) -> str:
 
     A split or label that is null is an empty text.
     """
-    rows = rows.select(["key", "split", "label"]).combine_chunks()  # a tenfold faster `take`
     keys = from_arrow(rows["key"])
     order = in_order(keys)
+    # Splits and labels are few: a row is the number of its pair, which is quicker to sort.
+    columns = (pc.fill_null(rows[name].combine_chunks(), "") for name in ("split", "label"))
+    splits, labels = (column.dictionary_encode() for column in columns)
+    count = max(1, len(labels.dictionary))
+    numbers = splits.indices.to_numpy().astype(np.int64) * count + labels.indices.to_numpy()
+    pairs, which = np.unique(numbers, return_inverse=True)
+    texts = pc.binary_join_element_wise(
+        "",
+        splits.dictionary.take(pa.array(pairs // count)),
+        labels.dictionary.take(pa.array(pairs % count)),
+        "\t",
+    )
     digest, start = hashlib.sha256(), 0
     while start < len(order):
         end = min(start + _LINES_AT_ONCE, len(order))
         while end < len(order) and (keys[order[end]] == keys[order[end - 1]]).all():
             end += 1  # the lines of one key are sorted together
-        lines = _lines(rows.take(order[start:end]))
-        digest.update(b"\n" * bool(start) + pc.binary_join(lines, "\n")[0].as_buffer())
+        chosen = order[start:end]
+        lines = _lines(keys[chosen], texts.take(pa.array(which[chosen])))
+        digest.update(b"\n" * bool(start))
+        digest.update(pc.binary_join(lines, "\n")[0].as_buffer())
         start = end
     return digest.hexdigest()
 
 
-def _lines(rows: pa.Table) -> pa.ListArray:
+def _lines(keys: Keys, texts: pa.StringArray) -> pa.ListArray:
     """Return one list: the sorted lines of rows that are sorted by their keys."""
-    hexadecimal = from_arrow(rows["key"]).tobytes().hex().encode()
-    places = np.arange(len(rows) + 1, dtype=np.int32) * 64
-    keys = pa.StringArray.from_buffers(len(rows), pa.py_buffer(places), pa.py_buffer(hexadecimal))
-    columns = (pc.fill_null(rows[name].combine_chunks(), "") for name in ("split", "label"))
-    lines = pc.binary_join_element_wise(keys, *columns, "\t")
-    if not is_sorted(lines):
+    hexadecimal = keys.tobytes().hex().encode()
+    places = np.arange(len(keys) + 1, dtype=np.int32) * 64
+    names = pa.StringArray.from_buffers(len(keys), pa.py_buffer(places), pa.py_buffer(hexadecimal))
+    lines = pc.binary_join_element_wise(names, texts, "")
+    if not is_first(keys).all():
         lines = lines.unique()
         lines = lines.take(pc.sort_indices(lines))
     return pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+
+
+def places_of(wanted: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.Array:
+    """Return the place of each wanted value among others, or null; at once where both are alike."""
+    if not wanted.null_count and wanted.equals(among):
+        return pa.array(np.arange(len(wanted)))
+    return pc.index_in(wanted, among.combine_chunks(), skip_nulls=True).combine_chunks()
 
 
 def filtered(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:

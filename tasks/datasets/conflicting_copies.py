@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.manifest_rows import replaced_reasons
+from stores.keys import from_arrow, is_repeated
+from stores.manifest_rows import filtered, replaced_reasons
 
 # Held-out images stay held out: the copy nearest to the test split is kept.
 _HELD_OUT_FIRST = ("test", "validation", "train", None)
@@ -19,7 +20,9 @@ def leave_out_contradictions(rows: pa.Table) -> pa.Table:
     If copies have different labels, none of them is used. If their folders are of different splits,
     only the copies in the split nearest to the test split are used.
     """
-    accepted = rows.filter(pc.equal(rows["status"], "accepted"))
+    columns = rows.select(["key", "path", "label", "split"])
+    accepted = filtered(columns, pc.equal(rows["status"], "accepted"))
+    accepted = accepted.filter(pa.array(is_repeated(from_arrow(accepted["key"]))))
     all_splits = pc.CountOptions(mode="all")
     kinds = accepted.select(["key", "label"]).append_column(
         "split", pc.fill_null(accepted["split"], "")
@@ -34,7 +37,7 @@ def leave_out_contradictions(rows: pa.Table) -> pa.Table:
     if not len(contradictory):
         return rows
     copies = accepted.filter(pc.is_in(accepted["key"], contradictory.combine_chunks()))
-    listed = copies.select(["key", "path", "label", "split"]).sort_by("key").to_pylist()
+    listed = copies.sort_by("key").to_pylist()
     reasons = dict(
         reason
         for _, group in groupby(listed, key=lambda copy: copy["key"])

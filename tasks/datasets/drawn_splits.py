@@ -1,6 +1,5 @@
 """Splits by chance: by content, stratified, seeded, and kept once assigned."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import Keys, as_keys, from_arrow, in_order
+from stores.keys import Keys, draws, from_arrow, in_order
 from stores.manifest import Manifest
 from stores.manifest_rows import group_numbers
 from tasks.datasets.group_splits import Groups, choose_groups
@@ -73,11 +72,10 @@ class Drawn:
             return self._assign_groups(self.groups, known, shares)
         splits, count = known.copy(), int(self.labels.max(initial=-1)) + 1
         new = np.flatnonzero(splits < 0)
-        draws = self._draws(new)
-        order = in_order(draws)
-        new, draws = new[order], draws[order]
-        by_label = np.argsort(self.labels[new], kind="stable")
-        new, draws = new[by_label], draws[by_label]
+        drawn = self._draws(new)
+        order = in_order(drawn)
+        order = order[np.argsort(self.labels[new[order]], kind="stable")]
+        new, drawn = new[order], drawn[order]
         ends = np.cumsum(np.bincount(self.labels[new], minlength=count))
         starts = np.concatenate([[0], ends[:-1]]) if count else ends
         left = np.ones(len(splits), np.bool_)  # the images that are not in an earlier split
@@ -89,7 +87,7 @@ class Drawn:
                     images=int(images[label]),
                     there=int(there[label]),
                     new=int(ends[label] - starts[label]),
-                    draw=draws[starts[label]].tobytes() if ends[label] > starts[label] else b"",
+                    draw=drawn[starts[label]].tobytes() if ends[label] > starts[label] else b"",
                 )
                 for label in range(count)
             }
@@ -113,9 +111,9 @@ class Drawn:
         of_group = np.full(len(sizes.counts), NONE, np.int8)
         np.maximum.at(of_group, numbers, known)  # of a divided group the split nearest to test
         places = np.flatnonzero(of_group[numbers] == NONE)
-        draws = in_order(self._draws(places))
-        _, first = np.unique(numbers[places][draws], return_index=True)
-        order = numbers[places][draws][np.sort(first)].tolist()
+        drawn = numbers[places][in_order(self._draws(places))]
+        _, first = np.unique(drawn, return_index=True)
+        order = drawn[np.sort(first)].tolist()
         left = np.ones(len(known), np.bool_)
         for split, share in shares:
             there = of_group[numbers] == split
@@ -133,11 +131,7 @@ class Drawn:
         return np.where(known == NONE, of_group[numbers], known)
 
     def _draws(self, places: NDArray[np.int64]) -> Keys:
-        start = f"{self.seed}:".encode()
-        digests = (
-            hashlib.sha256(start + self.keys[n].tobytes().hex().encode()).digest() for n in places
-        )
-        return as_keys(digests)
+        return draws(f"{self.seed}:".encode(), self.keys[places], in_hexadecimal=True)
 
 
 @dataclass(frozen=True)

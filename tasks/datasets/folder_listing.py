@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -98,7 +98,7 @@ def list_folder(folder: Path, layout: str = AUTO) -> Listing:
     linked: list[str] = []
     files = _table(_files(folder, found, linked))
     if not pc.any(files["is_image"]).as_py():
-        some = any(path.lower().endswith(IMAGE_ENDINGS) for path in files["path"].to_pylist())
+        some = pc.any(_have_endings(files["path"])).as_py()
         hint = f"; for features without classes, run flows.extract --layout {UNLABELLED}"
         raise InputError(
             f"{folder}: no image in a class folder; expected one folder per class, with files that "
@@ -150,16 +150,22 @@ def _left_out(
     files: pa.Table, linked: list[str], *, where: str = "within a class"
 ) -> Iterator[str]:
     """Yield remarks on images that are left out, though a user may expect them in a class."""
-    hidden = files["path"].filter(pc.equal(files["trouble"], HIDDEN)).to_pylist()
-    hidden = [path for path in hidden if path.lower().endswith(IMAGE_ENDINGS)]
-    if hidden:
-        place = os.path.dirname(min(hidden))  # noqa: PTH120
+    hidden = files["path"].filter(pc.equal(files["trouble"], HIDDEN))
+    hidden = hidden.filter(_have_endings(hidden))
+    if len(hidden):
+        place = os.path.dirname(pc.min(hidden).as_py())  # noqa: PTH120
         yield f"{len(hidden)} images in hidden folders are left out, for example in {place}/"
     if linked:
         yield (
             f"{len(linked)} links to folders {where} are not followed, for example "
             f"{min(linked)}; copy the images into the folder"
         )
+
+
+def _have_endings(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which paths end as images do."""
+    endings = "|".join(ending.removeprefix(".") for ending in IMAGE_ENDINGS)
+    return pc.match_substring_regex(paths, rf"(?i)\.(?:{endings})\z")
 
 
 def _files(folder: Path, layout: Layout, linked: list[str]) -> Iterator[_File]:
@@ -186,41 +192,65 @@ def _below(
     for parent, below, files in os.walk(top, onerror=closed.append):
         places = (os.path.join(parent, one) for one in below)  # noqa: PTH118
         linked += [os.path.relpath(p, folder) for p in places if os.path.islink(p)]  # noqa: PTH114
-        for file in itertools.filterfalse(is_of_system, files):
-            yield _listed(folder, os.path.join(parent, file), label, split)  # noqa: PTH118
+        lister = _Lister.of(folder, parent, label, split)
+        yield from map(lister.listed, itertools.filterfalse(is_of_system, files))
     for error in closed:
-        yield _listed(folder, error.filename, label, split, closed=str(error.strerror))
+        yield _Lister.of(folder, error.filename, label, split).listed("", str(error.strerror))
 
 
 def _loose_files(folder: Path, top: Path, split: Split | None) -> Iterator[_File]:
+    lister = _Lister.of(folder, str(top), None, split)
     with os.scandir(top) as inside:
         for entry in inside:
             if not is_folder(entry) and not is_of_system(entry.name):
-                yield _listed(folder, entry.path, None, split)
+                yield lister.listed(entry.name)
 
 
-def _listed(
-    folder: Path, path: str, label: str | None, split: Split | None, *, closed: str = ""
-) -> _File:
-    """Return the record of a file, or of a folder that cannot be listed, with the reason."""
-    relative = os.path.relpath(path, folder) + ("/" if closed else "")
-    spelled = os.fsencode(relative).decode(errors="backslashreplace")
-    if spelled != relative:
-        check_locale(relative)
-    is_image = label and spelled.lower().endswith(IMAGE_ENDINGS)
-    trouble = closed or (NOT_UTF8 if is_image and spelled != relative else "")
-    if label and is_hidden(relative):
-        label, split, trouble = None, None, trouble or HIDDEN
-    try:
-        about = os.stat(path)  # noqa: PTH116  Path objects are slow for a million files
-        if not trouble and not stat.S_ISREG(about.st_mode):
-            trouble = "not a regular file"
-        stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
-    except OSError as error:
-        stamp, reason = _unfit(path, error)
-        trouble = trouble or reason
-    is_image = label is not None and spelled.lower().endswith(IMAGE_ENDINGS)
-    return _File(spelled, label, split, *stamp, trouble, is_image)
+@dataclass(frozen=True)
+class _Lister:
+    """Lists the files of one folder: what they have in common is found once."""
+
+    start: str  # of a file's own path, and of the one below the data set's folder
+    relative_start: str
+    label: str | None
+    split: Split | None
+    for_keras: bool  # whether Keras reads its images
+    is_hidden: bool
+    is_ascii: bool  # the folder's own path
+
+    @classmethod
+    def of(cls, folder: Path, parent: str, label: str | None, split: Split | None) -> Self:
+        """Return what lists the files of a folder, which is the data set's or below it."""
+        start = os.path.join(parent, "")  # noqa: PTH118
+        below = os.path.relpath(parent, folder)
+        relative = "" if below == "." else f"{below}/"
+        hidden = bool(label) and is_hidden(relative)
+        own = (None, None) if hidden else (label, split)
+        return cls(start, relative, *own, bool(label), hidden, relative.isascii())
+
+    def listed(self, name: str, closed: str = "") -> _File:
+        """Return the record of a file; or of the folder, where it is `closed` for a reason."""
+        relative = spelled = self.relative_start + name or "./"
+        has_ending = name.lower().endswith(IMAGE_ENDINGS)
+        trouble = closed
+        if not (self.is_ascii and name.isascii()):
+            spelled = os.fsencode(relative).decode(errors="backslashreplace")
+            if spelled != relative:
+                check_locale(relative)
+                trouble = closed or (NOT_UTF8 if self.for_keras and has_ending else "")
+        if self.is_hidden:
+            trouble = trouble or HIDDEN
+        path = self.start + name
+        try:
+            about = os.stat(path)  # noqa: PTH116  Path objects are slow for a million files
+            if not trouble and not stat.S_ISREG(about.st_mode):
+                trouble = "not a regular file"
+            stamp = (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+        except OSError as error:
+            stamp, reason = _unfit(path, error)
+            trouble = trouble or reason
+        is_image = self.label is not None and has_ending
+        return _File(spelled, self.label, self.split, *stamp, trouble, is_image)
 
 
 def _unfit(path: str, error: OSError) -> tuple[tuple[int, int, int, int], str]:

@@ -1,6 +1,5 @@
 """The folds of a data set: its validation split, or k folds of train and validation."""
 
-import hashlib
 import warnings
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import Keys, as_arrow, as_keys, in_order
+from stores.keys import Keys, as_arrow, draws, in_order
 from stores.manifest import Images, Manifest, Split
 from tasks.datasets.group_splits import Groups, choose_groups
 from tasks.errors import InputError
@@ -71,11 +70,11 @@ def fold_numbers(images: Images, count: int, *, seed: int = 0) -> NDArray[np.int
     fewer groups than folds.
     """
     mark = f"fold {seed}:" if seed else "fold:"
-    draws, labels = _draws(mark, images.keys), images.labels
+    drawn, labels = draws(mark.encode(), images.keys), images.labels
     if images.groups is not None:
-        return _group_folds(draws, labels, images.groups, count)
+        return _group_folds(drawn, labels, images.groups, count)
     # One pass through all classes, so that the remainders do not all go to the first fold.
-    order = _by_label_and_draw(labels, draws)
+    order = _by_label_and_draw(labels, drawn)
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.arange(len(order)) % count
     return numbers
@@ -88,19 +87,19 @@ def stopping_part(images: Images, train: NDArray[np.bool_]) -> NDArray[np.bool_]
     group, is not held out.
     """
     labels = images.labels
-    draws = _draws("stop:", images.keys)
+    drawn = draws(b"stop:", images.keys)
     if images.groups is not None:
-        return _stopping_groups(draws, labels, images.groups, train)
+        return _stopping_groups(drawn, labels, images.groups, train)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)
     several = np.flatnonzero(train & (counts[labels] > 1))
-    order = several[_by_label_and_draw(labels[several], draws[several])]
+    order = several[_by_label_and_draw(labels[several], drawn[several])]
     part = np.zeros(len(labels), np.bool_)
     part[order[_STOPPING - 1 :: _STOPPING] if len(order) >= _STOPPING else order[-1:]] = True
     return part
 
 
 def _group_folds(
-    draws: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], count: int
+    drawn: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -110,7 +109,7 @@ def _group_folds(
         )
     # In the order of the draws, and groups numbered in that order, so that neither the names of
     # groups nor the order of files decides.
-    order = in_order(draws)
+    order = in_order(drawn)
     _, first, which = np.unique(groups[order], return_index=True, return_inverse=True)
     numbers = np.argsort(np.argsort(first))[which]
     folds = np.empty(len(labels), np.int64)
@@ -123,17 +122,17 @@ def _group_folds(
 
 
 def _stopping_groups(
-    draws: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], train: NDArray[np.bool_]
+    drawn: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], train: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return the train images of a fifth of the groups; each class keeps some."""
     places = np.flatnonzero(train)
     _, numbers = np.unique(groups[places], return_inverse=True)
     counts = np.bincount(labels[places], minlength=int(labels.max(initial=0)) + 1)
-    drawn = numbers[in_order(draws[places])]
-    _, first = np.unique(drawn, return_index=True)
+    in_turn = numbers[in_order(drawn[places])]
+    _, first = np.unique(in_turn, return_index=True)
     chosen = choose_groups(
         Groups.of(numbers, labels[places]),
-        drawn[np.sort(first)].tolist(),
+        in_turn[np.sort(first)].tolist(),
         counts / _STOPPING,
         np.maximum(counts - 1, 0),
     )
@@ -142,14 +141,10 @@ def _stopping_groups(
     return part
 
 
-def _by_label_and_draw(labels: NDArray[np.int64], draws: Keys) -> NDArray[np.int64]:
-    order = in_order(draws)
+def _by_label_and_draw(labels: NDArray[np.int64], drawn: Keys) -> NDArray[np.int64]:
+    order = in_order(drawn)
     return order[np.argsort(labels[order], kind="stable")]
 
 
 def _fold(images: Images, train: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Fold:
     return Fold(train, validation, stopping_part(images, train))
-
-
-def _draws(mark: str, keys: Keys) -> Keys:
-    return as_keys(hashlib.sha256(mark.encode() + key.tobytes()).digest() for key in keys)

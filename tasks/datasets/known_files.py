@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Manifest
-from stores.manifest_rows import SCHEMA, STAMP, only_where
+from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
 from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
@@ -53,8 +53,7 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
     `known` has a row for each file, with nulls for those that are in `examined`, or are no images.
     """
     files = listing.files
-    place = pc.index_in(files["path"], examined["path"].combine_chunks())
-    read = examined.take(place)
+    read = examined.take(places_of(files["path"], examined["path"]))
     is_image, trouble = files["is_image"], files["trouble"]
     no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, listing.unlabelled)
     reason = pc.if_else(
@@ -81,8 +80,8 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
 
 def _there(previous: Manifest) -> pa.Table:
     """Return the rows of files, without their corrections."""
-    rows = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
-    return without_corrections(rows)
+    there = pc.not_equal(previous.rows["status"], "absent")
+    return without_corrections(filtered(previous.rows, there))
 
 
 def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.ChunkedArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stores.dataset_summary import SplitBy
 from stores.keys import KEY_BYTES, ImageKey
 from stores.manifest import SPLITS, Manifest
-from stores.manifest_rows import first_of_each, only_where, set_column
+from stores.manifest_rows import filtered, first_of_each, only_where, places_of, set_column
 from tasks.datasets.drawn_splits import NONE, TEST, TRAIN, VALIDATION, Codes, Drawn
 from tasks.datasets.groups import leave_out_divided
 from tasks.datasets.split_file import SplitFile
@@ -64,7 +64,7 @@ def split_rows(
     Without a validation folder, a part of train becomes validation. With one, but without a test
     folder, a part of validation becomes test, as in TensorFlow's tutorial.
     """
-    keyed = first_of_each(rows.filter(pc.is_valid(rows["key"])))
+    keyed = first_of_each(filtered(rows.select(["path", "key"]), pc.is_valid(rows["key"])))
     if given_by:
         had = _codes(_by_key(keyed, previous))
         splits = given_by.codes_of(rows, keyed)
@@ -72,8 +72,9 @@ def split_rows(
             log.warning("%s moves %d images to another split", given_by.file, moved)
         return leave_out_divided(_with_splits(rows, keyed, np.where(splits >= 0, splits, had)))
     remembered = _codes(_remembered(manifest, rows, keyed, previous))
-    images = first_of_each(rows.filter(pc.equal(rows["status"], "accepted")))
-    there = pc.index_in(images["key"], keyed["key"].combine_chunks()).to_numpy()
+    columns = rows.select(["path", "key", "label", "split", "group", "time"])
+    images = first_of_each(filtered(columns, pc.equal(rows["status"], "accepted")))
+    there = places_of(images["key"], keyed["key"]).to_numpy()
     given, known = _codes(images["split"]), remembered[there]
     drawn = Drawn.of(manifest, images)
     _check_times(manifest, images, (known < 0) & (given < 0))
@@ -101,7 +102,7 @@ def split_rows(
 def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
     """Return whether images have the splits that a table gives; `files` are those listed."""
     accepted = manifest.of_status("accepted")
-    place = pc.index_in(accepted["path"], files["path"].combine_chunks())
+    place = places_of(accepted["path"], files["path"])
     given = set_column(accepted, "split", files["split"].take(place))
     again = split_rows(manifest, given, manifest)
     return all(again[name].equals(accepted[name]) for name in ("split", "status"))
@@ -115,9 +116,8 @@ def gone(previous: Manifest | None, rows: pa.Table) -> pa.Table:
     if previous is None:
         return rows.schema.empty_table()
     worth = pc.or_(pc.is_valid(previous.rows["split"]), pc.is_valid(previous.rows["given_label"]))
-    had = previous.rows.filter(pc.and_(pc.is_valid(previous.rows["key"]), worth))
-    lost = had.filter(pc.invert(pc.is_in(had["key"], rows["key"].combine_chunks())))
-    lost = first_of_each(lost)
+    had = filtered(previous.rows, pc.and_(pc.is_valid(previous.rows["key"]), worth))
+    lost = first_of_each(had.filter(pc.is_null(places_of(had["key"], rows["key"]))))
     if len(lost):
         lost = lost.filter(pc.invert(_turned(lost, rows)))
     return set_column(lost, "status", pa.array(["absent"] * len(lost), pa.string()))
@@ -149,10 +149,9 @@ def _turned(lost: pa.Table, rows: pa.Table) -> pa.Array:
 def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:
     """Return rows with the splits of distinct images; a file without a key keeps its own."""
     names = pa.array(SPLITS, pa.string()).take(pa.array(codes, mask=codes < 0))
-    place = pc.index_in(rows["key"], keyed["key"].combine_chunks())
-    place = only_where(pc.is_valid(rows["key"]), place)
     own = only_where(pc.is_null(rows["key"]), rows["split"])
-    return set_column(rows, "split", pc.coalesce(names.take(place), own))
+    given = pa.chunked_array([names.take(places_of(rows["key"], keyed["key"]))])
+    return set_column(rows, "split", pc.coalesce(given, own))
 
 
 def _remembered(
@@ -167,9 +166,10 @@ def _remembered(
             manifest.name,
         )
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
-    there = previous.rows.filter(pc.not_equal(previous.rows["status"], "absent"))
+    columns = previous.rows.select(["path", "split"])
+    there = filtered(columns, pc.not_equal(previous.rows["status"], "absent"))
     own = _looked_up(rows["path"], there["path"], there["split"])
-    edited = rows.append_column("had", own)
+    edited = rows.select(["key"]).append_column("had", own)
     edited = edited.filter(pc.and_(pc.is_valid(own), pc.is_valid(rows["key"])))
     by_path = _looked_up(keyed["key"], edited["key"], edited["had"])
     return pc.coalesce(_by_key(keyed, previous), by_path)
@@ -179,7 +179,7 @@ def _by_key(keyed: pa.Table, previous: Manifest | None) -> pa.ChunkedArray:
     """Return the split that each image had by its content."""
     if previous is None:
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
-    had = previous.rows.filter(pc.is_valid(previous.rows["split"]))
+    had = filtered(previous.rows.select(["key", "split"]), pc.is_valid(previous.rows["split"]))
     return _looked_up(keyed["key"], had["key"], had["split"])
 
 
@@ -187,8 +187,7 @@ def _looked_up(
     wanted: pa.ChunkedArray, names: pa.ChunkedArray, values: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """Return the value of each wanted name, or null."""
-    place = pc.index_in(wanted, names.combine_chunks(), skip_nulls=True)
-    return values.take(place)
+    return values.take(places_of(wanted, names))
 
 
 def _codes(splits: pa.ChunkedArray) -> Codes:

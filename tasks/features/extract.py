@@ -45,20 +45,24 @@ def find_missing(
     train = manifest.select("train") if views else needed[0][0]
     needed += [(train, view) for view in range(1, views + 1)]
     stored = [FeatureStore(store, recipe) for recipe in job.recipes]
+    # Of each image one number: a bit for each recipe whose features are missing.
     missing = [
-        np.stack([some.missing(images.keys, views=view) for some in stored], axis=1)
+        sum(
+            some.missing(images.keys, views=view).astype(np.int64) << n
+            for n, some in enumerate(stored)
+        )
         for images, view in needed
     ]
-    patterns = {tuple(pattern) for some in missing for pattern in np.unique(some, axis=0).tolist()}
+    patterns = sorted(set().union(*(np.unique(some).tolist() for some in missing)) - {0})
     return [
         Missing(
             replace(job, recipes=_chosen(job, pattern)),
             ImageFiles.joined(
-                ImageFiles.of(images, view=view).where((some == pattern).all(axis=1))
+                ImageFiles.of(images, view=view).where(some == pattern)
                 for (images, view), some in zip(needed, missing, strict=True)
             ),
         )
-        for pattern in sorted(filter(any, patterns), reverse=True)
+        for pattern in patterns
     ]
 
 
@@ -102,8 +106,8 @@ plan_shards_task = task(name="plan shards", task_run_name="plan shards of {manif
 )
 
 
-def _chosen(job: Job, pattern: tuple[bool, ...]) -> tuple[Recipe, ...]:
-    return tuple(recipe for recipe, missing in zip(job.recipes, pattern, strict=True) if missing)
+def _chosen(job: Job, pattern: int) -> tuple[Recipe, ...]:
+    return tuple(recipe for n, recipe in enumerate(job.recipes) if pattern >> n & 1)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stores.keys import ImageKey, as_arrow, as_keys, as_views, from_arrow, identities
+from stores.keys import (
+    ImageKey,
+    as_arrow,
+    as_keys,
+    as_views,
+    draws,
+    from_arrow,
+    identities,
+    in_order,
+    is_first,
+    is_repeated,
+)
 from tests.support.samples import few, some_keys
 
 
@@ -87,3 +98,36 @@ def test_keys_survive_arrow_whole_sliced_or_in_chunks(count, start, cut):
     assert np.array_equal(from_arrow(array[start:]), keys[start:])
     chunks = pa.chunked_array([array[:cut], array[cut:]], pa.binary(32))
     assert np.array_equal(from_arrow(chunks), keys)
+
+
+# Many share their first eight bytes, and some are there again.
+ALIKE = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=30)
+
+
+def alike(pairs):
+    return as_keys(bytes([a]) * 8 + bytes(23) + bytes([b]) for a, b in pairs)
+
+
+@few
+@given(ALIKE)
+def test_keys_are_sorted_by_all_their_bytes_and_copies_stay_in_order(pairs):
+    expected = sorted(range(len(pairs)), key=lambda n: pairs[n])
+    assert in_order(alike(pairs)).tolist() == expected
+
+
+@few
+@given(ALIKE)
+def test_copies_are_found_by_all_their_bytes(pairs):
+    keys = alike(pairs)
+    assert is_repeated(keys).tolist() == [pairs.count(pair) > 1 for pair in pairs]
+    assert is_first(keys).tolist() == [pair not in pairs[:n] for n, pair in enumerate(pairs)]
+
+
+def test_a_draw_is_the_sha256_of_a_mark_and_the_key(monkeypatch):
+    monkeypatch.setattr("stores.keys._DRAWN_AT_ONCE", 2)
+    keys = some_keys(5)
+    plain = [hashlib.sha256(b"fold:" + key.tobytes()).digest() for key in keys]
+    spelled = [hashlib.sha256(b"0:" + key.tobytes().hex().encode()).digest() for key in keys]
+    assert np.array_equal(draws(b"fold:", keys), as_keys(plain))
+    assert np.array_equal(draws(b"0:", keys, in_hexadecimal=True), as_keys(spelled))
+    assert draws(b"", keys[:0]).shape == (0, 32)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tasks.datasets import folder_listing as listing_module
-from tasks.datasets import ingest as ingest_module
+from tasks.datasets import keras_listing as keras_module
 from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
 from tests.support.entries import as_entries, entries_of
@@ -147,7 +147,7 @@ def test_images_in_a_hidden_folder_leave_a_data_set_that_had_them(tmp_path, stor
     write(folder / "cat" / ".ipynb_checkpoints" / "1-checkpoint.png", small_png(777))
     grow_old()
     with monkeypatch.context() as before:
-        for module in (ingest_module, listing_module):
+        for module in (keras_module, listing_module):
             before.setattr(module, "is_hidden", lambda _: False)
         assert len(as_entries(ingest(folder, store=store).manifest.of_status("accepted"))) == 11
     manifest = ingest(folder, store=store).manifest

@@ -5,6 +5,7 @@ import pytest
 from stores.keys import ImageKey
 from stores.manifest import Manifest
 from tasks.datasets.ingest import count_unread, ingest
+from tests.support.entries import entries_of
 from tests.support.images import encoded, grow_old, pixels, rotated, write, write_classes
 from tests.support.ingested import by_path
 
@@ -27,7 +28,7 @@ def test_a_data_set_without_rotated_images_keeps_its_digest(folder, store):
     upright = ingest(folder, store=store, dataset="a").manifest
     stored = ingest(folder, store=store, dataset="b", orientation="stored").manifest
     assert upright.digest == stored.digest
-    assert [e.key for e in upright.entries] == [e.key for e in stored.entries]
+    assert [e.key for e in entries_of(upright)] == [e.key for e in entries_of(stored)]
     for path, entry in by_path(upright).items():
         assert entry.key == ImageKey.of((folder / path).read_bytes())
 
@@ -50,8 +51,10 @@ def test_another_orientation_reads_all_files_again_and_is_kept(turned, store):
     assert ingest(turned, store=store).read == 0  # the data set's, where none is given
     key = by_path(again.manifest)["cat/phone6.jpg"].key
     assert key == ImageKey.of((turned / "cat/phone6.jpg").read_bytes())
-    assert again.manifest.of_status("absent") == []
-    splits = [{e.path: e.split for e in manifest.entries} for manifest in (upright, again.manifest)]
+    assert not len(again.manifest.of_status("absent"))
+    splits = [
+        {e.path: e.split for e in entries_of(manifest)} for manifest in (upright, again.manifest)
+    ]
     assert splits[0] == splits[1]
 
 

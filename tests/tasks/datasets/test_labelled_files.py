@@ -5,6 +5,7 @@ import os
 import pytest
 
 from stores.manifest import Manifest
+from tasks.datasets.folder_listing import OTHER_ENDING
 from tasks.datasets.ingest import count_unread, ingest
 from tasks.datasets.label_table import LabelRule
 from tasks.datasets.labelled_files import NO_LABELS, check_labelled
@@ -52,7 +53,7 @@ def test_a_flat_folder_has_images_without_label_and_split(flat, store):
     assert not len(done.manifest.select("train").keys)
     summary = done.manifest.summary()
     assert (summary.images, summary.duplicates, summary.counts) == (6, 1, {})
-    assert [file.reason for file in summary.ignored] == ["not an extension that Keras reads"]
+    assert [file.reason for file in summary.ignored] == [OTHER_ENDING]
     assert ingest(flat, store=store).read == 0  # the data set keeps its layout
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stores.errors import CorruptStore, NewerFormat
 from stores.runs.parts import check_accuracy, check_keys, check_predictions
@@ -97,14 +98,14 @@ def findings(found: Evaluations, folder: Location, *, listed: int) -> Iterator[s
         )
 
 
-def may_have_seen(folder: Location, name: str, wanted: set[bytes]) -> bool:
+def may_have_seen(folder: Location, name: str, wanted: pa.Array) -> bool:
     """Return whether a run's evaluation had any of these images, as far as anybody can tell."""
     try:
         keys = _predictions(folder / "test" / f"{name}.parquet", columns=["key"])["key"]
         check_keys(keys)
     except (CorruptStore, NewerFormat, OSError, KeyError, ValueError):
         return True
-    return not wanted.isdisjoint(keys.to_pylist())
+    return bool(pc.any(pc.is_in(keys.cast(wanted.type), wanted)).as_py())
 
 
 def _evaluation(record: Location, run: Run) -> Evaluation:

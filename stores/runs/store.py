@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from stores.errors import CorruptStore, NotInStore, StoreError
-from stores.keys import Keys
+from stores.keys import KEY_BYTES, Keys, as_arrow, as_keys, from_arrow
 from stores.layout import locate
 from stores.runs.evaluations import evaluations_of, findings, known_evaluations, may_have_seen
 from stores.runs.parts import history_of, model_of, part_contents, predictions_of
@@ -180,11 +181,12 @@ class RunStore:
         stored, folder = self._found(run)
         return [evaluation.opening for evaluation in evaluations_of(folder, stored).complete]
 
-    def tested_keys(self, run: str) -> set[bytes]:
+    def tested_keys(self, run: str) -> Keys:
         """Return the keys of the test images of which this run's predictions are recorded."""
         stored, folder = self._found(run)
         whole = evaluations_of(folder, stored).whole.values()
-        return {key for found in whole for key in found.predictions["key"].to_pylist()}
+        found = [from_arrow(one.predictions["key"].cast(pa.binary(KEY_BYTES))) for one in whole]
+        return np.concatenate([as_keys([]), *found])
 
     def times_opened(self, keys: Keys) -> int:
         """Count the test evaluations, of whatever run, that had any of these images.
@@ -192,7 +194,7 @@ class RunStore:
         So a data set that has grown, was split anew or has another name keeps its count.
         """
         self.place.refresh()
-        wanted = set(map(bytes, keys))
+        wanted = as_arrow(as_keys(keys))
         return sum(
             may_have_seen(folder, name, wanted)
             for folder in _folders(self.place)

@@ -52,13 +52,11 @@ def folds_of(manifest: Manifest, count: int, *, seed: int = 0) -> list[Fold]:
         validation = pc.is_in(as_arrow(images.keys), as_arrow(held_out)).to_numpy(
             zero_copy_only=False
         )
-        return [_fold(images, ~validation, validation)]
+        return [Fold(~validation, validation, stopping_part(images, ~validation))]
     numbers = fold_numbers(images, count, seed=seed)
-    everything = np.ones(len(numbers), np.bool_)
-    return [
-        *(_fold(images, numbers != n, numbers == n) for n in range(count)),
-        _fold(images, everything, ~everything),
-    ]
+    drawn = _stopping_draws(images)
+    parts = [numbers == n for n in [*range(count), -1]]  # the last learns from all
+    return [Fold(~some, some, stopping_part(images, ~some, drawn)) for some in parts]
 
 
 def fold_numbers(images: Images, count: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -80,14 +78,16 @@ def fold_numbers(images: Images, count: int, *, seed: int = 0) -> NDArray[np.int
     return numbers
 
 
-def stopping_part(images: Images, train: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def stopping_part(
+    images: Images, train: NDArray[np.bool_], drawn: Keys | None = None
+) -> NDArray[np.bool_]:
     """Return the train images that are held out for early stopping, (n,).
 
     This is a stratified fifth, decided by the images' content. A class with one image, or one
-    group, is not held out.
+    group, is not held out. `drawn` are the images' draws, where they are known.
     """
     labels = images.labels
-    drawn = draws(b"stop:", images.keys)
+    drawn = _stopping_draws(images) if drawn is None else drawn
     if images.groups is not None:
         return _stopping_groups(drawn, labels, images.groups, train)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)
@@ -146,5 +146,5 @@ def _by_label_and_draw(labels: NDArray[np.int64], drawn: Keys) -> NDArray[np.int
     return order[np.argsort(labels[order], kind="stable")]
 
 
-def _fold(images: Images, train: NDArray[np.bool_], validation: NDArray[np.bool_]) -> Fold:
-    return Fold(train, validation, stopping_part(images, train))
+def _stopping_draws(images: Images) -> Keys:
+    return draws(b"stop:", images.keys)

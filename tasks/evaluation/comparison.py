@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from stores.keys import KEY_BYTES, from_arrow
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
@@ -74,7 +75,9 @@ def answers_of(
     splits = ["train", "validation"] if folds and evaluated == "validation" else [evaluated]
     rows = predicted.filter(pc.is_in(predicted["split"], pa.array(splits))).sort_by("key")
     right = pc.equal(rows["label"], rows["predicted"])
-    return b"".join(rows["key"].to_pylist()), right.to_numpy().astype(np.bool_)
+    return from_arrow(rows["key"].cast(pa.binary(KEY_BYTES))).tobytes(), right.to_numpy().astype(
+        np.bool_
+    )
 
 
 def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:

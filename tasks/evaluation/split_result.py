@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import ImageKey
+from stores.keys import KEY_BYTES, Keys, from_arrow
 from stores.manifest import Manifest, Split
 
 
@@ -31,7 +31,7 @@ class SplitResult:
 
     split: Split
     classes: tuple[str, ...]
-    keys: list[ImageKey]
+    keys: Keys  # (n, 32)
     true: NDArray[np.int64]  # (n,) indices of the classes
     predicted: NDArray[np.int64]
     scores: NDArray[np.float64]  # (n, classes)
@@ -51,11 +51,13 @@ class SplitResult:
     @property
     def accuracy(self) -> float | None:
         """The share of right predictions; None without images."""
-        return self.correct / len(self.keys) if self.keys else None
+        return self.correct / len(self.keys) if len(self.keys) else None
 
     def baseline(self, name: str) -> float | None:
         """Return the accuracy of predicting one class for all images; None without images."""
-        return float(np.mean([self.classes[n] == name for n in self.true])) if self.keys else None
+        return (
+            float(np.mean([self.classes[n] == name for n in self.true])) if len(self.keys) else None
+        )
 
     def mistakes(self) -> NDArray[np.int64]:
         """Return the places of the wrong predictions, the most confident first."""
@@ -103,7 +105,7 @@ def evaluate(
     return SplitResult(
         split=split,
         classes=classes,
-        keys=[ImageKey(key) for key in rows["key"].to_pylist()],
+        keys=from_arrow(rows["key"].cast(pa.binary(KEY_BYTES))),
         true=pc.index_in(rows["label"], names).to_numpy().astype(np.int64),
         predicted=pc.index_in(rows["predicted"], names).to_numpy().astype(np.int64),
         scores=scores.astype(np.float64).reshape(len(rows), len(classes)),

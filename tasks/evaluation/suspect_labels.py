@@ -42,7 +42,7 @@ def suspects(result: SplitResult) -> list[Suspect]:
     order = wrong[np.argsort(own[wrong] - highest[wrong], kind="stable")]
     return [
         Suspect(
-            result.keys[n],
+            ImageKey(result.keys[n].tobytes()),
             result.classes[result.true[n]],
             result.classes[result.predicted[n]],
             float(highest[n] - own[n]),

@@ -76,7 +76,7 @@ def record_test_images(
             label = manifest.classes[known.labels[place]]
             if label in run.classes and _label_visible(prediction, label, manifest):
                 seen[bytes(known.keys[place])] = (place, label, prediction.scores)
-    if not seen.keys() - runs.tested_keys(run.id):
+    if not seen.keys() - set(map(bytes, runs.tested_keys(run.id))):
         return 0
     places, labels, scores = (list(column) for column in zip(*seen.values(), strict=True))
     shown = Images(

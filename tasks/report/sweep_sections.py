@@ -130,7 +130,7 @@ def calibration(result: SplitResult, score_name: str) -> Calibration | None:
     """Return the calibration of a head; None where its scores are no probabilities."""
     from tasks.report.charts import reliability_curve
 
-    if score_name != "probability" or not result.keys:
+    if score_name != "probability" or not len(result.keys):
         return None
     curve = reliability_curve(reliability(result.scores, result.true), salt="reliability")
     return Calibration(curve, calibration_error(result.scores, result.true))

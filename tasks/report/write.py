@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.dataset_summary import by_reason
-from stores.keys import as_arrow, as_keys
+from stores.keys import ImageKey, Keys, as_arrow, as_keys, from_arrow, is_repeated
 from stores.layout import locate
-from stores.manifest import Manifest
+from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location, StoreLike
@@ -137,9 +138,9 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
     kind = str(run.head.get("kind"))
     score_name = find_kind(kind).scores if kind in KINDS else "score"
     images = manifest.select()
-    keys = as_keys(result.keys)
-    found = images.paths.take(pc.index_in(as_arrow(keys), as_arrow(images.keys)))
-    paths = dict(zip(map(bytes, result.keys), found.to_pylist(), strict=True))
+    grid, mistakes = np.arange(min(GRID_IMAGES, len(result.keys))), result.mistakes()
+    shown = np.concatenate([grid, mistakes[:MOST_MISTAKES]])
+    paths = _paths(images, result.keys[shown])
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
         "calibration": calibration(result, score_name),
@@ -155,23 +156,26 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "remedy": remedy(run),
         "differences": differences(predictions, manifest),
         "score_name": score_name,
-        "grid": [shot(n) for n in range(min(GRID_IMAGES, len(result.keys)))],
-        "mistakes": [shot(n) for n in result.mistakes()[:MOST_MISTAKES].tolist()],
-        **_suspects(run, predictions, manifest, paths, place),
+        "grid": [shot(n) for n in grid.tolist()],
+        "mistakes": [shot(n) for n in mistakes[:MOST_MISTAKES].tolist()],
+        **_suspects(run, predictions, manifest, images, place),
     }
 
 
 def _suspects(
-    run: Run, predictions: pa.Table, manifest: Manifest, paths: dict[bytes, str], report: Location
+    run: Run, predictions: pa.Table, manifest: Manifest, images: Images, report: Location
 ) -> dict[str, Any]:
     """Return the suspect labels, and publish a table of all of them beside the report."""
     held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     found = suspects(held_out)
+    paths = _paths(images, as_keys(one.key for one in found))
+    shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
+    places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
     table = report.parent / f"{report.path.stem}.suspect-labels.csv"
     table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
     shot = partial(_shot, held_out, Path(manifest.folder), paths)
     return {
-        "suspects": [shot(held_out.keys.index(one.key)) for one in found[:MOST_SUSPECTS]],
+        "suspects": [shot(n) for n in places],
         "suspects_found": len(found),
         "likely_errors": sum(one.likely for one in found),
         "held_out_images": len(held_out.keys),
@@ -221,11 +225,10 @@ def _commands(
 def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     """List what is in the folder and in no result, and why; and what is in it twice."""
     summary = manifest.summary()
-    accepted = manifest.of_status("accepted").select(["key", "path"])
-    copies = accepted.group_by("key", use_threads=False).aggregate([([], "count_all")])
-    several = copies["key"].filter(pc.greater(copies["count_all"], 1)).combine_chunks()
+    accepted = manifest.of_status("accepted", columns=("key", "path"))
+    several = accepted.filter(pa.array(is_repeated(from_arrow(accepted["key"]))))
     twins: dict[bytes, list[str]] = defaultdict(list)
-    for row in accepted.filter(pc.is_in(accepted["key"], several)).to_pylist():
+    for row in several.to_pylist():
         twins[row["key"]].append(row["path"])
     rejected = {file.path: file for file in (*summary.rejected, *extraction.rejected)}
     return {
@@ -242,13 +245,20 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
     }
 
 
+def _paths(images: Images, keys: Keys) -> dict[bytes, str]:
+    """Return the paths of some images, (n, 32); of those that are not listed any more, none."""
+    found = images.paths.take(pc.index_in(as_arrow(keys), as_arrow(images.keys))).to_pylist()
+    return {key.tobytes(): path for key, path in zip(keys, found, strict=True) if path is not None}
+
+
 def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) -> Shot:
     from tasks.images.thumbnails import placeholder, thumbnail
 
-    path = paths.get(result.keys[n], "")
+    key = ImageKey(result.keys[n].tobytes())
+    path = paths.get(key, "")
     return Shot(
         path=path,
-        src=thumbnail(folder / path, result.keys[n]) if path else placeholder("not listed"),
+        src=thumbnail(folder / path, key) if path else placeholder("not listed"),
         true=result.classes[result.true[n]],
         predicted=result.classes[result.predicted[n]],
         score=float(result.scores[n, result.predicted[n]]),

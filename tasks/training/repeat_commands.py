@@ -90,8 +90,12 @@ def command_line(
 
 
 def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
-    """Return the options of a data set's splits, labels and groups."""
-    return {
+    """Return the options of a data set's splits, labels and groups.
+
+    The kept labels are corrected, and their columns have our names: no table of the user's is read.
+    """
+    users = dict.fromkeys(("column", "group", "corrections"))
+    return users | {
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
         "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,

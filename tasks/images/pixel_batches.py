@@ -230,7 +230,7 @@ def _pixels(read: list[Read], recipe: Recipe) -> NDArray[np.float32]:
 
 def _check_folder(folder: Path, path: str) -> None:
     # If a disk is not mounted, all files are missing. They are not rejected for that.
-    class_folder = folder / Path(path).parts[0]
+    class_folder = folder / Path(path).parts[0] if "/" in path else folder
     if not class_folder.exists():
         raise InputError(
             f"{class_folder}: folder not found; mount it, or ingest the data set again from its "

@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
-_LINES_AT_ONCE = 2**20  # of 80 bytes
+_LINES_AT_ONCE = 2**16  # of 80 bytes: memory that is given back and taken again costs nothing
 _MAY_BE_EMPTY = {"key", "label", "split", "group"}
 _LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
 _MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12}

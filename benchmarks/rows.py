@@ -115,7 +115,8 @@ def synthetic(rows: int) -> Manifest:
 def write_tiny(folder: Path, count: int) -> None:
     """Write PNG images of one pixel, each of another color, into folders of two classes."""
     for n in range(count):
-        place = folder / "ab"[n % 2] / f"{n // 2 // 10_000:04}"
+        name = "ab"[n % 2]
+        place = folder / name / f"{name}{n // 2 // 10_000:04}"  # alike, they would be splits
         if n % 20_000 < 2:
             place.mkdir(parents=True, exist_ok=True)
         (place / f"{n:08}.png").write_bytes(_pixel(n))

@@ -21,7 +21,7 @@ def classes_by_keras(listing: Listing) -> tuple[str, ...]:
         return listing.classes  # sorted as by Keras, which would fail
     from tasks.execution.checked_keras import keras
 
-    found: set[str] = set()
+    found = [pa.array([], pa.string())]
     classes = listing.classes  # sorted as by Keras
     listed = _listed(listing)
     for top in (listing.folder / top for top in _tops(listing, listed)):
@@ -30,14 +30,16 @@ def classes_by_keras(listing: Listing) -> tuple[str, ...]:
         except ValueError as error:
             raise InputError(f"{top}: {error}") from error
         classes = tuple(name for name in dataset.class_names if not is_left_out(name))
-        paths = [os.path.relpath(path, listing.folder) for path in dataset.file_paths]
-        found |= {path for path in paths if not is_hidden(path) and not _is_of_system(path)}
-    expected = set(listed.to_pylist())
-    if found != expected:
+        start = len(os.path.join(listing.folder, ""))  # noqa: PTH118
+        found.append(_ours(pc.utf8_slice_codeunits(pa.array(dataset.file_paths), start)))
+        del dataset  # it has a list and a tensor of all paths
+    there = pa.concat_arrays(found)
+    there = pa.chunked_array([there.take(pc.sort_indices(there))])
+    if not there.equals(listed):
         raise OSError(
             f"{listing.folder}: the files changed while they were listed, for example "
-            f"{min(found ^ expected)!r}; run the command again when no other process writes to the "
-            "folder"
+            f"{_only_in_one(there, listed)!r}; run the command again when no other process writes "
+            "to the folder"
         )
     return classes
 
@@ -59,5 +61,19 @@ def _any_below(top: str, paths: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.starts_with(paths, f"{top}/")).as_py())
 
 
-def _is_of_system(path: str) -> bool:
-    return is_of_system(path.rpartition("/")[2])
+def _ours(paths: pa.StringArray) -> pa.StringArray:
+    """Return the paths of files that are not hidden, nor an operating system's."""
+    folders = pc.replace_substring_regex(paths, r"[^/]*\z", "").dictionary_encode()
+    hidden = pa.array(map(is_hidden, folders.dictionary.to_pylist()), pa.bool_())
+    paths = paths.filter(pc.invert(hidden.take(folders.indices)))
+    # Of names with the endings that Keras lists, only those with a leading dot may be a system's.
+    dotted = paths.filter(pc.match_substring_regex(paths, r"(?:^|/)\.[^/]*\z")).to_pylist()
+    of_system = [path for path in dotted if is_of_system(path.rpartition("/")[2])]
+    return paths.filter(pc.invert(pc.is_in(paths, pa.array(of_system, pa.string()))))
+
+
+def _only_in_one(some: pa.ChunkedArray, others: pa.ChunkedArray) -> str:
+    """Return the first path that only one of two listings has."""
+    pairs = ((some, others), (others, some))
+    alone = [a.filter(pc.invert(pc.is_in(a, b.combine_chunks()))) for a, b in pairs]
+    return str(pc.min(pa.chunked_array([*alone[0].chunks, *alone[1].chunks], pa.string())))

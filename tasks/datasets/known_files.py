@@ -49,9 +49,20 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
 
 
 def _are_given(splits: pa.ChunkedArray, there: pa.Table) -> bool:
-    """Return whether accepted images are in the splits of their folders, or of their table."""
-    other = pc.and_(pc.equal(there["status"], "accepted"), pc.is_valid(splits))
-    return not pc.any(pc.and_kleene(other, pc.not_equal(splits, there["split"]))).as_py()
+    """Return whether accepted images are in the splits of their folders, or of their table.
+
+    Where those have no validation, a part of train is; else, where they have no test, a part of
+    validation is.
+    """
+    given = pc.and_(pc.equal(there["status"], "accepted"), pc.is_valid(splits))
+    pairs = pa.table({"given": splits, "has": there["split"]}).filter(given)
+    distinct = pairs.group_by(pairs.column_names).aggregate([])
+    found = {(row["given"], row["has"]) for row in distinct.to_pylist()}
+    names = set(splits.unique().to_pylist())
+    divided = ("train", "validation") if "validation" not in names else ("validation", "test")
+    if divided[1] not in names:
+        found.discard(divided)
+    return all(own == has for own, has in found if has)
 
 
 def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:

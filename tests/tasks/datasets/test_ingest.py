@@ -7,7 +7,7 @@ import pytest
 from stores.dataset_summary import FileReason
 from stores.keys import ImageKey
 from stores.manifest import Manifest
-from tasks.datasets import ingest as ingest_module
+from tasks.datasets import labelled_files
 from tasks.datasets.ingest import ingest
 from tasks.errors import InputError
 from tests.support.entries import as_entries, entries_of
@@ -149,14 +149,14 @@ def test_a_data_set_given_another_folder_by_name_becomes_that_folder(folder, sto
 
 
 def test_a_folder_that_changes_while_it_is_listed_is_tried_again(folder, store, monkeypatch):
-    listed = ingest_module.list_folder
+    listed = labelled_files.list_folder
 
     def list_and_add(folder, layout):
         listing = listed(folder, layout)
         write(folder / "cat" / "new.png", small_png(99))
         return listing
 
-    monkeypatch.setattr(ingest_module, "list_folder", list_and_add)
+    monkeypatch.setattr(labelled_files, "list_folder", list_and_add)
     with pytest.raises(OSError, match=r"for example 'cat/new.png'; run the command again") as error:
         ingest(folder, store=store)
     assert not isinstance(error.value, InputError)

@@ -87,12 +87,23 @@ def test_groups_are_in_the_order_of_their_newest_image(groups, share):
         for n in range(size)
     ]
     found = accepted(split(entries, split_by="time", test_split=share))
+    assert len(found) == len(entries)  # none is left out of a divided group
     newest = {}
     for one in found:
         newest[one.split] = [*newest.get(one.split, []), groups[int(one.group[1:])][1]]
     assert min(newest["test"]) >= max(newest["train"])
     largest = max(size for size, _ in groups)
     assert abs(len(newest["test"]) - share * len(entries)) <= largest
+
+
+@few
+@given(st.lists(st.dictionaries(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=4))
+def test_what_is_added_goes_where_its_group_is_and_none_is_left_out(steps):
+    manifest, there = None, {}
+    for added in steps:
+        there = added | there
+        manifest = ingested([(n, time, n // 5 + 1) for n, time in there.items()], manifest)
+        assert len(accepted(manifest)) == len(there)
 
 
 def test_what_is_newer_later_fills_up_test_first():

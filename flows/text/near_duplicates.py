@@ -19,7 +19,7 @@ def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[s
         first, second = found.example
         example = f"for example {first!r} and {second!r}"
         yield f"{title} {many(found.pairs, 'pair')}, {example}: the accuracies are too high"
-    elif not found.crowded and not found.untold:
+    elif found.split and not found.crowded and not found.untold:
         yield f"{title} none found"
     if found.crowded:
         pairs = many(found.crowded, "more pair" if found.pairs else "pair")
@@ -27,7 +27,10 @@ def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[s
     for reason in found.untold:
         yield f"{title} not all can be found: {reason}"
     if found.within:
-        yield f"near-duplicates within {parts}: {many(found.within, 'pair')}"
+        where = f" within {parts}" if found.split else ""
+        yield f"near-duplicates{where}: {many(found.within, 'pair')}"
+    elif not found.split and not found.untold:
+        yield "near-duplicates: none found"
     if found.groups:
         largest = f"{'the largest ' if found.groups > 1 else ''}of {many(found.largest, 'image')}"
         yield f"  {many(found.groups, 'group')} of near-duplicates, {largest}"

@@ -10,7 +10,7 @@ from stores.keys import Keys
 from stores.printable import cell
 from tasks.evaluation.near_duplicates import Pair
 
-COLUMNS = ("path", "label", "group")
+COLUMNS = ("path", "group")
 
 
 def near_duplicate_groups(pairs: Iterable[Pair], keys: Keys) -> dict[bytes, str]:
@@ -41,8 +41,8 @@ def largest_group(groups: dict[bytes, str]) -> int:
     return int(np.unique(list(groups.values()), return_counts=True)[1].max()) if groups else 0
 
 
-def groups_csv(files: Sequence[tuple[str, bytes, str]], groups: dict[bytes, str]) -> bytes:
-    """Return a table of all files, each a (path, key, label), for `--labels FILE --group group`.
+def groups_csv(files: Sequence[tuple[str, bytes]], groups: dict[bytes, str]) -> bytes:
+    """Return a table of all files, each a (path, key), for `--labels FILE --group group`.
 
     An image that has no near-duplicate is a group of its own, named as its first file.
     """
@@ -50,7 +50,7 @@ def groups_csv(files: Sequence[tuple[str, bytes, str]], groups: dict[bytes, str]
     sink = io.StringIO()
     rows = csv.writer(sink, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for path, key, label in files:
+    for path, key in files:
         group = groups.get(key) or own.setdefault(key, path)
-        rows.writerow([cell(path), cell(label), cell(group)])
+        rows.writerow([cell(path), cell(group)])
     return sink.getvalue().encode()

@@ -39,7 +39,9 @@ def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> N
 
 def find_in_features(manifest: Manifest, fingerprint: str, *, store: StoreLike) -> NearDuplicates:
     """Return the same by features of which no head has learned."""
-    return _search(manifest, fingerprint, manifest.select().splits.to_pylist(), store)
+    # Without labels there are no splits: all pairs are within one part.
+    parts = [str(split) for split in manifest.select().splits.to_pylist()]
+    return _search(manifest, fingerprint, parts, store)
 
 
 def groups_of(found: NearDuplicates, manifest: Manifest) -> dict[bytes, str]:
@@ -69,7 +71,8 @@ def _search(
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
-    found = near_duplicates(rows, thumbnails, images.labels, parts)
+    labels = np.maximum(images.labels, 0)  # without labels all are of one class
+    found = near_duplicates(rows, thumbnails, labels, parts)
     if not found.pairs and not found.within:
         return found
     table = groups_csv(_files(manifest), groups_of(found, manifest))
@@ -102,6 +105,7 @@ class DuplicatesSummary:
     largest: int = 0  # images of the largest group
     table: str = ""  # the file that has the groups
     searched: bool = True
+    split: bool = True  # if not, there are no labels and no splits
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
         largest=largest_group(groups),
         table=found.table,
         searched=found.searched,
+        split=bool(manifest.classes),
     )
 
 
@@ -177,10 +182,10 @@ def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
     return found
 
 
-def _files(manifest: Manifest) -> list[tuple[str, bytes, str]]:
-    """Return path, key and label of each accepted file."""
-    rows = manifest.of_status("accepted").select(["path", "key", "label"])
-    return [(row["path"], row["key"], row["label"]) for row in rows.to_pylist()]
+def _files(manifest: Manifest) -> list[tuple[str, bytes]]:
+    """Return path and key of each accepted file."""
+    rows = manifest.of_status("accepted")
+    return list(zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
 
 def _parts(manifest: Manifest, run: Run) -> list[str]:

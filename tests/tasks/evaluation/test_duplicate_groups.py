@@ -30,15 +30,15 @@ def test_without_pairs_there_is_no_group():
 def test_the_table_has_all_files_and_a_copy_of_bytes_stays_with_its_original():
     keys = [ImageKey(bytes(key)) for key in KEYS]
     files = [
-        ("cat/a.jpg", keys[0], "cat"),
-        ("cat/b.jpg", keys[1], "cat"),
-        ("dog/c.jpg", keys[4], "dog"),
-        ("dog/d.jpg", keys[4], "dog"),
+        ("cat/a.jpg", keys[0]),
+        ("cat/b.jpg", keys[1]),
+        ("dog/c.jpg", keys[4]),
+        ("dog/d.jpg", keys[4]),
     ]
     assert groups_csv(files, groups((0, 1))).decode().splitlines() == [
-        "path,label,group",
-        "cat/a.jpg,cat,near-duplicates 1",
-        "cat/b.jpg,cat,near-duplicates 1",
-        "dog/c.jpg,dog,dog/c.jpg",
-        "dog/d.jpg,dog,dog/c.jpg",
+        "path,group",
+        "cat/a.jpg,near-duplicates 1",
+        "cat/b.jpg,near-duplicates 1",
+        "dog/c.jpg,dog/c.jpg",
+        "dog/d.jpg,dog/c.jpg",
     ]

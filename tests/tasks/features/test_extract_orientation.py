@@ -20,7 +20,7 @@ def test_all_eight_orientations_have_the_features_of_the_upright_one(tmp_path, s
     done = extract(folder, store, **real)
     assert (done.computed, done.rejected) == (13, [])
     images = done.manifest.select()
-    rows = dict(zip(images.paths, done.features(store), strict=True))
+    rows = dict(zip(images.paths.to_pylist(), done.features(store), strict=True))
     phone = np.array([rows[f"cats/phone{number}.png"] for number in range(1, 9)])
     result = agreement(np.array([rows["cats/upright.png"]] * 8), phone)
     assert result.within_tolerance, result

@@ -30,8 +30,8 @@ QUICK = (
     Mutation(
         "labels shuffled against features",
         "stores/manifest.py",
-        "            labels.to_numpy().astype(np.int64),\n",
-        "            labels.to_numpy().astype(np.int64)[::-1],\n",
+        "            labels.fill_null(-1).to_numpy().astype(np.int64),\n",
+        "            labels.fill_null(-1).to_numpy().astype(np.int64)[::-1],\n",
         "tests/stores/test_manifest.py::test_images_are_distinct_with_their_label_and_first_path",
     ),
 )
@@ -159,8 +159,8 @@ MUTATIONS = (
     Mutation(
         "duplicates counted twice",
         "stores/manifest.py",
-        '        rows = first_of_each(self.of_status("accepted"))\n        found',
-        '        rows = self.of_status("accepted")\n        found',
+        'rows = first_of_each(self.of_status("accepted", columns=("key", "split", "label")))',
+        'rows = self.of_status("accepted", columns=("key", "split", "label"))',
         "tests/stores/test_manifest.py::test_counts_are_of_distinct_images",
     ),
     Mutation(
@@ -290,8 +290,8 @@ MUTATIONS = (
     Mutation(
         "the split drawn by the file's name",
         "tasks/datasets/drawn_splits.py",
-        "        new, draws = new[order], draws[order]\n",
-        "",
+        "        order = in_order(drawn)\n",
+        "        order = np.arange(len(drawn))\n",
         "tests/tasks/datasets/test_splits.py::test_neither_names_nor_order_matter",
     ),
     Mutation(

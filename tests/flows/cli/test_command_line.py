@@ -60,7 +60,10 @@ def test_help_shows_the_common_flags(run, flow):
         (("extract", "missing/folder"), "folder not found"),
         (("extract", "missing"), "'missing': folder not found; feature-store: no data set"),
         (("ingest", "missing"), "missing: folder not found; give a folder"),
-        (("ingest", ".", "--layout", "splits"), "--layout: expected auto, classes, unlabelled, or SPLIT"),
+        (
+            ("ingest", ".", "--layout", "splits"),
+            "--layout: expected auto, classes, unlabelled, or SPLIT",
+        ),
         (("extract", "missing", "--rehash"), "--rehash: only for a folder"),
         (("extract", "x", "--image-size", "100000"), "less than or equal to 4096"),
         (("train", "missing/"), "no data set 'missing'"),

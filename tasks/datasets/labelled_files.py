@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 from stores.manifest import Manifest
 from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
-from tasks.datasets.folder_structure import KERAS_ENDINGS, class_folders
+from tasks.datasets.folder_structure import class_folders
 from tasks.datasets.groups import groups_by_pattern
 from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.datasets.time_splits import times_of
 from tasks.errors import InputError
+from tasks.images.image_files import IMAGE_ENDINGS
 
 NO_GROUPS = "none"
 NO_LABELS = (
@@ -97,7 +98,7 @@ def _unlabelled(folder: Path) -> Listing:
     listing = list_tree(folder, all_images=True)
     if not pc.any(listing.files["is_image"]).as_py():
         raise InputError(
-            f"{folder}: no image; expected files that end in {', '.join(KERAS_ENDINGS)}; found "
+            f"{folder}: no image; expected files that end in {', '.join(IMAGE_ENDINGS)}; found "
             f"{len(listing.files)} files"
         )
     return replace(listing, notes=(NO_LABELS, *listing.notes))

@@ -54,7 +54,12 @@ def read_path_table(
         raise InputError(f"{path}: {kind} not found") from None
     except TableMistake as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, ValueError, csv.Error) as error:  # Arrow's errors are ValueErrors
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        csv.Error,
+    ) as error:  # Arrow's errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read as a {kind}: {reason}") from None
 
@@ -103,19 +108,16 @@ def matched(
 def _relative(table: PathTable, paths: pa.ChunkedArray, folder: Path) -> pa.ChunkedArray:
     """Return each row's path relative to the folder; null where there is no such file."""
     there, given = paths.combine_chunks(), table.rows["path"]
-    found = pc.is_in(given, there)
-    if pc.all(found).as_py():
+    if pc.all(pc.is_in(given, there)).as_py():
         return given
-    base, relative = Path(table.file).absolute().parent, list[str | None]()
-    for path, known in zip(given.to_pylist(), found.to_pylist(), strict=True):
-        tried = (os.path.normpath(path), os.path.relpath(base / path, folder))
-        relative.append(path if known else _first_of(tried, there))
-    return pa.chunked_array([pa.array(relative, pa.string())])
-
-
-def _first_of(tried: Sequence[str], there: pa.Array) -> str | None:
-    known = pc.is_in(pa.array(tried, pa.string()), there).to_pylist()
-    return next((path for path, some in zip(tried, known, strict=True) if some), None)
+    base, texts = Path(table.file).absolute().parent, given.to_pylist()
+    tried = (
+        given,
+        pa.chunked_array([[os.path.normpath(path) for path in texts]], pa.string()),
+        pa.chunked_array([[os.path.relpath(base / path, folder) for path in texts]], pa.string()),
+    )
+    none = pa.scalar(None, pa.string())
+    return pc.coalesce(*(pc.if_else(pc.is_in(one, there), one, none) for one in tried))
 
 
 def _table(
@@ -158,6 +160,8 @@ def _checked(
     places = {name: at for at, name in enumerate(names) if name in there}
     for number, row in enumerate(rows, 1):
         values = tuple(_text(value, number) or None for value in row)
+        if isinstance(row[0], str):  # a file's name may end in a space
+            values = (row[0] or None, *values[1:])
         if not (path := values[0]):
             raise TableMistake(f"row {number} has no path")
         if "\0" in path or "\n" in path:

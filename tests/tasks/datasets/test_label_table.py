@@ -1,6 +1,7 @@
 """Tables of labels: what is read, what is kept, and each mistake in one line."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,11 +10,13 @@ import pytest
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
 from tasks.datasets.label_table import LabelRule
+from tasks.datasets.path_table import PathTable, in_folder
 from tasks.errors import InputError
 from tests.support.entries import as_entries
 from tests.support.images import write_classes
 from tests.support.ingested import by_path
 
+PETS = Path("/data/pets")
 ROWS = [
     {"path": f"cat/{n:03}.png", "label": "odd" if n % 2 else "even", "group": f"g{n // 2}"}
     for n in range(4)
@@ -130,6 +133,7 @@ def test_other_mistakes_of_files(tmp_path, folder, store):
         ("labels.xlsx", b"x", "ends in .csv, .tsv, .jsonl, .parquet"),
         ("labels.jsonl", b'{"path": "cat/000.png", "label": 1.5}', "a text or a whole number"),
         ("labels.jsonl", b"[1]", "expected an object in each line"),
+        ("labels.jsonl", b"[" * 9000, "cannot be read as a table of labels"),
         ("labels.parquet", b"x", "cannot be read as a table of labels"),
         ("labels.csv", b"path,label\n\xff,a\n", "cannot be read as a table of labels"),
     ):
@@ -142,6 +146,14 @@ def test_other_mistakes_of_files(tmp_path, folder, store):
         labelled(folder, store, tmp_path / "none.csv")
     with pytest.raises(InputError, match="give one of the two"):
         ingest(folder, store=store, layout="classes", labels=LabelRule(written(tmp_path)))
+
+
+def test_many_paths_of_the_table_s_own_folder_are_matched_at_once():
+    """The kind: a search through all files for each row, hours for a table of 100,000."""
+    paths = [f"{n}.png" for n in range(100_000)]
+    rows = pa.table({"path": [f"pets/{path}" for path in paths], "label": ["a"] * len(paths)})
+    found = in_folder(PathTable("/data/t.csv", rows, ()), pa.chunked_array([paths]), PETS)
+    assert set(found["path"].to_pylist()) == set(paths)
 
 
 def test_a_million_lines_are_read(tmp_path, folder, store):

@@ -6,11 +6,13 @@ from typing import get_args
 
 import keras
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stores.features.store import FeatureStore
+from stores.manifest import Images
 from tasks.datasets.folds import Fold, fold_numbers, stopping_part
 from tasks.heads import Candidate
 from tasks.heads.dense.head_group import HeadGroup
@@ -231,11 +233,10 @@ def random_labels(seed, count, folds):
     rng = np.random.default_rng(seed)
     features, labels = rng.normal(size=(4 * count, 16)).astype("f4"), rng.integers(0, 2, 4 * count)
     keys = rng.integers(0, 256, (4 * count, 32), dtype=np.uint8)
-    numbers = (
-        fold_numbers(keys, labels, 5) if folds else np.minimum(np.arange(4 * count) // count, 1)
-    )
+    images = Images(keys, labels, pa.nulls(4 * count), pa.nulls(4 * count))
+    numbers = fold_numbers(images, 5) if folds else np.minimum(np.arange(4 * count) // count, 1)
     held_out = [numbers == n for n in range(5 if folds else 1)]
-    parts = [Fold(~some, some, stopping_part(keys, labels, ~some)) for some in held_out]
+    parts = [Fold(~some, some, stopping_part(images, ~some)) for some in held_out]
     head = DenseHead(
         output="logit", patience=10, epochs=60, learning_rate=0.03, batch_size=4 * count
     )

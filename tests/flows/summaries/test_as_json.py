@@ -30,7 +30,8 @@ def test_a_pipelines_json_has_its_stages():
         "test_openings", "cached", "folds", "remarks", "runs", "near_duplicates",
     }  # fmt: skip
     assert set(found["train"]["near_duplicates"]) == {
-        "pairs", "crowded", "untold", "example", "within", "groups", "largest", "table", "searched", "split",
+        "pairs", "crowded", "untold", "example", "within", "groups", "largest", "table", "searched",
+        "split",
     }  # fmt: skip
 
 

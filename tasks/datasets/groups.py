@@ -33,7 +33,7 @@ def check_pattern(pattern: str) -> str:
             reason = str(error).split("\n", 1)[0]
     if reason:
         raise InputError(
-            f"--group-pattern {pattern[:80]!r}: {reason}; give a regular expression whose only "
+            f"{pattern[:80]!r}: {reason}; give a regular expression whose only "
             r"parentheses are around the group's name, as 'animal(\d+)_'"
         )
     return pattern

@@ -9,6 +9,7 @@ from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.comparison import Estimate
 from tasks.evaluation.split_result import SplitResult
 
+_EVEN = 1.2  # of its share: a class that has no more is as large as the others
 Verdict = Literal["better", "not better", "worse"]
 
 
@@ -42,12 +43,16 @@ def baseline_in_words(estimate: Estimate, baseline: Baseline, run: Run) -> str:
     where = "in the interval" if found == "not better" else "above the interval"
     return (
         f"{found} than always answering {baseline.name!r} (majority-class baseline "
-        f"{baseline.accuracy:.4f}, {where}): {remedy(run)}"
+        f"{baseline.accuracy:.4f}, {where}): {remedy(run, baseline.accuracy)}"
     )
 
 
-def remedy(run: Run) -> str:
-    """Return what to try where a head is no better than the baseline."""
-    if run.head.get("class_weights") == "balanced":
+def remedy(run: Run, baseline: float) -> str:
+    """Return what to try where a head is no better than the baseline, an accuracy.
+
+    Class weights change little where no class has much more than its share of the images.
+    """
+    even = baseline <= _EVEN / len(run.classes)
+    if even or run.head.get("class_weights") == "balanced":
         return "more images, or another head, would be needed"
     return "try --class-weights balanced"

@@ -153,7 +153,7 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
         "baseline": result.baseline(largest),
         "by_class": by_class(result.predicted, result.true),
-        "remedy": remedy(run),
+        "remedy": remedy(run, result.baseline(largest) or 0.0),
         "differences": differences(predictions, manifest),
         "score_name": score_name,
         "grid": [shot(n) for n in grid.tolist()],

@@ -172,6 +172,6 @@ def test_a_pattern_finds_the_group_in_the_path(pattern, path, group):
     "pattern", ["animal", r"(a)(b)", "(", r"(?P<n>\d)(?=x)", "(" * 900, "(?:a)"]
 )
 def test_a_pattern_that_is_none_is_one_line(pattern):
-    with pytest.raises(InputError, match="--group-pattern") as error:
+    with pytest.raises(InputError, match="give a regular expression") as error:
         check_pattern(pattern)
     assert "\n" not in str(error.value)

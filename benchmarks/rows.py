@@ -179,7 +179,7 @@ def measured(store: str) -> None:
 def _listing_of(manifest: Manifest) -> Listing:
     """Return the listing of a folder whose files are as the manifest has them."""
     rows, count = manifest.rows, len(manifest.rows)
-    columns = {name: rows[name] for name in ("path", "label", *STAMP, "group")} | {
+    columns = {name: rows[name] for name in ("path", "label", *STAMP, "group", "time")} | {
         "split": pa.nulls(count, pa.string()),
         "trouble": pa.repeat("", count),
         "is_image": pa.repeat(True, count),  # noqa: FBT003

@@ -145,7 +145,7 @@ MUTATIONS = (
     Mutation(
         "young files trusted",
         "tasks/datasets/known_files.py",
-        'pc.less(files["ctime_ns"], previous.listed_ns - CLOCK_TICK_NS)',
+        'pc.less(files["ctime_ns"], listed_ns - CLOCK_TICK_NS)',
         'pc.is_valid(files["ctime_ns"])',
         "tests/tasks/datasets/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
     ),

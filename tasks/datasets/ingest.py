@@ -1,12 +1,16 @@
 """Ingest: create or update the manifest of a folder of images. Only changed files are read."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 from prefect.runtime import task_run
 
+from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest, dataset_lock
 from stores.orientation import Orientation
 from stores.printable import visible
@@ -25,12 +29,13 @@ from tasks.datasets.known_files import (
     with_read_ahead,
 )
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
-from tasks.datasets.made_dataset import Rules, made_dataset
+from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset
 from tasks.datasets.seen_folder import IngestRequest, Seen, see
 from tasks.datasets.splits import AS_BEFORE, SplitRule, are_as_given
 from tasks.execution.steps import task
-from tasks.images.image_check import EXAMINATION, examine
+from tasks.images.image_check import EXAMINATION, examine, read_whole
 
+T = TypeVar("T")
 # Files in the queue of the threads; each takes kilobytes.
 FILES_AT_ONCE = 1024
 
@@ -113,6 +118,21 @@ def _ingesting() -> str:
 ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest_as)
 
 
+def read_keys(seen: Seen) -> Keys:
+    """Return the keys of the files to be read, (n, 32); one that cannot be read has none's."""
+    paths = seen.unread()["path"]
+    keys, start = keys_of_none(len(paths)), 0
+    for some, found in _results(paths, lambda path: _key_in(seen, path)):
+        for n, key in enumerate(found, start):
+            if key:
+                keys[n] = np.frombuffer(key, np.uint8)
+        start += len(some)
+    return keys
+
+
+read_keys_task = task(name="read keys", task_run_name="read keys of {seen.request.name}")(read_keys)
+
+
 def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:
     """Return whether a data set is as it is asked for, so that nothing is to be done."""
     unchanged = (
@@ -142,9 +162,21 @@ def _examine_all(listing: Listing, known: pa.Table, used: Orientation) -> pa.Tab
     """Read the files that are not known; the columns are path, key, status and reason."""
     to_read = listing.files["path"].filter(is_unread(listing, known))
     parts = [EXAMINED.empty_table()]
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(to_read), FILES_AT_ONCE):
-            paths = to_read.slice(start, FILES_AT_ONCE).to_pylist()
-            results = list(pool.map(lambda path: examine(listing.folder / path, used), paths))
-            parts.append(examined_table(paths, results))
+    for paths, found in _results(to_read, lambda path: examine(listing.folder / path, used)):
+        parts.append(examined_table(paths, found))
     return pa.concat_tables(parts)
+
+
+def _key_in(seen: Seen, path: str) -> ImageKey | None:
+    """Return the key of a file; its content goes at once."""
+    return read_whole(seen.listing.folder / path, seen.orientation).key
+
+
+def _results(
+    paths: pa.ChunkedArray, work: Callable[[str], T]
+) -> Iterator[tuple[list[str], list[T]]]:
+    """Yield some paths at once, and what `work` gives for each; threads do it."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(paths), FILES_AT_ONCE):
+            some = paths.slice(start, FILES_AT_ONCE).to_pylist()
+            yield some, list(pool.map(work, some))

@@ -103,13 +103,18 @@ def assumed_dataset(seen: Seen, rules: Rules, keys: Keys | None = None) -> Manif
     """
     rules.check_splittable(seen.layout)
     paths = seen.unread()["path"]
-    if keys is None:
-        keys = np.zeros((len(paths), KEY_BYTES), np.uint8)
-        keys[:, :8] = np.arange(len(paths), dtype=">u8").view(np.uint8).reshape(-1, 8)
+    keys = keys_of_none(len(paths)) if keys is None else keys
     texts = (pa.repeat("accepted", len(paths)), pa.repeat("", len(paths)))
     examined = pa.table([paths, as_arrow(keys), *texts], schema=EXAMINED)
     rows = rows_of(seen.listing, seen.known(), examined)
     return made_dataset(seen, rules, seen.listing.classes, rows, warn=lambda *_: None)
+
+
+def keys_of_none(count: int) -> Keys:
+    """Return keys that no image has, all different, (n, 32)."""
+    keys = np.zeros((count, KEY_BYTES), np.uint8)
+    keys[:, :8] = np.arange(count, dtype=">u8").view(np.uint8).reshape(-1, 8)
+    return keys
 
 
 def check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:

@@ -220,8 +220,8 @@ MUTATIONS = (
     Mutation(
         "rows shifted against their images",
         "tasks/features/shard_work.py",
-        "                keys, kept[: len(keys)], views=views, producer",
-        "                keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
+        "                    keys, kept[: len(keys)], views=views, producer",
+        "                    keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
         f"{_KERAS}[stretch]",
     ),
     Mutation(

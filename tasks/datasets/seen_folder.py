@@ -45,6 +45,11 @@ class IngestRequest:
         return Path(os.path.realpath(self.folder))
 
     @property
+    def shown(self) -> str:
+        """The folder, for a message on one line."""
+        return visible(str(self.folder))
+
+    @property
     def name(self) -> str:
         """The name of the data set."""
         return self.dataset or self.real_folder.name
@@ -89,7 +94,7 @@ def see(request: IngestRequest) -> Seen:
     return Seen(request, started_ns, previous, listing, layout, pattern_of(labels, previous), used)
 
 
-see_task = task(name="list files", task_run_name="list files of {request.name}")(see)
+see_task = task(name="list files", task_run_name="list files of {request.shown}")(see)
 
 
 def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Manifest | None:

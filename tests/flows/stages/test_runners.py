@@ -15,6 +15,7 @@ from distributed import Client
 from flows.stages.runners import Runner
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
+from tasks.datasets import ingest
 from tests.deployments.conftest import write_photos
 from tests.support.places import ROOT
 
@@ -64,10 +65,11 @@ def kill_after_a_shard(process, folder):
 
 @pytest.mark.server
 def test_a_worker_that_is_killed_costs_its_shard_and_all_is_as_one_process_gives(
-    run_json, cluster, tmp_path
+    run_json, cluster, tmp_path, monkeypatch
 ):
     write_photos(tmp_path / "many", of_a_class=150)
     address, workers, _ = cluster
+    monkeypatch.setattr(ingest, "examine", lambda *_: pytest.fail("read by the command itself"))
     watching = threading.Thread(target=kill_after_a_shard, args=(workers[0], tmp_path / "far"))
     watching.start()
     dask = ("--runner", "dask", "--dask-address", address, "--store", "far")

@@ -95,11 +95,12 @@ def _planned(request: IngestRequest, parameters: ExtractParameters, check: Check
         return seen
     try:
         rules = Rules.of(request)
-        manifest = assumed_dataset(seen, rules)
+        keys = read_keys_task(quote(seen)) if rules.by_keys else None
+        manifest = assumed_dataset(seen, rules, keys)
         check(manifest)
         job = job_for(parameters, manifest)
         job = replace(job, store=job.store.absolute())
-        if made_by_others(choose_engine(job, len(unread))):
+        if keys is None and made_by_others(choose_engine(job, len(unread))):
             # To compare versions, as is done before anything is computed, takes the keys.
             manifest = assumed_dataset(seen, rules, read_keys_task(quote(seen)))
     except InputError:

@@ -45,6 +45,11 @@ class Rules:
         given_by = read_split_file(rule.file) if rule.file else None
         return cls(rule, given_by, read_corrections(request.labels.corrections))
 
+    @property
+    def by_keys(self) -> bool:
+        """Whether a split file names images by their bytes."""
+        return self.given_by is not None and self.given_by.by == "key"
+
     def check_splittable(self, layout: str) -> None:
         """Raise InputError for a split file where there are no splits."""
         if layout == UNLABELLED and self.given_by:

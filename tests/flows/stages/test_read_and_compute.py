@@ -15,6 +15,7 @@ from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.train import check_heads
 from stores import DisagreeingProducers, FeatureStore, Manifest
 from tasks.datasets import ingest, seen_folder
+from tasks.datasets.split_file import split_csv
 from tasks.errors import InputError
 from tasks.execution.steps import without_prefect
 from tasks.features import shard_work
@@ -193,6 +194,16 @@ def test_what_only_seems_a_mistake_is_none(folder, asked, in_old_order, tmp_path
     parameters = asked(split_file=write(tmp_path / "split.csv", f"path,split\n{rows}".encode()))
     manifest, _, _ = ingest_and_compute_stage(folder, parameters)  # of cut.jpg there is no row
     assert len(manifest.select().keys) == 10
+
+
+def test_a_split_file_by_keys_is_looked_up_by_the_bytes(folder, asked, tmp_path, monkeypatch):
+    (folder / "cat/cut.jpg").unlink()
+    first, _, _ = at_once(folder, asked())
+    file = write(tmp_path / "split.csv", split_csv(first))
+    parameters = asked("other", split_file=file, seed=7)
+    monkeypatch.setattr(ingest, "examine", lambda *_: pytest.fail("examined first"))
+    manifest, _, extracted = at_once(folder, parameters)
+    assert (manifest.digest, extracted.computed) == (first.digest, 10)
 
 
 def test_an_excluded_image_is_not_computed(folder, asked, tmp_path):

@@ -28,6 +28,7 @@ from stores.manifest_rows import (
     first_of_each,
     group_counts,
     group_numbers,
+    grouping_digest,
     with_columns,
 )
 from stores.orientation import Orientation
@@ -169,6 +170,12 @@ class Manifest(InNotebook):
     def digest(self) -> str:
         """SHA-256 over the sorted (key, label, split) of the distinct accepted images."""
         return digest_of(self.of_status("accepted", columns=("key", "split", "label")))
+
+    @cached_property
+    def grouping(self) -> str:
+        """SHA-256 over which images of train and validation are of one group; '' for none."""
+        images = self.select("train", "validation")
+        return grouping_digest(images.keys, images.groups)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of distinct images of each class in each split."""

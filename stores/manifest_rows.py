@@ -118,6 +118,22 @@ def group_numbers(rows: pa.Table) -> NDArray[np.int64]:
     return np.asarray(numbers)
 
 
+def grouping_digest(keys: Keys, groups: NDArray[np.int64] | None) -> str:
+    """Return SHA-256 over (key, first key of its group) of images that share one; '' for none.
+
+    Neither the names of groups nor the order of images matter.
+    """
+    if groups is None:
+        return ""
+    order = in_order(keys)
+    _, first, which, counts = np.unique(
+        groups[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    shared = counts[which] > 1
+    pairs = np.concatenate([keys[order[shared]], keys[order[first[which[shared]]]]], axis=1)
+    return hashlib.sha256(pairs.tobytes()).hexdigest() if shared.any() else ""
+
+
 def group_counts(rows: pa.Table) -> GroupCounts | None:
     """Return the groups of distinct images in each split, and the largest; None without groups."""
     if rows["group"].null_count == len(rows):

@@ -46,7 +46,7 @@ def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) ->
     """
     parameters.read_through_layers()
     check_pretrained(parameters.weights)
-    manifest = find_manifest(source, parameters, needs_labels=True)
+    manifest = find_manifest(source, parameters)
     check_measurable(manifest)
     taps = taps_to_compare_task(
         parameters.tap, parameters.backbone, parameters.image_size, store=parameters.store

@@ -20,13 +20,14 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.stages.near_duplicates import in_features_stage
+from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.near_duplicates import searched_extract_text as extract_text
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
-from tasks.features.accounting import ExtractSummary, account
+from tasks.features.accounting import NOTHING_YET, Begun, ExtractSummary, account
 from tasks.features.extract import compute_missing
 
 _FOLDERS_ONLY = {
@@ -59,8 +60,8 @@ def extract(
         parameters: Which features, which data set, and where they are kept.
     """
     parameters.read_through_layers()
-    manifest = find_manifest(source, parameters, needs_labels=False)
-    manifest, summary = extract_stage(manifest, parameters)
+    manifest, begun = begin_stage(source, parameters)
+    manifest, summary = extract_stage(manifest, parameters, begun)
     emit_extracted(manifest.name, parameters)
     searched = SearchedExtractSummary(**vars(summary))
     if summary.computed:
@@ -70,10 +71,19 @@ def extract(
     return searched
 
 
-def find_manifest(source: str, parameters: ExtractParameters, *, needs_labels: bool) -> Manifest:
+def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, Begun]:
+    """Return the data set of a folder, or of that name, and what was computed of new files."""
+    if source and Path(source).is_dir():
+        folder = Path(source)
+        manifest, _, begun = ingest_and_compute_stage(folder, parameters, needs_labels=False)
+        return manifest, begun
+    return find_manifest(source, parameters), NOTHING_YET
+
+
+def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
     if source and Path(source).is_dir():
-        return ingest_stage(Path(source), parameters, needs_labels=needs_labels)[0]
+        return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.explicit:
@@ -86,9 +96,12 @@ def find_manifest(source: str, parameters: ExtractParameters, *, needs_labels: b
 
 
 def extract_stage(
-    manifest: Manifest, parameters: ExtractParameters
+    manifest: Manifest, parameters: ExtractParameters, begun: Begun = NOTHING_YET
 ) -> tuple[Manifest, ExtractSummary]:
-    """Extract what is missing; return the manifest without unusable files, and a summary."""
+    """Extract what is missing; return the manifest without unusable files, and a summary.
+
+    The summary counts what was `begun`, too.
+    """
     began = time.perf_counter()
     job = job_for(parameters, manifest)
     extraction = compute_missing(
@@ -102,10 +115,10 @@ def extract_stage(
     summary = account(
         extraction.manifest,
         job.recipes,
-        extraction.shards,
+        [*begun.shards, *extraction.shards],
         store=parameters.store,
-        compared=extraction.compared,
-        seconds=seconds,
+        compared=begun.compared + extraction.compared,
+        seconds=begun.seconds + seconds,
     )
     show_accounting(summary)
     return extraction.manifest, summary

@@ -10,7 +10,7 @@ Example:
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import run_name
-from flows.extract import extract_stage, find_manifest
+from flows.extract import begin_stage, extract_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.summaries.features import Features
@@ -34,8 +34,8 @@ def features(source: str, *, parameters: ExtractParameters = ExtractParameters()
     if len(parameters.tap) > 1:
         raise InputError(f"--tap {', '.join(parameters.tap)}: expected one tap, received several")
     parameters.read_through_layers()
-    manifest = find_manifest(source, parameters, needs_labels=False)
-    manifest, summary = extract_stage(manifest, parameters)
+    manifest, begun = begin_stage(source, parameters)
+    manifest, summary = extract_stage(manifest, parameters, begun)
     accepted = manifest.of_status("accepted")
     stored = FeatureStore(parameters.store, summary.recipes[0].recipe)
     return Features(stored.read(from_arrow(accepted["key"])), accepted["path"].to_pylist())

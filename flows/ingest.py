@@ -17,7 +17,7 @@ from flows.parameters.datasets import DatasetParameters, Folder, IngestParameter
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
-from tasks.datasets.ingest import ingest_task
+from tasks.datasets.ingest import Ingested, ingest_task
 from tasks.datasets.splits import majority_baseline
 from tasks.execution.steps import quote
 
@@ -41,16 +41,11 @@ def ingest_stage(
     folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
 ) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
-    ingested = ingest_task(
-        folder,
-        store=parameters.store,
-        dataset=parameters.dataset,
-        rule=quote(parameters.split_rule),
-        layout=parameters.layout,
-        labels=quote(replace(parameters.label_rule, needed=needs_labels)),
-        orientation=parameters.orientation,
-        rehash=parameters.rehash,
-    )
+    return summarized(ingest_task(quote(parameters.asked(folder, needs_labels=needs_labels))))
+
+
+def summarized(ingested: Ingested) -> tuple[Manifest, IngestSummary]:
+    """Return the manifest of a data set, and a summary."""
     about = ingested.manifest.summary()
     largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
     return ingested.manifest, IngestSummary(

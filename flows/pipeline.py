@@ -8,6 +8,7 @@ Example:
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -16,11 +17,11 @@ from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
-from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.datasets import OptionalFolder
 from flows.parameters.heads import PipelineParameters
 from flows.stages.near_duplicates import near_duplicates_stage
+from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
 from flows.train import check_heads, train_stage
@@ -56,9 +57,10 @@ def pipeline(
     about = ABOUT_SAMPLE if folder is None else ""
     parameters.read_through_layers()
     folder, parameters = folder_or_sample(folder, parameters)
-    manifest, ingested = ingest_stage(folder, parameters)
+    check = partial(check_heads, parameters=parameters)
+    manifest, ingested, begun = ingest_and_compute_stage(folder, parameters, check=check)
     check_heads(manifest, parameters)
-    manifest, extracted = extract_stage(manifest, parameters)
+    manifest, extracted = extract_stage(manifest, parameters, begun)
     tested_by = "pipeline" if has_test_images(manifest) else None
     trained = train_stage(manifest, parameters, tested_by=tested_by)
     found = near_duplicates_stage(manifest, trained.run, parameters.store)

@@ -78,13 +78,18 @@ def identities(keys: Keys, views: Views) -> NDArray[np.uint8]:
     return joined
 
 
+def first_words(keys: Keys) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each key as a number in their order, (n,)."""
+    return np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)
+
+
 def in_order(keys: Keys) -> NDArray[np.int64]:
     """Return the stable order that sorts keys (n, 32) by their bytes.
 
     By their first eight bytes as one number, which is many times as fast as to compare them whole.
     Only keys that share these are compared whole: copies, and what a forger makes.
     """
-    first = _first_words(keys)
+    first = first_words(keys)
     order = np.argsort(first)
     same = np.diff(first[order]) == 0
     if same.any():
@@ -99,7 +104,7 @@ def in_order(keys: Keys) -> NDArray[np.int64]:
 
 def is_repeated(keys: Keys) -> NDArray[np.bool_]:
     """Return which keys (n, 32) are there more than once, (n,)."""
-    first = _first_words(keys)
+    first = first_words(keys)
     sorted_first = np.sort(first)
     shared = np.unique(sorted_first[1:][np.diff(sorted_first) == 0])
     repeated = np.zeros(len(keys), np.bool_)
@@ -151,8 +156,3 @@ def from_arrow(column: pa.ChunkedArray | pa.Array, width: int = KEY_BYTES) -> ND
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)
     return raw[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
-
-
-def _first_words(keys: Keys) -> NDArray[np.uint64]:
-    """Return the first eight bytes of each key as a number in their order, (n,)."""
-    return np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)

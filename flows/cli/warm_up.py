@@ -6,7 +6,6 @@ Errors are ignored here: the flow meets them again, and reports them.
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from flows.parameters.datasets import DatasetParameters
@@ -17,7 +16,7 @@ from stores.errors import NotInStore
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.advice.stage_taps import taps_to_compare
-from tasks.datasets.ingest import count_unread
+from tasks.datasets.seen_folder import see
 from tasks.datasets.subset import drawn_part
 from tasks.features.engines import load_engine
 from tasks.features.engines.choice import choose_engine
@@ -27,7 +26,7 @@ from tasks.finetune.plan import plan_finetuning
 
 def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
     """Import TensorFlow if there are files to check."""
-    if _unread(folder, parameters, needs_labels=True):
+    if len(see(parameters.asked(folder)).unread()):
         import tasks.images.decoding  # noqa: F401
 
 
@@ -52,7 +51,9 @@ def warm_up_extract(
     with suppress(NotInStore):
         manifest = part(Manifest.read(parameters.store, name))
     job = job_for(parameters, manifest)
-    images = _unread(folder, parameters, needs_labels=False) if folder else 0
+    images = 0
+    if folder:
+        images = len(see(parameters.asked(folder, needs_labels=False)).unread())
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
     if images:
@@ -70,15 +71,3 @@ def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
     planned = plan_finetuning(start, manifest, request, store=store, engine=parameters.engine)
     if planned.id not in runs:
         import tasks.finetune.loop  # noqa: F401
-
-
-def _unread(folder: Path, parameters: DatasetParameters, *, needs_labels: bool) -> int:
-    return count_unread(
-        folder,
-        store=parameters.store,
-        dataset=parameters.dataset,
-        layout=parameters.layout,
-        labels=replace(parameters.label_rule, needed=needs_labels),
-        orientation=parameters.orientation,
-        rehash=parameters.rehash,
-    )

@@ -1,5 +1,6 @@
 """The parameters of a data set: its images, labels, groups and splits; see `features`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -14,6 +15,7 @@ from stores.orientation import Orientation
 
 if TYPE_CHECKING:
     from tasks.datasets.label_table import LabelRule
+    from tasks.datasets.seen_folder import IngestRequest
     from tasks.datasets.splits import SplitRule
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -147,6 +149,21 @@ class DatasetParameters(StoreParameters):
         columns = dict(column.split("=", 1) for column in self.column or ())
         columns |= {"group": self.group} if self.group else {}
         return LabelRule(self.labels, columns, self.group_pattern, corrections=self.corrections)
+
+    def asked(self, folder: Path, *, needs_labels: bool = True) -> "IngestRequest":
+        """Return what is asked of the ingest of a folder."""
+        from tasks.datasets.seen_folder import IngestRequest
+
+        return IngestRequest(
+            folder=folder,
+            store=self.store,
+            dataset=self.dataset,
+            rule=self.split_rule,
+            layout=self.layout,
+            labels=replace(self.label_rule, needed=needs_labels),
+            orientation=self.orientation,
+            rehash=self.rehash,
+        )
 
     @model_validator(mode="after")
     def _columns_of_labels(self) -> Self:

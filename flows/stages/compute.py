@@ -46,7 +46,7 @@ def _computed(works: Sequence[ShardWork], workers: Workers, runner: Runner) -> l
 def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
     shard = future.result()
     if runner.elsewhere:
-        advance(shard.computed + len(shard.rejected))
+        advance(shard.files)
     return shard
 
 

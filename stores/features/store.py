@@ -95,6 +95,12 @@ class FeatureStore:
         self._refresh()
         return self._index.joined.find(_identities(keys, views)) < 0
 
+    def keys(self) -> Keys:
+        """Return the keys of all images that have a feature, of any view, (n, 32)."""
+        self._refresh()
+        none = np.empty((0, KEY_BYTES), np.uint8)
+        return np.concatenate([none, *(shard.keys for shard in self._index.joined.shards)])
+
     def write(
         self,
         keys: Keys | Iterable[bytes],

@@ -1,42 +1,41 @@
 """Ingest: create or update the manifest of a folder of images. Only changed files are read."""
 
-import os
-import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from prefect.runtime import task_run
 
-from stores.errors import NotInStore
-from stores.layout import locate
+from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest, dataset_lock
 from stores.orientation import Orientation
 from stores.printable import visible
 from stores.storage.location import StoreLike
-from tasks.datasets.conflicting_copies import leave_out_contradictions
-from tasks.datasets.corrections import (
-    are_kept,
-    corrected,
-    read_corrections,
-    without_corrections,
-)
+from tasks.datasets.corrections import are_kept
 from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
-from tasks.datasets.groups import with_groups
 from tasks.datasets.keras_listing import classes_by_keras
-from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows_of
+from tasks.datasets.known_files import (
+    EXAMINED,
+    ReadAhead,
+    examined_table,
+    is_unread,
+    is_up_to_date,
+    rows_of,
+    with_read_ahead,
+)
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
-from tasks.datasets.labelled_files import list_labelled, pattern_of
-from tasks.datasets.split_file import read_split_file
-from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
-from tasks.errors import InputError
+from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset
+from tasks.datasets.seen_folder import IngestRequest, Seen, see
+from tasks.datasets.splits import AS_BEFORE, SplitRule, are_as_given
 from tasks.execution.steps import task
-from tasks.images.image_check import EXAMINATION, examine
+from tasks.images.image_check import EXAMINATION, examine, read_whole
 
+T = TypeVar("T")
 # Files in the queue of the threads; each takes kilobytes.
 FILES_AT_ONCE = 1024
 
@@ -54,7 +53,7 @@ def ingest(
     *,
     store: StoreLike,
     dataset: str | None = None,
-    rule: SplitRule | None = None,
+    rule: SplitRule = AS_BEFORE,
     layout: str | None = None,
     labels: LabelRule = BY_FOLDERS,
     orientation: Orientation | None = None,
@@ -68,128 +67,84 @@ def ingest(
     InputError for a folder or a table that is not valid, StoreError for a store that cannot be
     used.
     """
-    started_ns = time.time_ns()
-    folder = Path(os.path.realpath(folder))
-    _check_apart(folder, Path(os.path.realpath(locate(store).path)))
-    rule = rule or SplitRule()
-    given_by = read_split_file(rule.file) if rule.file else None
-    name = dataset or folder.name
-    previous = _previous(store, name, folder, chosen=dataset is not None)
-    corrections = read_corrections(labels.corrections)
-    listed = partial(list_labelled, folder, layout, labels)
-    listing, requested = listed(previous)
-    if requested == UNLABELLED and given_by:
-        raise InputError(f"{given_by.file}: a data set without labels has no splits; add --labels")
-    pattern, used = pattern_of(labels, previous), _orientation(orientation, previous)
-    unchanged = (
-        previous
-        and not rehash
-        and previous.group_pattern == pattern
-        and previous.orientation == used
-        and _unchanged(previous, listing, rule, requested)
-        and are_kept(previous, corrections, notes=listing.notes)
+    return ingest_as(
+        IngestRequest(
+            folder=folder,
+            store=store,
+            dataset=dataset,
+            rule=rule,
+            layout=layout,
+            labels=labels,
+            orientation=orientation,
+            rehash=rehash,
+        )
     )
-    if previous and unchanged and labels.file:
-        unchanged = are_as_given(previous, listing.files)
-    if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
-        return Ingested(previous, read=0)
-    with dataset_lock(store, name):
-        previous = _previous(store, name, folder, chosen=dataset is not None)
-        if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
-            started_ns = time.time_ns()
-            listing, requested = listed(previous)
-        same = previous if previous and previous.orientation == used and not rehash else None
-        known = known_rows(same, listing) if same else _nothing_known(listing)
-        by_keras = requested not in {TABLE, UNLABELLED}
-        classes = classes_by_keras(listing) if by_keras else listing.classes
-        examined = _examine_all(listing, known, used)
-        found, notes = corrected(
-            rows_of(listing, known, examined), corrections, previous, classes, folder
-        )
-        found = leave_out_contradictions(found)
-        found = with_groups(found, found["group"])
-        _check_classes(folder, classes, found)
-        seed, test, validation, split_by = rule.resolved(previous)
-        manifest = Manifest(
-            name,
-            str(folder),
-            classes,
-            seed,
-            test,
-            validation,
-            listed_ns=started_ns,
-            rows=found,
-            layout=requested,
-            notes=(*listing.notes, *notes),
-            group_pattern=pattern,
-            orientation=used,
-            split_by=split_by,
-            examination=EXAMINATION,
-        )
-        rows = split_rows(manifest, found, previous, given_by) if classes else found
-        if previous and corrections:  # instead of those that there were, of removed images too
-            previous = replace(previous, rows=without_corrections(previous.rows))
-        manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
-        manifest.write(store)
-    return Ingested(manifest, read=len(examined))
+
+
+def ingest_as(
+    request: IngestRequest, *, seen: Seen | None = None, ahead: ReadAhead | None = None
+) -> Ingested:
+    """Create or update a manifest as `ingest` does.
+
+    `seen` is what `see` returned a moment ago. Files that were read `ahead`, and have not changed
+    since, are not read again.
+    """
+    rules, seen = Rules.of(request), seen or see(request)
+    rules.check_splittable(seen.layout)
+    if seen.previous and _is_kept(seen.previous, seen, rules):
+        return Ingested(seen.previous, read=0)
+    with dataset_lock(request.store, request.name):
+        previous = request.previous()
+        if previous and previous.listed_ns > seen.started_ns:  # another process updated it
+            seen = see(request)
+        else:
+            seen = replace(seen, previous=previous)
+        known, taken = seen.known(), 0
+        if ahead and ahead.orientation == seen.orientation:
+            known, taken = with_read_ahead(known, ahead, seen.listing)
+        by_keras = seen.layout not in {TABLE, UNLABELLED}
+        classes = classes_by_keras(seen.listing) if by_keras else seen.listing.classes
+        examined = _examine_all(seen.listing, known, seen.orientation)
+        rows = rows_of(seen.listing, known, examined)
+        manifest = made_dataset(seen, rules, classes, rows)
+        manifest.write(request.store)
+    return Ingested(manifest, read=taken + len(examined))
 
 
 def _ingesting() -> str:
-    return visible(f"ingest {task_run.parameters['folder']}")
+    return visible(f"ingest {task_run.parameters['request'].folder}")
 
 
-ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest)
+ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest_as)
 
 
-def count_unread(
-    folder: Path,
-    *,
-    store: StoreLike,
-    dataset: str | None = None,
-    layout: str | None = None,
-    labels: LabelRule = BY_FOLDERS,
-    orientation: Orientation | None = None,
-    rehash: bool = False,
-) -> int:
-    """Return the number of files that `ingest` will read; TensorFlow is not imported."""
-    folder = Path(os.path.realpath(folder))
-    previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    listing, _ = list_labelled(folder, layout, labels, previous)
-    turned = previous and previous.orientation != _orientation(orientation, previous)
-    same = None if rehash or turned else previous
-    known = known_rows(same, listing) if same else _nothing_known(listing)
-    return len(_unread(listing, known))
+def read_keys(seen: Seen) -> Keys:
+    """Return the keys of the files to be read, (n, 32); one that cannot be read has none's."""
+    paths = seen.unread()["path"]
+    keys, start = keys_of_none(len(paths)), 0
+    for some, found in _results(paths, lambda path: _key_in(seen, path)):
+        for n, key in enumerate(found, start):
+            if key:
+                keys[n] = np.frombuffer(key, np.uint8)
+        start += len(some)
+    return keys
 
 
-def _orientation(given: Orientation | None, previous: Manifest | None) -> Orientation:
-    return given or (previous.orientation if previous else "upright")
+read_keys_task = task(name="read keys", task_run_name="read keys of {seen.request.name}")(read_keys)
 
 
-def _check_apart(folder: Path, store: Path) -> None:
-    below = store.relative_to(folder).parts if store.is_relative_to(folder) else (".elsewhere",)
-    if not below or not below[0].startswith("."):  # a folder with a leading dot is not a class
-        raise InputError(
-            f"{store}: the store is inside the folder of images {folder}, and would be read as a "
-            "class; give another --store"
-        )
-
-
-def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Manifest | None:
-    try:
-        previous = Manifest.read(store, name)
-    except NotInStore:
-        if visible(name) != name:
-            raise InputError(
-                f"{name!a}: the name of a data set cannot have control characters; give another "
-                "--dataset"
-            ) from None
-        return None
-    if previous.folder != str(folder) and not chosen:
-        raise InputError(
-            f"{folder}: the data set {name!r} belongs to another folder, {previous.folder}; give a "
-            f"new name with --dataset, or --dataset {name!r} if the folder was moved"
-        )
-    return previous
+def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:
+    """Return whether a data set is as it is asked for, so that nothing is to be done."""
+    unchanged = (
+        not seen.request.rehash
+        and previous.group_pattern == seen.group_pattern
+        and previous.orientation == seen.orientation
+        and _unchanged(previous, seen.listing, rules.split, seen.layout)
+        and are_kept(previous, rules.corrections, notes=seen.listing.notes)
+    )
+    if unchanged and seen.request.labels.file:
+        unchanged = are_as_given(previous, seen.listing.files)
+    return unchanged and (not rules.given_by or rules.given_by.agrees_with(previous))
 
 
 def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
@@ -205,43 +160,23 @@ def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: st
 
 def _examine_all(listing: Listing, known: pa.Table, used: Orientation) -> pa.Table:
     """Read the files that are not known; the columns are path, key, status and reason."""
-    to_read, parts = _unread(listing, known), [EXAMINED.empty_table()]
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(to_read), FILES_AT_ONCE):
-            paths = to_read.slice(start, FILES_AT_ONCE).to_pylist()
-            results = list(pool.map(lambda path: examine(listing.folder / path, used), paths))
-            columns = zip(*((r.key, r.status, r.reason) for r in results), strict=True)
-            parts.append(pa.table([paths, *map(list, columns)], schema=EXAMINED))
+    to_read = listing.files["path"].filter(is_unread(listing, known))
+    parts = [EXAMINED.empty_table()]
+    for paths, found in _results(to_read, lambda path: examine(listing.folder / path, used)):
+        parts.append(examined_table(paths, found))
     return pa.concat_tables(parts)
 
 
-def _unread(listing: Listing, known: pa.Table) -> pa.ChunkedArray:
-    """Return the paths of the images to read; `known` has a row for each listed file."""
-    files = listing.files
-    readable = pc.and_(files["is_image"], pc.equal(files["trouble"], ""))
-    return files["path"].filter(pc.and_(readable, pc.is_null(known["status"])))
+def _key_in(seen: Seen, path: str) -> ImageKey | None:
+    """Return the key of a file; its content goes at once."""
+    return read_whole(seen.listing.folder / path, seen.orientation).key
 
 
-def _nothing_known(listing: Listing) -> pa.Table:
-    return pa.table({f.name: pa.nulls(len(listing.files), f.type) for f in EXAMINED})
-
-
-def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:
-    accepted = pc.equal(rows["status"], "accepted")
-    if not classes and not pc.any(accepted).as_py():
-        bad = rows.filter(pc.equal(rows["status"], "rejected"))
-        raise InputError(
-            f"{folder}: no usable image (for example, {bad['path'][0]}: {bad['reason'][0]}); add "
-            "images that can be decoded"
-        )
-    usable = set(rows["label"].filter(accepted).unique().to_pylist())
-    if empty := [name for name in classes if name not in usable]:
-        bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
-        reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []
-        example = f" (for example, {reasons[0]})" if reasons else ""
-        if rows["given_label"].null_count < len(rows):
-            example += ", after corrections of labels"
-        raise InputError(
-            f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "
-            "images that can be decoded, or remove the folder"
-        )
+def _results(
+    paths: pa.ChunkedArray, work: Callable[[str], T]
+) -> Iterator[tuple[list[str], list[T]]]:
+    """Yield some paths at once, and what `work` gives for each; threads do it."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(paths), FILES_AT_ONCE):
+            some = paths.slice(start, FILES_AT_ONCE).to_pylist()
+            yield some, list(pool.map(work, some))

@@ -1,6 +1,8 @@
 """What a manifest knows of listed files, by their stamps: only other files are read."""
 
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +10,11 @@ import pyarrow.compute as pc
 
 from stores.manifest import Manifest
 from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
+from stores.orientation import Orientation
 from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
-from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, can_read_heic
+from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, Examined, can_read_heic
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
 # read again.
@@ -20,13 +23,26 @@ CLOCK_TICK_NS = 20_000_000
 EXAMINED = pa.schema([SCHEMA.field(name) for name in ("path", "key", "status", "reason")])
 
 
+@dataclass(frozen=True)
+class ReadAhead:
+    """The results of files that were read before an ingest.
+
+    `rows` have the columns of EXAMINED and a file's stamp as it was before that; `listed_ns` is
+    when it was.
+    """
+
+    rows: pa.Table
+    listed_ns: int
+    orientation: Orientation
+
+
 def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
     """Return whether a manifest has the listed files, unchanged and under the same labels."""
     files, there = listing.files, _there(previous)
     return (
         files["path"].equals(there["path"])
         and files["label"].equals(there["label"])
-        and bool(pc.all(_is_known(there, previous, listing)).as_py())
+        and bool(pc.all(_is_known(there, previous.listed_ns, listing)).as_py())
         and files["time"].equals(there["time"])
         and with_groups(there, files["group"])["group"].equals(there["group"])
     )
@@ -40,11 +56,43 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
         there = there.take(place)
     wanted = pc.and_kleene(
         pc.is_in(there["status"], pa.array(["accepted", "rejected"])),
-        pc.and_kleene(listing.files["is_image"], _is_known(there, previous, listing)),
+        pc.and_kleene(listing.files["is_image"], _is_known(there, previous.listed_ns, listing)),
     )
     keep = pc.and_(pc.fill_null(wanted, False), previous.examination == EXAMINATION)  # noqa: FBT003
     columns = {name: only_where(keep, there[name]) for name in EXAMINED.names}
     return pa.table(columns, schema=EXAMINED)
+
+
+def nothing_known(listing: Listing) -> pa.Table:
+    """Return what `known_rows` returns where each file is to be read."""
+    return pa.table({f.name: pa.nulls(len(listing.files), f.type) for f in EXAMINED})
+
+
+def is_unread(listing: Listing, known: pa.Table) -> pa.ChunkedArray:
+    """Return which files are images to be read; `known` has a row for each."""
+    files = listing.files
+    readable = pc.and_(files["is_image"], pc.equal(files["trouble"], ""))
+    return pc.and_(readable, pc.is_null(known["status"]))
+
+
+def with_read_ahead(known: pa.Table, ahead: ReadAhead, listing: Listing) -> tuple[pa.Table, int]:
+    """Return known rows with those of files that were read before, and the number of these.
+
+    A file that has changed since is to be read, as is one that could not be read.
+    """
+    there = ahead.rows.take(places_of(listing.files["path"], ahead.rows["path"]))
+    usable = pc.and_(is_unread(listing, known), pc.is_valid(there["key"]))
+    usable = pc.and_kleene(usable, _is_known(there, ahead.listed_ns, listing))
+    usable = pc.fill_null(usable, False)  # noqa: FBT003
+    columns = {n: pc.if_else(usable, there[n], known[n]) for n in EXAMINED.names}
+    return pa.table(columns, schema=EXAMINED), pc.sum(usable).as_py() or 0
+
+
+def examined_table(paths: Iterable[str], results: Iterable[Examined]) -> pa.Table:
+    """Return the results of the check of some files, with the columns of EXAMINED."""
+    found = list(results)
+    columns = ([getattr(one, name) for one in found] for name in EXAMINED.names[1:])
+    return pa.table([list(paths), *columns], schema=EXAMINED)
 
 
 def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
@@ -84,11 +132,11 @@ def _there(previous: Manifest) -> pa.Table:
     return without_corrections(filtered(previous.rows, there))
 
 
-def _is_known(there: pa.Table, previous: Manifest, listing: Listing) -> pa.ChunkedArray:
-    """Return which files are as the manifest's rows have them; null where it has no row."""
+def _is_known(there: pa.Table, listed_ns: int, listing: Listing) -> pa.ChunkedArray:
+    """Return which files are as rows have them, as of a listing at a time; null without a row."""
     files = listing.files
     # By ctime alone: every write sets it, and it cannot be set to another time.
-    settled = pc.less(files["ctime_ns"], previous.listed_ns - CLOCK_TICK_NS)
+    settled = pc.less(files["ctime_ns"], listed_ns - CLOCK_TICK_NS)
     no_file = pc.or_kleene(pc.equal(there["status"], "ignored"), pc.not_equal(files["trouble"], ""))
     same = pc.and_kleene(settled, pc.is_valid(there["key"]))
     known = pc.or_kleene(no_file, same)

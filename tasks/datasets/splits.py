@@ -1,7 +1,7 @@
 """Train, validation and test splits: by content, stratified, seeded, and kept once assigned."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,16 @@ class SplitRule:
         return self.resolved(previous) == _rule_of(previous)
 
 
+AS_BEFORE = SplitRule()
+
+
 def split_rows(
     manifest: Manifest,
     rows: pa.Table,
     previous: Manifest | None,
     given_by: SplitFile | None = None,
+    *,
+    warn: Callable[..., None] = log.warning,
 ) -> pa.Table:
     """Return the rows with their splits: those of a split file, of the folders, or random.
 
@@ -69,9 +74,9 @@ def split_rows(
         had = _codes(_by_key(keyed, previous))
         splits = given_by.codes_of(rows, keyed)
         if moved := np.count_nonzero((had >= 0) & (splits >= 0) & (had != splits)):
-            log.warning("%s moves %d images to another split", given_by.file, moved)
+            warn("%s moves %d images to another split", given_by.file, moved)
         return leave_out_divided(_with_splits(rows, keyed, np.where(splits >= 0, splits, had)))
-    remembered = _codes(_remembered(manifest, rows, keyed, previous))
+    remembered = _codes(_remembered(manifest, rows, keyed, previous, warn))
     columns = rows.select(["path", "key", "label", "split", "group", "time"])
     images = first_of_each(filtered(columns, pc.equal(rows["status"], "accepted")))
     there = places_of(images["key"], keyed["key"]).to_numpy()
@@ -155,13 +160,17 @@ def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:
 
 
 def _remembered(
-    manifest: Manifest, rows: pa.Table, keyed: pa.Table, previous: Manifest | None
+    manifest: Manifest,
+    rows: pa.Table,
+    keyed: pa.Table,
+    previous: Manifest | None,
+    warn: Callable[..., None],
 ) -> pa.ChunkedArray:
     """Return the split that each distinct image had, by content, or by path if it was edited."""
     if previous is None:
         return pa.chunked_array([pa.nulls(len(keyed), pa.string())])
     if _rule_of(previous) != _rule_of(manifest):
-        log.warning(
+        warn(
             "data set %r is split again: the seed, a fraction or what splits it changed",
             manifest.name,
         )

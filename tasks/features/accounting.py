@@ -3,7 +3,10 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stores.dataset_summary import FileReason
 from stores.features.recipe import Recipe
@@ -11,7 +14,33 @@ from stores.features.store import FeatureStore
 from stores.in_notebook import InNotebook, Table
 from stores.manifest import Manifest
 from stores.storage.location import StoreLike
+from tasks.features.extract import Extraction
 from tasks.features.shard_work import ShardDone
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was computed of new files as they were read, before the rest of an extraction."""
+
+    shards: tuple[ShardDone, ...] = ()
+    compared: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, done: Extraction, read: pa.Table, manifest: Manifest, seconds: float) -> Self:
+        """Return it; it computed the distinct images of the data set that `read` has as computed.
+
+        Others are in no use: a file has changed meanwhile, or contradicts another.
+        """
+        accepted = manifest.of_status("accepted", columns=("key",))["key"].combine_chunks()
+        keys = read["key"].filter(read["computed"]).unique()
+        computed = pc.sum(pc.is_in(keys, accepted)).as_py() or 0
+        checked = sum(shard.checked for shard in done.shards)
+        shard = ShardDone(computed, checked, (), done.shards[-1].producer)
+        return cls((shard,), done.compared, seconds)
+
+
+NOTHING_YET = Begun()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from stores.storage.publish import check_writable
 from tasks.execution.steps import quote, task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
+from tasks.features.new_files import NewFiles
 from tasks.features.request import BATCH_SIZE, SHARD_BYTES, SHARD_SIZE
 from tasks.features.shard_work import ShardDone, ShardWork
 from tasks.features.unusable_files import check_all_there, record_rejections_task
@@ -27,10 +28,10 @@ Shards = Callable[[int, str], AbstractContextManager[ComputeShards]]
 
 @dataclass(frozen=True)
 class Missing:
-    """Images whose features are missing for the same recipes."""
+    """Images whose features are missing for the same recipes, or files that are not known yet."""
 
     job: Job
-    images: ImageFiles
+    images: ImageFiles | NewFiles
 
 
 def find_missing(
@@ -147,6 +148,25 @@ def compute_missing(
             break
         manifest = record_rejections_task(quote(manifest), quote(found.rejected), store=job.store)
     return Extraction(manifest, tuple(done), compared)
+
+
+def compute_new(
+    manifest: Manifest,
+    files: NewFiles,
+    job: Job,
+    *,
+    shards: Shards,
+    batch_size: int = BATCH_SIZE,
+    shard_size: int = SHARD_SIZE,
+) -> Extraction:
+    """Check files that were not read yet, and compute and store features of those without any.
+
+    `manifest` is the data set as it is going to be; its keys are those of the files where other
+    versions made features in the store (see `made_by_others`). The shards have the results of all
+    files. Raises as `compute_missing`.
+    """
+    sizes = {"batch_size": batch_size, "shard_size": shard_size}
+    return _compute([Missing(job, files)], manifest, shards, sizes)
 
 
 def compute_needed(

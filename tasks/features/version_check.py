@@ -54,6 +54,16 @@ def check_producers(job: Job, manifest: Manifest, *, store: StoreLike) -> int:
     return len(checked)
 
 
+def made_by_others(job: Job) -> bool:
+    """Return whether the store has features of a job's recipes that other versions made."""
+    ours = {**load_engine(job).producer, "agreement": None}
+    return any(
+        without_decoders(producer) != ours or decoded_by_others(producer)
+        for recipe in job.recipes
+        for producer in FeatureStore(job.store, recipe).producers()
+    )
+
+
 def _files(made: Sequence[tuple[Producer, Keys]], images: Images) -> ImageFiles:
     keys = as_arrow(np.concatenate([keys for _, keys in made]))
     return ImageFiles.of(images).take(pc.index_in(keys, as_arrow(images.keys)).to_numpy())

@@ -42,8 +42,16 @@ def orientation(content: bytes) -> int:
 
 def key_of(content: bytes, used: Orientation) -> ImageKey:
     """Return the key of an image file that is used upright, or as stored."""
-    key = ImageKey.of(content)
-    return key.upright() if used == "upright" and orientation(content) != UPRIGHT else key
+    return key_and_turn(content, ImageKey.of(content), used)[0]
+
+
+def key_and_turn(content: bytes, stored: ImageKey, used: Orientation) -> tuple[ImageKey, int]:
+    """Return the key of an image that is used upright, or as stored, and how it is turned for that.
+
+    `stored` is the key of its bytes.
+    """
+    turn = orientation(content) if used == "upright" else UPRIGHT
+    return (stored if turn == UPRIGHT else stored.upright()), turn
 
 
 def turn_of(content: bytes, key: ImageKey | bytes) -> int:

@@ -17,7 +17,7 @@ from stores.keys import ImageKey
 from stores.orientation import Orientation
 from tasks.errors import InputError
 from tasks.images import bmp, gif, jpeg, tiff
-from tasks.images.exif import key_of
+from tasks.images.exif import key_and_turn
 from tasks.images.headers import announced_size, by_pillow, other_format, pillow_plugin
 from tasks.images.image_files import LARGEST_PIXELS, read_image
 from tasks.images.png import unpacks_to_more
@@ -51,26 +51,54 @@ class Examined:
     reason: str  # why it is rejected, or a remark on an accepted one
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file that was read, and whose header and size are those of an image that can be used."""
+
+    content: bytes
+    stored: ImageKey  # of its bytes
+    key: ImageKey  # of the image upright, or as stored
+    turn: int  # the EXIF orientation by which it is turned
+    orientation: Orientation
+
+
 def examine(path: Path, orientation: Orientation = "upright") -> Examined:
     """Read a file once and check it; a bad file raises nothing.
 
     The key is that of the image upright, or as stored.
     """
+    found = read_whole(path, orientation)
+    return found if isinstance(found, Examined) else examine_whole(found)
+
+
+def read_whole(path: Path, orientation: Orientation) -> Whole | Examined:
+    """Read a file and check all but its pixels; return why it is rejected, if it is."""
     try:
         content = read_image(path)
     except (OSError, InputError) as error:
         return Examined(None, "rejected", unreadable(error))
-    key = ImageKey.of(content)
+    stored = ImageKey.of(content)
+    try:
+        check_content(content)
+        return Whole(content, stored, *key_and_turn(content, stored, orientation), orientation)
+    except InputError as error:
+        return Examined(stored, "rejected", str(error))
+
+
+def examine_whole(file: Whole, *, decodes: bool = False) -> Examined:
+    """Return the result of the check of a file whose header was found right.
+
+    Where it `decodes`, as another step finds out, it is decoded here only to look at its pixels.
+    """
     from tasks.images.remarks import remarks
 
     try:
-        check_content(content)
-        large = math.prod(announced_size(content)) > _MANY_PIXELS
+        large = math.prod(announced_size(file.content)) > _MANY_PIXELS
         with _one_at_a_time if large else nullcontext():
-            about = remarks(content, orientation)
-        return Examined(key_of(content, orientation), "accepted", about)
+            about = remarks(file.content, file.orientation, decodes=decodes)
+        return Examined(file.key, "accepted", about)
     except InputError as error:
-        return Examined(key, "rejected", str(error))
+        return Examined(file.stored, "rejected", str(error))
 
 
 def examined(path: Path | str) -> bytes:

@@ -2,7 +2,7 @@
 
 import errno
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from tasks.errors import InputError, UndecodableImage
 from tasks.execution.keras_backend import check_backend
 from tasks.images.exif import OTHER_FILE, turn_of
 from tasks.images.headers import decoder
-from tasks.images.image_check import check_header, unreadable
+from tasks.images.image_check import Examined, check_header, unreadable
 from tasks.images.image_files import read_image
 
 # Batches decoded ahead of the engine: two keep it busy, and limit memory.
@@ -118,13 +118,20 @@ class Read(NamedTuple):
 class PixelBatch:
     """Decoded images, their pixels (n, height, width, 3), and the files that were rejected.
 
-    `decoders` are the packages beside TensorFlow that decoded some of them.
+    `decoders` are the packages beside TensorFlow that decoded some of them. `examined` has the
+    results of all files of the batch where they were examined too, in their order.
     """
 
     images: list[ImageFile]
     pixels: NDArray[np.float32]
     rejected: list[Rejection]
     decoders: frozenset[str] = frozenset()
+    examined: tuple[Examined, ...] = ()
+
+    @property
+    def files(self) -> int:
+        """The number of files that it came from."""
+        return len(self.examined) or len(self.images) + len(self.rejected)
 
 
 @contextmanager
@@ -137,13 +144,26 @@ def pixel_batches(
     OSError if a disk fails: a retry may read the same files. It raises InputError if the folder is
     missing, or an image does not fit the recipe.
     """
+
+    def load(part: slice) -> PixelBatch:
+        return _as_viewed(_loaded(images[part], folder, recipe), recipe)
+
+    with batches_ahead(load, len(images), batch_size=batch_size) as batches:
+        yield batches
+
+
+@contextmanager
+def batches_ahead(
+    load: Callable[[slice], PixelBatch], count: int, *, batch_size: int
+) -> Iterator[Iterator[PixelBatch]]:
+    """Yield an iterator over what `load` gives for each part of `count`, in order, loaded ahead."""
     with ThreadPoolExecutor(BATCHES_AHEAD, thread_name_prefix="decode") as pool:
-        starts = iter(range(0, len(images), batch_size))
+        starts = iter(range(0, count, batch_size))
         ahead: deque[Future[PixelBatch]] = deque()
 
         def decode_another() -> None:
             for start in islice(starts, 1):
-                ahead.append(pool.submit(_load, images[start : start + batch_size], folder, recipe))
+                ahead.append(pool.submit(load, slice(start, start + batch_size)))
 
         def batches() -> Iterator[PixelBatch]:
             while ahead:
@@ -159,25 +179,30 @@ def pixel_batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _load(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
-    return _as_viewed(_decoded(images, folder, recipe), recipe)
-
-
-def _decoded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
+def _loaded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:
     read = [(image, _read(image, folder)) for image in images]
     whole = [(image, content) for image, content in read if isinstance(content, Read)]
-    rejected = [content for _, content in read if isinstance(content, Rejection)]
+    batch = decoded_batch(whole, recipe)
+    unread = [content for _, content in read if isinstance(content, Rejection)]
+    return replace(batch, rejected=unread + batch.rejected)
+
+
+def decoded_batch(whole: Sequence[tuple[ImageFile, Read]], recipe: Recipe) -> PixelBatch:
+    """Return images decoded from what was read of them; one that is damaged is rejected.
+
+    Raises InputError for an image that does not fit the recipe.
+    """
     decoders = frozenset(decoder(one.content) for _, one in whole) - {""}
     try:
         pixels = _pixels([one for _, one in whole], recipe)
     except InputError:  # find out which file it is
         alone = [(image, _load_one(image, content, recipe)) for image, content in whole]
         good = [(image, row) for image, row in alone if not isinstance(row, Rejection)]
-        rejected += [row for _, row in alone if isinstance(row, Rejection)]
+        rejected = [row for _, row in alone if isinstance(row, Rejection)]
         shape = (0, *recipe.image_size, 3)
         pixels = np.concatenate([np.empty(shape, np.float32), *(row for _, row in good)])
         return PixelBatch([image for image, _ in good], pixels, rejected, decoders)
-    return PixelBatch([image for image, _ in whole], pixels, rejected, decoders)
+    return PixelBatch([image for image, _ in whole], pixels, [], decoders)
 
 
 def _as_viewed(batch: PixelBatch, recipe: Recipe) -> PixelBatch:

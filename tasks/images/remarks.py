@@ -12,7 +12,7 @@ from tasks.images import bmp, gif, png, tiff
 from tasks.images import decoding as pixels
 from tasks.images.exif import orientation
 from tasks.images.headers import by_pillow, holding
-from tasks.images.image_parts import GIF, JPEG
+from tasks.images.image_parts import GIF
 from tasks.images.jpeg import is_cmyk
 from tasks.images.pillow_images import Announced, announced, opened
 
@@ -26,13 +26,14 @@ _EMPTY = 64  # of 255: what is below in all pixels was written with 14 bits or f
 _HOT = 0.001  # of the values: defects of a sensor, which are as bright as can be
 
 
-def remarks(content: bytes, used: Orientation = "upright") -> str:
+def remarks(content: bytes, used: Orientation = "upright", *, decodes: bool = False) -> str:
     """Return the remarks on an image that is used upright or as stored, or an empty text.
 
-    The image is decoded for this. Raises UndecodableImage if that fails.
+    The image is decoded for this; where it `decodes`, as another step finds out, only if its pixels
+    are to be looked at. Raises UndecodableImage if that fails.
     """
     about = announced(content) if by_pillow(content) else Announced("", 1)
-    return "; ".join([*_of_header(content, about, used), *_of_pixels(content, about)])
+    return "; ".join([*_of_header(content, about, used), *_of_pixels(content, about, decodes)])
 
 
 def _of_header(content: bytes, about: Announced, used: Orientation) -> list[str]:
@@ -64,22 +65,23 @@ def _of_canvas(frames: list[gif.Frame], height: int, width: int) -> str:
     )
 
 
-def _of_pixels(content: bytes, about: Announced) -> list[str]:
-    if content.startswith(JPEG):
-        pixels.check_decodable(content)
-        return []
+def _of_pixels(content: bytes, about: Announced, decodes: bool) -> list[str]:  # noqa: FBT001
     if content.startswith(GIF):
         pixels.check_decodable(content)
         return _of_transparent_gif(content)
-    if about.has_alpha or png.has_alpha(content) or bmp.has_alpha(content):
+    has_alpha = about.has_alpha or png.has_alpha(content) or bmp.has_alpha(content)
+    deep = 16 in {png.bits_a_channel(content), tiff.bits_a_channel(content)}
+    if not (has_alpha or deep):
+        if not decodes:
+            pixels.check_decodable(content)
+        return []
+    if has_alpha:
         image = pixels.decoded(content, channels=4)
         step = max(1, math.isqrt(image.shape[0] * image.shape[1] // _SAMPLED))
         found = _of_alpha(image[::step, ::step, :3], image[::step, ::step, 3])
     else:
         image, found = pixels.decoded(content, channels=3), []
-    if 16 in {png.bits_a_channel(content), tiff.bits_a_channel(content)}:
-        found += _of_empty_bits(image[..., :3])
-    return found
+    return found + (_of_empty_bits(image[..., :3]) if deep else [])
 
 
 def _of_empty_bits(image: NDArray[np.uint8]) -> list[str]:

@@ -145,7 +145,7 @@ MUTATIONS = (
     Mutation(
         "young files trusted",
         "tasks/datasets/known_files.py",
-        'pc.less(files["ctime_ns"], previous.listed_ns - CLOCK_TICK_NS)',
+        'pc.less(files["ctime_ns"], listed_ns - CLOCK_TICK_NS)',
         'pc.is_valid(files["ctime_ns"])',
         "tests/tasks/datasets/test_ingest_again.py::test_a_file_as_young_as_the_listing_is_read_again",
     ),
@@ -220,8 +220,8 @@ MUTATIONS = (
     Mutation(
         "rows shifted against their images",
         "tasks/features/shard_work.py",
-        "                keys, kept[: len(keys)], views=views, producer",
-        "                keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
+        "                    keys, kept[: len(keys)], views=views, producer",
+        "                    keys, np.roll(kept[: len(keys)], 1, 0), views=views, producer",
         f"{_KERAS}[stretch]",
     ),
     Mutation(

@@ -10,7 +10,7 @@ from flows.parameters.datasets import IngestParameters
 from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
 from flows.pipeline import PipelineParameters, warm_up_pipeline
-from tasks.datasets.ingest import count_unread
+from tasks.datasets.seen_folder import IngestRequest, see
 
 SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
 FLAGS = ("--image-size", 32, "--backbone", "mobilenet", "--weights", "none")
@@ -70,8 +70,11 @@ def test_keras_is_imported_where_something_is_to_be_learned(
 
 def test_files_that_ingest_will_read_are_counted(run_json, photos, tmp_path):
     store = tmp_path / "feature-store"
-    assert count_unread(photos, store=store) == 30
+    assert len(see(IngestRequest(folder=photos, store=store)).unread()) == 30
     assert run_json("ingest", photos)["read"] == 30
-    assert count_unread(photos, store=store) in {0, 30}  # 30 while they are as young as the list
+    assert len(see(IngestRequest(folder=photos, store=store)).unread()) in {
+        0,
+        30,
+    }  # 30 while they are as young as the list
     warm_up_ingest(photos, parameters=IngestParameters(store=store))
-    assert count_unread(photos, store=store, rehash=True) == 30
+    assert len(see(IngestRequest(folder=photos, store=store, rehash=True)).unread()) == 30

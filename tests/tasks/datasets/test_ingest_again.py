@@ -7,8 +7,9 @@ import pytest
 
 from stores.keys import ImageKey
 from tasks.datasets import ingest as ingest_module
-from tasks.datasets import known_files
-from tasks.datasets.ingest import count_unread, ingest
+from tasks.datasets import known_files, made_dataset
+from tasks.datasets.ingest import ingest
+from tasks.datasets.seen_folder import IngestRequest, see
 from tasks.datasets.splits import SplitRule
 from tasks.images.image_check import Examined
 from tests.support.entries import entries_of, with_entries
@@ -91,7 +92,7 @@ def test_what_could_not_be_read_is_tried_again_when_it_can_be(folder, store, mon
     closed = Examined(None, "rejected", "cannot be read: Permission denied")
     with monkeypatch.context() as patch:
         patch.setattr(ingest_module, "examine", lambda *_: closed)
-        patch.setattr(ingest_module, "_check_classes", lambda *_: None)
+        patch.setattr(made_dataset, "check_classes", lambda *_: None)
         ingest(folder, store=store)
         patch.setattr(os, "access", lambda *_: False)
         assert ingest(folder, store=store).read == 0
@@ -112,7 +113,7 @@ def test_files_that_other_rules_examined_are_read_again_once(folder, store):
     with_entries(now, entries=tuple(earlier), examination=1).write(
         store
     )  # as an earlier version had it
-    assert count_unread(folder, store=store) == 12
+    assert len(see(IngestRequest(folder=folder, store=store)).unread()) == 12
     again = ingest(folder, store=store)
     assert again.read == 12
     found = [[(e.path, e.status, e.reason) for e in entries_of(m)] for m in (again.manifest, now)]

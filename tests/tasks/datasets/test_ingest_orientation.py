@@ -4,7 +4,8 @@ import pytest
 
 from stores.keys import ImageKey
 from stores.manifest import Manifest
-from tasks.datasets.ingest import count_unread, ingest
+from tasks.datasets.ingest import ingest
+from tasks.datasets.seen_folder import IngestRequest, see
 from tests.support.entries import entries_of
 from tests.support.images import encoded, grow_old, pixels, rotated, write, write_classes
 from tests.support.ingested import by_path
@@ -44,7 +45,7 @@ def test_rotated_images_have_the_key_of_the_upright_ones_and_are_counted(turned,
 
 def test_another_orientation_reads_all_files_again_and_is_kept(turned, store):
     upright = ingest(turned, store=store).manifest
-    assert count_unread(turned, store=store, orientation="stored") == 12
+    assert len(see(IngestRequest(folder=turned, store=store, orientation="stored")).unread()) == 12
     again = ingest(turned, store=store, orientation="stored")
     assert (again.read, again.manifest.orientation) == (12, "stored")
     assert Manifest.read(store, "pets") == again.manifest

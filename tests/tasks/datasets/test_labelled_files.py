@@ -6,9 +6,10 @@ import pytest
 
 from stores.manifest import Manifest
 from tasks.datasets.folder_listing import OTHER_ENDING
-from tasks.datasets.ingest import count_unread, ingest
+from tasks.datasets.ingest import ingest
 from tasks.datasets.label_table import LabelRule
 from tasks.datasets.labelled_files import NO_LABELS, check_labelled
+from tasks.datasets.seen_folder import IngestRequest, see
 from tasks.datasets.splits import SplitRule
 from tasks.errors import InputError
 from tests.support.entries import as_entries
@@ -41,7 +42,7 @@ LABELS = "path,label\n" + "".join(f"{n}.png,{'even' if n % 2 == 0 else 'odd'}\n"
 
 
 def test_a_flat_folder_has_images_without_label_and_split(flat, store):
-    assert count_unread(flat, store=store, labels=UNNEEDED) == 6
+    assert len(see(IngestRequest(folder=flat, store=store, labels=UNNEEDED)).unread()) == 6
     done = ingest(flat, store=store, labels=UNNEEDED)
     assert (done.read, done.manifest) == (6, Manifest.read(store, "flat"))
     assert (done.manifest.layout, done.manifest.classes) == ("unlabelled", ())

@@ -11,7 +11,7 @@ from prefect.states import Failed
 
 import tasks
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly
-from tasks.datasets.ingest import ingest, ingest_task
+from tasks.datasets.ingest import ingest_as, ingest_task
 from tasks.errors import ExtractionError, InputError, WeightsError
 from tasks.execution.retries import RETRIED, is_worth_a_retry
 from tasks.training.train import train_task
@@ -81,5 +81,5 @@ def test_prefect_keeps_no_result_that_it_would_read_again(made):
 
 
 def test_a_task_is_the_pure_function():
-    assert ingest_task.fn is ingest
+    assert ingest_task.fn is ingest_as
     assert train_task.retry_condition_fn is is_worth_a_retry

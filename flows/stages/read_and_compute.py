@@ -1,0 +1,119 @@
+"""Ingest and extraction of a folder's new files as one: each is read and decoded once.
+
+Features are kept by content, so that they need neither labels nor splits: they are computed as the
+files are read, and the data set is made of what was found. A user's mistakes are found before, on
+the data set as it is going to be if each file can be used.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.ingest import summarized
+from flows.parameters.features import ExtractParameters
+from flows.stages.compute import job_for, shards_by
+from flows.summaries.stores import IngestSummary
+from stores.manifest import Manifest
+from stores.manifest_rows import STAMP, places_of
+from tasks.datasets.ingest import ingest_task, read_keys_task
+from tasks.datasets.known_files import ReadAhead
+from tasks.datasets.made_dataset import Rules, assumed_dataset
+from tasks.datasets.seen_folder import IngestRequest, Seen, see_task
+from tasks.errors import InputError
+from tasks.execution.steps import quote
+from tasks.features.accounting import NOTHING_YET, Begun
+from tasks.features.engines import Job
+from tasks.features.engines.choice import choose_engine
+from tasks.features.extract import Extraction, compute_new
+from tasks.features.new_files import NewFiles
+from tasks.features.version_check import made_by_others
+
+Check = Callable[[Manifest], None]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Files to read and compute at once."""
+
+    manifest: Manifest  # as it is going to be
+    files: pa.Table  # path and stamp
+    listed_ns: int
+    job: Job
+
+    @property
+    def new_files(self) -> NewFiles:
+        """The files, for a command of its own."""
+        paths = self.files["path"].combine_chunks()
+        return NewFiles(paths, self.manifest.orientation, uuid.uuid4().hex)
+
+
+def ingest_and_compute_stage(
+    folder: Path,
+    parameters: ExtractParameters,
+    *,
+    needs_labels: bool = True,
+    check: Check = lambda _: None,
+) -> tuple[Manifest, IngestSummary, Begun]:
+    """Bring the data set of a folder up to date, and compute features of new files meanwhile.
+
+    `check` raises InputError for a data set that is of no use. Returns its manifest, a summary, and
+    what was computed so far.
+    """
+    request = parameters.asked(folder, needs_labels=needs_labels)
+    plan = _planned(request, parameters, check)
+    if isinstance(plan, Seen):
+        return *summarized(ingest_task(quote(request), seen=quote(plan))), NOTHING_YET
+    began = time.perf_counter()
+    done = compute_new(
+        plan.manifest,
+        plan.new_files,
+        plan.job,
+        shards=shards_by(parameters.where),
+        batch_size=parameters.batch_size,
+        shard_size=parameters.shard_size,
+    )
+    seconds = time.perf_counter() - began
+    ahead = _read_ahead(plan, done)
+    del plan
+    manifest, summary = summarized(ingest_task(quote(request), ahead=quote(ahead)))
+    return manifest, summary, Begun.of(done, ahead.rows, manifest, seconds)
+
+
+def _planned(request: IngestRequest, parameters: ExtractParameters, check: Check) -> _Plan | Seen:
+    """Return what is to be read and computed at once; the folder as it was seen where nothing is.
+
+    Where the data set that is expected has a mistake, its files may have it: they are examined
+    first, and tell it.
+    """
+    seen = see_task(quote(request))
+    if not len(unread := seen.unread()):
+        return seen
+    try:
+        rules = Rules.of(request)
+        manifest = assumed_dataset(seen, rules)
+        check(manifest)
+        job = job_for(parameters, manifest)
+        job = replace(job, store=job.store.absolute())
+        if made_by_others(choose_engine(job, len(unread))):
+            # To compare versions, as is done before anything is computed, takes the keys.
+            manifest = assumed_dataset(seen, rules, read_keys_task(quote(seen)))
+    except InputError:
+        return seen
+    accepted = manifest.of_status("accepted", columns=("path",))["path"].combine_chunks()
+    files = unread.filter(pc.is_in(unread["path"], accepted))
+    return _Plan(manifest, files, seen.started_ns, job) if len(files) else seen
+
+
+def _read_ahead(plan: _Plan, done: Extraction) -> ReadAhead:
+    """Return the results of the files, with their stamps as they were before they were read."""
+    found = [shard.examined for shard in done.shards if shard.examined is not None]
+    rows = pa.concat_tables(found)
+    stamps = plan.files.select(STAMP).take(places_of(rows["path"], plan.files["path"]))
+    for name in STAMP:
+        rows = rows.append_column(name, stamps[name])
+    return ReadAhead(rows, plan.listed_ns, plan.manifest.orientation)

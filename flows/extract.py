@@ -72,7 +72,7 @@ def extract(
 
 def find_manifest(source: str, parameters: ExtractParameters, *, needs_labels: bool) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
-    if source and Path(source).is_dir():
+    if source and (Path(source).is_dir() or parameters.makes(Path(source))):
         return ingest_stage(Path(source), parameters, needs_labels=needs_labels)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")

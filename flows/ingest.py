@@ -11,14 +11,16 @@ from pathlib import Path
 
 from flows.artifacts import log_text, run_name
 from flows.cli.command_line import command_line
+from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
-from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters
+from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters, check_source
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
 from tasks.datasets.splits import majority_baseline
+from tasks.datasets.unpack import rows_to_unpack
 from tasks.execution.steps import quote
 
 
@@ -41,6 +43,8 @@ def ingest_stage(
     folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
 ) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
+    if packed := rows_to_unpack(folder, parameters.label_rule):
+        announce(packed, doing="unpacking")
     ingested = ingest_task(
         folder,
         store=parameters.store,
@@ -62,4 +66,4 @@ def ingest_stage(
 
 
 if __name__ == "__main__":
-    command_line(ingest, ingest_text, warm_up=warm_up_ingest)
+    command_line(ingest, ingest_text, warm_up=warm_up_ingest, check=check_source)

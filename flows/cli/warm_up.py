@@ -46,7 +46,8 @@ def warm_up_extract(
 ) -> None:
     """Load the engine if there are features to compute."""
     parameters.read_through_layers()
-    folder = Path(source) if Path(source).is_dir() else None
+    place = Path(source)
+    folder = place if place.is_dir() or parameters.makes(place) else None
     name = parameters.dataset or (Path(os.path.realpath(folder)).name if folder else str(source))
     manifest = None
     with suppress(NotInStore):

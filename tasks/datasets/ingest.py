@@ -33,6 +33,7 @@ from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
+from tasks.datasets.unpack import rows_to_unpack, unpacked
 from tasks.errors import InputError
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine
@@ -63,12 +64,11 @@ def ingest(
     """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) and
-    `orientation` to those of the data set. `labels` gives labels by a table, and groups. Images
-    keep their splits, unless `rule` has another seed or other fractions than the data set. Raises
-    InputError for a folder or a table that is not valid, StoreError for a store that cannot be
-    used.
+    `orientation` to those of the data set. `labels` gives labels by a table, and groups; images
+    that it holds itself are unpacked into the folder first. Images keep their splits, unless `rule`
+    has another seed or other fractions than the data set. Raises InputError for a folder or a table
+    that is not valid, StoreError for a store that cannot be used.
     """
-    started_ns = time.time_ns()
     folder = Path(os.path.realpath(folder))
     _check_apart(folder, Path(os.path.realpath(locate(store).path)))
     rule = rule or SplitRule()
@@ -76,6 +76,8 @@ def ingest(
     name = dataset or folder.name
     previous = _previous(store, name, folder, chosen=dataset is not None)
     corrections = read_corrections(labels.corrections)
+    labels = unpacked(folder, labels, layout)
+    started_ns = time.time_ns()
     listed = partial(list_labelled, folder, layout, labels)
     listing, requested = listed(previous)
     if requested == UNLABELLED and given_by:
@@ -154,7 +156,9 @@ def count_unread(
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    listing, _ = list_labelled(folder, layout, labels, previous)
+    if rows := rows_to_unpack(folder, labels):
+        return rows
+    listing, _ = list_labelled(folder, layout, unpacked(folder, labels, layout), previous)
     turned = previous and previous.orientation != _orientation(orientation, previous)
     same = None if rehash or turned else previous
     known = known_rows(same, listing) if same else _nothing_known(listing)

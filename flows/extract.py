@@ -73,7 +73,7 @@ def extract(
 
 def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, Begun]:
     """Return the data set of a folder, or of that name, and what was computed of new files."""
-    if source and Path(source).is_dir():
+    if _is_folder(source, parameters):
         folder = Path(source)
         manifest, _, begun = ingest_and_compute_stage(folder, parameters, needs_labels=False)
         return manifest, begun
@@ -82,7 +82,7 @@ def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, B
 
 def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
-    if source and Path(source).is_dir():
+    if _is_folder(source, parameters):
         return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
@@ -93,6 +93,10 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         return Manifest.read(parameters.store, source)
     except NotInStore as error:
         raise InputError(f"{source!r}: folder not found; {error}") from None
+
+
+def _is_folder(source: str, parameters: ExtractParameters) -> bool:
+    return bool(source) and (Path(source).is_dir() or parameters.makes(Path(source)))
 
 
 def extract_stage(

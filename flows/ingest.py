@@ -11,14 +11,16 @@ from pathlib import Path
 
 from flows.artifacts import log_text, run_name
 from flows.cli.command_line import command_line
+from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
-from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters
+from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters, check_source
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import Ingested, ingest_task
 from tasks.datasets.splits import majority_baseline
+from tasks.datasets.unpack import rows_to_unpack
 from tasks.execution.steps import quote
 
 
@@ -41,7 +43,14 @@ def ingest_stage(
     folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
 ) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
+    announce_unpacking(folder, parameters)
     return summarized(ingest_task(quote(parameters.asked(folder, needs_labels=needs_labels))))
+
+
+def announce_unpacking(folder: Path, parameters: DatasetParameters) -> None:
+    """Show progress where --labels holds images that are not in the folder yet."""
+    if packed := rows_to_unpack(folder, parameters.label_rule):
+        announce(packed, doing="unpacking")
 
 
 def summarized(ingested: Ingested) -> tuple[Manifest, IngestSummary]:
@@ -57,4 +66,4 @@ def summarized(ingested: Ingested) -> tuple[Manifest, IngestSummary]:
 
 
 if __name__ == "__main__":
-    command_line(ingest, ingest_text, warm_up=warm_up_ingest)
+    command_line(ingest, ingest_text, warm_up=warm_up_ingest, check=check_source)

@@ -18,7 +18,7 @@ from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
 from flows.orchestration.served_flow import flow
-from flows.parameters.datasets import OptionalFolder
+from flows.parameters.datasets import OptionalFolder, check_source
 from flows.parameters.heads import PipelineParameters
 from flows.stages.near_duplicates import near_duplicates_stage
 from flows.stages.read_and_compute import ingest_and_compute_stage
@@ -98,4 +98,4 @@ def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> 
 
 
 if __name__ == "__main__":
-    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline)
+    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline, check=check_source)

@@ -62,10 +62,10 @@ def ingest(
     """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) and
-    `orientation` to those of the data set. `labels` gives labels by a table, and groups. Images
-    keep their splits, unless `rule` has another seed or other fractions than the data set. Raises
-    InputError for a folder or a table that is not valid, StoreError for a store that cannot be
-    used.
+    `orientation` to those of the data set. `labels` gives labels by a table, and groups; images
+    that it holds itself are unpacked into the folder first. Images keep their splits, unless `rule`
+    has another seed or other fractions than the data set. Raises InputError for a folder or a table
+    that is not valid, StoreError for a store that cannot be used.
     """
     return ingest_as(
         IngestRequest(

@@ -14,6 +14,7 @@ from tasks.datasets.groups import groups_by_pattern
 from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.datasets.time_splits import times_of
+from tasks.datasets.unpack import kept_notes
 from tasks.errors import InputError
 from tasks.images.image_files import IMAGE_ENDINGS
 
@@ -34,12 +35,13 @@ def list_labelled(
     a folder or a table that is not valid.
     """
     table = read_label_table(rule)
+    notes = rule.unpacked.notes if rule.unpacked else ()
     labels = table if table and "label" in table.columns else None
     if labels and layout:
         raise InputError(f"--layout {layout}: {labels.file} has the labels; give one of the two")
     requested = TABLE if labels else layout or (previous.layout if previous else AUTO)
     if requested == TABLE and previous and not labels:
-        labels = kept_table(previous)
+        labels, notes = kept_table(previous), kept_notes(previous)
     has_labels = bool(table or (previous and previous.classes))
     if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
         requested = UNLABELLED
@@ -53,7 +55,7 @@ def list_labelled(
     groups = _groups(listing, table, rule, previous)
     files = listing.files.append_column("group", groups)
     files = files.append_column("time", _times(listing, table, previous))
-    return replace(listing, files=files), requested
+    return replace(listing, files=files, notes=(*notes, *listing.notes)), requested
 
 
 def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:

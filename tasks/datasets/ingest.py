@@ -8,12 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-from prefect.runtime import task_run
 
 from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest, dataset_lock
 from stores.orientation import Orientation
-from stores.printable import visible
 from stores.storage.location import StoreLike
 from tasks.datasets.corrections import are_kept
 from tasks.datasets.folder_layout import TABLE, UNLABELLED
@@ -111,11 +109,7 @@ def ingest_as(
     return Ingested(manifest, read=taken + len(examined))
 
 
-def _ingesting() -> str:
-    return visible(f"ingest {task_run.parameters['request'].folder}")
-
-
-ingest_task = task(name="ingest", task_run_name=_ingesting)(ingest_as)
+ingest_task = task(name="ingest", task_run_name="ingest {request.shown}")(ingest_as)
 
 
 def read_keys(seen: Seen) -> Keys:
@@ -130,7 +124,9 @@ def read_keys(seen: Seen) -> Keys:
     return keys
 
 
-read_keys_task = task(name="read keys", task_run_name="read keys of {seen.request.name}")(read_keys)
+read_keys_task = task(name="read keys", task_run_name="read keys of {seen.request.shown}")(
+    read_keys
+)
 
 
 def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:

@@ -46,6 +46,11 @@ class IngestRequest:
         return Path(os.path.realpath(self.folder))
 
     @property
+    def shown(self) -> str:
+        """The folder, for a message on one line."""
+        return visible(str(self.folder))
+
+    @property
     def name(self) -> str:
         """The name of the data set."""
         return self.dataset or self.real_folder.name
@@ -99,7 +104,7 @@ def count_unread(request: IngestRequest) -> int:
     return rows_to_unpack(request.real_folder, request.labels) or len(see(request).unread())
 
 
-see_task = task(name="list files", task_run_name="list files of {request.name}")(see)
+see_task = task(name="list files", task_run_name="list files of {request.shown}")(see)
 
 
 def _previous(store: StoreLike, name: str, folder: Path, *, chosen: bool) -> Manifest | None:

@@ -20,7 +20,7 @@ from tasks.images.image_files import LARGEST_BYTES
 LABELS = pa.schema([(name, pa.string()) for name in COLUMNS[1:]])
 NOT_LABELLED = -1  # of a ClassLabel: `datasets` has it where an image has no label
 _ROWS_AT_ONCE, _IMAGES_AT_ONCE = 2**16, 64
-_BYTES_AT_ONCE = 2**27
+_BYTES_AT_ONCE = 2**26
 _READ_AHEAD = 2**20  # bytes: a part of a file that holds many images is not read as a whole
 
 
@@ -52,7 +52,20 @@ def images(file: PackedFile) -> Iterator[list[PackedImage]]:
     Raises ValueError for an image that is larger than any, and for more of them than a file of its
     size holds.
     """
+    some, size = list[PackedImage](), 0
+    for one in _images(file):
+        some.append(one)
+        size += len(one.content or b"")
+        if len(some) == _IMAGES_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _images(file: PackedFile) -> Iterator[PackedImage]:
     wanted = [file.columns[name] for name in (IMAGE, "path") if name in file.columns]
+    # A batch may hold one large image as often as it has rows.
     count = max(1, min(_IMAGES_AT_ONCE, _BYTES_AT_ONCE // max(1, file.largest)))
     with opened(file.path) as packed, _opened(packed) as table:
         left, number = largest_unpacked(size_of(packed)), 0
@@ -67,10 +80,8 @@ def images(file: PackedFile) -> Iterator[list[PackedImage]]:
                 )
             if left < 0:
                 raise ValueError("its images have far more bytes than the file itself")
-            yield [
-                PackedImage(content.as_py(), name)
-                for content, name in zip(contents, names, strict=True)
-            ]
+            for content, name in zip(contents, names, strict=True):
+                yield PackedImage(content.as_py(), name)
             number += len(batch)
 
 

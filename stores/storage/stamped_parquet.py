@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
 from stores.errors import CorruptStore, newer_format
 from stores.storage.json_files import ABSURD, parsed
 from stores.storage.safe_files import read_bytes
-from stores.storage.table_bounds import read_within_bounds, text_columns
+from stores.storage.table_bounds import read_within_bounds
 
 _MARK = b"gargalo-xxh3-128:"
 _DIGITS = 32
@@ -33,9 +34,8 @@ def table_bytes(
 ) -> bytes:
     """Return a table as the bytes of a stamped Parquet file; `metadata` is kept as JSON."""
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(
-        sink, table.schema, store_schema=False, dictionary_pagesize_limit=_DICTIONARY_BYTES
-    ) as writer:
+    options = {"store_schema": False, "dictionary_pagesize_limit": _DICTIONARY_BYTES}
+    with pq.ParquetWriter(sink, table.schema, use_dictionary=_repeating(table), **options) as writer:
         writer.write_table(table, _ROWS_IN_A_GROUP)
         writer.add_key_value_metadata(
             {
@@ -82,14 +82,12 @@ def read_table(
             f"recorded {sha256}"
         )
     try:
-        with _opened(content) as file:
-            stamps = _stamps(file.metadata)
-            found_kind, found = stamps["kind"], int(stamps["version"])
-            if found_kind == kind and found <= version:
-                size = len(content)
-                table = read_within_bounds(file, size, columns=columns, in_a_list=in_a_list)
-                table.validate(full=True)
-                return table, _json_object(stamps["metadata"])
+        footer = pq.read_metadata(pa.BufferReader(content))
+        stamps = _stamps(footer)
+        found_kind, found = stamps["kind"], int(stamps["version"])
+        if found_kind == kind and found <= version:
+            table = read_within_bounds(content, footer, columns=columns, in_a_list=in_a_list)
+            return table, _json_object(stamps["metadata"])
     except (pa.ArrowException, OSError, MemoryError, *ABSURD) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptStore(
@@ -100,11 +98,18 @@ def read_table(
     raise newer_format(f"{path}: {kind}", found, version)
 
 
-def _opened(content: bytes) -> pq.ParquetFile:
-    """Open a Parquet file whose columns of texts are read as dictionaries."""
-    metadata = pq.read_metadata(pa.BufferReader(content))
-    texts = text_columns(metadata)
-    return pq.ParquetFile(pa.BufferReader(content), metadata=metadata, read_dictionary=texts)
+def _repeating(table: pa.Table) -> list[str] | bool:
+    """Return the columns that a dictionary makes smaller, or whether all are to have one.
+
+    Keys, paths and times differ from row to row: without a dictionary they are read in half the
+    time.
+    """
+    some = table.slice(0, _ROWS_IN_A_GROUP)
+    if any(pa.types.is_nested(field.type) for field in table.schema):
+        return True
+    return [
+        name for name in table.column_names if 2 * pc.count_distinct(some[name]).as_py() <= len(some)
+    ]
 
 
 def _stamps(metadata: pq.FileMetaData) -> dict[str, str]:

@@ -19,7 +19,7 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
-from flows.stages.near_duplicates import in_features_stage
+from flows.stages.near_duplicates import in_features_stage, keep_together_stage
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.near_duplicates import searched_extract_text as extract_text
 from stores.errors import NotInStore
@@ -42,6 +42,7 @@ _FOLDERS_ONLY = {
     "corrections",
     "split_file",
     "split_by",
+    "keep_together",
     "rehash",
 }
 
@@ -61,8 +62,9 @@ def extract(
     parameters.read_through_layers()
     manifest = find_manifest(source, parameters, needs_labels=False)
     manifest, summary = extract_stage(manifest, parameters)
+    manifest, kept = keep_together_stage(manifest, summary.fingerprint, parameters.store)
     emit_extracted(manifest.name, parameters)
-    searched = SearchedExtractSummary(**vars(summary))
+    searched = SearchedExtractSummary(**vars(summary), kept_together=kept)
     if summary.computed:
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))

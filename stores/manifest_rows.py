@@ -29,14 +29,21 @@ SCHEMA = pa.schema(
         # The label before a correction; null: none. The same as the label: excluded by one.
         ("given_label", pa.string()),
         ("time", pa.int64()),  # a number, or microseconds since 1970; null: not known
+        # Only where near-duplicates are kept together: the group, and the split, before they were.
+        ("given_group", pa.string()),
+        ("given_split", pa.string()),
+        ("near_group", pa.string()),  # of its near-duplicates; empty: none; null: not searched yet
+        ("open_split", pa.bool_()),  # the split awaits that search: nothing has learned from it
     ]
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**16  # of 80 bytes: memory that is given back and taken again costs nothing
-_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time"}
+_ONLY_TOGETHER = ("given_group", "given_split", "near_group", "open_split")
+_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time", *_ONLY_TOGETHER}
 _LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12, "given_label": 2**12}
+_NAMES = ("label", "group", "given_label", "given_group", "near_group")
+_MOST_BYTES = {"path": 2**14, "reason": 2**16} | dict.fromkeys(_NAMES, 2**12)
 
 
 def check_rows(
@@ -64,6 +71,8 @@ def check_rows(
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
     _only(table["label"].filter(accepted).drop_null(), classes, "label")
+    given = table["given_split"] if "given_split" in table.schema.names else table["split"]
+    _only(given.drop_null(), splits, "given split")
     _check_distinct(table)
     strange = pc.match_substring_regex(table["path"], LEADS_OUT)
     if pc.any(strange).as_py():

@@ -27,6 +27,7 @@ from tasks.datasets.corrections import (
 from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.groups import with_groups
+from tasks.datasets.kept_together import with_known_groups
 from tasks.datasets.keras_listing import classes_by_keras
 from tasks.datasets.known_files import EXAMINED, is_up_to_date, known_rows, rows_of
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
@@ -80,12 +81,18 @@ def ingest(
     listing, requested = listed(previous)
     if requested == UNLABELLED and given_by:
         raise InputError(f"{given_by.file}: a data set without labels has no splits; add --labels")
+    if requested == UNLABELLED and rule.keep_together == "near-duplicates":
+        raise InputError(
+            "--keep-together near-duplicates: a data set without labels has no splits; add --labels"
+        )
     pattern, used = pattern_of(labels, previous), _orientation(orientation, previous)
+    keep = rule.kept_together(previous)
     unchanged = (
         previous
         and not rehash
         and previous.group_pattern == pattern
         and previous.orientation == used
+        and previous.keep_together == keep
         and _unchanged(previous, listing, rule, requested)
         and are_kept(previous, corrections, notes=listing.notes)
     )
@@ -108,6 +115,7 @@ def ingest(
         )
         found = leave_out_contradictions(found)
         found = with_groups(found, found["group"])
+        found = with_known_groups(found, previous, keep)
         _check_classes(folder, classes, found)
         seed, test, validation, split_by = rule.resolved(previous)
         manifest = Manifest(
@@ -125,6 +133,8 @@ def ingest(
             orientation=used,
             split_by=split_by,
             examination=EXAMINATION,
+            keep_together=keep,
+            untold=previous.untold if previous and previous.keep_together == keep else "",
         )
         rows = split_rows(manifest, found, previous, given_by) if classes else found
         if previous and corrections:  # instead of those that there were, of removed images too

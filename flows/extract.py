@@ -65,7 +65,7 @@ def extract(
     manifest, kept = keep_together_stage(manifest, summary.fingerprint, parameters.store)
     emit_extracted(manifest.name, parameters)
     searched = SearchedExtractSummary(**vars(summary), kept_together=kept)
-    if summary.computed:
+    if summary.computed and not (kept and kept.searched):
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))
     log_text(extract_text(searched))

@@ -31,6 +31,7 @@ def keep_together_stage(
     manifest: Manifest, fingerprint: str, store: StoreLike
 ) -> tuple[Manifest, KeptTogether | None]:
     """Return the data set with its near-duplicates in one split each, where they are to be."""
-    if awaits_search(manifest):
+    searched = awaits_search(manifest)
+    if searched:
         manifest = keep_near_duplicates_task(quote(manifest), fingerprint, store=store)
-    return manifest, kept_together(manifest)
+    return manifest, kept_together(manifest, searched=searched)

@@ -19,16 +19,18 @@ class KeptTogether:
     groups: GroupCounts | None  # None: no image has a group
     left_out: tuple[FileReason, ...]  # images of groups that were divided before
     notes: tuple[str, ...]
+    searched: bool  # now, as there were new images
 
 
-def kept_together(manifest: Manifest) -> KeptTogether | None:
+def kept_together(manifest: Manifest, *, searched: bool) -> KeptTogether | None:
     """Return how near-duplicates are kept together; None where they need not be."""
     if manifest.keep_together == "none":
         return None
     divided = manifest.of_status("conflicting", columns=("path", "reason"))
     divided = divided.filter(pc.starts_with(divided["reason"], "group "))
     left_out = tuple(FileReason(row["path"], row["reason"]) for row in divided.to_pylist())
-    return KeptTogether(manifest.summary().groups, left_out, tuple(manifest.not_together()))
+    groups, notes = manifest.summary().groups, tuple(manifest.not_together())
+    return KeptTogether(groups, left_out, notes, searched)
 
 
 def keep_near_duplicates(manifest: Manifest, fingerprint: str, *, store: StoreLike) -> Manifest:

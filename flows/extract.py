@@ -19,7 +19,7 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
-from flows.stages.near_duplicates import in_features_stage
+from flows.stages.near_duplicates import in_features_stage, keep_together_stage
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.near_duplicates import searched_extract_text as extract_text
@@ -43,6 +43,7 @@ _FOLDERS_ONLY = {
     "corrections",
     "split_file",
     "split_by",
+    "keep_together",
     "rehash",
 }
 
@@ -62,9 +63,10 @@ def extract(
     parameters.read_through_layers()
     manifest, begun = begin_stage(source, parameters)
     manifest, summary = extract_stage(manifest, parameters, begun)
+    manifest, kept = keep_together_stage(manifest, summary.fingerprint, parameters.store)
     emit_extracted(manifest.name, parameters)
-    searched = SearchedExtractSummary(**vars(summary))
-    if summary.computed:
+    searched = SearchedExtractSummary(**vars(summary), kept_together=kept)
+    if summary.computed and not (kept and kept.searched):
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))
     log_text(extract_text(searched))

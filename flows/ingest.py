@@ -55,13 +55,19 @@ def announce_unpacking(folder: Path, parameters: DatasetParameters) -> None:
 
 def summarized(ingested: Ingested) -> tuple[Manifest, IngestSummary]:
     """Return the manifest of a data set, and a summary."""
-    about = ingested.manifest.summary()
+    return ingested.manifest, _summary(ingested.manifest, ingested.read)
+
+
+def with_splits_of(manifest: Manifest, summary: IngestSummary) -> IngestSummary:
+    """Return the summary of an ingest, of the splits that the data set has got since."""
+    return replace(_summary(manifest, summary.read), verbose=summary.verbose)
+
+
+def _summary(manifest: Manifest, read: int) -> IngestSummary:
+    about = manifest.summary()
     largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
-    return ingested.manifest, IngestSummary(
-        **vars(about),
-        largest_class=largest,
-        largest_class_accuracy=accuracy,
-        read=ingested.read,
+    return IngestSummary(
+        **vars(about), largest_class=largest, largest_class_accuracy=accuracy, read=read
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
+from stores.dataset_summary import DatasetSummary, FileReason, KeepTogether, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, from_arrow, is_first
@@ -89,6 +90,8 @@ class Manifest(InNotebook):
     orientation: Orientation = "upright"  # how images with EXIF rotation are used
     split_by: SplitBy = "chance"  # time: the newest images are in test
     examination: int = 1  # version of what examined the files; after another they are read again
+    keep_together: KeepTogether = "none"  # what no split divides, beside groups
+    untold: str = ""  # why that may not be known of all images
 
     @classmethod
     def read(cls, store: StoreLike, name: str) -> Self:
@@ -207,8 +210,21 @@ class Manifest(InNotebook):
             seed=self.split_seed,
             split_by=self.split_by,
             layout=self.layout,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self.not_together()),
         )
+
+    def not_together(self) -> Iterator[str]:
+        """Yield why near-duplicates may be in two splits, though they are to be kept together."""
+        if self.keep_together == "none":
+            return
+        if self.untold:
+            yield f"near-duplicates may be in two splits: {self.untold}"
+        waiting = self.of_status("accepted", columns=("key", "open_split"))
+        if count := pc.sum(first_of_each(waiting)["open_split"]).as_py():
+            yield (
+                f"near-duplicates of {count:,} images are not searched yet, so their splits may "
+                f"change; first comes python -m flows.extract {shlex.quote(self.name)}"
+            )
 
     def tables(self) -> Iterator[Table]:
         """Yield what its summary shows."""

@@ -31,14 +31,21 @@ SCHEMA = pa.schema(
         # The label before a correction; null: none. The same as the label: excluded by one.
         ("given_label", pa.string()),
         ("time", pa.int64()),  # a number, or microseconds since 1970; null: not known
+        # Only where near-duplicates are kept together: the group, and the split, before they were.
+        ("given_group", pa.string()),
+        ("given_split", pa.string()),
+        ("near_group", pa.string()),  # of its near-duplicates; empty: none; null: not searched yet
+        ("open_split", pa.bool_()),  # the split awaits that search: nothing has learned from it
     ]
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _LINES_AT_ONCE = 2**16  # of 80 bytes: memory that is given back and taken again costs nothing
-_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time"}
+_ONLY_TOGETHER = ("given_group", "given_split", "near_group", "open_split")
+_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time", *_ONLY_TOGETHER}
 _LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12, "given_label": 2**12}
+_NAMES = ("label", "group", "given_label", "given_group", "near_group")
+_MOST_BYTES = {"path": 2**14, "reason": 2**16} | dict.fromkeys(_NAMES, 2**12)
 
 
 def check_rows(
@@ -55,7 +62,18 @@ def check_rows(
         if table[field.name].null_count and field.name not in _MAY_BE_EMPTY:
             raise ValueError(f"column {field.name} has empty cells")
     _only(table["status"], statuses, "status")
-    _only(table["split"], splits, "split")
+    for name in {"split", "given_split"} & set(table.schema.names):
+        _only(table[name], splits, name)
+    _check_accepted(table, classes)
+    _check_distinct(table)
+    with ThreadPoolExecutor(2) as pool:  # half of the time of this function, with one
+        for strange in pool.map(_leading_out, table["path"].chunks):
+            if len(strange):
+                raise ValueError(f"path {strange[0].as_py()!r}")
+
+
+def _check_accepted(table: pa.Table, classes: Sequence[str]) -> None:
+    """Raise ValueError where an accepted image has no key or label, or a label that is no class."""
     accepted = pc.equal(table["status"], "accepted")
     for name in ("key", *(_LABELLING if classes else ())):
         if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
@@ -66,11 +84,6 @@ def check_rows(
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
     _only(filtered(table.select(["label"]), accepted)["label"], classes, "label")
-    _check_distinct(table)
-    with ThreadPoolExecutor(2) as pool:  # half of the time of this function, with one
-        for strange in pool.map(_leading_out, table["path"].chunks):
-            if len(strange):
-                raise ValueError(f"path {strange[0].as_py()!r}")
 
 
 def _check_distinct(table: pa.Table) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from flows.parameters.groups import DATA, OUTPUT
 from flows.parameters.store import StoreParameters
 from flows.parameters.values import Seed
-from stores.dataset_summary import SplitBy
+from stores.dataset_summary import KeepTogether, SplitBy
 from stores.orientation import Orientation
 
 if TYPE_CHECKING:
@@ -132,6 +132,12 @@ class DatasetParameters(StoreParameters):
         description="What splits the images. time: the newest are in test, the next in validation, "
         "by the column time in --labels [default: the data set's; chance for a new one].",
     )
+    keep_together: Annotated[KeepTogether | None, DATA] = Field(
+        None,
+        description="What is never in two splits or folds, beside --group. near-duplicates: images "
+        "that look nearly equal, once their features are computed [default: the data set's; none "
+        "for a new one].",
+    )
     rehash: Annotated[bool, DATA] = Field(
         default=False, description="Read all files again, even those that have not changed."
     )
@@ -142,7 +148,7 @@ class DatasetParameters(StoreParameters):
         from tasks.datasets.splits import SplitRule
 
         shares = (self.test_split, self.validation_split)
-        return SplitRule(self.seed, *shares, self.split_file, self.split_by)
+        return SplitRule(self.seed, *shares, self.split_file, self.split_by, self.keep_together)
 
     @property
     def label_rule(self) -> "LabelRule":

@@ -135,6 +135,7 @@ def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:
         not seen.request.rehash
         and previous.group_pattern == seen.group_pattern
         and previous.orientation == seen.orientation
+        and previous.keep_together == rules.split.kept_together(previous)
         and _unchanged(previous, seen.listing, rules.split, seen.layout)
         and are_kept(previous, rules.corrections, notes=seen.listing.notes)
     )

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Manifest
-from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
+from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of, with_columns
 from stores.orientation import Orientation
 from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
-from tasks.datasets.groups import with_groups
+from tasks.datasets.groups import given_groups, with_groups
 from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, Examined, can_read_heic
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
@@ -44,7 +44,7 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous.listed_ns, listing)).as_py())
         and files["time"].equals(there["time"])
-        and with_groups(there, files["group"])["group"].equals(there["group"])
+        and with_groups(there, files["group"])["group"].equals(given_groups(there, previous))
     )
 
 
@@ -121,9 +121,8 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
         **{name: files[name] for name in STAMP},
         "group": files["group"],
         "time": files["time"],
-        "given_label": pa.nulls(len(files), pa.string()),
     }
-    return pa.table(columns, schema=SCHEMA)
+    return with_columns(pa.table(columns))
 
 
 def _there(previous: Manifest) -> pa.Table:

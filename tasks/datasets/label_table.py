@@ -74,7 +74,9 @@ def labels_csv(manifest: Manifest) -> bytes:
     Corrected labels are in the table, and excluded images are not.
     """
     rows = manifest.of_status("accepted")
-    grouped = rows["group"].null_count < len(rows) and not manifest.group_pattern
+    # A pattern does not give the groups of near-duplicates.
+    by_pattern = manifest.group_pattern and manifest.keep_together == "none"
+    grouped = rows["group"].null_count < len(rows) and not by_pattern
     corrected = manifest.rows["given_label"].null_count < len(manifest.rows)
     if manifest.layout != TABLE and not grouped and not corrected:
         return b""

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Manifest
+from stores.manifest_rows import set_column
 from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import class_folders
-from tasks.datasets.groups import groups_by_pattern
+from tasks.datasets.groups import given_groups, groups_by_pattern
 from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.datasets.time_splits import times_of
@@ -148,7 +149,8 @@ def _groups(
             )
         return found
     if previous:
-        return _looked_up(files, previous.rows, "group")
+        given = set_column(previous.rows, "group", given_groups(previous.rows, previous))
+        return _looked_up(files, given, "group")
     return pa.chunked_array([pa.nulls(len(files), pa.string())])
 
 

@@ -106,6 +106,7 @@ class DuplicatesSummary:
     table: str = ""  # the file that has the groups
     searched: bool = True
     split: bool = True  # if not, there are no labels and no splits
+    kept: bool = False  # whether the data set keeps near-duplicates in one split
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
         table=found.table,
         searched=found.searched,
         split=bool(manifest.classes),
+        kept=manifest.keep_together == "near-duplicates",
     )
 
 

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ours import Setting, extract
-from benchmarks.photos import write_photos
+from benchmarks.ours import Setting, extract, ingest_and_extract
+from benchmarks.photos import forget_cached, write_photos
 from benchmarks.profile import forward_profile
 from benchmarks.rivals import RIVALS
 from benchmarks.timing import Contender, Finding, in_turn, ratios
@@ -62,22 +62,30 @@ def cold(setting: Setting, rivals: dict[str, str], *, rounds: int, limit: str) -
 
 
 def whole(setting: Setting, *, rounds: int) -> Iterator[Finding]:
-    """Measure what ingest and conversion add to a first extraction."""
+    """Measure what ingest adds to a first extraction, by itself and as one with it.
+
+    The files are read from the disk each time, as far as the system can be told so.
+    """
     manifest = setting.ingest()
     images = len(manifest.select().keys)
+
+    def forget_all() -> None:
+        setting.forget()
+        forget_cached(setting.folder)
+
     seconds = in_turn(
         {
-            "ingest": Contender(setting.ingest, setting.forget),
-            OURS: Contender(lambda: extract(setting, manifest), setting.forget_features),
+            "ingest": Contender(setting.ingest, forget_all),
+            "as one": Contender(lambda: ingest_and_extract(setting), forget_all),
+            OURS: Contender(lambda: extract(setting, manifest), forget_all),
         },
         rounds=rounds,
     )
-    yield Finding(
-        "Cold, the other stages",
-        f"ingest of {images} images, in units of their extraction",
-        ratios(seconds["ingest"], seconds[OURS]),
-        "×",
-    )
+    group, units = "Cold, the other stages", "in units of their extraction"
+    what = f"ingest of {images} images"
+    yield Finding(group, f"{what}, {units}", ratios(seconds["ingest"], seconds[OURS]), "×")
+    both = ratios(seconds["as one"], seconds[OURS])
+    yield Finding(group, f"{what} and extraction as one, {units}", both, "×", "≤ 1.05")
 
 
 def _batches(setting: Setting, manifest: Manifest) -> Any:  # noqa: ANN401

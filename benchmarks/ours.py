@@ -11,6 +11,9 @@ from unittest.mock import patch
 
 import numpy as np
 
+from flows.extract import extract_stage
+from flows.parameters.features import ExtractParameters
+from flows.stages.read_and_compute import ingest_and_compute_stage
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
 from tasks.execution.steps import without_prefect
@@ -68,6 +71,23 @@ def extract(setting: Setting, manifest: Manifest) -> int:
             manifest, setting.job, shards=in_two_threads, shard_size=setting.shard_size
         )
     return sum(shard.computed for shard in done.shards)
+
+
+def ingest_and_extract(setting: Setting) -> int:
+    """Do what that flow does with new files, without Prefect; return how many were computed."""
+    request = setting.request
+    parameters = ExtractParameters(
+        store=setting.store,
+        dataset="photos",
+        backbone=request.backbone,
+        weights=request.weights,
+        image_size=request.image_size,
+        engine=setting.engine,
+        shard_size=setting.shard_size,
+    )
+    with without_prefect():
+        manifest, _, begun = ingest_and_compute_stage(setting.folder, parameters)
+        return int(extract_stage(manifest, parameters, begun)[1].computed)
 
 
 @contextmanager

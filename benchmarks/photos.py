@@ -1,5 +1,6 @@
 """The pictures that are measured with: real photographs where there are some, else generated."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -60,6 +61,16 @@ def copied(folder: Path, to: Path) -> Path:
     shutil.copytree(folder, to)
     time.sleep(2 * CLOCK_TICK_NS / 1e9)  # what is younger is read again, as if it had changed
     return to
+
+
+def forget_cached(folder: Path) -> None:
+    """Have the system forget what it keeps in memory of a folder's images, where it can."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    os.sync()  # what is not on the disk yet is not forgotten
+    for path in image_paths(folder):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def image_paths(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,6 @@
 """What comes of files that are computed as they are read is what `examine` makes of each."""
 
 import os
-from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -137,9 +136,14 @@ def test_an_image_that_does_not_fit_is_accepted_and_left_to_who_needs_it(tmp_pat
 def test_what_a_failed_shard_had_claimed_is_computed_by_the_next(tmp_path, job):
     folder = write_folder(tmp_path / "pets", count=5)
     files = NewFiles(pa.array(["cats/0000.png", "cats/0002.png"]), "upright", "one")
-    with suppress(OSError), new_batches(files, folder, job, batch_size=1) as some:
-        assert len(next(some).images) == 1
-        raise OSError("full")
+
+    def fail():
+        with new_batches(files, folder, job, batch_size=1) as some:
+            assert len(next(some).images) == 1
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     _, batches = batches_of(folder, job)
     assert sum(len(batch.images) for batch in batches) == 5
 

@@ -20,7 +20,7 @@ from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest_task
 from tasks.datasets.splits import majority_baseline
-from tasks.datasets.unpack import rows_to_unpack
+from tasks.datasets.unpack import known_to_be_unpacked
 from tasks.execution.steps import quote
 
 
@@ -43,7 +43,8 @@ def ingest_stage(
     folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
 ) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
-    if packed := rows_to_unpack(folder, parameters.label_rule):
+    _, packed = known_to_be_unpacked(folder, parameters.label_rule)
+    if packed:
         announce(packed, doing="unpacking")
     ingested = ingest_task(
         folder,

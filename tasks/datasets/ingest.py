@@ -33,7 +33,7 @@ from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
-from tasks.datasets.unpack import rows_to_unpack, unpacked
+from tasks.datasets.unpack import known_to_be_unpacked, unpacked
 from tasks.errors import InputError
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine
@@ -156,9 +156,10 @@ def count_unread(
     """Return the number of files that `ingest` will read; TensorFlow is not imported."""
     folder = Path(os.path.realpath(folder))
     previous = _previous(store, dataset or folder.name, folder, chosen=dataset is not None)
-    if rows := rows_to_unpack(folder, labels):
-        return rows
-    listing, _ = list_labelled(folder, layout, unpacked(folder, labels, layout), previous)
+    labels, left = known_to_be_unpacked(folder, labels)
+    if left:
+        return left
+    listing, _ = list_labelled(folder, layout, labels, previous)
     turned = previous and previous.orientation != _orientation(orientation, previous)
     same = None if rehash or turned else previous
     known = known_rows(same, listing) if same else _nothing_known(listing)

@@ -91,7 +91,7 @@ def ingest(
         and _unchanged(previous, listing, rule, requested)
         and are_kept(previous, corrections, notes=listing.notes)
     )
-    if previous and unchanged and labels.file:
+    if previous and unchanged and labels.file and previous.classes:
         unchanged = are_as_given(previous, listing.files)
     if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
         return Ingested(previous, read=0)

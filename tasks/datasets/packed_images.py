@@ -121,7 +121,7 @@ def _packed(path: Path, rule: LabelRule, *, alone: bool) -> PackedFile | None:
             raise InputError(f"{path}: no column {theirs!r} for {name}. {_received(schema)}")
     if not _holds_images(path, schema, columns, chosen=IMAGE in rule.columns, alone=alone):
         return None
-    if columns["label"] not in schema.names:
+    if rule.needed and columns["label"] not in schema.names:
         raise InputError(
             f"{path}: no column 'label'; name it with --column label=NAME. {_received(schema)}"
         )

@@ -43,15 +43,16 @@ def list_labelled(
     requested = TABLE if labels else layout or (previous.layout if previous else AUTO)
     if requested == TABLE and previous and not labels:
         labels, notes = kept_table(previous), kept_notes(previous)
-    has_labels = bool(table or (previous and previous.classes))
+    # A table of labels has some; one of images in a file may have none.
+    has_labels = bool((table and not rule.unpacked) or labels or (previous and previous.classes))
     if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
         requested = UNLABELLED
     if requested == UNLABELLED:
-        _check_no_labels(table, previous)
+        _check_no_labels(None if rule.unpacked else table, previous)
         listing = _unlabelled(folder)
     else:
         listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
-    if table and table is not labels:
+    if table and table is not labels and requested != UNLABELLED:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
     files = listing.files.append_column("group", groups)

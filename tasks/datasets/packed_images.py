@@ -27,6 +27,7 @@ _OF_SPLIT = re.compile(rf"({'|'.join(_SPLITS)})(?:[-_.]|$)")  # at the start of 
 _ONE_OF = re.compile(r"(.*)-\d{5}-of-(\d{5})")
 _HUB = b"huggingface"  # what `datasets` knows of a table's columns, as JSON
 _MOST_NAMED = 30  # columns in a message
+_LONGEST = 1000  # characters of a class's name
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _packed(path: Path, rule: LabelRule, *, alone: bool) -> PackedFile | None:
             raise InputError(f"{path}: no column {theirs!r} for {name}. {_received(schema)}")
     if not _holds_images(path, schema, columns, chosen=IMAGE in rule.columns, alone=alone):
         return None
-    if columns["label"] not in schema.names:
+    if rule.needed and columns["label"] not in schema.names:
         raise InputError(
             f"{path}: no column 'label'; name it with --column label=NAME. {_received(schema)}"
         )
@@ -206,9 +207,9 @@ def _class_names(
 
 
 def _are_names(names: Iterable[object]) -> bool:
-    """Return whether these are texts, none of them empty or there twice."""
+    """Return whether these are texts of some length, and none of them is there twice."""
     texts = [name.strip() if isinstance(name, str) else "" for name in names]
-    return all(texts) and len(set(texts)) == len(texts)
+    return len(set(texts)) == len(texts) and all(0 < len(text) <= _LONGEST for text in texts)
 
 
 def _with_splits(folder: Path, files: Sequence[PackedFile]) -> tuple[PackedFile, ...]:

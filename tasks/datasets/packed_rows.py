@@ -38,6 +38,8 @@ def label_rows(file: PackedFile) -> pa.Table:
     """
     with mistakes_of(file.path, KIND), opened(file.path) as packed:
         there = [name for name in LABELS.names if name in file.columns]
+        if not there:
+            return pa.table({name: pa.nulls(file.rows, pa.string()) for name in LABELS.names})
         _, rows = parquet_rows(packed)
         found = enumerate(rows(*(file.columns[name] for name in there)), 1)
         parts = [LABELS.empty_table()]

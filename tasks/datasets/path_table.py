@@ -182,7 +182,7 @@ def as_text(value: object, number: int) -> str | None:
     if value is None or isinstance(value, str):
         return value.strip() if value else None
     if isinstance(value, bool):
-        return "true" if value else ""
+        return str(value).lower()
     if isinstance(value, int):  # as labels and groups often are
         return str(value)
     raise TableMistake(f"row {number}: expected a text or a whole number. Received: {value!r}")

@@ -5,7 +5,6 @@ the same, nothing is unpacked again. It is written last, so that a killed run is
 that are there are compared, and not written again.
 """
 
-import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -14,31 +13,27 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.errors import StoreError, StoreReadOnly
-from stores.manifest import SPLITS, Manifest
+from stores.errors import StoreReadOnly
+from stores.manifest import Manifest
 from stores.storage.publish import is_leased, publish_file
 from stores.storage.safe_files import within
-from stores.storage.stamped_parquet import read_table, table_bytes
 from tasks.datasets.folder_listing import check_folder
 from tasks.datasets.known_files import CLOCK_TICK_NS
-from tasks.datasets.label_table import COLUMNS, KIND, LabelRule, Unpacked
+from tasks.datasets.label_table import KIND, LabelRule, Unpacked
 from tasks.datasets.packed_images import PackedFile, PackedImages, packed_images
 from tasks.datasets.packed_rows import images, label_rows
-from tasks.datasets.path_table import PathTable, mistakes_of
+from tasks.datasets.path_table import mistakes_of
 from tasks.datasets.unpacked_names import Names
+from tasks.datasets.unpacked_table import SCHEMA, TABLE, as_file, looks_of, remembered, unpacked_of
 from tasks.errors import InputError
 from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
 
-TABLE = ".gargalo-images.parquet"  # in the folder; a listing passes over it
 _DRAFTS = ".gargalo-unpacking"
-_STAMPED, _VERSION = "table of unpacked images", 1
-_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 _NOTE = "unpacked: "
 _THREADS = 8  # that wait for the disk
 
@@ -54,16 +49,21 @@ def unpacked(folder: Path, rule: LabelRule, layout: str | None = None) -> LabelR
         return rule
     if layout:
         raise InputError(f"--layout {layout}: {rule.file} has the labels; give one of the two")
-    found = _remembered(folder, packed)
-    return replace(rule, unpacked=found or _unpack(folder, packed))
+    found = remembered(folder, packed, rule)
+    return replace(rule, unpacked=found or _unpack(folder, packed, rule))
 
 
-def rows_to_unpack(folder: Path, rule: LabelRule) -> int:
-    """Return the number of rows whose images `unpacked` would look at, 0 where all are known."""
+def known_to_be_unpacked(folder: Path, rule: LabelRule) -> tuple[LabelRule, int]:
+    """Return a rule with what was unpacked before, and the number of rows that are left to unpack.
+
+    Nothing is written.
+    """
     packed = packed_images(rule)
-    if packed is None or _remembered(folder, packed):
-        return 0
-    return sum(file.rows for file in packed.files)
+    if packed is None:
+        return rule, 0
+    found = remembered(folder, packed, rule)
+    left = 0 if found else sum(file.rows for file in packed.files)
+    return replace(rule, unpacked=found), left
 
 
 def kept_notes(previous: Manifest | None) -> tuple[str, ...]:
@@ -71,52 +71,10 @@ def kept_notes(previous: Manifest | None) -> tuple[str, ...]:
     return tuple(note for note in (previous.notes if previous else ()) if note.startswith(_NOTE))
 
 
-def _remembered(folder: Path, packed: PackedImages) -> Unpacked | None:
-    """Return what was unpacked of the same files; None if they changed, or an image is gone."""
-    try:
-        table, about = read_table(folder / TABLE, kind=_STAMPED, version=_VERSION)
-        began, notes = about["began_ns"], tuple(map(str, about["notes"]))
-    except (OSError, StoreError, KeyError, TypeError):
-        return None
-    looks = _looks(packed)
-    if about.get("looks") != looks or not isinstance(began, int):
-        return None
-    # A file that changed while it was read may look the same.
-    if max(look["ctime_ns"] for look in looks) >= began - CLOCK_TICK_NS:
-        return None
-    if table.schema.remove_metadata() != _SCHEMA or not _is_whole(table):
-        return None
-    if not all(os.path.lexists(folder / path) for path in table["path"].to_pylist()):
-        return None
-    return Unpacked(PathTable(str(packed.given), table, packed.columns), notes)
-
-
-def _is_whole(table: pa.Table) -> bool:
-    empty = table["path"].null_count + table["label"].null_count
-    strange = set(table["split"].unique().to_pylist()) - {None, *SPLITS}
-    return len(table) > 0 and not empty and not strange
-
-
-def _looks(packed: PackedImages) -> list[dict[str, Any]]:
-    """Return what decides what is unpacked, as JSON has it."""
-    return [
-        {
-            "name": file.path.name,
-            "size": (about := file.path.stat()).st_size,
-            "mtime_ns": about.st_mtime_ns,
-            "ctime_ns": about.st_ctime_ns,
-            "inode": about.st_ino,
-            "columns": dict(file.columns),
-            "split": file.split,
-        }
-        for file in packed.files
-    ]
-
-
-def _unpack(folder: Path, packed: PackedImages) -> Unpacked:
+def _unpack(folder: Path, packed: PackedImages, rule: LabelRule) -> Unpacked:
     """Write the images that are not there yet, and then the table of all."""
-    began, looks = time.time_ns(), _looks(packed)
-    labelled, notes = _labelled(packed)
+    began, looks = time.time_ns(), looks_of(packed)
+    labelled, notes = _labelled(packed, needed=rule.needed)
     if folder.exists():
         check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,15 +86,14 @@ def _unpack(folder: Path, packed: PackedImages) -> Unpacked:
                 for file, rows in labelled
             ]
         notes = tuple(_NOTE + n for n in (*packed.notes, *notes, *_without_images(labelled, parts)))
-        table = pa.concat_tables(part.cast(_SCHEMA) for part in parts)
+        table = pa.concat_tables(part.cast(SCHEMA) for part in parts)
         table = table.filter(pc.is_valid(table["path"]))
         if not len(table):
             raise InputError(
                 f"{packed.given}: no row has the bytes of an image, only paths or nothing; give "
                 "files into which the images were written, or a table with the column path"
             )
-        about = {"looks": looks, "began_ns": began, "notes": notes}
-        content = table_bytes(table, kind=_STAMPED, version=_VERSION, metadata=about)
+        content = as_file(table, looks=looks, began_ns=began, notes=notes)
         publish_file(content, folder / TABLE, tmp=folder / _DRAFTS)
         time.sleep(2 * CLOCK_TICK_NS / 1e9)  # a listing may then take the files as settled
     except StoreReadOnly as error:
@@ -146,18 +103,22 @@ def _unpack(folder: Path, packed: PackedImages) -> Unpacked:
         ) from None
     finally:
         _remove_drafts(folder / _DRAFTS)
-    return Unpacked(PathTable(str(packed.given), table, packed.columns), notes)
+    return unpacked_of(packed, table, notes)
 
 
-def _labelled(packed: PackedImages) -> tuple[list[tuple[PackedFile, pa.Table]], tuple[str, ...]]:
+def _labelled(
+    packed: PackedImages, *, needed: bool
+) -> tuple[list[tuple[PackedFile, pa.Table]], tuple[str, ...]]:
     """Return each file with the labels of its rows, before anything is written, and remarks.
 
-    A file that has no labels at all, as some have of their test images, is left out. Raises
-    InputError for a single row without a label.
+    A file that has no labels at all, as some have of their test images, is left out; unless all are
+    so, and none are `needed`. Raises InputError for a single row without a label.
     """
     found = [(file, label_rows(file)) for file in packed.files]
     bare = [file for file, rows in found if rows["label"].null_count == len(rows)]
     if len(bare) == len(found):
+        if not needed and all(len(rows) for _, rows in found):
+            return found, ()
         bare = []
     labelled = [(file, rows) for file, rows in found if file not in bare]
     for file, rows in labelled:

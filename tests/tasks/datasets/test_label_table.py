@@ -82,6 +82,12 @@ def test_names_of_columns_numbers_and_paths_of_the_table_s_own_folder(tmp_path, 
     assert len(manifest.select("validation").keys) == 2  # a part of train
 
 
+@pytest.mark.parametrize("name", ["labels.parquet", "labels.jsonl"])
+def test_true_and_false_are_labels(tmp_path, folder, store, name):
+    rows = [{"path": row["path"], "label": n % 2 == 0} for n, row in enumerate(ROWS)]
+    assert labelled(folder, store, written(tmp_path, rows, name)).classes == ("false", "true")
+
+
 def test_a_split_that_changes_in_the_table_is_seen(tmp_path, folder, store):
     rows = [{**row, "split": ["train", "validation", "test"][n % 3]} for n, row in enumerate(ROWS)]
     before = labelled(folder, store, written(tmp_path, rows, "labels.jsonl"))

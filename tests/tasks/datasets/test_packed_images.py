@@ -111,6 +111,7 @@ DEEP = '{"info": ' + "[" * 100_000
         json.dumps({"info": {"features": {"label": {"names": ["a", 1]}}}}).encode(),
         json.dumps({"info": {"features": {"label": {"names": ["a", " a"]}}}}).encode(),
         json.dumps({"info": {"features": {"label": {"names": ["a", ""]}}}}).encode(),
+        json.dumps({"info": {"features": {"label": {"names": ["a" * 1001]}}}}).encode(),
         b'{"x": "' + b"," * 2**23 + b'"}',
     ],
     ids=lambda metadata: metadata[:50],

@@ -20,6 +20,8 @@ from tests.support.images import every_kind, small_png, write, write_classes
 from tests.support.ingested import by_path, refusal
 from tests.support.packed import features, structs, write_packed, write_pets
 
+NAMES = features(image="Image", label=["cat", "dog"])
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -218,6 +220,20 @@ def test_a_file_without_any_label_is_left_out(tmp_path, folder, store):
     manifest = ingest(folder, store=store, **with_labels(tmp_path / "hub")).manifest
     assert manifest.notes == ("unpacked: test.parquet has no labels: its 3 images are left out",)
     assert len(manifest.rows) == 4
+
+
+@pytest.mark.parametrize("columns", [{"label": [-1] * 4}, {"split": ["test"] * 4}, {"id": [1] * 4}])
+def test_images_without_labels_have_features_only(tmp_path, folder, store, columns):
+    images = structs([small_png(n) for n in range(4)])
+    path = write_packed(tmp_path / "a.parquet", image=images, metadata=NAMES, **columns)
+    refused = "no label" if "label" in columns else "no column 'label'"
+    assert refused in refusal(folder, store, **with_labels(path))
+    rule = LabelRule(path, needed=False)
+    manifests = [ingest(folder, store=store, labels=rule).manifest for _ in range(2)]
+    assert (manifests[0].classes, len(manifests[0].select().keys)) == ((), 4)
+    assert manifests[1] == manifests[0]
+    assert count_unread(IngestRequest(folder=folder, store=store, labels=rule)) == 0
+    assert refused in refusal(folder, store, **with_labels(path))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from stores.manifest import Manifest, dataset_lock
 from stores.orientation import Orientation
 from stores.printable import visible
 from stores.storage.location import StoreLike
+from stores.storage.repeated_values import nulls
 from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.corrections import (
     are_kept,
@@ -223,7 +224,7 @@ def _unread(listing: Listing, known: pa.Table) -> pa.ChunkedArray:
 
 
 def _nothing_known(listing: Listing) -> pa.Table:
-    return pa.table({f.name: pa.nulls(len(listing.files), f.type) for f in EXAMINED})
+    return pa.table({field.name: nulls(len(listing.files), field.type) for field in EXAMINED})
 
 
 def _check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:

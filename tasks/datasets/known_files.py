@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.keys import in_one_piece
 from stores.manifest import Manifest
-from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
+from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of, set_column
+from stores.storage.repeated_values import RepeatedValues, nulls, slices
 from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import with_groups
@@ -18,6 +20,7 @@ from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, can_read_heic
 CLOCK_TICK_NS = 20_000_000
 # The result of the check of a file.
 EXAMINED = pa.schema([SCHEMA.field(name) for name in ("path", "key", "status", "reason")])
+_OF_FEW_VALUES = ("label", "status", "reason", "group", "given_label", "time")
 
 
 def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
@@ -52,10 +55,23 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
 
     `known` has a row for each file, with nulls for those that are in `examined`, or are no images.
     """
-    files = listing.files
-    read = examined.take(places_of(files["path"], examined["path"]))
+    place = pa.table([places_of(listing.files["path"], examined["path"])], ["place"])
+    examined = examined.select(["key", "status", "reason"])
+    repeated, parts = RepeatedValues(), [SCHEMA.empty_table()]
+    for files, had, places in slices(listing.files, known, place):
+        part = _rows(files, had, examined.take(places["place"]), listing.unlabelled)
+        for name in _OF_FEW_VALUES:
+            part = set_column(part, name, repeated.shared(part[name]))
+        parts.append(part)
+    rows = pa.concat_tables(parts)
+    # In one piece, as they are asked for many times: of the others each part is a piece.
+    rows = set_column(rows, "path", in_one_piece(listing.files["path"]))
+    return set_column(rows, "key", in_one_piece(rows["key"]))
+
+
+def _rows(files: pa.Table, known: pa.Table, read: pa.Table, unlabelled: str) -> pa.Table:
     is_image, trouble = files["is_image"], files["trouble"]
-    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, listing.unlabelled)
+    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, unlabelled)
     reason = pc.if_else(
         is_image,
         pc.binary_join_element_wise("cannot be read: ", trouble, ""),
@@ -73,7 +89,7 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
         **{name: files[name] for name in STAMP},
         "group": files["group"],
         "time": files["time"],
-        "given_label": pa.nulls(len(files), pa.string()),
+        "given_label": nulls(len(files), pa.string()),
     }
     return pa.table(columns, schema=SCHEMA)
 

@@ -157,8 +157,14 @@ def as_arrow(rows: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, buffer])
 
 
+def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
+    """Return an Arrow column as one array; without a copy where it is, unlike `combine_chunks`."""
+    pieces = [piece for piece in column.chunks if len(piece)]
+    return pieces[0] if len(pieces) == 1 else column.combine_chunks()
+
+
 def from_arrow(column: pa.ChunkedArray | pa.Array, width: int = KEY_BYTES) -> NDArray[np.uint8]:
     """Return an Arrow column of fixed-size values without nulls as (n, width) bytes."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = in_one_piece(column) if isinstance(column, pa.ChunkedArray) else column
     raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)
     return raw[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stores.dataset_summary import DatasetSummary, FileReason, KeepTogether, RemarkCount, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow, is_first
+from stores.keys import Keys, from_arrow, in_one_piece, is_first
 from stores.layout import locate
 from stores.manifest_rows import (
     SCHEMA,
@@ -156,8 +156,8 @@ class Manifest(InNotebook):
         return Images(
             from_arrow(rows["key"]),
             labels.fill_null(-1).to_numpy().astype(np.int64),
-            rows["path"].combine_chunks(),
-            rows["split"].combine_chunks(),
+            in_one_piece(rows["path"]),
+            in_one_piece(rows["split"]),
             None if groups.null_count == len(groups) else group_numbers(rows),
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stores.dataset_summary import Correction, GroupCounts
 from stores.keys import Keys, from_arrow, in_order, is_first
+from stores.storage.repeated_values import nulls
 from stores.storage.safe_files import LEADS_OUT
 
 SCHEMA = pa.schema(
@@ -121,7 +122,7 @@ def with_columns(rows: pa.Table) -> pa.Table:
     """Return rows with all columns, in order; those that an earlier version had not are null."""
     missing = [field for field in SCHEMA if field.name not in rows.schema.names]
     for field in missing:
-        rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+        rows = rows.append_column(field, nulls(len(rows), field.type))
     return rows.select(SCHEMA.names).cast(SCHEMA)
 
 

@@ -6,6 +6,7 @@ file is an error of ours and never a crash of a parser.
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def table_bytes(
     table: pa.Table, *, kind: str, version: int, metadata: dict[str, Any] | None = None
 ) -> bytes:
     """Return a table as the bytes of a stamped Parquet file; `metadata` is kept as JSON."""
-    sink = pa.BufferOutputStream()
+    sink = io.BytesIO()  # of which `getvalue` is no copy
     options = {"store_schema": False, "dictionary_pagesize_limit": _DICTIONARY_BYTES}
     with pq.ParquetWriter(
         sink, table.schema, use_dictionary=_repeating(table), **options
@@ -47,9 +48,12 @@ def table_bytes(
                 "gargalo.digest": (_MARK + _BLANK).decode(),
             }
         )
-    content: bytes = sink.getvalue().to_pybytes()
+    content = sink.getvalue()
     place = content.rfind(_MARK) + len(_MARK)
-    return content[:place] + _digest(content, place) + content[place + _DIGITS :]
+    digest = _digest(content, place)
+    del content
+    sink.getbuffer()[place : place + _DIGITS] = digest
+    return sink.getvalue()
 
 
 def read_table(

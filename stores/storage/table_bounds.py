@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stores.storage.repeated_values import RepeatedValues
 from stores.storage.sizes import most_in_memory
 
 # Of a file's own size: the emptiest manifest that an honest folder gives comes to twelve times.
@@ -64,7 +65,7 @@ def _texts(file: pq.ParquetFile, names: list[str], most: int, pool: ThreadPoolEx
     They are read as dictionaries, in which no text is there twice, and measured before they become
     plain texts: some rows at a time, whose memory then serves for the next.
     """
-    parts, total = list[pa.Table](), 0
+    parts, total, repeated = list[pa.Table](), 0, RepeatedValues()
     groups = deque([[n] for n in range(file.num_row_groups)] or [[]])
 
     def read() -> Future[pa.Table]:
@@ -81,9 +82,7 @@ def _texts(file: pq.ParquetFile, names: list[str], most: int, pool: ThreadPoolEx
                     raise ValueError(
                         f"column {name} has texts of more bytes than such a file holds"
                     )
-        part = _plain(part)
-        part.validate(full=True)
-        parts.append(part)
+        parts.append(_shared(part, repeated))
     return pa.concat_tables(parts)
 
 
@@ -134,6 +133,20 @@ def _text_lengths(column: pa.ChunkedArray) -> Iterator[pa.Array]:
         if pa.types.is_dictionary(values.type):
             lengths = pc.binary_length(values.dictionary).cast(pa.int64())
             yield lengths.take(values.indices)
+
+
+def _shared(table: pa.Table, repeated: RepeatedValues) -> pa.Table:
+    """Return plain texts from dictionaries, valid; where all rows have one, it is shared."""
+    columns = dict[str, pa.ChunkedArray]()
+    for name in table.column_names:
+        chunks = table[name].chunks
+        alike = repeated.of(chunks[0]) if len(chunks) == 1 else None
+        if alike is None:
+            columns[name] = _plain(table.select([name]))[name]
+        else:
+            columns[name] = pa.chunked_array([alike])
+        columns[name].validate(full=True)
+    return pa.table(columns)
 
 
 def _plain(table: pa.Table) -> pa.Table:

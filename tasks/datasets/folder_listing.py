@@ -131,7 +131,7 @@ def _table(files: Iterable[_File]) -> pa.Table:
     while some := list(itertools.islice(rows, _FILES_AT_ONCE)):
         columns = zip(*some, strict=True)
         parts.append(pa.table([pa.array(c) for c in columns], _COLUMNS.names).cast(_COLUMNS))
-    table = pa.concat_tables(parts)
+    table = pa.concat_tables(parts).combine_chunks()
     return table if is_sorted(table["path"]) else table.sort_by("path")
 
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from stores.manifest import Manifest
 from stores.manifest_rows import set_column
+from stores.storage.repeated_values import nulls
 from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import class_folders
@@ -138,7 +139,7 @@ def _groups(
 ) -> pa.ChunkedArray:
     files = listing.files
     if rule.group_pattern == NO_GROUPS:
-        return pa.chunked_array([pa.nulls(len(files), pa.string())])
+        return nulls(len(files), pa.string())
     if table and "group" in table.columns and not rule.group_pattern:
         return _looked_up(files, in_folder(table, files["path"], listing.folder), "group")
     if pattern := pattern_of(rule, previous):
@@ -152,7 +153,7 @@ def _groups(
     if previous:
         given = set_column(previous.rows, "group", given_groups(previous.rows, previous))
         return _looked_up(files, given, "group")
-    return pa.chunked_array([pa.nulls(len(files), pa.string())])
+    return nulls(len(files), pa.string())
 
 
 def _times(listing: Listing, table: PathTable | None, previous: Manifest | None) -> pa.ChunkedArray:
@@ -167,7 +168,7 @@ def _times(listing: Listing, table: PathTable | None, previous: Manifest | None)
         return _looked_up(files, found.append_column("number", known), "number")
     if previous:
         return _looked_up(files, previous.rows, "time")
-    return pa.chunked_array([pa.nulls(len(files), pa.int64())])
+    return nulls(len(files), pa.int64())
 
 
 def _looked_up(files: pa.Table, rows: pa.Table, name: str) -> pa.ChunkedArray:

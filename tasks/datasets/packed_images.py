@@ -26,6 +26,7 @@ _SPLITS: dict[str, Split] = {
 _OF_SPLIT = re.compile(rf"({'|'.join(_SPLITS)})(?:[-_.]|$)")  # at the start of a name
 _ONE_OF = re.compile(r"(.*)-\d{5}-of-(\d{5})")
 _HUB = b"huggingface"  # what `datasets` knows of a table's columns, as JSON
+_POINTER = b"version https://git-lfs"  # what a clone of the Hub without Git LFS has instead
 _MOST_NAMED = 30  # columns in a message
 _LONGEST = 1000  # characters of a class's name
 
@@ -111,6 +112,8 @@ def _below(folder: Path) -> list[Path]:
 def _packed(path: Path, rule: LabelRule, *, alone: bool) -> PackedFile | None:
     """Return what a file's footer says; None for a table of paths, where it may be one."""
     with mistakes_of(path, KIND), opened(path) as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise ValueError("a pointer of Git LFS, not the file itself; run git lfs pull")
         about = parquet_footer(file)
         schema = about.schema.to_arrow_schema()
     columns = {name: rule.columns.get(name, name) for name in (IMAGE, *COLUMNS)}
@@ -153,10 +156,10 @@ def _holds_images(
         return False
     likely = [name for name in dict.fromkeys(schema.names) if _is_likely(schema, name)]
     fix = f"--column {IMAGE}={likely[0]}" if likely else f"--column {IMAGE}=NAME"
-    raise InputError(
-        f"{path}: no column 'path' of files, and none of images; name it with --column path=NAME, "
-        f"or {fix}. {_received(schema)}"
-    )
+    if alone:
+        fix = f"--column path=NAME, or {fix}"
+    what = "no column 'path' of files, and none of images" if alone else "no column of images"
+    raise InputError(f"{path}: {what}; name it with {fix}. {_received(schema)}")
 
 
 def _is_likely(schema: pa.Schema, name: str) -> bool:

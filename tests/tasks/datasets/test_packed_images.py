@@ -1,7 +1,6 @@
 """Which Parquet files hold images, which columns, and which split: read from footers alone."""
 
 import json
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -167,4 +166,7 @@ def test_a_folder_without_such_files(tmp_path):
     (tmp_path / ".hidden.parquet").touch()
     assert f"{tmp_path}: no file that ends in .parquet" in refused(tmp_path)
     write_packed(tmp_path / "a.parquet", path=["x.png"], label=["a"])
-    assert "no column 'path' of files, and none of images" in refused(Path(tmp_path))
+    expected = "a.parquet: no column of images; name it with --column image=NAME. Received: path"
+    assert expected in refused(tmp_path)
+    (tmp_path / "a.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1")
+    assert "a pointer of Git LFS, not the file itself; run git lfs pull" in refused(tmp_path)

@@ -46,7 +46,8 @@ _ONLY_TOGETHER = ("given_group", "given_split", "near_group", "open_split")
 _MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time", *_ONLY_TOGETHER}
 _LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
 _NAMES = ("label", "group", "given_label", "given_group", "near_group")
-_MOST_BYTES = {"path": 2**14, "reason": 2**16} | dict.fromkeys(_NAMES, 2**12)
+LONGEST_NAME = 2**12  # bytes of a class or a group
+_MOST_BYTES = {"path": 2**14, "reason": 2**16} | dict.fromkeys(_NAMES, LONGEST_NAME)
 
 
 def check_rows(

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.manifest_rows import LONGEST_NAME
+from stores.printable import visible
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
@@ -180,7 +182,13 @@ def _checked(
 def as_text(value: object, number: int) -> str | None:
     """Return a value of a row as text without spaces around it; raises TableMistake."""
     if value is None or isinstance(value, str):
-        return value.strip() if value else None
+        text = value.strip() if value else None
+        if text and len(text.encode(errors="surrogatepass")) > LONGEST_NAME:
+            raise TableMistake(
+                f"row {number}: a text of {len(text):,} characters, {visible(text[:20])!r}…, "
+                f"expected at most {LONGEST_NAME:,} bytes"
+            )
+        return text
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):  # as labels and groups often are

@@ -36,7 +36,9 @@ def table_bytes(
     """Return a table as the bytes of a stamped Parquet file; `metadata` is kept as JSON."""
     sink = io.BytesIO()  # of which `getvalue` is no copy
     options = {"store_schema": False, "dictionary_pagesize_limit": _DICTIONARY_BYTES}
-    with pq.ParquetWriter(sink, table.schema, use_dictionary=_repeating(table), **options) as writer:
+    with pq.ParquetWriter(
+        sink, table.schema, use_dictionary=_repeating(table), **options
+    ) as writer:
         writer.write_table(table, _ROWS_IN_A_GROUP)
         writer.add_key_value_metadata(
             {
@@ -112,7 +114,9 @@ def _repeating(table: pa.Table) -> list[str] | bool:
     if any(pa.types.is_nested(field.type) for field in table.schema):
         return True
     return [
-        name for name in table.column_names if 2 * pc.count_distinct(some[name]).as_py() <= len(some)
+        name
+        for name in table.column_names
+        if 2 * pc.count_distinct(some[name]).as_py() <= len(some)
     ]
 
 

@@ -59,9 +59,7 @@ def read_within_bounds(
     return pa.table({n: (found if n in texts else numbers)[n] for n in names})
 
 
-def _texts(
-    file: pq.ParquetFile, names: list[str], most: int, pool: ThreadPoolExecutor
-) -> pa.Table:
+def _texts(file: pq.ParquetFile, names: list[str], most: int, pool: ThreadPoolExecutor) -> pa.Table:
     """Return columns of texts; raises ValueError where they come to more than `most` bytes.
 
     They are read as dictionaries, in which no text is there twice, and measured before they become
@@ -71,9 +69,7 @@ def _texts(
     groups = deque([[n] for n in range(file.num_row_groups)] or [[]])
 
     def read() -> Future[pa.Table]:
-        return pool.submit(
-            file.read_row_groups, groups.popleft(), columns=names, use_threads=False
-        )
+        return pool.submit(file.read_row_groups, groups.popleft(), columns=names, use_threads=False)
 
     coming = [read()]
     while coming:

@@ -5,8 +5,8 @@ them. What this software writes has a key, a path or a number of its own in each
 some times its size on the disk. The digest in a file does not tell: whoever made it stamped it.
 """
 
-from collections.abc import Iterator
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
@@ -53,7 +53,7 @@ def read_within_bounds(
     # What numbers and keys take is announced: they can be read while the texts are measured.
     with opened() as file, opened() as beside, ThreadPoolExecutor(2) as pool:
         reading = pool.submit(beside.read, columns=others, use_threads=False)
-        found = _texts(file, texts, most, pool) if texts else None
+        found = _texts(file, texts, most, pool) if texts else pa.table({})
         numbers = reading.result()
     numbers.validate(full=True)
     return pa.table({n: (found if n in texts else numbers)[n] for n in names})

@@ -35,6 +35,7 @@ from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.split_file import read_split_file
 from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
 from tasks.errors import InputError
+from tasks.execution.freed_memory import give_back
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine
 
@@ -104,9 +105,10 @@ def ingest(
         by_keras = requested not in {TABLE, UNLABELLED}
         classes = classes_by_keras(listing) if by_keras else listing.classes
         examined = _examine_all(listing, known, used)
-        found, notes = corrected(
-            rows_of(listing, known, examined), corrections, previous, classes, folder
-        )
+        found, read = rows_of(listing, known, examined), len(examined)
+        del known, examined  # as large as the rows that are made of them
+        give_back()
+        found, notes = corrected(found, corrections, previous, classes, folder)
         found = leave_out_contradictions(found)
         found = with_groups(found, found["group"])
         _check_classes(folder, classes, found)
@@ -132,7 +134,7 @@ def ingest(
             previous = replace(previous, rows=without_corrections(previous.rows))
         manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
         manifest.write(store)
-    return Ingested(manifest, read=len(examined))
+    return Ingested(manifest, read)
 
 
 def _ingesting() -> str:

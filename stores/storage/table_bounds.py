@@ -53,7 +53,7 @@ def read_within_bounds(
     # What numbers and keys take is announced: they can be read while the texts are measured.
     with opened() as file, opened() as beside, ThreadPoolExecutor(2) as pool:
         reading = pool.submit(beside.read, columns=others, use_threads=False)
-        found = _texts(file, texts, most, pool) if texts else None
+        found = _texts(file, texts, most, pool) if texts else pa.table({})
         numbers = reading.result()
     numbers.validate(full=True)
     return pa.table({n: (found if n in texts else numbers)[n] for n in names})

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from stores.storage.repeated_values import RepeatedValues, compacted
+from stores.storage.repeated_values import RepeatedValues, nulls, slices
 
 COUNT = 2**16
 
@@ -33,12 +33,25 @@ def test_others_are_left_as_they_are(values):
         assert RepeatedValues().of(pa.array(values).dictionary_encode()) is None
 
 
-def test_a_compacted_table_has_the_same_rows_and_takes_less_memory():
-    count = 3 * COUNT + 5
-    status = pa.chunked_array([["a"] * (2 * COUNT + 7), ["b"] * (count - 2 * COUNT - 7)])
-    numbers = pa.chunked_array([range(7), range(7, count)])
-    table = pa.table({"number": numbers, "status": status, "time": pa.nulls(count, pa.int64())})
-    found = compacted(table, ["status", "time"])
-    assert found.equals(table)
-    assert found.get_total_buffer_size() < table.get_total_buffer_size() * 2 / 3
-    assert compacted(table.slice(0, 0), ["status"]).equals(table.slice(0, 0))
+def test_a_column_whose_parts_have_one_value_takes_less_memory():
+    column = pa.chunked_array([["a"] * COUNT, ["b", "c"] * 5, ["a"] * COUNT, [None] * 3])
+    found = RepeatedValues().shared(column)
+    assert found.equals(column)
+    assert found.get_total_buffer_size() < column.get_total_buffer_size() * 2 / 3
+
+
+@pytest.mark.parametrize("count", [0, 1, COUNT, 3 * COUNT + 5])
+def test_nulls_take_the_memory_of_some_of_them(count):
+    found = nulls(count, pa.int64())
+    assert (len(found), found.null_count, found.type) == (count, count, pa.int64())
+    assert found.get_total_buffer_size() <= 9 * COUNT
+
+
+def test_slices_are_all_rows_of_each_table():
+    one = pa.table({"x": range(2 * COUNT + 3)})
+    other = pa.table({"y": range(2 * COUNT + 3)})
+    parts = list(slices(one, other))
+    assert len(parts) == 3
+    assert pa.concat_tables(part for part, _ in parts).equals(one)
+    assert pa.concat_tables(part for _, part in parts).equals(other)
+    assert not list(slices(one.slice(0, 0)))

@@ -37,7 +37,7 @@ class Begun:
         computed = pc.sum(pc.is_in(keys, accepted)).as_py() or 0
         checked = sum(shard.checked for shard in done.shards)
         shard = ShardDone(computed, checked, (), done.shards[-1].producer)
-        return cls((shard,), done.compared, seconds)
+        return cls((shard,) if computed or checked else (), done.compared, seconds)
 
 
 NOTHING_YET = Begun()

@@ -1,5 +1,6 @@
 """Ingest and extraction as one come to what they come to one after the other."""
 
+import os
 import shutil
 from functools import partial
 
@@ -18,7 +19,16 @@ from tasks.errors import InputError
 from tasks.execution.steps import without_prefect
 from tasks.features import shard_work
 from tasks.images import pixel_batches
-from tests.support.images import every_kind, grow_old, small_png, write, write_classes
+from tests.support.images import (
+    every_kind,
+    grow_old,
+    pixels,
+    refused_images,
+    rotated,
+    small_png,
+    write,
+    write_classes,
+)
 
 SMALL = {"backbone": "lenet5", "weights": "none", "image_size": 32, "tap": ["c1"], "shard_size": 4}
 
@@ -80,6 +90,26 @@ def test_both_ways_come_to_the_same(folder, asked):
     keys = first.select().keys
     stores = [FeatureStore.open(p.store).read(keys) for p in (one, other)]
     assert (stores[0] == stores[1]).all()
+
+
+def test_files_of_all_kinds_have_the_same_rows(folder, asked):
+    for name, content in (every_kind() | refused_images()).items():
+        write(folder / "cat" / name, content)
+        write(folder / "dog/cut" / name, content[:-60])
+        write(folder / "dog/.hidden" / name, content)
+    for number in range(1, 9):
+        write(folder / f"dog/turned{number}.jpg", rotated(pixels(number), number, "JPEG"))
+    write(folder / "cat/empty.jpg", b"")
+    os.mkfifo(folder / "cat/pipe.jpg")
+    (folder / "cat/nowhere.jpg").symlink_to("gone")
+    grow_old()
+    for orientation in ("upright", "stored"):
+        one, other = (asked(f"{name} {orientation}", orientation=orientation) for name in "ab")
+        first, ingested, extracted = at_once(folder, one)
+        second, expected, as_expected = in_turn(folder, other)
+        assert first.rows.equals(second.rows)
+        assert (first.digest, ingested) == (second.digest, expected)
+        assert facts(extracted) == facts(as_expected)
 
 
 def test_each_new_file_is_read_once_and_a_second_run_reads_and_lists_once(

@@ -27,17 +27,10 @@ from tasks.datasets.known_files import (
     with_read_ahead,
 )
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
-<<<<<<< HEAD
 from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset
 from tasks.datasets.seen_folder import IngestRequest, Seen, see
 from tasks.datasets.splits import AS_BEFORE, SplitRule, are_as_given
-=======
-from tasks.datasets.labelled_files import list_labelled, pattern_of
-from tasks.datasets.split_file import read_split_file
-from tasks.datasets.splits import SplitRule, are_as_given, gone, split_rows
-from tasks.errors import InputError
 from tasks.execution.freed_memory import give_back
->>>>>>> h3
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine, read_whole
 
@@ -85,53 +78,6 @@ def ingest(
             rehash=rehash,
         )
     )
-<<<<<<< HEAD
-=======
-    if previous and unchanged and labels.file:
-        unchanged = are_as_given(previous, listing.files)
-    if previous and unchanged and (not given_by or given_by.agrees_with(previous)):
-        return Ingested(previous, read=0)
-    with dataset_lock(store, name):
-        previous = _previous(store, name, folder, chosen=dataset is not None)
-        if previous and previous.listed_ns > started_ns:  # another process updated it meanwhile
-            started_ns = time.time_ns()
-            listing, requested = listed(previous)
-        same = previous if previous and previous.orientation == used and not rehash else None
-        known = known_rows(same, listing) if same else _nothing_known(listing)
-        by_keras = requested not in {TABLE, UNLABELLED}
-        classes = classes_by_keras(listing) if by_keras else listing.classes
-        examined = _examine_all(listing, known, used)
-        found, read = rows_of(listing, known, examined), len(examined)
-        del known, examined  # as large as the rows that are made of them
-        give_back()
-        found, notes = corrected(found, corrections, previous, classes, folder)
-        found = leave_out_contradictions(found)
-        found = with_groups(found, found["group"])
-        _check_classes(folder, classes, found)
-        seed, test, validation, split_by = rule.resolved(previous)
-        manifest = Manifest(
-            name,
-            str(folder),
-            classes,
-            seed,
-            test,
-            validation,
-            listed_ns=started_ns,
-            rows=found,
-            layout=requested,
-            notes=(*listing.notes, *notes),
-            group_pattern=pattern,
-            orientation=used,
-            split_by=split_by,
-            examination=EXAMINATION,
-        )
-        rows = split_rows(manifest, found, previous, given_by) if classes else found
-        if previous and corrections:  # instead of those that there were, of removed images too
-            previous = replace(previous, rows=without_corrections(previous.rows))
-        manifest = replace(manifest, rows=pa.concat_tables([rows, gone(previous, rows)]))
-        manifest.write(store)
-    return Ingested(manifest, read)
->>>>>>> h3
 
 
 def ingest_as(
@@ -158,10 +104,12 @@ def ingest_as(
         by_keras = seen.layout not in {TABLE, UNLABELLED}
         classes = classes_by_keras(seen.listing) if by_keras else seen.listing.classes
         examined = _examine_all(seen.listing, known, seen.orientation)
-        rows = rows_of(seen.listing, known, examined)
+        rows, read = rows_of(seen.listing, known, examined), taken + len(examined)
+        del known, examined  # as large as the rows that are made of them
+        give_back()
         manifest = made_dataset(seen, rules, classes, rows)
         manifest.write(request.store)
-    return Ingested(manifest, read=taken + len(examined))
+    return Ingested(manifest, read)
 
 
 ingest_task = task(name="ingest", task_run_name="ingest {request.shown}")(ingest_as)

@@ -116,7 +116,8 @@ def _repeating(table: pa.Table) -> list[str] | bool:
     return [
         name
         for name in table.column_names
-        if 2 * pc.count_distinct(some[name]).as_py() <= len(some)
+        if pa.types.is_null(some[name].type)
+        or 2 * pc.count_distinct(some[name]).as_py() <= len(some)
     ]
 
 

@@ -141,7 +141,7 @@ def indexed(*, images: int) -> Iterator[Finding]:
     for low, high, promised in ((0.9, 1.01, "≥ 99"), (0.8, 0.9, "≥ 95"), (0.7, 0.8, "")):
         there = (found[0].similarity >= low) & (found[0].similarity < high)
         what = f"pairs with a cosine of {low} to {min(1, high)}: found by the index"
-        yield Finding(GROUP, what, (100 * known[there].mean(),), "%", promised)
+        yield Finding(GROUP, what, (100 * float(known[there].mean()),), "%", promised)
 
 
 def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:

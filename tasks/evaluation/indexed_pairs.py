@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tasks.evaluation.similar_pairs import SimilarPairs, Vectors, most_similar
 
 # Vectors lie in lists, each around a centre, and are compared with those of the nearest lists. Of
-# 100,000, that finds all pairs with a cosine of 0.9 and 99% of those with 0.7 to 0.8, in 40 seconds
-# of one core, where each with each takes 67. Of a million it would be 20 minutes, and two hours.
+# 200,000, that finds all pairs with a cosine of 0.9, and 98% of those with 0.7 to 0.8, in 100 s of
+# one core. Of a million it should take 20 minutes, and a comparison of each with each two hours.
 MOST_INDEXED = 1_000_000  # images
 _LISTS, _NEAREST_LISTS = 4, 32  # the lists, as times the root of the vectors
 _VECTORS_A_LIST, _ROUNDS = 64, 10  # from which the centres are found

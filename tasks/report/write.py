@@ -235,6 +235,7 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
         "rejected": list(rejected.values()),
         "ignored": summary.ignored,
         "left_out_by_reason": [*by_reason(rejected.values()), *by_reason(summary.ignored)],
+        "notes": summary.notes,
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "groups": summary.groups,

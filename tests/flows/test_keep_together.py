@@ -102,6 +102,7 @@ def test_on_an_existing_split_no_image_moves_and_what_is_divided_is_told_and_und
 def test_the_reports_command_has_the_groups(run_json, bursts, tmp_path):
     first = run_json("pipeline", bursts, *SMALL, *KEEP, "--folds", "3")
     page = (tmp_path / first["report"]).read_text()
+    assert "The data set keeps near-duplicates in one split." in page
     command = html.unescape(re.findall("<pre>(.*?)</pre>", page, re.DOTALL)[0])
     words = shlex.split(command.replace("\\\n", " "))[3:]
     elsewhere = [word for word in words if not word.startswith("--store")]
@@ -118,6 +119,8 @@ def test_what_cannot_be_searched_is_said_and_not_claimed(run, bursts, tmp_path):
     note = "  note: near-duplicates may be in two splits: 27 images are too few to compare"
     assert output.splitlines().count(note) == 1
     assert "groups:" not in output
+    (page,) = (tmp_path / "feature-store/reports").glob("*.html")
+    assert note.removeprefix("  note: ") in page.read_text()
 
 
 def test_nothing_learns_from_images_that_are_not_searched(run, run_json, bursts):

@@ -85,29 +85,29 @@ def ingest_as(
 ) -> Ingested:
     """Create or update a manifest as `ingest` does.
 
-    `seen` is what `see` returned a moment ago. Files that were read `ahead`, and have not changed
-    since, are not read again.
+    `seen` is what `see` returned a moment ago, for the case that nothing has changed. Files that
+    were read `ahead`, and have not changed since, are not read again.
     """
-    rules, seen = Rules.of(request), seen or see(request)
-    rules.check_splittable(seen.layout)
-    if seen.previous and _is_kept(seen.previous, seen, rules):
-        return Ingested(seen.previous, read=0)
+    rules, listed = Rules.of(request), seen or see(request)
+    rules.check_splittable(listed.layout)
+    if listed.previous and _is_kept(listed.previous, listed, rules):
+        return Ingested(listed.previous, read=0)
     with dataset_lock(request.store, request.name):
         previous = request.previous()
-        if previous and previous.listed_ns > seen.started_ns:  # another process updated it
-            seen = see(request)
+        if seen or (previous and previous.listed_ns > listed.started_ns):
+            listed = see(request)  # what was seen before is not up to date, nor after a retry
         else:
-            seen = replace(seen, previous=previous)
-        known, taken = seen.known(), 0
-        if ahead and ahead.orientation == seen.orientation:
-            known, taken = with_read_ahead(known, ahead, seen.listing)
-        by_keras = seen.layout not in {TABLE, UNLABELLED}
-        classes = classes_by_keras(seen.listing) if by_keras else seen.listing.classes
-        examined = _examine_all(seen.listing, known, seen.orientation)
-        rows, read = rows_of(seen.listing, known, examined), taken + len(examined)
+            listed = replace(listed, previous=previous)
+        known, taken = listed.known(), 0
+        if ahead and ahead.orientation == listed.orientation:
+            known, taken = with_read_ahead(known, ahead, listed.listing)
+        by_keras = listed.layout not in {TABLE, UNLABELLED}
+        classes = classes_by_keras(listed.listing) if by_keras else listed.listing.classes
+        examined = _examine_all(listed.listing, known, listed.orientation)
+        rows, read = rows_of(listed.listing, known, examined), taken + len(examined)
         del known, examined  # as large as the rows that are made of them
         give_back()
-        manifest = made_dataset(seen, rules, classes, rows)
+        manifest = made_dataset(listed, rules, classes, rows)
         manifest.write(request.store)
     return Ingested(manifest, read)
 

@@ -19,8 +19,9 @@ from stores.orientation import Orientation
 from tasks.errors import InputError
 from tasks.features.claims import Claim, Claims, claims_on
 from tasks.features.engines import Job
+from tasks.images.batches_ahead import batches_ahead
 from tasks.images.image_check import Examined, Whole, examine_whole, read_whole
-from tasks.images.pixel_batches import ImageFile, PixelBatch, Read, batches_ahead, decoded_batch
+from tasks.images.pixel_batches import ImageFile, PixelBatch, Read, decoded_batch
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,9 @@
 """Batches of image files, read, checked and decoded ahead of use."""
 
 import errno
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, overload
 
@@ -19,14 +16,11 @@ from stores.keys import ImageKey, Keys, Views, as_keys, as_views
 from stores.manifest import Images
 from tasks.errors import InputError, UndecodableImage
 from tasks.execution.keras_backend import check_backend
+from tasks.images.batches_ahead import batches_ahead
 from tasks.images.exif import OTHER_FILE, turn_of
 from tasks.images.headers import decoder
 from tasks.images.image_check import Examined, check_header, unreadable
 from tasks.images.image_files import read_image
-
-# Batches decoded ahead of the engine: two keep it busy, and limit memory.
-BATCHES_AHEAD = 2
-
 
 # Error codes of a file that is missing or cannot be read: a retry does not help.
 _FILES_FAULT = {
@@ -161,33 +155,6 @@ def pixel_batches(
 
     with batches_ahead(load, len(images), batch_size=batch_size) as batches:
         yield batches
-
-
-@contextmanager
-def batches_ahead(
-    load: Callable[[slice], PixelBatch], count: int, *, batch_size: int
-) -> Iterator[Iterator[PixelBatch]]:
-    """Yield an iterator over what `load` gives for each part of `count`, in order, loaded ahead."""
-    with ThreadPoolExecutor(BATCHES_AHEAD, thread_name_prefix="decode") as pool:
-        starts = iter(range(0, count, batch_size))
-        ahead: deque[Future[PixelBatch]] = deque()
-
-        def decode_another() -> None:
-            for start in islice(starts, 1):
-                ahead.append(pool.submit(load, slice(start, start + batch_size)))
-
-        def batches() -> Iterator[PixelBatch]:
-            while ahead:
-                batch = ahead.popleft().result()
-                decode_another()
-                yield batch
-
-        try:
-            for _ in range(BATCHES_AHEAD):
-                decode_another()
-            yield batches()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _loaded(images: Sequence[ImageFile], folder: Path, recipe: Recipe) -> PixelBatch:

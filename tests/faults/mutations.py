@@ -233,7 +233,7 @@ MUTATIONS = (
     ),
     Mutation(
         "all decoded ahead",
-        "tasks/images/pixel_batches.py",
+        "tasks/images/batches_ahead.py",
         "for _ in range(BATCHES_AHEAD):",
         "for _ in range(1000 * BATCHES_AHEAD):",
         "tests/tasks/images/test_pixel_batches.py::test_memory_does_not_grow_with_the_number_of_images",

@@ -12,10 +12,11 @@ import pytest
 from stores.keys import ImageKey
 from tasks.images import decoding as pixels
 from tasks.images import pixel_batches as stream
+from tasks.images.batches_ahead import BATCHES_AHEAD
 from tasks.images.decoding import load_pixels
 from tasks.images.image_check import examine
 from tasks.images.image_files import read_image
-from tasks.images.pixel_batches import BATCHES_AHEAD, ImageFile, pixel_batches
+from tasks.images.pixel_batches import ImageFile, pixel_batches
 from tests.support.extraction import write_folder
 from tests.support.images import refused_images, small_png, write
 from tests.support.samples import RECIPE
@@ -173,7 +174,7 @@ def test_memory_does_not_grow_with_the_number_of_images(monkeypatch):
 
 
 def test_this_test_fails_where_all_is_decoded_ahead(monkeypatch):
-    monkeypatch.setattr(stream, "BATCHES_AHEAD", 1000)
+    monkeypatch.setattr("tasks.images.batches_ahead.BATCHES_AHEAD", 1000)
     assert most_alive(monkeypatch, 160, batch_size=4) > 25
 
 

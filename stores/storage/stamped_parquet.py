@@ -17,9 +17,12 @@ import pyarrow.parquet as pq
 import xxhash
 
 from stores.errors import CorruptStore, newer_format
+from stores.storage.arrow_memory import use_small_pages
 from stores.storage.json_files import ABSURD, parsed
 from stores.storage.safe_files import read_bytes
 from stores.storage.table_bounds import read_within_bounds
+
+use_small_pages()
 
 _MARK = b"gargalo-xxh3-128:"
 _DIGITS = 32

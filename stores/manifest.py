@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -15,23 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import DatasetSummary, FileReason, KeepTogether, RemarkCount, SplitBy
+from stores.dataset_summary import DatasetSummary, KeepTogether, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
 from stores.keys import Keys, from_arrow, in_one_piece, is_first
 from stores.layout import locate
-from stores.manifest_rows import (
-    SCHEMA,
-    check_rows,
-    corrections_of,
-    digest_of,
-    filtered,
-    first_of_each,
-    group_counts,
-    group_numbers,
-    grouping_digest,
-    with_columns,
-)
+from stores.manifest_checks import check_rows
+from stores.manifest_counts import corrections_of, group_counts, reasons, remark_counts
+from stores.manifest_digests import digest_of, grouping_digest
+from stores.manifest_rows import SCHEMA, filtered, first_of_each, group_numbers, with_columns
 from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import Location, StoreLike
@@ -200,10 +191,10 @@ class Manifest(InNotebook):
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             counts=counts,
             duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
-            rejected=_reasons(self.of_status("rejected", "conflicting")),
-            ignored=_reasons(self.of_status("ignored")),
-            remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
-            remark_counts=_remark_counts(remarkable),
+            rejected=reasons(self.of_status("rejected", "conflicting")),
+            ignored=reasons(self.of_status("ignored")),
+            remarks=reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
+            remark_counts=remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(accepted) if self.classes else None,
             corrections=corrections_of(self.rows),
@@ -254,20 +245,3 @@ def manifest_place(store: StoreLike, name: str) -> Location:
             "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
     return (locate(store) / "datasets").within(name) / "manifest.parquet"
-
-
-def _remark_counts(rows: pa.Table) -> tuple[RemarkCount, ...]:
-    """Return each remark with the number of images that have it, and one of them."""
-    counts: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    kinds = rows.group_by("reason", use_threads=False)
-    for kind in kinds.aggregate([("path", "count"), ("path", "first")]).to_pylist():
-        for remark in filter(None, kind["reason"].split("; ")):
-            alike = re.sub(r"\d+ (?=frames|of 255)", "N ", remark)
-            counts[alike] += kind["path_count"]
-            examples.setdefault(alike, kind["path_first"])
-    return tuple(RemarkCount(what, n, examples[what]) for what, n in counts.most_common())
-
-
-def _reasons(rows: pa.Table) -> tuple[FileReason, ...]:
-    return tuple(FileReason(row["path"], row["reason"]) for row in rows.to_pylist())

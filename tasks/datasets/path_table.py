@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.manifest_rows import LONGEST_NAME
+from stores.manifest_checks import LONGEST_NAME
 from stores.printable import visible
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError

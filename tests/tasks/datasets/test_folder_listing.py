@@ -112,7 +112,7 @@ trees = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees)
 def test_whatever_the_tree_files_and_labels_are_those_of_keras(tree):
     with tempfile.TemporaryDirectory() as top:

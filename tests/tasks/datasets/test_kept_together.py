@@ -23,7 +23,7 @@ from tasks.errors import InputError
 from tests.support.entries import MANIFEST, as_entries, entries_of, entry, rows_of
 
 KEEP = replace(MANIFEST, keep_together="near-duplicates")
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 # An image: its content, its class, its group, and what it looks like.
 IMAGES = st.lists(
     st.tuples(

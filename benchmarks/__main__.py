@@ -14,7 +14,7 @@ from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.memory import growth
-from benchmarks.near_duplicates import bursts, copies, large
+from benchmarks.near_duplicates import bursts, copies, indexed, large
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_photos
@@ -212,6 +212,7 @@ class Benchmarks:
         things, twins = max(1, self.scale.slow // 10), max(1, self.scale.slow * 2 // 15)
         yield from bursts(setting, self.work, things=things, twins=twins)
         yield from large(images=self.scale.keys // 10)
+        yield from indexed(images=self.scale.keys // 10)
         yield from copies(setting, self.work, copied=self.scale.slow)
 
     def prediction(self) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM, Fold, folds_of
 from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
-from tasks.evaluation.comparison import estimate_of_the_chosen, held_out_answers
+from tasks.evaluation.comparison import RightAnswers, estimate_of_the_chosen, held_out_answers
 from tasks.evaluation.metrics import accuracy
 from tasks.evaluation.split_result import evaluate
 from tasks.evaluation.suspect_labels import suspects
@@ -66,7 +66,8 @@ def estimates(setting: Setting) -> Iterator[Finding]:
     told = estimate_of_the_chosen(answers)
     interval = f"{100 * told.low:.2f} to {100 * told.high:.2f}, 95%; {told.images} images"
     chosen = choose(trained)
-    best = f"the best of {len(trained)} is {chosen.head['kind']}, {100 * answers.mean(1).max():.2f}"
+    highest = 100 * answers.right.mean(axis=1).max()
+    best = f"the best of {len(trained)} is {chosen.head['kind']}, {highest:.2f}"
     about = f"{setting.request.backbone} at {setting.request.image_size}"
     what = f"chosen head's accuracy to be expected, 5 folds, {about}"
     yield Finding(GROUP, what, (100 * told.accuracy,), "%", "≥ 98", f"{interval}; {best}")
@@ -139,7 +140,7 @@ def _optimism(manifest: Manifest, features: FeatureStore, heads: int) -> tuple[f
         tested.append(accuracy(outcome.scores(unseen), test.labels))
     answers = np.array(held_out)
     best = int(answers.mean(axis=1).argmax())
-    honest = estimate_of_the_chosen(answers).accuracy
+    honest = estimate_of_the_chosen(RightAnswers(answers)).accuracy
     truth = tested[best]
     return float(answers[best].mean()) - truth, honest - truth, max(tested) - truth
 

@@ -17,7 +17,9 @@ from benchmarks.timing import Finding
 from stores.features.store import FeatureStore
 from tasks.evaluation.duplicate_search import vectors
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
+from tasks.evaluation.indexed_pairs import can_index, indexed_pairs
 from tasks.evaluation.near_duplicates import FEWEST, near_duplicates
+from tasks.evaluation.similar_pairs import similar_pairs, unit
 
 GROUP = "Near-duplicates"
 SHARES = (0.02, 0.1, 0.3, 0.45, 1.0)
@@ -105,6 +107,41 @@ def large(*, images: int) -> Iterator[Finding]:
     yield Finding(GROUP, f"{what}: the search", (seconds,), "s")
     yield Finding(GROUP, f"{what}: memory beside them", (most / 2**20,), "MiB")
     yield Finding(GROUP, f"{what}: pairs reported of 5", (len(found.pairs),), "pairs", "= 5")
+
+
+def indexed(*, images: int) -> Iterator[Finding]:
+    """Search vectors as those of photographs by an index, and exactly; a quarter are of bursts.
+
+    A burst is five vectors at growing distances, and all vectors are of 200 kinds.
+    """
+    if not can_index():
+        return
+    rng = np.random.default_rng(0)
+    scale = 1 / np.sqrt(1 + np.arange(256, dtype=np.float32))
+    kinds = rng.standard_normal((200, 256), dtype=np.float32)
+    rows = rng.standard_normal((images, 256), dtype=np.float32)
+    rows += 0.7 * kinds[rng.integers(0, 200, images)]
+    things = images // 20
+    for n in range(1, 5):
+        far = n * rng.uniform(0.05, 0.25, (things, 1)).astype(np.float32)
+        noise = rng.standard_normal((things, 256), dtype=np.float32)
+        rows[n * things : (n + 1) * things] = rows[:things] + far * noise
+    rows *= scale
+    rows = unit(rows - rows.mean(axis=0))
+    what = f"{images:,} rows of 256 numbers, pairs with a cosine of 0.7 and more"
+    found = []
+    for search, by in ((similar_pairs, "each with each"), (indexed_pairs, "by the index")):
+        began = time.perf_counter(), time.process_time()
+        found.append(search(rows, limit=0.7, most=10**7))
+        seconds, work = time.perf_counter() - began[0], time.process_time() - began[1]
+        yield Finding(GROUP, f"{what}: {by}", (seconds,), "s")
+        yield Finding(GROUP, f"{what}: {by}, of all cores", (work,), "s")
+    exact, some = (pairs.first * images + pairs.second for pairs in found)
+    known = np.isin(exact, some)
+    for low, high, promised in ((0.9, 1.01, "≥ 99"), (0.8, 0.9, "≥ 95"), (0.7, 0.8, "")):
+        there = (found[0].similarity >= low) & (found[0].similarity < high)
+        what = f"pairs with a cosine of {low} to {min(1, high)}: found by the index"
+        yield Finding(GROUP, what, (100 * float(known[there].mean()),), "%", promised)
 
 
 def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -78,6 +78,9 @@ def extractions(work: Path, *, few: int, many: int) -> Iterator[Finding]:
     remark = " and ".join(f"{each['peak'] / 2**30:.2f}" for each in found)
     what = f"peak for {many:,} tiny images by one layer, in units of that for {few:,}"
     yield Finding(GROUP, what, values, "×", "≤ 1.1", f"{remark} GiB")
+    more = (found[1]["peak"] - found[0]["peak"]) / (many - few)
+    remark = "a row of the manifest has about 110"
+    yield Finding(GROUP, "memory for each of the images more", (more,), "bytes", "", remark)
 
 
 def synthetic(rows: int) -> Manifest:

@@ -19,7 +19,7 @@ from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
-from flows.stages.near_duplicates import in_features_stage
+from flows.stages.near_duplicates import in_features_stage, keep_together_stage
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.near_duplicates import searched_extract_text as extract_text
@@ -43,6 +43,7 @@ _FOLDERS_ONLY = {
     "corrections",
     "split_file",
     "split_by",
+    "keep_together",
     "rehash",
 }
 
@@ -62,9 +63,10 @@ def extract(
     parameters.read_through_layers()
     manifest, begun = begin_stage(source, parameters)
     manifest, summary = extract_stage(manifest, parameters, begun)
+    manifest, kept = keep_together_stage(manifest, summary.fingerprint, parameters.store)
     emit_extracted(manifest.name, parameters)
-    searched = SearchedExtractSummary(**vars(summary))
-    if summary.computed:
+    searched = SearchedExtractSummary(**vars(summary), kept_together=kept)
+    if summary.computed and not (kept and kept.searched):
         found = in_features_stage(manifest, summary.fingerprint, parameters.store)
         searched = replace(searched, near_duplicates=summary_of(found, manifest))
     log_text(extract_text(searched))
@@ -73,7 +75,7 @@ def extract(
 
 def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, Begun]:
     """Return the data set of a folder, or of that name, and what was computed of new files."""
-    if source and Path(source).is_dir():
+    if _is_folder(source, parameters):
         folder = Path(source)
         manifest, _, begun = ingest_and_compute_stage(folder, parameters, needs_labels=False)
         return manifest, begun
@@ -82,7 +84,7 @@ def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, B
 
 def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
-    if source and Path(source).is_dir():
+    if _is_folder(source, parameters):
         return ingest_stage(Path(source), parameters)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
@@ -93,6 +95,10 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         return Manifest.read(parameters.store, source)
     except NotInStore as error:
         raise InputError(f"{source!r}: folder not found; {error}") from None
+
+
+def _is_folder(source: str, parameters: ExtractParameters) -> bool:
+    return bool(source) and (Path(source).is_dir() or parameters.makes(Path(source)))
 
 
 def extract_stage(

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from flows.artifacts import log_text, run_name
 from flows.cli.command_line import command_line
+from flows.cli.progress import announce
 from flows.cli.warm_up import warm_up_ingest
 from flows.orchestration.served_flow import flow
-from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters
+from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters, check_source
 from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import Ingested, ingest_task
 from tasks.datasets.splits import majority_baseline
+from tasks.datasets.unpack import known_to_be_unpacked
 from tasks.execution.steps import quote
 
 
@@ -41,20 +43,34 @@ def ingest_stage(
     folder: Path, parameters: DatasetParameters, *, needs_labels: bool = True
 ) -> tuple[Manifest, IngestSummary]:
     """Bring the data set of a folder up to date; return its manifest and a summary."""
+    announce_unpacking(folder, parameters)
     return summarized(ingest_task(quote(parameters.asked(folder, needs_labels=needs_labels))))
+
+
+def announce_unpacking(folder: Path, parameters: DatasetParameters) -> None:
+    """Show progress where --labels holds images that are not in the folder yet."""
+    _, packed = known_to_be_unpacked(folder, parameters.label_rule)
+    if packed:
+        announce(packed, doing="unpacking")
 
 
 def summarized(ingested: Ingested) -> tuple[Manifest, IngestSummary]:
     """Return the manifest of a data set, and a summary."""
-    about = ingested.manifest.summary()
+    return ingested.manifest, _summary(ingested.manifest, ingested.read)
+
+
+def with_splits_of(manifest: Manifest, summary: IngestSummary) -> IngestSummary:
+    """Return the summary of an ingest, of the splits that the data set has got since."""
+    return replace(_summary(manifest, summary.read), verbose=summary.verbose)
+
+
+def _summary(manifest: Manifest, read: int) -> IngestSummary:
+    about = manifest.summary()
     largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
-    return ingested.manifest, IngestSummary(
-        **vars(about),
-        largest_class=largest,
-        largest_class_accuracy=accuracy,
-        read=ingested.read,
+    return IngestSummary(
+        **vars(about), largest_class=largest, largest_class_accuracy=accuracy, read=read
     )
 
 
 if __name__ == "__main__":
-    command_line(ingest, ingest_text, warm_up=warm_up_ingest)
+    command_line(ingest, ingest_text, warm_up=warm_up_ingest, check=check_source)

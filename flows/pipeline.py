@@ -17,10 +17,11 @@ from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.extract import extract_stage
+from flows.ingest import with_splits_of
 from flows.orchestration.served_flow import flow
-from flows.parameters.datasets import OptionalFolder
+from flows.parameters.datasets import OptionalFolder, check_source
 from flows.parameters.heads import PipelineParameters
-from flows.stages.near_duplicates import near_duplicates_stage
+from flows.stages.near_duplicates import keep_together_stage, near_duplicates_stage
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
@@ -61,6 +62,7 @@ def pipeline(
     manifest, ingested, begun = ingest_and_compute_stage(folder, parameters, check=check)
     check_heads(manifest, parameters)
     manifest, extracted = extract_stage(manifest, parameters, begun)
+    manifest, kept = keep_together_stage(manifest, extracted.fingerprint, parameters.store)
     tested_by = "pipeline" if has_test_images(manifest) else None
     trained = train_stage(manifest, parameters, tested_by=tested_by)
     found = near_duplicates_stage(manifest, trained.run, parameters.store)
@@ -74,6 +76,7 @@ def pipeline(
     )
     show_heads(trained, parameters.store, report=report)
     trained = replace(trained, near_duplicates=summary_of(found, manifest))
+    ingested = with_splits_of(manifest, ingested) if kept else ingested
     summary = PipelineSummary(about, ingested, extracted, trained, str(report))
     log_text(pipeline_text(summary))
     return summary
@@ -98,4 +101,4 @@ def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> 
 
 
 if __name__ == "__main__":
-    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline)
+    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline, check=check_source)

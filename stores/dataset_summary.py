@@ -10,6 +10,7 @@ from typing import Literal
 from stores.in_notebook import InNotebook, Table
 
 SplitBy = Literal["chance", "time"]
+KeepTogether = Literal["none", "near-duplicates"]
 
 
 @dataclass(frozen=True)

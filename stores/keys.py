@@ -86,12 +86,18 @@ def first_words(keys: Keys) -> NDArray[np.uint64]:
 def in_order(keys: Keys) -> NDArray[np.int64]:
     """Return the stable order that sorts keys (n, 32) by their bytes.
 
-    By their first eight bytes as one number, which is many times as fast as to compare them whole.
-    Only keys that share these are compared whole: copies, and what a forger makes.
+    By their first bits and their places in one number: numbers are sorted in half the time of an
+    order, and many times as fast as keys compared whole. Only keys that share these bits are
+    compared whole: a few by chance, copies, and what a forger makes.
     """
-    first = first_words(keys)
-    order = np.argsort(first)
-    same = np.diff(first[order]) == 0
+    bits = np.uint64(max(1, (len(keys) - 1).bit_length()))
+    places = np.arange(len(keys), dtype=np.uint64)
+    numbers = first_words(keys) >> bits << bits
+    numbers |= places
+    numbers.sort()
+    order = (numbers & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    numbers >>= bits
+    same = numbers[1:] == numbers[:-1]
     if same.any():
         tied = np.zeros(len(order), np.bool_)
         tied[1:] = same
@@ -151,8 +157,14 @@ def as_arrow(rows: NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, buffer])
 
 
+def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
+    """Return an Arrow column as one array; without a copy where it is, unlike `combine_chunks`."""
+    pieces = [piece for piece in column.chunks if len(piece)]
+    return pieces[0] if len(pieces) == 1 else column.combine_chunks()
+
+
 def from_arrow(column: pa.ChunkedArray | pa.Array, width: int = KEY_BYTES) -> NDArray[np.uint8]:
     """Return an Arrow column of fixed-size values without nulls as (n, width) bytes."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = in_one_piece(column) if isinstance(column, pa.ChunkedArray) else column
     raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)
     return raw[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import Counter
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -14,22 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import DatasetSummary, FileReason, RemarkCount, SplitBy
+from stores.dataset_summary import DatasetSummary, KeepTogether, SplitBy
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow, is_first
+from stores.keys import Keys, from_arrow, in_one_piece, is_first
 from stores.layout import locate
-from stores.manifest_rows import (
-    SCHEMA,
-    check_rows,
-    corrections_of,
-    digest_of,
-    filtered,
-    first_of_each,
-    group_counts,
-    group_numbers,
-    with_columns,
-)
+from stores.manifest_checks import check_rows
+from stores.manifest_counts import corrections_of, group_counts, reasons, remark_counts
+from stores.manifest_digests import digest_of, grouping_digest
+from stores.manifest_rows import SCHEMA, filtered, first_of_each, group_numbers, with_columns
 from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import Location, StoreLike
@@ -88,6 +81,8 @@ class Manifest(InNotebook):
     orientation: Orientation = "upright"  # how images with EXIF rotation are used
     split_by: SplitBy = "chance"  # time: the newest images are in test
     examination: int = 1  # version of what examined the files; after another they are read again
+    keep_together: KeepTogether = "none"  # what no split divides, beside groups
+    untold: str = ""  # why that may not be known of all images
 
     @classmethod
     def read(cls, store: StoreLike, name: str) -> Self:
@@ -152,8 +147,8 @@ class Manifest(InNotebook):
         return Images(
             from_arrow(rows["key"]),
             labels.fill_null(-1).to_numpy().astype(np.int64),
-            rows["path"].combine_chunks(),
-            rows["split"].combine_chunks(),
+            in_one_piece(rows["path"]),
+            in_one_piece(rows["split"]),
             None if groups.null_count == len(groups) else group_numbers(rows),
         )
 
@@ -169,6 +164,12 @@ class Manifest(InNotebook):
     def digest(self) -> str:
         """SHA-256 over the sorted (key, label, split) of the distinct accepted images."""
         return digest_of(self.of_status("accepted", columns=("key", "split", "label")))
+
+    @cached_property
+    def grouping(self) -> str:
+        """SHA-256 over which images of train and validation are of one group; '' for none."""
+        images = self.select("train", "validation")
+        return grouping_digest(images.keys, images.groups)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of distinct images of each class in each split."""
@@ -190,18 +191,31 @@ class Manifest(InNotebook):
             **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
             counts=counts,
             duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
-            rejected=_reasons(self.of_status("rejected", "conflicting")),
-            ignored=_reasons(self.of_status("ignored")),
-            remarks=_reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
-            remark_counts=_remark_counts(remarkable),
+            rejected=reasons(self.of_status("rejected", "conflicting")),
+            ignored=reasons(self.of_status("ignored")),
+            remarks=reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
+            remark_counts=remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(accepted) if self.classes else None,
             corrections=corrections_of(self.rows),
             seed=self.split_seed,
             split_by=self.split_by,
             layout=self.layout,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self.not_together()),
         )
+
+    def not_together(self) -> Iterator[str]:
+        """Yield why near-duplicates may be in two splits, though they are to be kept together."""
+        if self.keep_together == "none":
+            return
+        if self.untold:
+            yield f"near-duplicates may be in two splits: {self.untold}"
+        waiting = self.of_status("accepted", columns=("key", "open_split"))
+        if count := pc.sum(first_of_each(waiting)["open_split"]).as_py():
+            yield (
+                f"near-duplicates of {count:,} images are not searched yet, so their splits may "
+                f"change; first comes python -m flows.extract {shlex.quote(self.name)}"
+            )
 
     def tables(self) -> Iterator[Table]:
         """Yield what its summary shows."""
@@ -231,20 +245,3 @@ def manifest_place(store: StoreLike, name: str) -> Location:
             "backslash, no dot or drive (as C:) in front; give another --dataset"
         )
     return (locate(store) / "datasets").within(name) / "manifest.parquet"
-
-
-def _remark_counts(rows: pa.Table) -> tuple[RemarkCount, ...]:
-    """Return each remark with the number of images that have it, and one of them."""
-    counts: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    kinds = rows.group_by("reason", use_threads=False)
-    for kind in kinds.aggregate([("path", "count"), ("path", "first")]).to_pylist():
-        for remark in filter(None, kind["reason"].split("; ")):
-            alike = re.sub(r"\d+ (?=frames|of 255)", "N ", remark)
-            counts[alike] += kind["path_count"]
-            examples.setdefault(alike, kind["path_first"])
-    return tuple(RemarkCount(what, n, examples[what]) for what, n in counts.most_common())
-
-
-def _reasons(rows: pa.Table) -> tuple[FileReason, ...]:
-    return tuple(FileReason(row["path"], row["reason"]) for row in rows.to_pylist())

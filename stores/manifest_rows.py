@@ -1,17 +1,14 @@
-"""The rows of a manifest: their columns, and what they must be like before anything uses them."""
+"""The rows of a manifest: their columns, and how rows are chosen and changed."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import Correction, GroupCounts
-from stores.keys import Keys, from_arrow, in_order, is_first
-from stores.storage.safe_files import LEADS_OUT
+from stores.keys import from_arrow, is_first
+from stores.storage.repeated_values import nulls
 
 SCHEMA = pa.schema(
     [
@@ -29,70 +26,15 @@ SCHEMA = pa.schema(
         # The label before a correction; null: none. The same as the label: excluded by one.
         ("given_label", pa.string()),
         ("time", pa.int64()),  # a number, or microseconds since 1970; null: not known
+        # Only where near-duplicates are kept together: the group, and the split, before they were.
+        ("given_group", pa.string()),
+        ("given_split", pa.string()),
+        ("near_group", pa.string()),  # of its near-duplicates; empty: none; null: not searched yet
+        ("open_split", pa.bool_()),  # the split awaits that search: nothing has learned from it
     ]
 )
 # An unchanged stamp means unchanged bytes.
 STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
-_LINES_AT_ONCE = 2**16  # of 80 bytes: memory that is given back and taken again costs nothing
-_MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time"}
-_LABELLING = ("label", "split")  # of an accepted image; null where a data set has no classes
-_MOST_BYTES = {"path": 2**14, "label": 2**12, "reason": 2**16, "group": 2**12, "given_label": 2**12}
-
-
-def check_rows(
-    table: pa.Table,
-    *,
-    classes: Sequence[str],
-    statuses: Collection[str],
-    splits: Collection[str],
-) -> None:
-    """Raise ValueError where rows are not a manifest's: columns, types, names, empty cells."""
-    for field in table.schema:
-        if field.name not in SCHEMA.names or field.type != SCHEMA.field(field.name).type:
-            raise ValueError(f"column {field.name} of {field.type}")
-        if table[field.name].null_count and field.name not in _MAY_BE_EMPTY:
-            raise ValueError(f"column {field.name} has empty cells")
-    _only(table["status"], statuses, "status")
-    _only(table["split"].drop_null(), splits, "split")
-    accepted = pc.equal(table["status"], "accepted")
-    for name in ("key", *(_LABELLING if classes else ())):
-        if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
-            raise ValueError(f"an accepted image has no {name}")
-    for name in () if classes else _LABELLING:
-        if pc.any(pc.and_(accepted, pc.is_valid(table[name]))).as_py():
-            raise ValueError(f"an accepted image has a {name}, though there are no classes")
-    if len(set(classes)) != len(classes):
-        raise ValueError("a class is named twice")
-    _only(table["label"].filter(accepted).drop_null(), classes, "label")
-    _check_distinct(table)
-    strange = pc.match_substring_regex(table["path"], LEADS_OUT)
-    if pc.any(strange).as_py():
-        raise ValueError(f"path {table['path'].filter(strange)[0].as_py()!r}")
-
-
-def _check_distinct(table: pa.Table) -> None:
-    """Raise ValueError where a file is there twice, or a text is longer than any that is written.
-
-    A path may be there again as absent: other bytes were there before.
-    """
-    for name, most in _MOST_BYTES.items():
-        there = name in table.schema.names
-        if there and (pc.max(pc.binary_length(table[name])).as_py() or 0) > most:
-            raise ValueError(f"column {name} has more than {most} bytes in a row")
-    absent = pc.equal(table["status"], "absent")
-    paths = table["path"].filter(pc.invert(absent))
-    if not is_sorted(paths) and len(paths.unique()) != len(paths):
-        raise ValueError("two files have the same path")
-    gone = table["key"].filter(absent)
-    if gone.null_count > 1 or len(gone.unique()) != len(gone):
-        raise ValueError("two files have the same key")
-
-
-def is_sorted(texts: pa.ChunkedArray | pa.Array) -> bool:
-    """Return whether texts are in order, and none is there twice."""
-    if len(texts) < 2:
-        return True
-    return bool(pc.all(pc.less(texts.slice(0, len(texts) - 1), texts.slice(1))).as_py())
 
 
 def first_of_each(rows: pa.Table) -> pa.Table:
@@ -105,7 +47,7 @@ def with_columns(rows: pa.Table) -> pa.Table:
     """Return rows with all columns, in order; those that an earlier version had not are null."""
     missing = [field for field in SCHEMA if field.name not in rows.schema.names]
     for field in missing:
-        rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+        rows = rows.append_column(field, nulls(len(rows), field.type))
     return rows.select(SCHEMA.names).cast(SCHEMA)
 
 
@@ -116,80 +58,6 @@ def group_numbers(rows: pa.Table) -> NDArray[np.int64]:
     alone = np.flatnonzero(numbers < 0)
     numbers[alone] = len(groups.dictionary) + np.arange(len(alone))
     return np.asarray(numbers)
-
-
-def group_counts(rows: pa.Table) -> GroupCounts | None:
-    """Return the groups of distinct images in each split, and the largest; None without groups."""
-    if rows["group"].null_count == len(rows):
-        return None
-    rows = first_of_each(rows)
-    grouped = rows.filter(pc.is_valid(rows["group"])).group_by(["group", "split"])
-    counts = grouped.aggregate([([], "count_all")])
-    if not len(counts):
-        return None
-    by_split = Counter(counts["split"].to_pylist())
-    largest = counts.slice(pc.index(counts["count_all"], pc.max(counts["count_all"])).as_py(), 1)
-    return GroupCounts(
-        train=by_split["train"],
-        validation=by_split["validation"],
-        test=by_split["test"],
-        largest=largest["group"][0].as_py(),
-        largest_images=largest["count_all"][0].as_py(),
-    )
-
-
-def corrections_of(rows: pa.Table) -> tuple[Correction, ...]:
-    """Return the images of a data set whose label is corrected, or that are excluded."""
-    there = pc.and_(pc.is_valid(rows["given_label"]), pc.not_equal(rows["status"], "absent"))
-    listed = rows.filter(there).select(["path", "given_label", "label"]).to_pylist()
-    return tuple(
-        Correction(**row | {"label": None if row["label"] == row["given_label"] else row["label"]})
-        for row in listed
-    )
-
-
-def digest_of(rows: pa.Table) -> str:
-    """Return the SHA-256 over the sorted lines `key, split, label` of rows, each line once.
-
-    A split or label that is null is an empty text.
-    """
-    keys = from_arrow(rows["key"])
-    order = in_order(keys)
-    # Splits and labels are few: a row is the number of its pair, which is quicker to sort.
-    columns = (pc.fill_null(rows[name].combine_chunks(), "") for name in ("split", "label"))
-    splits, labels = (column.dictionary_encode() for column in columns)
-    count = max(1, len(labels.dictionary))
-    numbers = splits.indices.to_numpy().astype(np.int64) * count + labels.indices.to_numpy()
-    pairs = np.arange(len(splits.dictionary) * len(labels.dictionary))
-    texts = pc.binary_join_element_wise(
-        "",
-        splits.dictionary.take(pa.array(pairs // count)),
-        labels.dictionary.take(pa.array(pairs % count)),
-        "\t",
-    )
-    digest, start = hashlib.sha256(), 0
-    while start < len(order):
-        end = min(start + _LINES_AT_ONCE, len(order))
-        while end < len(order) and (keys[order[end]] == keys[order[end - 1]]).all():
-            end += 1  # the lines of one key are sorted together
-        chosen = order[start:end]
-        lines = _lines(keys[chosen], texts.take(pa.array(numbers[chosen])))
-        digest.update(b"\n" * bool(start))
-        digest.update(pc.binary_join(lines, "\n")[0].as_buffer())
-        start = end
-    return digest.hexdigest()
-
-
-def _lines(keys: Keys, texts: pa.StringArray) -> pa.ListArray:
-    """Return one list: the sorted lines of rows that are sorted by their keys."""
-    hexadecimal = keys.tobytes().hex().encode()
-    places = np.arange(len(keys) + 1, dtype=np.int32) * 64
-    names = pa.StringArray.from_buffers(len(keys), pa.py_buffer(places), pa.py_buffer(hexadecimal))
-    lines = pc.binary_join_element_wise(names, texts, "")
-    if not is_first(keys).all():
-        lines = lines.unique()
-        lines = lines.take(pc.sort_indices(lines))
-    return pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
 
 
 def places_of(wanted: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.Array:
@@ -226,8 +94,3 @@ def replaced_reasons(rows: pa.Table, reasons: Mapping[str, str], *, status: str)
     why = pa.array(list(reasons.values()), pa.string()).take(place.combine_chunks())
     rows = set_column(rows, "status", pc.if_else(there, status, rows["status"]))
     return set_column(rows, "reason", pc.coalesce(pa.chunked_array([why]), rows["reason"]))
-
-
-def _only(column: pa.ChunkedArray, known: Collection[str], what: str) -> None:
-    if strange := set(column.unique().to_pylist()) - set(known):
-        raise ValueError(f"{what} {min(strange)!r}")

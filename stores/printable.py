@@ -47,3 +47,8 @@ def cell(text: str) -> str:
     """
     shown = visible(text)
     return f"'{shown}" if text.startswith(_FORMULA) else shown
+
+
+def path_cell(path: str) -> str:
+    """Return a relative path as a cell, as `cell`; it is still the path of the same file."""
+    return f"./{visible(path)}" if path.startswith(_FORMULA) else visible(path)

@@ -15,7 +15,18 @@ FOLDERS = ("stores", "tasks", "flows", "deployments")  # each may import itself 
 # The rooms of a folder, each of which may import itself and those before it. What lies in the
 # folder itself and is named here stands where it is named; `errors` and the like come before all.
 ROOMS = {
-    "stores": ["storage", "layout", "manifest_rows", "manifest", "features", "runs", "merge"],
+    "stores": [
+        "storage",
+        "layout",
+        "manifest_rows",
+        "manifest_checks",
+        "manifest_counts",
+        "manifest_digests",
+        "manifest",
+        "features",
+        "runs",
+        "merge",
+    ],
     "tasks": [
         "execution",
         "images",

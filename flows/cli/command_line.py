@@ -49,6 +49,7 @@ def command_line(
     text: Callable[[Summary], str],
     *,
     warm_up: Callable[..., None] = lambda *_, **__: None,
+    check: Callable[..., None] = lambda *_, **__: None,
     failed: Callable[[Summary], bool] = lambda _: False,
     needs_server: bool = True,
 ) -> None:
@@ -61,10 +62,11 @@ def command_line(
     interrupt.
 
     `warm_up` gets the flow's arguments, and loads what the flow needs while a temporary server
-    starts. Without `needs_server` the flow is run as a plain function, which is faster.
+    starts. `check` gets them before, and raises InputError. Without `needs_server` the flow is run
+    as a plain function, which is faster.
     """
     write_any_name()
-    app = make_app(flow, text, warm_up, needs_server=needs_server)
+    app = make_app(flow, text, warm_up, check, needs_server=needs_server)
     with errors_reported(or_temporary=True), encoding_checked(all_utf8=needs_server):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_raised():
@@ -134,6 +136,7 @@ def make_app(
     flow: Flow[..., Summary],
     text: Callable[[Summary], str],
     warm_up: Callable[..., None] = lambda *_, **__: None,
+    check: Callable[..., None] = lambda *_, **__: None,
     *,
     needs_server: bool = True,
 ) -> App:
@@ -141,6 +144,7 @@ def make_app(
 
     def run(given: inspect.BoundArguments, as_json: bool) -> Summary:  # noqa: FBT001  its caller's
         _quieten_prefect()
+        check(*given.args, **given.kwargs)
         with quiet_tensorflow() as terminal, shown_progress(terminal):
             if needs_server:
                 summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)

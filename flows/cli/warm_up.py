@@ -16,7 +16,7 @@ from stores.errors import NotInStore
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from tasks.advice.stage_taps import taps_to_compare
-from tasks.datasets.seen_folder import see
+from tasks.datasets.seen_folder import count_unread
 from tasks.datasets.subset import drawn_part
 from tasks.features.engines import load_engine
 from tasks.features.engines.choice import choose_engine
@@ -26,7 +26,7 @@ from tasks.finetune.plan import plan_finetuning
 
 def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
     """Import TensorFlow if there are files to check."""
-    if len(see(parameters.asked(folder)).unread()):
+    if count_unread(parameters.asked(folder)):
         import tasks.images.decoding  # noqa: F401
 
 
@@ -45,7 +45,8 @@ def warm_up_extract(
 ) -> None:
     """Load the engine if there are features to compute."""
     parameters.read_through_layers()
-    folder = Path(source) if Path(source).is_dir() else None
+    place = Path(source)
+    folder = place if place.is_dir() or parameters.makes(place) else None
     name = parameters.dataset or (Path(os.path.realpath(folder)).name if folder else str(source))
     manifest = None
     with suppress(NotInStore):
@@ -53,7 +54,7 @@ def warm_up_extract(
     job = job_for(parameters, manifest)
     images = 0
     if folder:
-        images = len(see(parameters.asked(folder, needs_labels=False)).unread())
+        images = count_unread(parameters.asked(folder, needs_labels=False))
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
     if images:

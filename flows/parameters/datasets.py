@@ -1,5 +1,6 @@
 """The parameters of a data set: its images, labels, groups and splits; see `features`."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from flows.parameters.groups import DATA, OUTPUT
 from flows.parameters.store import StoreParameters
 from flows.parameters.values import Seed
-from stores.dataset_summary import SplitBy
+from stores.dataset_summary import KeepTogether, SplitBy
 from stores.orientation import Orientation
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ OptionalFolder = Annotated[Folder | None, BeforeValidator(lambda given: given or
 
 
 def _check_folder(folder: Path | None) -> None:
-    if folder is None:
-        return  # the embedded sample
+    if folder is None or not os.path.lexists(folder):
+        return  # the embedded sample; or see check_source
     from tasks.datasets.folder_listing import check_folder  # which imports more than --help needs
 
     check_folder(folder.resolve())
@@ -53,7 +54,7 @@ def _column(given: str) -> str:
     return given
 
 
-LABEL_COLUMNS = ("path", "label", "split", "group", "time")
+LABEL_COLUMNS = ("path", "label", "split", "group", "time", "image")
 Column = Annotated[str, AfterValidator(_column)]
 
 
@@ -89,12 +90,14 @@ class DatasetParameters(StoreParameters):
         None,
         description="Table with the label of each image, .csv, .tsv, .jsonl or .parquet, with the "
         "columns path, label and optionally split, group and time; without a column label, the "
-        "class folders give it [default: the class folders, or the data set's table].",
+        "class folders give it. Or .parquet with the images themselves in a column image, or a "
+        "folder of such files, as those of Hugging Face: they are unpacked into the folder of "
+        "images, which may be a new one [default: the class folders, or the data set's table].",
     )
     column: Annotated[list[Column] | None, DATA] = Field(
         None,
         description="Name of a column in --labels, such as path=file_name. May be repeated "
-        "[default: path, label, split, group, time].",
+        "[default: path, label, split, group, time, image].",
     )
     group: Annotated[str | None, DATA] = Field(
         None,
@@ -129,6 +132,12 @@ class DatasetParameters(StoreParameters):
         description="What splits the images. time: the newest are in test, the next in validation, "
         "by the column time in --labels [default: the data set's; chance for a new one].",
     )
+    keep_together: Annotated[KeepTogether | None, DATA] = Field(
+        None,
+        description="What is never in two splits or folds, beside --group. near-duplicates: images "
+        "that look nearly equal, once their features are computed [default: the data set's; none "
+        "for a new one].",
+    )
     rehash: Annotated[bool, DATA] = Field(
         default=False, description="Read all files again, even those that have not changed."
     )
@@ -139,7 +148,7 @@ class DatasetParameters(StoreParameters):
         from tasks.datasets.splits import SplitRule
 
         shares = (self.test_split, self.validation_split)
-        return SplitRule(self.seed, *shares, self.split_file, self.split_by)
+        return SplitRule(self.seed, *shares, self.split_file, self.split_by, self.keep_together)
 
     @property
     def label_rule(self) -> "LabelRule":
@@ -165,11 +174,27 @@ class DatasetParameters(StoreParameters):
             rehash=self.rehash,
         )
 
+    def makes(self, folder: Path) -> bool:
+        """Return whether a folder that is not there will be made, of images that --labels holds."""
+        if not self.labels or os.path.lexists(folder):
+            return False
+        from tasks.datasets.packed_images import packed_images
+
+        return packed_images(self.label_rule) is not None
+
     @model_validator(mode="after")
     def _columns_of_labels(self) -> Self:
         if (self.column or self.group) and not self.labels:
             raise ValueError("--column and --group are of a table; add --labels")
         return self
+
+
+def check_source(folder: Path | None, *, parameters: DatasetParameters) -> None:
+    """Raise InputError for a folder that is not there, unless --labels holds its images."""
+    from tasks.datasets.folder_listing import check_folder
+
+    if folder and not parameters.makes(folder):
+        check_folder(folder.resolve())
 
 
 @Parameter(name="*")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.ingest import summarized
+from flows.ingest import announce_unpacking, summarized
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.summaries.stores import IngestSummary
@@ -64,6 +64,7 @@ def ingest_and_compute_stage(
     `check` raises InputError for a data set that is of no use. Returns its manifest, a summary, and
     what was computed so far.
     """
+    announce_unpacking(folder, parameters)
     request = parameters.asked(folder, needs_labels=needs_labels)
     plan = _planned(request, parameters, check)
     if isinstance(plan, Seen):

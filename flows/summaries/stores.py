@@ -8,6 +8,7 @@ from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.evaluation.kept_groups import KeptTogether
 from tasks.export.write import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
@@ -28,6 +29,7 @@ class SearchedExtractSummary(ExtractSummary):
     """An extraction, and which of its images are near-duplicates."""
 
     near_duplicates: DuplicatesSummary | None = None  # None: not searched, as nothing is new
+    kept_together: KeptTogether | None = None  # None: near-duplicates may be in two splits
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from flows.cli.terminal import with_visible_names
 from flows.summaries.stores import SearchedExtractSummary
-from flows.text.stores import extract_text, many
+from flows.text.stores import extract_text, files_by_reason, groups_line, many
 from tasks.evaluation.duplicate_search import DuplicatesSummary
+from tasks.evaluation.kept_groups import KeptTogether
 
 
 def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[str]:
@@ -34,8 +35,11 @@ def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[s
     if found.groups:
         largest = f"{'the largest ' if found.groups > 1 else ''}of {many(found.largest, 'image')}"
         yield f"  {many(found.groups, 'group')} of near-duplicates, {largest}"
-    if found.table:
-        yield f"  to keep groups in one split, ingest with --labels {found.table} --group group"
+    if found.table and not found.kept:
+        flag = "add --keep-together near-duplicates, or " if found.split else ""
+        yield (
+            f"  to keep groups in one split, {flag}ingest with --labels {found.table} --group group"
+        )
 
 
 @with_visible_names
@@ -43,4 +47,12 @@ def searched_extract_text(summary: SearchedExtractSummary) -> str:
     """Return what was computed, and how many near-duplicates there are."""
     found = summary.near_duplicates
     lines = near_duplicates_lines(found, folds=0) if found else ()
-    return "\n".join([extract_text(summary), *lines])
+    kept = _kept_lines(summary.kept_together) if summary.kept_together else ()
+    return "\n".join([extract_text(summary), *kept, *lines])
+
+
+def _kept_lines(kept: KeptTogether) -> Iterator[str]:
+    """Yield the groups that near-duplicates are in, what they leave out, and what is not known."""
+    yield groups_line(kept.groups) if kept.groups else "  groups: none"
+    yield from files_by_reason("left out", kept.left_out)
+    yield from (f"  note: {note}" for note in kept.notes)

@@ -14,7 +14,7 @@ from flows.summaries.stores import (
     StatsSummary,
     VerifySummary,
 )
-from stores.dataset_summary import Correction, FileReason, ListedDataset, by_reason
+from stores.dataset_summary import Correction, FileReason, GroupCounts, ListedDataset, by_reason
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -40,18 +40,15 @@ def ingest_text(summary: IngestSummary) -> str:
     if summary.split_by == "time":
         lines.append("  split by time: the newest images in test, the next in validation")
     if groups := summary.groups:
-        lines.append(
-            f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "
-            f"in test; the largest, {groups.largest!r}, has {many(groups.largest_images, 'image')}"
-        )
+        lines.append(groups_line(groups))
     if summary.corrections:
         lines.append(f"  corrections: {_corrections(summary.corrections)}")
     lines += _missing(summary)
     if summary.duplicates:
         lines.append(f"  duplicate files, which count once: {summary.duplicates}")
     lines += [f"  note: {note}" for note in summary.notes]
-    lines += _files("rejected", summary.rejected, verbose=summary.verbose)
-    lines += _files("ignored", summary.ignored, verbose=summary.verbose)
+    lines += files_by_reason("rejected", summary.rejected, verbose=summary.verbose)
+    lines += files_by_reason("ignored", summary.ignored, verbose=summary.verbose)
     lines += [
         f"  remark: {many(about.images, 'image')}: {about.remark} (for one, {about.example!r})"
         for about in summary.remark_counts
@@ -81,7 +78,15 @@ def extract_text(summary: ExtractSummary) -> str:
         shape = "×".join(map(str, recipe.feature_shape or ()))
         lines.append(f"  tap {recipe.tap}: shape {shape}, recipe {recipe.fingerprint[:16]}")
     lines += [f"  note: {note}" for note in summary.notes]
-    return "\n".join([*lines, *_files("rejected", summary.rejected)])
+    return "\n".join([*lines, *files_by_reason("rejected", summary.rejected)])
+
+
+def groups_line(groups: GroupCounts) -> str:
+    """Return how many groups each split has."""
+    return (
+        f"  groups: {groups.train} in train, {groups.validation} in validation, {groups.test} "
+        f"in test; the largest, {groups.largest!r}, has {many(groups.largest_images, 'image')}"
+    )
 
 
 def _dataset(about: ListedDataset) -> str:
@@ -110,7 +115,9 @@ def _corrections(corrections: Sequence[Correction]) -> str:
     return f"{', '.join(parts)} (--corrections none undoes them)"
 
 
-def _files(what: str, files: Sequence[FileReason], *, verbose: bool = False) -> Iterator[str]:
+def files_by_reason(
+    what: str, files: Sequence[FileReason], *, verbose: bool = False
+) -> Iterator[str]:
     """Yield files by their reasons, or with `verbose` all of them."""
     if verbose:
         yield from (f"  {what}: {file.path!r}: {file.reason}" for file in files)

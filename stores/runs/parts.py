@@ -89,6 +89,10 @@ def check_predictions(table: pa.Table, classes: Sequence[str]) -> None:
     for name, known in (("split", SPLITS), ("label", classes), ("predicted", classes)):
         if strange := set(table[name].unique().to_pylist()) - set(known):
             raise ValueError(f"column {name} has {min(strange)!r}")
+    if "group" in table.column_names:  # only where the data set has groups
+        numbers = table["group"]
+        if not pa.types.is_int64(numbers.type) or numbers.null_count:
+            raise ValueError("column group has no numbers")
     if table.num_rows:
         widths = pc.unique(pc.list_value_length(table["scores"])).to_pylist()
         if widths != [len(classes)] or pc.list_flatten(table["scores"]).null_count:

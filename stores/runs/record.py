@@ -19,10 +19,10 @@ from stores.storage.safe_folders import folders
 
 Record = TypeVar("Record")
 EVALUATION_NAME = re.compile("[0-9A-Za-z-]{1,100}")
-RUN_VERSION = 4
-SINCE_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
+RUN_VERSION = 5
+_IN_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
-_SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(SINCE_4, 4)}
+SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(_IN_4, 4), "groups": 5}
 # What every fine-tuning's record has, of which summaries are made.
 _FINETUNING = {
     **dict.fromkeys(("started_from", "strategy", "unfreeze", "optimizer", "augmentation"), str),
@@ -54,10 +54,11 @@ class Run(InNotebook):
     # SHA-256 of its history and its predictions, by their files' names; older runs have none.
     part_digests: dict[str, str] = field(default_factory=dict)
     fold_seed: int = 0  # by which the images are dealt to folds
+    groups: str = ""  # `Manifest.grouping`: groups decide folds, and what training stops by
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, recipe, classes, head, seeds, folds and fine-tuning."""
+        """SHA-256 over data set digest, groups, recipe, classes, head, seeds, folds, tuning."""
         decisive = {
             "dataset_digest": self.dataset_digest,
             "fingerprint": self.fingerprint,
@@ -65,7 +66,8 @@ class Run(InNotebook):
             "head": self.head,
             "seed": self.seed,
         }
-        some = {name: getattr(self, name) for name in ("folds", "fold_seed", "finetuning")}
+        names = ("folds", "fold_seed", "finetuning", "groups")
+        some = {name: getattr(self, name) for name in names}
         return json_digest(decisive | {name: value for name, value in some.items() if value})
 
     def tables(self) -> Iterator[Table]:
@@ -148,7 +150,7 @@ def _checked(path: Path, kind: type[Record]) -> Record:
         version, body = stored["format"], dict(stored["run"])
         newer = version > RUN_VERSION
         names = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # dataclasses
-        names -= {name for name, since in _SINCE.items() if since > version}
+        names -= {name for name, since in SINCE.items() if since > version}
         if not newer and set(body) == names and stored["sha256"] == json_digest(body):
             return as_record(kind, body)
     except IrregularFile as error:

@@ -44,6 +44,7 @@ _SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("folds", pa.int64()),
         ("fold_seed", pa.int64()),
+        ("groups", pa.string()),
         ("failure", pa.string()),
         *((name, pa.float64()) for name in _METRICS),
         ("test_accuracy", pa.float64()),

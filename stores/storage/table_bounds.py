@@ -5,12 +5,15 @@ them. What this software writes has a key, a path or a number of its own in each
 some times its size on the disk. The digest in a file does not tell: whoever made it stamped it.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stores.storage.repeated_values import RepeatedValues
 from stores.storage.sizes import most_in_memory
 
 # Of a file's own size: the emptiest manifest that an honest folder gives comes to twelve times.
@@ -28,25 +31,62 @@ _ENCODINGS = {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"
 
 
 def read_within_bounds(
-    file: pq.ParquetFile, size: int, *, columns: list[str] | None, in_a_list: int
+    content: bytes, metadata: pq.FileMetaData, *, columns: list[str] | None, in_a_list: int
 ) -> pa.Table:
-    """Return the table of a file of `size` bytes, of some columns where they are named.
+    """Return the table of a file, of some columns where they are named; it is valid.
 
     `in_a_list` is how many values a row may have in a column of lists. Raises ValueError where the
-    table is more than such a file holds. `file` has its texts as dictionaries; the table has not.
+    table is more than such a file holds.
     """
-    _check_announced(file.metadata, size, columns, in_a_list)
-    table = file.read(columns=columns, use_threads=False)
-    most, total = max(_SMALL, _RATIO * size), 0
-    for name in table.column_names:
-        for lengths in _text_lengths(table[name]):
-            total += pc.sum(lengths).as_py() or 0
-            if (pc.max(lengths).as_py() or 0) > _MOST_TEXT or total > most:
-                raise ValueError(f"column {name} has texts of more bytes than such a file holds")
-    return _plain(table)
+    most = max(_SMALL, _RATIO * len(content))
+    _check_announced(metadata, len(content), columns, in_a_list)
+    leaves = _text_columns(metadata)
+    names = metadata.schema.to_arrow_schema().names
+    names = [name for name in names if columns is None or name in columns]
+    texts = [name for name in names if name in {leaf.partition(".")[0] for leaf in leaves}]
+    others = [name for name in names if name not in texts]
+
+    def opened() -> pq.ParquetFile:
+        source = pa.BufferReader(content)
+        return pq.ParquetFile(source, metadata=metadata, read_dictionary=leaves)
+
+    # What numbers and keys take is announced: they can be read while the texts are measured.
+    with opened() as file, opened() as beside, ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(beside.read, columns=others, use_threads=False)
+        found = _texts(file, texts, most, pool) if texts else pa.table({})
+        numbers = reading.result()
+    numbers.validate(full=True)
+    return pa.table({n: (found if n in texts else numbers)[n] for n in names})
 
 
-def text_columns(metadata: pq.FileMetaData) -> list[str]:
+def _texts(file: pq.ParquetFile, names: list[str], most: int, pool: ThreadPoolExecutor) -> pa.Table:
+    """Return columns of texts; raises ValueError where they come to more than `most` bytes.
+
+    They are read as dictionaries, in which no text is there twice, and measured before they become
+    plain texts: some rows at a time, whose memory then serves for the next.
+    """
+    parts, total, repeated = list[pa.Table](), 0, RepeatedValues()
+    groups = deque([[n] for n in range(file.num_row_groups)] or [[]])
+
+    def read() -> Future[pa.Table]:
+        return pool.submit(file.read_row_groups, groups.popleft(), columns=names, use_threads=False)
+
+    coming = [read()]
+    while coming:
+        part = coming.pop().result()
+        coming = [read()] if groups else []  # while this one is measured
+        for name in names:
+            for lengths in _text_lengths(part[name]):
+                total += pc.sum(lengths).as_py() or 0
+                if (pc.max(lengths).as_py() or 0) > _MOST_TEXT or total > most:
+                    raise ValueError(
+                        f"column {name} has texts of more bytes than such a file holds"
+                    )
+        parts.append(_shared(part, repeated))
+    return pa.concat_tables(parts)
+
+
+def _text_columns(metadata: pq.FileMetaData) -> list[str]:
     """Return the columns of texts or bytes: read as dictionaries, no text is there twice."""
     columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     return [column.path for column in columns if column.physical_type == _TEXT]
@@ -93,6 +133,20 @@ def _text_lengths(column: pa.ChunkedArray) -> Iterator[pa.Array]:
         if pa.types.is_dictionary(values.type):
             lengths = pc.binary_length(values.dictionary).cast(pa.int64())
             yield lengths.take(values.indices)
+
+
+def _shared(table: pa.Table, repeated: RepeatedValues) -> pa.Table:
+    """Return plain texts from dictionaries, valid; where all rows have one, it is shared."""
+    columns = dict[str, pa.ChunkedArray]()
+    for name in table.column_names:
+        chunks = table[name].chunks
+        alike = repeated.of(chunks[0]) if len(chunks) == 1 else None
+        if alike is None:
+            columns[name] = _plain(table.select([name]))[name]
+        else:
+            columns[name] = pa.chunked_array([alike])
+        columns[name].validate(full=True)
+    return pa.table(columns)
 
 
 def _plain(table: pa.Table) -> pa.Table:

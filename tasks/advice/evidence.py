@@ -25,7 +25,7 @@ from tasks.backbones.weights import Weights
 from tasks.datasets.folds import fold_numbers
 from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError, WeightsError
-from tasks.evaluation.comparison import Difference, compare
+from tasks.evaluation.comparison import Difference, RightAnswers, compare
 from tasks.execution.progress import advance
 from tasks.execution.steps import task
 
@@ -132,7 +132,7 @@ def measure(
         classes=len(part.classes),
         layers=tuple(layers),
         chance=chance(predicted[_best(layers)], images.labels),
-        earlier=compare(right[[-1, _best(layers[:-1])]]),
+        earlier=compare(RightAnswers(right[[-1, _best(layers[:-1])]], images.groups)),
         answers=answers,
         unasked=unused,
     )

@@ -75,7 +75,7 @@ class Drawn:
         drawn = self._draws(new)
         order = in_order(drawn)
         order = order[np.argsort(self.labels[new[order]], kind="stable")]
-        new, drawn = new[order], drawn[order]
+        new = new[order]
         ends = np.cumsum(np.bincount(self.labels[new], minlength=count))
         starts = np.concatenate([[0], ends[:-1]]) if count else ends
         left = np.ones(len(splits), np.bool_)  # the images that are not in an earlier split
@@ -87,7 +87,9 @@ class Drawn:
                     images=int(images[label]),
                     there=int(there[label]),
                     new=int(ends[label] - starts[label]),
-                    draw=drawn[starts[label]].tobytes() if ends[label] > starts[label] else b"",
+                    draw=drawn[order[starts[label]]].tobytes()
+                    if ends[label] > starts[label]
+                    else b"",
                 )
                 for label in range(count)
             }
@@ -131,7 +133,9 @@ class Drawn:
         return np.where(known == NONE, of_group[numbers], known)
 
     def _draws(self, places: NDArray[np.int64]) -> Keys:
-        return draws(f"{self.seed}:".encode(), self.keys[places], in_hexadecimal=True)
+        """Return what is drawn for the images at some places, in order."""
+        keys = self.keys if len(places) == len(self.keys) else self.keys[places]
+        return draws(f"{self.seed}:".encode(), keys, in_hexadecimal=True)
 
 
 @dataclass(frozen=True)

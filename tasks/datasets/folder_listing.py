@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Split
-from stores.manifest_rows import SCHEMA, STAMP, is_sorted
+from stores.manifest_checks import is_sorted
+from stores.manifest_rows import SCHEMA, STAMP
 from tasks.datasets.class_names import NOT_UTF8, check_locale, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, UNLABELLED, Layout, find_layout
 from tasks.datasets.folder_structure import is_folder, is_hidden, is_of_system
@@ -131,7 +132,7 @@ def _table(files: Iterable[_File]) -> pa.Table:
     while some := list(itertools.islice(rows, _FILES_AT_ONCE)):
         columns = zip(*some, strict=True)
         parts.append(pa.table([pa.array(c) for c in columns], _COLUMNS.names).cast(_COLUMNS))
-    table = pa.concat_tables(parts)
+    table = pa.concat_tables(parts).combine_chunks()
     return table if is_sorted(table["path"]) else table.sort_by("path")
 
 

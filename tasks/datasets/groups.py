@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.manifest import SPLITS
+from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import replaced_reasons, set_column
 from tasks.errors import InputError
 
@@ -82,6 +82,34 @@ def with_groups(rows: pa.Table, groups: pa.ChunkedArray) -> pa.Table:
     of_key = name.take(pa.array(_first_place(keys.indices.to_numpy(), names.indices.to_numpy())))
     twin = of_key.take(pc.index_in(rows["key"], keys.dictionary, skip_nulls=True).combine_chunks())
     return set_column(rows, "group", pa.chunked_array([pc.coalesce(own, twin)]))
+
+
+def given_groups(rows: pa.Table, manifest: Manifest) -> pa.ChunkedArray:
+    """Return the groups that a table or a pattern gave a manifest's rows, without others."""
+    return rows["group" if manifest.keep_together == "none" else "given_group"]
+
+
+def joined(groups: pa.ChunkedArray, others: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the group of each row, where groups of two kinds that share a row are one.
+
+    It is named by the first of `groups` that it has, or else as it is among `others`.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    encoded = [column.combine_chunks().dictionary_encode() for column in (groups, others)]
+    first, second = (np.asarray(pc.fill_null(one.indices, -1)) for one in encoded)
+    names = pa.concat_arrays([one.dictionary for one in encoded])
+    if not len(names):
+        return groups
+    second = np.where(second < 0, -1, second + len(encoded[0].dictionary))
+    both = (first >= 0) & (second >= 0)
+    links = (np.ones(int(both.sum()), np.bool_), (first[both], second[both]))
+    _, parts = connected_components(coo_array(links, (len(names), len(names))), directed=False)
+    _, leading, which = np.unique(parts, return_index=True, return_inverse=True)
+    own = np.where(first >= 0, first, second)
+    place = pa.array(leading[which][own], mask=own < 0)
+    return pa.chunked_array([names.take(place)])
 
 
 def leave_out_divided(rows: pa.Table) -> pa.Table:

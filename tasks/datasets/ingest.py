@@ -30,6 +30,7 @@ from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset
 from tasks.datasets.seen_folder import IngestRequest, Seen, see
 from tasks.datasets.splits import AS_BEFORE, SplitRule, are_as_given
+from tasks.execution.freed_memory import give_back
 from tasks.execution.steps import task
 from tasks.images.image_check import EXAMINATION, examine, read_whole
 
@@ -60,10 +61,10 @@ def ingest(
     """Create or update the manifest of a folder of images.
 
     `dataset` defaults to the folder's name, `layout` (see `tasks.datasets.folder_layout`) and
-    `orientation` to those of the data set. `labels` gives labels by a table, and groups. Images
-    keep their splits, unless `rule` has another seed or other fractions than the data set. Raises
-    InputError for a folder or a table that is not valid, StoreError for a store that cannot be
-    used.
+    `orientation` to those of the data set. `labels` gives labels by a table, and groups; images
+    that it holds itself are unpacked into the folder first. Images keep their splits, unless `rule`
+    has another seed or other fractions than the data set. Raises InputError for a folder or a table
+    that is not valid, StoreError for a store that cannot be used.
     """
     return ingest_as(
         IngestRequest(
@@ -103,10 +104,12 @@ def ingest_as(
         by_keras = listed.layout not in {TABLE, UNLABELLED}
         classes = classes_by_keras(listed.listing) if by_keras else listed.listing.classes
         examined = _examine_all(listed.listing, known, listed.orientation)
-        rows = rows_of(listed.listing, known, examined)
+        rows, read = rows_of(listed.listing, known, examined), taken + len(examined)
+        del known, examined  # as large as the rows that are made of them
+        give_back()
         manifest = made_dataset(listed, rules, classes, rows)
         manifest.write(request.store)
-    return Ingested(manifest, read=taken + len(examined))
+    return Ingested(manifest, read)
 
 
 ingest_task = task(name="ingest", task_run_name="ingest {request.shown}")(ingest_as)
@@ -135,6 +138,7 @@ def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:
         not seen.request.rehash
         and previous.group_pattern == seen.group_pattern
         and previous.orientation == seen.orientation
+        and previous.keep_together == rules.split.kept_together(previous)
         and _unchanged(previous, seen.listing, rules.split, seen.layout)
         and are_kept(previous, rules.corrections, notes=seen.listing.notes)
     )

@@ -1,6 +1,11 @@
 """The classes of a folder as Keras finds them; its files have to be those of our listing."""
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +14,10 @@ from tasks.datasets.folder_listing import Listing
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden, is_left_out, is_of_system
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+
+# Files: Keras takes half a kB for each. More are listed by a process of its own, which takes the
+# seconds that importing TensorFlow does.
+_MANY = 2**17
 
 
 def classes_by_keras(listing: Listing) -> tuple[str, ...]:
@@ -19,21 +28,19 @@ def classes_by_keras(listing: Listing) -> tuple[str, ...]:
     check_backend()
     if not listing.is_utf8:
         return listing.classes  # sorted as by Keras, which would fail
-    from tasks.execution.checked_keras import keras
-
-    found = [pa.array([], pa.string())]
+    parts = [pa.array([], pa.string())]
     classes = listing.classes  # sorted as by Keras
     listed = _listed(listing)
+    start = len(os.path.join(listing.folder, ""))  # noqa: PTH118
+    find = _found if len(listed) <= _MANY else _found_in_a_child
     for top in (listing.folder / top for top in _tops(listing, listed)):
         try:
-            dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
+            names, paths = find(top, start)
         except ValueError as error:
             raise InputError(f"{top}: {error}") from error
-        classes = tuple(name for name in dataset.class_names if not is_left_out(name))
-        start = len(os.path.join(listing.folder, ""))  # noqa: PTH118
-        found.append(_ours(pc.utf8_slice_codeunits(pa.array(dataset.file_paths), start)))
-        del dataset  # it has a list and a tensor of all paths
-    there = pa.concat_arrays(found)
+        classes = tuple(name for name in names if not is_left_out(name))
+        parts.append(paths)
+    there = pa.concat_arrays(parts)
     there = pa.chunked_array([there.take(pc.sort_indices(there))])
     if not there.equals(listed):
         raise OSError(
@@ -42,6 +49,51 @@ def classes_by_keras(listing: Listing) -> tuple[str, ...]:
             "to the folder"
         )
     return classes
+
+
+def _found(top: Path, start: int) -> tuple[list[str], pa.StringArray]:
+    """Return the classes and files that Keras finds, by their paths from a character on."""
+    from tasks.execution.checked_keras import keras
+
+    dataset = keras.utils.image_dataset_from_directory(top, shuffle=False, verbose=False)
+    paths = pc.utf8_slice_codeunits(pa.array(dataset.file_paths), start)
+    return list(dataset.class_names), _ours(paths)
+
+
+def _found_in_a_child(top: Path, start: int) -> tuple[list[str], pa.StringArray]:
+    """Return the same, found by a process of its own, whose memory is given back as it ends."""
+    paths = os.pathsep.join(filter(None, sys.path))
+    with tempfile.TemporaryDirectory(prefix="gargalo-listing-") as folder:
+        command = [sys.executable, "-m", __name__, str(top), str(start), f"{folder}/found"]
+        done = subprocess.run(  # noqa: S603  a fixed command
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise OSError(f"{top}: Keras's listing failed in its process: {last}; run it again")
+        with pa.OSFile(f"{folder}/found") as file:
+            table = pa.ipc.open_stream(file).read_all()
+    about = {name.decode(): text.decode() for name, text in table.schema.metadata.items()}
+    if "error" in about:
+        raise ValueError(about["error"])
+    return json.loads(about["classes"]), table["path"].combine_chunks()
+
+
+def _tell(top: str, start: str, file: str) -> None:
+    """Write to a file what Keras finds, for the process that reads it, or what it says."""
+    try:
+        names, paths = _found(Path(top), int(start))
+        about = {"classes": json.dumps(names)}
+    except ValueError as error:
+        paths, about = pa.array([], pa.string()), {"error": str(error)}
+    table = pa.table({"path": paths}).replace_schema_metadata(about)
+    with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _listed(listing: Listing) -> pa.ChunkedArray:
@@ -77,3 +129,7 @@ def _only_in_one(some: pa.ChunkedArray, others: pa.ChunkedArray) -> str:
     pairs = ((some, others), (others, some))
     alone = [a.filter(pc.invert(pc.is_in(a, b.combine_chunks()))) for a, b in pairs]
     return str(pc.min(pa.chunked_array([*alone[0].chunks, *alone[1].chunks], pa.string())))
+
+
+if __name__ == "__main__":
+    _tell(*sys.argv[1:])

@@ -8,12 +8,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.keys import in_one_piece
 from stores.manifest import Manifest
-from stores.manifest_rows import SCHEMA, STAMP, filtered, only_where, places_of
+from stores.manifest_rows import (
+    SCHEMA,
+    STAMP,
+    filtered,
+    only_where,
+    places_of,
+    set_column,
+    with_columns,
+)
 from stores.orientation import Orientation
+from stores.storage.repeated_values import RepeatedValues, nulls, slices
 from tasks.datasets.corrections import without_corrections
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
-from tasks.datasets.groups import with_groups
+from tasks.datasets.groups import given_groups, with_groups
 from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, Examined, can_read_heic
 
 # The resolution of a file system's clock. Files that changed so shortly before the listing are
@@ -21,6 +31,7 @@ from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, Examined, can_re
 CLOCK_TICK_NS = 20_000_000
 # The result of the check of a file.
 EXAMINED = pa.schema([SCHEMA.field(name) for name in ("path", "key", "status", "reason")])
+_OF_FEW_VALUES = [name for name in SCHEMA.names if name not in {"path", "key", *STAMP}]
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous.listed_ns, listing)).as_py())
         and files["time"].equals(there["time"])
-        and with_groups(there, files["group"])["group"].equals(there["group"])
+        and with_groups(there, files["group"])["group"].equals(given_groups(there, previous))
     )
 
 
@@ -65,7 +76,7 @@ def known_rows(previous: Manifest, listing: Listing) -> pa.Table:
 
 def nothing_known(listing: Listing) -> pa.Table:
     """Return what `known_rows` returns where each file is to be read."""
-    return pa.table({f.name: pa.nulls(len(listing.files), f.type) for f in EXAMINED})
+    return pa.table({field.name: nulls(len(listing.files), field.type) for field in EXAMINED})
 
 
 def is_unread(listing: Listing, known: pa.Table) -> pa.ChunkedArray:
@@ -100,10 +111,23 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
 
     `known` has a row for each file, with nulls for those that are in `examined`, or are no images.
     """
-    files = listing.files
-    read = examined.take(places_of(files["path"], examined["path"]))
+    place = pa.table([places_of(listing.files["path"], examined["path"])], ["place"])
+    examined = examined.select(["key", "status", "reason"])
+    repeated, parts = RepeatedValues(), [SCHEMA.empty_table()]
+    for files, had, places in slices(listing.files, known, place):
+        part = _rows(files, had, examined.take(places["place"]), listing.unlabelled)
+        for name in _OF_FEW_VALUES:
+            part = set_column(part, name, repeated.shared(part[name]))
+        parts.append(part)
+    rows = pa.concat_tables(parts)
+    # In one piece, as they are asked for many times: of the others each part is a piece.
+    rows = set_column(rows, "path", in_one_piece(listing.files["path"]))
+    return set_column(rows, "key", in_one_piece(rows["key"]))
+
+
+def _rows(files: pa.Table, known: pa.Table, read: pa.Table, unlabelled: str) -> pa.Table:
     is_image, trouble = files["is_image"], files["trouble"]
-    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, listing.unlabelled)
+    no_image = pc.if_else(pc.is_valid(files["label"]), OTHER_ENDING, unlabelled)
     reason = pc.if_else(
         is_image,
         pc.binary_join_element_wise("cannot be read: ", trouble, ""),
@@ -121,9 +145,8 @@ def rows_of(listing: Listing, known: pa.Table, examined: pa.Table) -> pa.Table:
         **{name: files[name] for name in STAMP},
         "group": files["group"],
         "time": files["time"],
-        "given_label": pa.nulls(len(files), pa.string()),
     }
-    return pa.table(columns, schema=SCHEMA)
+    return with_columns(pa.table(columns))
 
 
 def _there(previous: Manifest) -> pa.Table:

@@ -15,6 +15,8 @@ from tasks.datasets.folder_layout import TABLE
 from tasks.datasets.path_table import PathTable, TableMistake, read_path_table
 
 COLUMNS = ("path", "label", "split", "group", "time")
+KIND = "table of labels"
+IMAGE = "image"  # of a Parquet file that holds the images themselves; see packed_images
 _ROWS_AT_ONCE = 2**16
 
 
@@ -22,7 +24,7 @@ _ROWS_AT_ONCE = 2**16
 class LabelRule:
     """Where labels and groups come from; by default labels are the names of the class folders.
 
-    `columns` are the names that the file's columns have, by ours, `COLUMNS`.
+    `columns` are the names that the file's columns have, by ours, `COLUMNS` and `IMAGE`.
     """
 
     file: Path | None = None
@@ -30,6 +32,15 @@ class LabelRule:
     group_pattern: str | None = None  # on the path; "none": no groups any more
     needed: bool = True  # if not, a flat folder is a data set without labels
     corrections: Path | None = None  # "none": no corrections any more
+    unpacked: "Unpacked | None" = None  # of a file that holds the images themselves
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """The table of images that a Parquet file held, and remarks on those that it did not."""
+
+    table: PathTable
+    notes: tuple[str, ...]
 
 
 BY_FOLDERS = LabelRule()
@@ -42,8 +53,10 @@ def read_label_table(rule: LabelRule) -> PathTable | None:
     """
     if rule.file is None:
         return None
+    if rule.unpacked:
+        return rule.unpacked.table
     columns = {name: rule.columns.get(name) for name in COLUMNS}
-    return read_path_table(rule.file, "table of labels", columns, _check, flag="--column")
+    return read_path_table(rule.file, KIND, columns, _check, flag="--column")
 
 
 def kept_table(manifest: Manifest) -> PathTable:
@@ -61,7 +74,9 @@ def labels_csv(manifest: Manifest) -> bytes:
     Corrected labels are in the table, and excluded images are not.
     """
     rows = manifest.of_status("accepted")
-    grouped = rows["group"].null_count < len(rows) and not manifest.group_pattern
+    # A pattern does not give the groups of near-duplicates.
+    by_pattern = manifest.group_pattern and manifest.keep_together == "none"
+    grouped = rows["group"].null_count < len(rows) and not by_pattern
     corrected = manifest.rows["given_label"].null_count < len(manifest.rows)
     if manifest.layout != TABLE and not grouped and not corrected:
         return b""

@@ -7,13 +7,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.manifest import Manifest
+from stores.manifest_rows import set_column
+from stores.storage.repeated_values import nulls
 from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import class_folders
-from tasks.datasets.groups import groups_by_pattern
+from tasks.datasets.groups import given_groups, groups_by_pattern
 from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.datasets.time_splits import times_of
+from tasks.datasets.unpack import kept_notes
 from tasks.errors import InputError
 from tasks.images.image_files import IMAGE_ENDINGS
 
@@ -34,26 +37,28 @@ def list_labelled(
     a folder or a table that is not valid.
     """
     table = read_label_table(rule)
+    notes = rule.unpacked.notes if rule.unpacked else ()
     labels = table if table and "label" in table.columns else None
     if labels and layout:
         raise InputError(f"--layout {layout}: {labels.file} has the labels; give one of the two")
     requested = TABLE if labels else layout or (previous.layout if previous else AUTO)
     if requested == TABLE and previous and not labels:
-        labels = kept_table(previous)
-    has_labels = bool(table or (previous and previous.classes))
+        labels, notes = kept_table(previous), kept_notes(previous)
+    # A table of labels has some; one of images in a file may have none.
+    has_labels = bool((table and not rule.unpacked) or labels or (previous and previous.classes))
     if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
         requested = UNLABELLED
     if requested == UNLABELLED:
-        _check_no_labels(table, previous)
+        _check_no_labels(None if rule.unpacked else table, previous)
         listing = _unlabelled(folder)
     else:
         listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
-    if table and table is not labels:
+    if table and table is not labels and requested != UNLABELLED:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
     files = listing.files.append_column("group", groups)
     files = files.append_column("time", _times(listing, table, previous))
-    return replace(listing, files=files), requested
+    return replace(listing, files=files, notes=(*notes, *listing.notes)), requested
 
 
 def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:
@@ -134,7 +139,7 @@ def _groups(
 ) -> pa.ChunkedArray:
     files = listing.files
     if rule.group_pattern == NO_GROUPS:
-        return pa.chunked_array([pa.nulls(len(files), pa.string())])
+        return nulls(len(files), pa.string())
     if table and "group" in table.columns and not rule.group_pattern:
         return _looked_up(files, in_folder(table, files["path"], listing.folder), "group")
     if pattern := pattern_of(rule, previous):
@@ -146,8 +151,9 @@ def _groups(
             )
         return found
     if previous:
-        return _looked_up(files, previous.rows, "group")
-    return pa.chunked_array([pa.nulls(len(files), pa.string())])
+        given = set_column(previous.rows, "group", given_groups(previous.rows, previous))
+        return _looked_up(files, given, "group")
+    return nulls(len(files), pa.string())
 
 
 def _times(listing: Listing, table: PathTable | None, previous: Manifest | None) -> pa.ChunkedArray:
@@ -162,7 +168,7 @@ def _times(listing: Listing, table: PathTable | None, previous: Manifest | None)
         return _looked_up(files, found.append_column("number", known), "number")
     if previous:
         return _looked_up(files, previous.rows, "time")
-    return pa.chunked_array([pa.nulls(len(files), pa.int64())])
+    return nulls(len(files), pa.int64())
 
 
 def _looked_up(files: pa.Table, rows: pa.Table, name: str) -> pa.ChunkedArray:

@@ -19,6 +19,7 @@ from tasks.datasets.conflicting_copies import leave_out_contradictions
 from tasks.datasets.corrections import corrected, read_corrections, without_corrections
 from tasks.datasets.folder_layout import UNLABELLED
 from tasks.datasets.groups import with_groups
+from tasks.datasets.kept_together import with_known_groups
 from tasks.datasets.known_files import EXAMINED, rows_of
 from tasks.datasets.path_table import PathTable
 from tasks.datasets.seen_folder import IngestRequest, Seen
@@ -51,11 +52,12 @@ class Rules:
         return self.given_by is not None and self.given_by.by == "key"
 
     def check_splittable(self, layout: str) -> None:
-        """Raise InputError for a split file where there are no splits."""
-        if layout == UNLABELLED and self.given_by:
-            raise InputError(
-                f"{self.given_by.file}: a data set without labels has no splits; add --labels"
-            )
+        """Raise InputError where something is asked of the splits, and there are none."""
+        if layout != UNLABELLED:
+            return
+        if self.given_by or self.split.keep_together == "near-duplicates":
+            asked = self.given_by.file if self.given_by else "--keep-together near-duplicates"
+            raise InputError(f"{asked}: a data set without labels has no splits; add --labels")
 
 
 def made_dataset(
@@ -75,6 +77,8 @@ def made_dataset(
     found, notes = corrected(rows, rules.corrections, previous, classes, folder)
     found = leave_out_contradictions(found)
     found = with_groups(found, found["group"])
+    keep = rules.split.kept_together(previous)
+    found = with_known_groups(found, previous, keep)
     check_classes(folder, classes, found)
     seed, test, validation, split_by = rules.split.resolved(previous)
     manifest = Manifest(
@@ -92,6 +96,8 @@ def made_dataset(
         orientation=seen.orientation,
         split_by=split_by,
         examination=EXAMINATION,
+        keep_together=keep,
+        untold=previous.untold if previous and previous.keep_together == keep else "",
     )
     if classes:
         found = split_rows(manifest, found, previous, rules.given_by, warn=warn)

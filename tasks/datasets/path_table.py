@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.manifest_checks import LONGEST_NAME
+from stores.printable import visible
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
@@ -46,10 +49,16 @@ def read_path_table(
     gives them other names. `check` gets each row, with its number and the columns that there are,
     and raises TableMistake.
     """
+    with mistakes_of(path, kind), opened(path) as file:
+        names, rows = table_of(path, file)
+        return _table(path, names, rows, columns, check, flag)
+
+
+@contextmanager
+def mistakes_of(path: Path, kind: str) -> Iterator[None]:
+    """Turn what reading a file raises, of whatever it may hold, into an InputError of one line."""
     try:
-        with opened(path) as file:
-            names, rows = table_of(path, file)
-            return _table(path, names, rows, columns, check, flag)
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: {kind} not found") from None
     except TableMistake as error:
@@ -159,7 +168,7 @@ def _checked(
     """Yield rows as texts, or None; raises TableMistake."""
     places = {name: at for at, name in enumerate(names) if name in there}
     for number, row in enumerate(rows, 1):
-        values = tuple(_text(value, number) or None for value in row)
+        values = tuple(as_text(value, number) or None for value in row)
         if isinstance(row[0], str):  # a file's name may end in a space
             values = (row[0] or None, *values[1:])
         if not (path := values[0]):
@@ -170,11 +179,18 @@ def _checked(
         yield values
 
 
-def _text(value: object, number: int) -> str | None:
+def as_text(value: object, number: int) -> str | None:
+    """Return a value of a row as text without spaces around it; raises TableMistake."""
     if value is None or isinstance(value, str):
-        return value.strip() if value else None
+        text = value.strip() if value else None
+        if text and len(text.encode(errors="surrogatepass")) > LONGEST_NAME:
+            raise TableMistake(
+                f"row {number}: a text of {len(text):,} characters, {visible(text[:20])!r}…, "
+                f"expected at most {LONGEST_NAME:,} bytes"
+            )
+        return text
     if isinstance(value, bool):
-        return "true" if value else ""
+        return str(value).lower()
     if isinstance(value, int):  # as labels and groups often are
         return str(value)
     raise TableMistake(f"row {number}: expected a text or a whole number. Received: {value!r}")

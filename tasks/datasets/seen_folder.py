@@ -5,7 +5,7 @@ No image is opened, and TensorFlow is not imported.
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from tasks.datasets.known_files import is_unread, known_rows, nothing_known
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.splits import AS_BEFORE, SplitRule
+from tasks.datasets.unpack import known_to_be_unpacked, unpacked
 from tasks.errors import InputError
 from tasks.execution.steps import task
 
@@ -85,13 +86,23 @@ class Seen:
 
 
 def see(request: IngestRequest) -> Seen:
-    """List a folder, as `ingest` does for the same request; raises InputError as that."""
-    started_ns, folder = time.time_ns(), request.real_folder
+    """List a folder, as `ingest` does for the same request; raises InputError as that.
+
+    Images that a table of labels holds itself are unpacked into the folder first.
+    """
+    folder = request.real_folder
     _check_apart(folder, Path(os.path.realpath(locate(request.store).path)))
-    previous, labels = request.previous(), request.labels
+    previous, labels = request.previous(), unpacked(folder, request.labels, request.layout)
+    request, started_ns = replace(request, labels=labels), time.time_ns()
     listing, layout = list_labelled(folder, request.layout, labels, previous)
     used = request.orientation or (previous.orientation if previous else "upright")
     return Seen(request, started_ns, previous, listing, layout, pattern_of(labels, previous), used)
+
+
+def count_unread(request: IngestRequest) -> int:
+    """Return the number of files that an ingest will read, without unpacking any."""
+    _, left = known_to_be_unpacked(request.real_folder, request.labels)
+    return left or len(see(request).unread())
 
 
 see_task = task(name="list files", task_run_name="list files of {request.shown}")(see)

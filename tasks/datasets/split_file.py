@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import from_arrow, in_order
+from stores.keys import ImageKey, from_arrow, in_order
 from stores.manifest import SPLITS, Manifest, Split
 from stores.manifest_rows import first_of_each
 from tasks.datasets.table_rows import Rows, table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
 
+_KEY = re.compile("[0-9a-f]{64}")
 _ROWS_AT_ONCE = 2**16
 _HOW = "expected the columns path and split, or key and split"
 
@@ -45,7 +47,7 @@ class SplitFile:
         without a row, and different splits of identical files.
         """
         there = self._names(rows)
-        given = pa.array(list(self.splits), pa.string())
+        given = self._given(there)
         unknown = given.filter(pc.invert(pc.is_in(given, there.combine_chunks())))
         if len(unknown):
             raise InputError(
@@ -78,6 +80,26 @@ class SplitFile:
             return rows["path"]
         keys = rows["key"].to_pylist()
         return pa.chunked_array([[key.hex() if key else None for key in keys]], pa.string())
+
+    def _given(self, there: pa.ChunkedArray) -> pa.Array:
+        """Return what the file names images by, as the folder's files are named.
+
+        A photograph has one key as stored and another turned upright: either finds it.
+        """
+        given = pa.array(list(self.splits), pa.string())
+        if self.by == "path" or pc.all(pc.is_in(given, there.combine_chunks())).as_py():
+            return given
+        unnamed = set(there.filter(pc.invert(pc.is_in(there, given))).unique().to_pylist()) - {None}
+        stored = {_upright(key): key for key in unnamed}
+        known = set(there.unique().to_pylist())
+
+        def found(name: str) -> str:
+            if name in known:
+                return name
+            turned = _upright(name)
+            return turned if turned in unnamed else stored.get(name, name)
+
+        return pa.array(map(found, self.splits), pa.string())
 
     def _named(self, names: pa.Array) -> str:
         return f"{_several(names)} {'is' if len(names) == 1 else 'are'}"
@@ -141,6 +163,11 @@ def split_csv(manifest: Manifest) -> bytes:
         columns = (column.to_pylist() for column in batch)
         rows.writerows((key.hex(), split) for key, split in zip(*columns, strict=True))
     return sink.getvalue().encode()
+
+
+def _upright(name: str) -> str:
+    """Return the key of the image turned upright, from its key as stored; '' where it is no key."""
+    return str(ImageKey.fromhex(name).upright()) if _KEY.fullmatch(name) else ""
 
 
 def _several(names: pa.Array) -> str:

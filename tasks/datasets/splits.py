@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.dataset_summary import SplitBy
+from stores.dataset_summary import KeepTogether, SplitBy
 from stores.keys import KEY_BYTES, ImageKey
 from stores.manifest import SPLITS, Manifest
 from stores.manifest_rows import filtered, first_of_each, only_where, places_of, set_column
@@ -36,6 +36,7 @@ class SplitRule:
     validation_split: float | None = None
     file: Path | None = None
     by: SplitBy | None = None
+    keep_together: KeepTogether | None = None
 
     def resolved(self, previous: Manifest | None) -> Rule:
         """Return seed, test fraction, validation fraction and what splits a data set."""
@@ -46,6 +47,10 @@ class SplitRule:
             float(validation if self.validation_split is None else self.validation_split),
             self.by or by,
         )
+
+    def kept_together(self, previous: Manifest | None) -> KeepTogether:
+        """Return what no split divides, beside groups."""
+        return self.keep_together or (previous.keep_together if previous else "none")
 
     def agrees_with(self, previous: Manifest) -> bool:
         """Return whether a data set was split by this rule."""
@@ -67,8 +72,10 @@ def split_rows(
 
     Random splits follow the rule in `manifest`. Files in a folder of a split keep that split.
     Without a validation folder, a part of train becomes validation. With one, but without a test
-    folder, a part of validation becomes test, as in TensorFlow's tutorial.
+    folder, a part of validation becomes test, as in TensorFlow's tutorial. An open split is drawn
+    again.
     """
+    previous = _without_open_splits(previous)
     keyed = first_of_each(filtered(rows.select(["path", "key"]), pc.is_valid(rows["key"])))
     if given_by:
         had = _codes(_by_key(keyed, previous))
@@ -100,12 +107,16 @@ def split_rows(
         some = np.where(known == TRAIN, NONE, known)[held_out]
         splits = given.copy()
         splits[held_out] = drawn.part(held_out).assign(some, manifest.test_split, 1.0)
+    if manifest.keep_together != "none":
+        rows = _with_open_splits(rows, keyed, remembered < 0)
     remembered[there] = np.where(splits >= 0, splits, known)
     return leave_out_divided(_with_splits(rows, keyed, remembered))
 
 
 def are_as_given(manifest: Manifest, files: pa.Table) -> bool:
     """Return whether images have the splits that a table gives; `files` are those listed."""
+    if not manifest.classes:
+        return True  # there are no splits
     accepted = manifest.of_status("accepted")
     place = places_of(accepted["path"], files["path"])
     given = set_column(accepted, "split", files["split"].take(place))
@@ -157,6 +168,21 @@ def _with_splits(rows: pa.Table, keyed: pa.Table, codes: Codes) -> pa.Table:
     own = only_where(pc.is_null(rows["key"]), rows["split"])
     given = pa.chunked_array([names.take(places_of(rows["key"], keyed["key"]))])
     return set_column(rows, "split", pc.coalesce(given, own))
+
+
+def _with_open_splits(rows: pa.Table, keyed: pa.Table, new: NDArray[np.bool_]) -> pa.Table:
+    """Return rows that tell which splits await the search for near-duplicates."""
+    is_new = pa.array(new).take(places_of(rows["key"], keyed["key"]))
+    waiting = pc.and_(pc.fill_null(is_new, False), pc.is_null(rows["near_group"]))  # noqa: FBT003
+    return set_column(rows, "open_split", waiting)
+
+
+def _without_open_splits(previous: Manifest | None) -> Manifest | None:
+    if previous is None or not pc.any(previous.rows["open_split"]).as_py():
+        return previous
+    stays = pc.invert(pc.fill_null(previous.rows["open_split"], False))  # noqa: FBT003
+    split = only_where(stays, previous.rows["split"])
+    return replace(previous, rows=set_column(previous.rows, "split", split))
 
 
 def _remembered(

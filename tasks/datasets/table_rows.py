@@ -41,7 +41,7 @@ def table_of(path: Path, file: BufferedReader) -> tuple[Sequence[str], Rows]:
     if (size := size_of(file)) > _MOST_BYTES:
         raise ValueError(f"a file of {size:,} bytes, expected at most {_MOST_BYTES:,}")
     if ending == ".parquet":
-        return _of_parquet(file, size)
+        return parquet_rows(file)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     return _of_json_lines(text) if ending == ".jsonl" else _of_csv(text, ending)
 
@@ -97,17 +97,31 @@ def _filled(lines: Iterator[list[str]]) -> Iterator[list[str]]:
             raise ValueError(f"more than {_MOST_BLANK:,} blank lines")
 
 
-def _of_parquet(file: BufferedReader, size: int) -> tuple[Sequence[str], Rows]:
+def largest_unpacked(size: int) -> int:
+    """Return how many bytes a packed file of some size may become."""
+    return _MOST_RATIO * size + _SPARE_BYTES
+
+
+def parquet_footer(file: BufferedReader) -> Any:  # noqa: ANN401  Arrow's FileMetaData
+    """Return what a Parquet file says of itself; raises ValueError where it is absurd."""
+    import pyarrow.parquet as pq
+
+    about, size = pq.read_metadata(file), size_of(file)
+    if about.num_rows > _ROWS_A_BYTE * size + _SPARE_ROWS:
+        raise ValueError(f"a file of {size:,} bytes cannot have {about.num_rows:,} rows")
+    unpacked = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+    if unpacked > largest_unpacked(size):
+        raise ValueError(f"a file of {size:,} bytes that unpacks to {unpacked:,} bytes")
+    return about
+
+
+def parquet_rows(file: BufferedReader) -> tuple[Sequence[str], Rows]:
+    """Return the names of a Parquet file's columns, and a function that reads its rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = pq.read_metadata(file)
-    if about.num_rows > _ROWS_A_BYTE * size + _SPARE_ROWS:
-        raise ValueError(f"a file of {size:,} bytes cannot have {about.num_rows:,} rows")
+    about = parquet_footer(file)
     groups = [about.row_group(n) for n in range(about.num_row_groups)]
-    unpacked = sum(group.total_byte_size for group in groups)
-    if unpacked > _MOST_RATIO * size + _SPARE_BYTES:
-        raise ValueError(f"a file of {size:,} bytes that unpacks to {unpacked:,} bytes")
     schema = about.schema.to_arrow_schema()
     names = schema.names
 
@@ -142,7 +156,8 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
     texts = column.dictionary if is_dictionary else column
     if pa.types.is_null(texts.type):
         return [None] * len(column)
-    if pa.types.is_temporal(texts.type) and not pa.types.is_duration(texts.type):
+    is_time = pa.types.is_temporal(texts.type) and not pa.types.is_duration(texts.type)
+    if is_time or pa.types.is_boolean(texts.type):
         return list(texts.cast(pa.string()).to_pylist())
     if pa.types.is_integer(texts.type):
         return list(texts.to_pylist())

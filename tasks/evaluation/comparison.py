@@ -13,15 +13,22 @@ from stores.keys import KEY_BYTES, from_arrow
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
+from tasks.evaluation.group_effect import Groups, group_effect
 from tasks.evaluation.paired_difference import score_interval, score_p_value
-from tasks.evaluation.split_result import wilson
+from tasks.evaluation.split_result import groups_of, wilson
 
 Evaluated = Literal["validation", "test"]  # validation: all held-out images of a run with folds
-Answers = NDArray[np.bool_]  # (runs, images): whether a run is right on a held-out image
-
 DRAWS = 1000
 CONFIDENCE = 0.95
 _CELLS_AT_ONCE = 2**22  # of draws and images, or runs, in memory
+
+
+@dataclass(frozen=True)
+class RightAnswers:
+    """Whether each run is right on each held-out image, (runs, images), and the images' groups."""
+
+    right: NDArray[np.bool_]
+    groups: Groups | None = None  # (images,)
 
 
 @dataclass(frozen=True)
@@ -47,76 +54,93 @@ class Difference:
     p_value: float  # of McNemar's test
 
 
-def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> Answers:
+def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> RightAnswers:
     """Return which held-out images each run has right; of those that failed there is no row.
 
     Held out are the images of validation, or with folds all of train and validation. Raises
     InputError where the runs were not measured on the same images.
     """
-    answers: dict[bytes, NDArray[np.bool_]] = {}
-    rows = []
+    images, parts = b"", list[RightAnswers]()
     for run in (run for run in chosen if not run.failure):
-        keys, right = answers_of(runs, run.id, folds=run.folds)
-        if answers and keys not in answers:
+        keys, answers = answers_of(runs, run.id, folds=run.folds)
+        if parts and keys != images:
             raise InputError(
                 f"run {run.id[:16]} was not measured on the same images as {chosen[0].id[:16]}: "
                 "compare runs of the same data set and the same --folds"
             )
-        answers.setdefault(keys, right)
-        rows.append(right)
-    return np.array(rows, np.bool_)
+        images = keys
+        parts.append(answers)
+    return joined(parts)
+
+
+def joined(parts: Sequence[RightAnswers]) -> RightAnswers:
+    """Return the answers of several runs on the same images, with the groups of the first."""
+    if not parts:
+        return RightAnswers(np.empty((0, 0), np.bool_))
+    return RightAnswers(np.concatenate([part.right for part in parts]), parts[0].groups)
 
 
 def answers_of(
     runs: RunStore, run: str, *, folds: int, evaluated: Evaluated = "validation"
-) -> tuple[bytes, NDArray[np.bool_]]:
+) -> tuple[bytes, RightAnswers]:
     """Return the keys of a run's held-out or test images, joined, and whether it has each right."""
     predicted = runs.predictions(run)
     splits = ["train", "validation"] if folds and evaluated == "validation" else [evaluated]
     rows = predicted.filter(pc.is_in(predicted["split"], pa.array(splits))).sort_by("key")
-    right = pc.equal(rows["label"], rows["predicted"])
-    return from_arrow(rows["key"].cast(pa.binary(KEY_BYTES))).tobytes(), right.to_numpy().astype(
-        np.bool_
-    )
+    right = pc.equal(rows["label"], rows["predicted"]).to_numpy().astype(np.bool_)
+    keys = from_arrow(rows["key"].cast(pa.binary(KEY_BYTES))).tobytes()
+    return keys, RightAnswers(right[np.newaxis], groups_of(rows))
 
 
-def estimate_of_the_chosen(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
+def estimate_of_the_chosen(answers: RightAnswers, *, draws: int = DRAWS, seed: int = 0) -> Estimate:
     """Estimate the accuracy of the run that is best, without the luck that made it the best."""
     return estimates_by_rank(answers, draws=draws, seed=seed)[0]
 
 
-def estimates_by_rank(answers: Answers, *, draws: int = DRAWS, seed: int = 0) -> list[Estimate]:
+def estimates_by_rank(
+    answers: RightAnswers, *, draws: int = DRAWS, seed: int = 0
+) -> list[Estimate]:
     """Estimate the accuracy of the best run, of the second best and so on, without their luck.
 
     The best of many on the same images is too good on them, the second best a little less so, and
     the worst too bad. Each draw ranks the runs on images drawn with replacement, and measures each
     rank on those that were not drawn: I. Tsamardinos et al., Bootstrapping the out-of-sample
     predictions for efficient and accurate cross-validation, Machine Learning 107 (2018), 1895-1922,
-    who do this for the best. The interval is at least that of an accuracy on as many images
-    (Wilson's): a handful that are all right says less than their draws do. One run alone was not
-    chosen: its accuracy and Wilson's interval are returned.
+    who do this for the best. Images of one group are drawn together. The interval is at least that
+    of an accuracy on as many images (Wilson's; with groups on as many as these are worth): a
+    handful that are all right says less than their draws do. One run alone was not chosen: its
+    accuracy and Wilson's interval are returned.
     """
-    runs, count = answers.shape
+    runs, count = answers.right.shape
+    means = answers.right.mean(axis=1)
+    best_first = np.argsort(-means, kind="stable")
+    worth = [count / group_effect(answers.right[n], answers.groups) for n in best_first]
     if runs == 1:
-        accuracy = float(answers.mean())
-        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
-        return [Estimate(accuracy, low, high, count)]
+        return [_estimate(float(means[0]), worth[0], count)]
     scores = _scores_by_rank(answers, draws, seed)
-    if not len(scores):  # a single image
-        accuracies = np.sort(answers.mean(axis=1))[::-1]
-        return [Estimate(accuracy, 0.0, 1.0, count) for accuracy in accuracies.tolist()]
+    if not len(scores):  # a single image, or group
+        return [Estimate(float(means[n]), 0.0, 1.0, count) for n in best_first]
     ends = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    estimates = []
-    for accuracy, least, most in zip(scores.mean(axis=0).tolist(), *ends.tolist(), strict=True):
-        low, high = wilson(accuracy * count, count, confidence=CONFIDENCE)
-        estimates.append(Estimate(accuracy, min(least, low), max(most, high), count))
-    return estimates
+    return [
+        _estimate(float(accuracy), images, count, *drawn)
+        for accuracy, images, drawn in zip(scores.mean(axis=0), worth, ends.T.tolist(), strict=True)
+    ]
 
 
-def _scores_by_rank(answers: Answers, draws: int, seed: int) -> NDArray[np.float64]:
+def _estimate(
+    accuracy: float, worth: float, count: int, least: float = 1.0, most: float = 0.0
+) -> Estimate:
+    """Return an accuracy on images that are worth so many: Wilson's interval, or a wider one."""
+    low, high = wilson(accuracy * worth, worth, confidence=CONFIDENCE)
+    return Estimate(accuracy, min(least, low), max(most, high), count)
+
+
+def _scores_by_rank(answers: RightAnswers, draws: int, seed: int) -> NDArray[np.float64]:
     """Return the accuracy of each rank on the images that a draw left out, (draws, runs)."""
-    runs, count = answers.shape
-    rng, right = np.random.default_rng(seed), answers.astype(np.float64).T
+    runs = len(answers.right)
+    right, sizes = _by_group(answers)
+    count = len(sizes)
+    rng = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // max(runs, count))
     parts = [np.empty((0, runs))]
     for done in range(0, draws, at_once):
@@ -125,8 +149,21 @@ def _scores_by_rank(answers: Answers, draws: int, seed: int) -> NDArray[np.float
         drawn = drawn[(drawn == 0).any(axis=1)]
         left_out = (drawn == 0).astype(np.float64)
         ranked = _ranked(drawn @ right, left_out @ right)
-        parts.append(ranked / left_out.sum(axis=1, keepdims=True))
+        parts.append(ranked / (left_out @ sizes)[:, np.newaxis])
     return np.concatenate(parts)
+
+
+def _by_group(answers: RightAnswers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many images of each group each run has right, (groups, runs), and their sizes.
+
+    Without groups each image is one.
+    """
+    right = answers.right.astype(np.float64).T
+    if answers.groups is None:
+        return right, np.ones(len(right))
+    order = np.argsort(answers.groups, kind="stable")
+    _, first, sizes = np.unique(answers.groups[order], return_index=True, return_counts=True)
+    return np.add.reduceat(right[order], first, axis=0), sizes.astype(np.float64)
 
 
 def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,16 +181,18 @@ def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray
     return np.asarray(means[groups].reshape(seen.shape))
 
 
-def compare(answers: Answers, *, confidence: float = CONFIDENCE) -> Difference:
+def compare(answers: RightAnswers, *, confidence: float = CONFIDENCE) -> Difference:
     """Compare two runs, (2, images), by what each has right where the other is wrong.
 
     The p-value is of McNemar's score test, and the interval is the score interval, which agrees
-    with it.
+    with it. Images of one group count as many as they are worth.
     """
-    first, second = answers
+    first, second = answers.right
     images = len(first)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    low, high = score_interval(only_first, only_second, images, confidence=confidence)
+    effect = group_effect(second.astype(np.int64) - first, answers.groups)
+    worth = only_first / effect, only_second / effect
+    low, high = score_interval(*worth, images / effect, confidence=confidence)
     return Difference(
         images=images,
         only_first=only_first,
@@ -161,5 +200,5 @@ def compare(answers: Answers, *, confidence: float = CONFIDENCE) -> Difference:
         difference=(only_second - only_first) / max(1, images),
         low=low,
         high=high,
-        p_value=score_p_value(only_first, only_second),
+        p_value=score_p_value(*worth),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stores.keys import Keys
-from stores.printable import cell
+from stores.printable import cell, path_cell
 from tasks.evaluation.near_duplicates import Pair
 
 COLUMNS = ("path", "group")
@@ -52,5 +52,5 @@ def groups_csv(files: Sequence[tuple[str, bytes]], groups: dict[bytes, str]) -> 
     rows.writerow(COLUMNS)
     for path, key in files:
         group = groups.get(key) or own.setdefault(key, path)
-        rows.writerow([cell(path), cell(group)])
+        rows.writerow([path_cell(path), cell(group)])
     return sink.getvalue().encode()

@@ -16,10 +16,10 @@ from stores.storage.location import Location, StoreLike
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
 from tasks.evaluation.near_duplicates import (
-    MOST,
     NearDuplicates,
     near_duplicates,
     not_searched,
+    why_not,
 )
 from tasks.execution.steps import task
 
@@ -64,8 +64,8 @@ def _search(
     from tasks.evaluation.grey_thumbnails import grey_thumbnails
 
     images = manifest.select()
-    if len(images.keys) > MOST:
-        return not_searched(f"{len(images.keys):,} images are too many to compare")
+    if reason := why_not(len(images.keys)):  # before anything is read
+        return not_searched(reason)
     try:
         rows = vectors(FeatureStore.open(store, fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
@@ -106,6 +106,7 @@ class DuplicatesSummary:
     table: str = ""  # the file that has the groups
     searched: bool = True
     split: bool = True  # if not, there are no labels and no splits
+    kept: bool = False  # whether the data set keeps near-duplicates in one split
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
         table=found.table,
         searched=found.searched,
         split=bool(manifest.classes),
+        kept=manifest.keep_together == "near-duplicates",
     )
 
 

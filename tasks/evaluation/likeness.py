@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.evaluation.indexed_pairs import indexed_pairs
 from tasks.evaluation.similar_pairs import Places, SimilarPairs, Vectors, similar_pairs, unit
 
 # Similarities are compared as Fisher's z (arctanh), which is near normal where they are of images
@@ -15,6 +16,7 @@ from tasks.evaluation.similar_pairs import Places, SimilarPairs, Vectors, simila
 # quality 75, half size, mirrored and at half size) by pixels at 2.0 times and more.
 TIMES = 1.6
 MOST_PAIRS = 200_000  # that are alike by one signal
+MOST_COMPARED = 200_000  # images, each with each: ten minutes on two cores, of 1,280 numbers
 _ALL_NUMBERS, _DIRECTIONS = 20_000, 256  # images up to which all numbers of a feature are compared
 # Those of one class are alike by themselves; in a class of fewer, copies would be much of them.
 SMALL_CLASS = 16
@@ -83,7 +85,8 @@ class Signal:
     def pairs(self, times: float) -> SimilarPairs:
         """Return the pairs that are alike so many times as far as strangers."""
         limit = self.searched.limit(times)
-        return similar_pairs(self.vectors, self.mirrored, limit=limit, most=MOST_PAIRS)
+        search = similar_pairs if len(self.vectors) <= MOST_COMPARED else indexed_pairs
+        return search(self.vectors, self.mirrored, limit=limit, most=MOST_PAIRS)
 
 
 def by_pixels(thumbnails: NDArray[np.uint8], labels: NDArray[np.int64]) -> Signal | None:

@@ -5,18 +5,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.evaluation.group_effect import Groups, group_effect
 from tasks.heads import find_kind
 
 BINS = 15  # of the calibration error, as in Guo et al., 2017
 
 
 def metrics_of(
-    scores: NDArray[np.float64], labels: NDArray[np.int64], *, kind: str
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    kind: str,
+    groups: Groups | None = None,
 ) -> dict[str, float]:
     """Return the metrics of scores (n, classes) beside labels (n,), by name.
 
     Areas are the mean over the classes, each against the rest; a class without an image, or with
-    nothing else, has none. log_loss and rms_calibration_error are of probabilities only.
+    nothing else, has none. log_loss and rms_calibration_error are of probabilities only. `groups`
+    (n,) make the interval of the latter wider.
     """
     from sklearn.metrics import log_loss
 
@@ -26,7 +32,7 @@ def metrics_of(
         shares = scores / scores.sum(axis=1, keepdims=True)
         every = list(range(scores.shape[1]))
         metrics["log_loss"] = float(log_loss(labels, shares, labels=every))
-        if error := calibration_error(scores, labels):
+        if error := calibration_error(scores, labels, groups):
             name = "rms_calibration_error"
             metrics |= {name: error.value, f"{name}_low": error.low, f"{name}_high": error.high}
     return metrics
@@ -75,7 +81,11 @@ class CalibrationError(NamedTuple):
 
 
 def calibration_error(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], *, draws: int = 1000
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    groups: Groups | None = None,
+    *,
+    draws: int = 1000,
 ) -> CalibrationError | None:
     """Return the root mean square of accuracy less confidence over the bins, without its bias.
 
@@ -87,14 +97,17 @@ def calibration_error(
     wrong + 1/2), so that a bin that is all right is not taken for certain (L. Brown et al.,
     Interval Estimation for a Binomial Proportion, Statistical Science 16 (2001), 101-133). Squares
     are too large by the variance: that of the bins and that of the draws are taken off the lower
-    end. A bin of one image has no variance and is left out; None where all have one.
+    end. A bin of one image has no variance and is left out; None where all have one. Images of one
+    group count as many as they are worth.
     """
     parts = [part for part in reliability(probabilities, labels) if part.images > 1]
     if not parts:
         return None
     confidence, accuracies, images = (np.array(column) for column in zip(*parts, strict=True))
-    shares, right = images / images.sum(), images * accuracies
-    variances = accuracies * (1 - accuracies) / (images - 1)
+    effect = group_effect(probabilities.argmax(axis=1) == labels, groups)
+    shares, images = images / images.sum(), images / effect
+    right, others = images * accuracies, np.maximum(images - 1, 1 / effect)
+    variances = accuracies * (1 - accuracies) / others
     found = float(shares @ (np.square(accuracies - confidence) - variances))
     posterior = right + 0.5, images - right + 0.5
     drawn = np.random.default_rng(0).beta(*posterior, size=(draws, len(parts)))

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.alignment import aligned_correlation
+from tasks.evaluation.indexed_pairs import MOST_INDEXED, can_index
 from tasks.evaluation.likeness import (
+    MOST_COMPARED,
     MOST_PAIRS,
     SMALL_CLASS,
     TIMES,
@@ -20,7 +22,7 @@ from tasks.evaluation.likeness import (
 )
 from tasks.evaluation.similar_pairs import NO_PAIRS, Places, SimilarPairs
 
-FEWEST, MOST = 40, 200_000  # images; the most take ten minutes on two cores, of 1,280 numbers
+FEWEST = 40  # images
 # Crops are less alike than copies. So whatever is as alike by features as the most alike strangers
 # should be is aligned by its pixels, too. Of such strangers among 3,000 photographs none correlated
 # by more than 0.91 then, and of crops with 80 to 95% of a picture 99% did.
@@ -59,6 +61,20 @@ def not_searched(reason: str) -> NearDuplicates:
     return NearDuplicates(untold=(reason,), searched=False)
 
 
+def why_not(count: int) -> str:
+    """Return why so many images cannot be searched; empty where they can."""
+    if count < FEWEST:
+        return f"{count:,} images are too few to compare"
+    if count > MOST_INDEXED:
+        return f"{count:,} images are too many to compare; {MOST_INDEXED:,} can be"
+    if count > MOST_COMPARED and not can_index():
+        return (
+            f"{count:,} images are too many to compare each with each; an index can, up to "
+            f"{MOST_INDEXED:,}: run pip install 'gargalo[index]'"
+        )
+    return ""
+
+
 def near_duplicates(
     features: NDArray[np.float32],
     thumbnails: NDArray[np.uint8],
@@ -73,9 +89,8 @@ def near_duplicates(
     there are.
     """
     count = len(features)
-    if not FEWEST <= count <= MOST:
-        size = "few" if count < FEWEST else "many"
-        return not_searched(f"{count:,} images are too {size} to compare")
+    if reason := why_not(count):
+        return not_searched(reason)
     cosines = Cosines(features)
     pixels, kinds = by_pixels(thumbnails, labels), by_features(cosines, labels)
     copies = pixels.pairs(TIMES) if pixels and pixels.separates else NO_PAIRS
@@ -161,6 +176,8 @@ def _aligned(
 def _untold(
     shown: Flags, pixels: Signal | None, kinds: Signal | None, left_out: int
 ) -> Iterator[str]:
+    if len(shown) > MOST_COMPARED:
+        yield f"{len(shown):,} images are compared by an index, which misses some pairs"
     unread = int((~shown).sum())
     if unread:
         yield f"the files of {unread:,} of {len(shown):,} images are gone or cannot be read"

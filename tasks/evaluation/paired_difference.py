@@ -6,7 +6,7 @@ from statistics import NormalDist
 _EDGE = 1e-9  # beyond it the score has no variance
 
 
-def score_p_value(only_first: int, only_second: int) -> float:
+def score_p_value(only_first: float, only_second: float) -> float:
     """Return the two-sided p-value of McNemar's score test; 1 where nothing differs.
 
     Q. McNemar, Note on the sampling error of the difference between correlated proportions or
@@ -17,7 +17,7 @@ def score_p_value(only_first: int, only_second: int) -> float:
 
 
 def score_interval(
-    only_first: int, only_second: int, images: int, *, confidence: float = 0.95
+    only_first: float, only_second: float, images: float, *, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return the score interval of the difference, second minus first, from -1 to 1.
 
@@ -45,7 +45,7 @@ def score_interval(
     return float(low), float(high)
 
 
-def _score(difference: float, only_first: int, only_second: int, images: int) -> float:
+def _score(difference: float, only_first: float, only_second: float, images: float) -> float:
     """Return Tango's statistic, near normal where `difference` is the true one."""
     # The largest likelihood at this difference: a root of 2n·q² + b·q + c = 0 is the share of
     # images that only the first has right.

@@ -4,15 +4,20 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from stores.errors import StoreError
 from stores.runs.record import Run
 from stores.runs.store import RunStore
-from tasks.evaluation.comparison import Answers, Estimate, Evaluated, answers_of, estimates_by_rank
+from tasks.evaluation.comparison import (
+    Estimate,
+    Evaluated,
+    RightAnswers,
+    answers_of,
+    estimates_by_rank,
+    joined,
+)
 from tasks.heads import KINDS, find_kind
 
 log = logging.getLogger("gargalo.store")
@@ -72,7 +77,7 @@ def trial_of(row: Row) -> tuple[Any, ...]:
     kind = json.loads(row["head_specification"])["kind"]
     random = kind not in KINDS or find_kind(kind).random or row["finetuning"] != "{}"
     seed = row["seed"] if random else None
-    dealt = row["folds"], row["fold_seed"]
+    dealt = row["folds"], row["fold_seed"], row["groups"]
     return row["fingerprint"], row["head_specification"], row["finetuning"], dealt, seed
 
 
@@ -135,9 +140,9 @@ def _of_group(
     trials = {row["run"]: trial_of(row) for row in whole}
     first = {trials[name]: n for n, name in reversed(list(enumerate(names)))}
     distinct = sorted(first.values())  # the first run of each trial
-    correct = answers.sum(axis=1)
+    correct = answers.right.sum(axis=1)
     ranks = [1 + int((correct[distinct] > correct[first[trials[name]]]).sum()) for name in names]
-    estimates = estimates_by_rank(answers[distinct])
+    estimates = estimates_by_rank(replace(answers, right=answers.right[distinct]))
     datasets = {row["dataset"] for row in group}
     same_name = [row for row in rows if row["dataset"] in datasets and not row["failure"]]
     return {
@@ -153,17 +158,19 @@ def _of_group(
     }
 
 
-def _read(runs: RunStore, rows: Sequence[Row], evaluated: Evaluated) -> tuple[list[str], Answers]:
+def _read(
+    runs: RunStore, rows: Sequence[Row], evaluated: Evaluated
+) -> tuple[list[str], RightAnswers]:
     """Return the ids of the runs that can be read, and their answers on the same images."""
-    answers: dict[str, Any] = {}
+    found: dict[str, RightAnswers] = {}
     images = b""
     for row in rows:
         try:
-            keys, right = answers_of(runs, row["run"], folds=row["folds"], evaluated=evaluated)
+            keys, answers = answers_of(runs, row["run"], folds=row["folds"], evaluated=evaluated)
         except StoreError as error:
             log.warning("%s; left out of the runs tried", error)
             continue
         images = images or keys
         if keys and keys == images:
-            answers[row["run"]] = right
-    return list(answers), np.array(list(answers.values()), np.bool_)
+            found[row["run"]] = answers
+    return list(found), joined(list(found.values()))

@@ -52,9 +52,9 @@ def similar_pairs(
             new = np.stack([rows[high] + row, columns[high] + column, found[high]])
             kept = np.concatenate([kept, new], axis=1)
             if kept.shape[1] > 2 * most:
-                kept = _most_similar(kept, most)
+                kept = most_similar(kept, most)
                 least = kept[2, -1]
-    kept = _most_similar(kept, most)
+    kept = most_similar(kept, most)
     first, second = kept[:2].astype(np.int64)
     return SimilarPairs(first, second, kept[2].astype(np.float32), total - len(first))
 
@@ -65,5 +65,6 @@ def unit(vectors: NDArray[np.float32]) -> Vectors:
     return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
 
 
-def _most_similar(pairs: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+def most_similar(pairs: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return the most similar of pairs (first, second, similarity), in that order."""
     return pairs[:, np.lexsort((pairs[1], pairs[0], -pairs[2]))[:most]]

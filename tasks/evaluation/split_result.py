@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stores.keys import KEY_BYTES, Keys, from_arrow
 from stores.manifest import Manifest, Split
+from tasks.evaluation.group_effect import Groups, group_effect
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SplitResult:
     true: NDArray[np.int64]  # (n,) indices of the classes
     predicted: NDArray[np.int64]
     scores: NDArray[np.float64]  # (n, classes)
+    groups: Groups | None = None  # (n,)
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -52,6 +54,12 @@ class SplitResult:
     def accuracy(self) -> float | None:
         """The share of right predictions; None without images."""
         return self.correct / len(self.keys) if len(self.keys) else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of the accuracy: Wilson's; groups make it wider."""
+        effect = group_effect(self.true == self.predicted, self.groups)
+        return wilson(self.correct / effect, len(self.keys) / effect)
 
     def baseline(self, name: str) -> float | None:
         """Return the accuracy of predicting one class for all images; None without images."""
@@ -109,7 +117,15 @@ def evaluate(
         true=pc.index_in(rows["label"], names).to_numpy().astype(np.int64),
         predicted=pc.index_in(rows["predicted"], names).to_numpy().astype(np.int64),
         scores=scores.astype(np.float64).reshape(len(rows), len(classes)),
+        groups=groups_of(rows),
     )
+
+
+def groups_of(predictions: pa.Table) -> Groups | None:
+    """Return the groups of predicted images, (n,); None where their data set has none."""
+    if "group" not in predictions.column_names or predictions["group"].null_count:
+        return None  # null: by an earlier version, of another split
+    return np.asarray(predictions["group"], np.int64)
 
 
 def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
@@ -127,14 +143,14 @@ def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
     return len(listed) - both, len(predicted) - both
 
 
-def wilson(correct: float, images: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(correct: float, images: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the score interval of a share, from 0 to 1.
 
     E. B. Wilson, Probable inference, the law of succession, and statistical inference, Journal of
     the American Statistical Association 22 (1927), 209-212. Unlike p ± z·√(p(1-p)/n) it stays
     between 0 and 1 and has a width where all, or none, is right.
     """
-    # `correct` may be a fraction, as a mean over draws is. SciPy's `binomtest` refuses that;
+    # Both may be fractions, as a mean over draws is. SciPy's `binomtest` refuses that;
     # statsmodels' `proportion_confint` takes it, and would bring pandas for these lines.
     if not images:
         return 0.0, 1.0

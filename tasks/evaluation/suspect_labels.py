@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stores.keys import ImageKey
-from stores.printable import cell
+from stores.printable import cell, path_cell
 from tasks.evaluation.split_result import SplitResult
 
 
@@ -60,6 +60,6 @@ def suspects_csv(found: Sequence[Suspect], paths: Mapping[bytes, str]) -> bytes:
     for suspect in found:
         path = paths.get(bytes(suspect.key), "")
         margin = f"{suspect.margin:.6f}"
-        names = [cell(name) for name in (path, suspect.label, suspect.suggested)]
+        names = [path_cell(path), cell(suspect.label), cell(suspect.suggested)]
         writer.writerow([*names, margin, suspect.likely])
     return sink.getvalue().encode()

@@ -11,6 +11,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest, Split
 from stores.storage.location import StoreLike
 from stores.storage.publish import check_writable
+from tasks.execution.freed_memory import give_back
 from tasks.execution.steps import quote, task
 from tasks.features.engines import Job, load_engine
 from tasks.features.engines.choice import choose_engine
@@ -193,6 +194,7 @@ def compute_needed(
 def _compute(
     missing: Sequence[Missing], manifest: Manifest, shards: Shards, sizes: dict[str, int]
 ) -> Extraction:
+    give_back()  # what the tables of millions of rows took while they were made
     images = sum(len(group.images) for group in missing)
     groups, done = list[Missing](), list[ShardDone]()
     for group in missing:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Self, overload
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 import pyarrow as pa
@@ -63,13 +63,16 @@ class ImageFiles(Sequence[ImageFile]):
 
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:
-        """Return the images of all parts, in order."""
+        """Return the images of all parts, in order; of one part without a copy."""
+        parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
         keys, paths, views = zip(*((p.keys, p.paths, p.views) for p in parts), strict=True)
         return cls(np.concatenate(keys), pa.concat_arrays(paths), np.concatenate(views))
 
     def where(self, chosen: NDArray[np.bool_]) -> Self:
-        """Return the chosen images, (n,)."""
-        return self.take(np.flatnonzero(chosen))
+        """Return the chosen images, (n,); all of them without a copy."""
+        return self if chosen.all() else self.take(np.flatnonzero(chosen))
 
     def take(self, places: NDArray[np.int64]) -> Self:
         """Return the images at some places, in that order."""
@@ -80,14 +83,22 @@ class ImageFiles(Sequence[ImageFile]):
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By `take`: a slice of Arrow's is sent to another process with all that it is cut from.
+        paths = self.paths.take(pa.array(np.arange(len(self))))
+        return type(self), (self.keys, paths, self.views)
+
     @overload
     def __getitem__(self, place: int) -> ImageFile: ...
     @overload
     def __getitem__(self, place: slice) -> Self: ...
     def __getitem__(self, place: int | slice) -> ImageFile | Self:
         if isinstance(place, slice):
-            # By `take`: a slice of Arrow's is sent to another process with all that it is cut from.
-            return self.take(np.arange(len(self))[place])
+            start, stop, step = place.indices(len(self))
+            if step != 1:
+                return self.take(np.arange(len(self))[place])
+            paths = self.paths.slice(start, max(0, stop - start))
+            return replace(self, keys=self.keys[place], paths=paths, views=self.views[place])
         key, path = ImageKey(self.keys[place].tobytes()), self.paths[place].as_py()
         return ImageFile(key, path, int(self.views[place]))
 

@@ -15,7 +15,7 @@ from tasks.evaluation.comparison import (
     held_out_answers,
 )
 from tasks.evaluation.selection import Selection, selection_of, tried_with
-from tasks.evaluation.split_result import ClassResult, evaluate, wilson
+from tasks.evaluation.split_result import ClassResult, evaluate
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def run_facts(store: StoreLike, name: str) -> RunFacts:
         judged_on=split,
         images=len(result.keys),
         accuracy=result.accuracy,
-        interval=wilson(result.correct, len(result.keys)),
+        interval=result.interval,
         selection=selection_of(runs, run, split),
         per_class=tuple(result.per_class()),
     )
@@ -103,7 +103,7 @@ def compared(
         if run.failure:
             raise InputError(f"run {run.id[:16]} has no model: {run.failure}")
     answers = held_out_answers(runs, both)
-    accuracies = answers.mean(axis=1).tolist()
+    accuracies = answers.right.mean(axis=1).tolist()
     tried = tried_with(runs, both[0])
     family = max(1, tried * (tried - 1) // 2 if comparisons is None else comparisons)
     difference = compare(answers)

@@ -133,7 +133,7 @@ def calibration(result: SplitResult, score_name: str) -> Calibration | None:
     if score_name != "probability" or not len(result.keys):
         return None
     curve = reliability_curve(reliability(result.scores, result.true), salt="reliability")
-    return Calibration(curve, calibration_error(result.scores, result.true))
+    return Calibration(curve, calibration_error(result.scores, result.true, result.groups))
 
 
 def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:

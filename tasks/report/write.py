@@ -27,7 +27,7 @@ from tasks.evaluation.majority_baseline import remedy
 from tasks.evaluation.metrics import by_class
 from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.evaluation.selection import selection_of
-from tasks.evaluation.split_result import SplitResult, differences, evaluate, wilson
+from tasks.evaluation.split_result import SplitResult, differences, evaluate
 from tasks.evaluation.suspect_labels import suspects, suspects_csv
 from tasks.execution.steps import task
 from tasks.features.accounting import ExtractSummary
@@ -146,7 +146,7 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "calibration": calibration(result, score_name),
         "result": result,
         "openings": openings,
-        "interval": wilson(result.correct, len(result.keys)),
+        "interval": result.interval,
         "headline": selection_of(runs, run, split),
         "sizes": sizes,
         "largest": largest,
@@ -235,6 +235,7 @@ def _left_out(manifest: Manifest, extraction: ExtractSummary) -> dict[str, Any]:
         "rejected": list(rejected.values()),
         "ignored": summary.ignored,
         "left_out_by_reason": [*by_reason(rejected.values()), *by_reason(summary.ignored)],
+        "notes": summary.notes,
         "remarks": summary.remarks,
         "remark_counts": summary.remark_counts,
         "groups": summary.groups,

@@ -44,7 +44,7 @@ def open_test(
     images = manifest.select("test")
     features = stream_of(FeatureStore(store, recipe), images.keys)
     scores = scores_of(load_head(runs, stored), features)
-    metrics = metrics_of(scores, images.labels, kind=stored.head["kind"])
+    metrics = metrics_of(scores, images.labels, kind=stored.head["kind"], groups=images.groups)
     opening = runs.open_test(
         stored.id,
         asked_by=asked_by,

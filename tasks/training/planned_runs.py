@@ -46,6 +46,7 @@ class PlannedRun:
             parameters=self.parameters | stored_orientation(self.manifest),
             folds=self.folds,
             fold_seed=self.fold_seed,
+            groups=self.manifest.grouping,
             finetuning=self.finetuning,
             **outcome,
         )

@@ -19,15 +19,18 @@ def scores_of(
 
 
 def predictions(images: Images, scores: NDArray[np.float64], classes: tuple[str, ...]) -> pa.Table:
-    """Return a table of predictions: key, split, label, predicted, scores (one per class)."""
+    """Return a table of predictions: key, split, label, predicted, scores (one per class).
+
+    Of a data set with groups there is also group, a number.
+    """
     names, flat = pa.array(classes, pa.string()), pa.array(scores.ravel())
     ends = pa.array(np.arange(len(scores) + 1) * scores.shape[1], pa.int32())
-    return pa.table(
-        {
-            "key": as_arrow(images.keys),
-            "split": images.splits,
-            "label": names.take(images.labels),
-            "predicted": names.take(scores.argmax(axis=1)),
-            "scores": pa.ListArray.from_arrays(ends, flat),
-        }
-    )
+    columns = {
+        "key": as_arrow(images.keys),
+        "split": images.splits,
+        "label": names.take(images.labels),
+        "predicted": names.take(scores.argmax(axis=1)),
+        "scores": pa.ListArray.from_arrays(ends, flat),
+    }
+    grouped = {} if images.groups is None else {"group": pa.array(images.groups)}
+    return pa.table(columns | grouped)

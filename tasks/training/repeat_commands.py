@@ -94,14 +94,15 @@ def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
 
     The kept labels are corrected, and their columns have our names: no table of the user's is read.
     """
-    users = dict.fromkeys(("column", "group", "corrections"))
+    users = dict.fromkeys(("column", "group", "corrections", "keep_together"))
+    by_pattern = manifest.group_pattern and manifest.keep_together == "none"
     return users | {
         "test_split": manifest.test_split,
         "validation_split": manifest.validation_split,
         "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,
         "labels": kept.labels,
         "split_by": None if kept.splits or manifest.split_by == "chance" else manifest.split_by,
-        "group_pattern": manifest.group_pattern or None,
+        "group_pattern": manifest.group_pattern if by_pattern else None,
         "orientation": None if manifest.orientation == "upright" else manifest.orientation,
     }
 

@@ -57,7 +57,9 @@ def publish(
         runs.publish(run, history=[], predictions=nothing, save_model=lambda _: None)
         return
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
-    measured = metrics_of(outcome.scores[held_out], images.labels[held_out], kind=plan.head.kind)
+    groups = None if images.groups is None else images.groups[held_out]
+    scores, labels = outcome.scores[held_out], images.labels[held_out]
+    measured = metrics_of(scores, labels, kind=plan.head.kind, groups=groups)
     metrics = {"train_accuracy": outcome.train_accuracy}
     metrics |= {f"validation_{name}": value for name, value in measured.items()}
     runs.publish(

@@ -9,6 +9,7 @@ from stores.features.store import FeatureStore
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, folds_of
+from tasks.datasets.kept_together import check_settled
 from tasks.evaluation.metrics import accuracy
 from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
@@ -32,6 +33,7 @@ def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
     if wanted:
         first = wanted[0]
         check_trainable(first.manifest, first.folds)
+        check_settled(first.manifest)
         images = first.manifest.select(*LEARNED_FROM)
         stream = stream_of(FeatureStore(store, first.recipe), images.keys)
         folds = folds_of(first.manifest, first.folds, seed=first.fold_seed)

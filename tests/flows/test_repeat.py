@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.server  # long flows
+
 SMALL = ("--image-size", "32", "--weights", "none", "--backbone", "mobilenet_v2")
 
 

@@ -29,6 +29,10 @@ class Entry:
     group: str | None = None
     given_label: str | None = None
     time: int | None = None
+    given_group: str | None = None
+    given_split: str | None = None
+    near_group: str | None = None
+    open_split: bool | None = None
 
     @property
     def stamp(self):

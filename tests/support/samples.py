@@ -19,7 +19,7 @@ from stores.layout import locate
 from stores.storage.location import Location
 
 # Each example writes real files, and fsync costs a millisecond.
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 RECIPE = Recipe(
     version=1,

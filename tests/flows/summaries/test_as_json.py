@@ -31,7 +31,7 @@ def test_a_pipelines_json_has_its_stages():
     }  # fmt: skip
     assert set(found["train"]["near_duplicates"]) == {
         "pairs", "crowded", "untold", "example", "within", "groups", "largest", "table", "searched",
-        "split",
+        "split", "kept",
     }  # fmt: skip
 
 

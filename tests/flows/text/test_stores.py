@@ -198,9 +198,12 @@ def test_groups_are_told_with_how_to_keep_them_together():
     assert list(near_duplicates_lines(found, folds=0))[1:] == [
         "near-duplicates within splits: 3 pairs",
         "  2 groups of near-duplicates, the largest of 4 images",
-        "  to keep groups in one split, ingest with --labels s/reports/pets.near-duplicates.csv "
-        "--group group",
+        "  to keep groups in one split, add --keep-together near-duplicates, or ingest with "
+        "--labels s/reports/pets.near-duplicates.csv --group group",
     ]
+    assert list(near_duplicates_lines(replace(found, kept=True), folds=0))[-1] == (
+        "  2 groups of near-duplicates, the largest of 4 images"
+    )
 
 
 def test_what_was_not_searched_is_not_denied():

@@ -10,7 +10,7 @@ from stores import RunStore
 from stores.layout import locate
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs
-from stores.runs.record import SINCE_4, TestOpening
+from stores.runs.record import RUN_VERSION, SINCE, TestOpening
 from stores.storage.digests import json_digest
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import OTHER, look, opening_paths, publish
@@ -134,9 +134,8 @@ def test_half_a_look_is_made_whole_by_the_next_merge(ours, theirs):
 
 def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
-    body = json.loads(path.read_text())
-    later = ("folds", "failure", "finetuning", *SINCE_4)
-    body = {name: value for name, value in body["run"].items() if name not in later}
+    body = json.loads(path.read_text())["run"]
+    body = {name: value for name, value in body.items() if name not in SINCE}
     path.write_text(json.dumps({"format": 1, "sha256": json_digest(body), "run": body}))
     assert merged_into(ours, theirs).runs == 1
     assert files(ours) == files(theirs)
@@ -144,7 +143,7 @@ def test_a_run_of_an_older_format_stays_as_it_is(ours, theirs):
 
 def test_a_newer_run_is_left_alone(ours, theirs):
     path = theirs.folder / RUN.id[:16] / "run.json"
-    path.write_text(path.read_text().replace('"format": 4', '"format": 9'))
+    path.write_text(path.read_text().replace(f'"format": {RUN_VERSION}', '"format": 9'))
     merged = merged_into(ours, theirs)
     assert "of format version 9" in merged.left[0]
     assert not merged.damaged

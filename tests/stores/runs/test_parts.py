@@ -10,7 +10,7 @@ import pytest
 
 from stores import CorruptStore, RunStore
 from stores.runs.parts import HISTORY, PREDICTIONS
-from stores.runs.record import RUN_VERSION, SINCE_4
+from stores.runs.record import SINCE
 from stores.storage.digests import json_digest
 from stores.storage.stamped_parquet import table_bytes
 from tests.stores.runs.test_record import RUN
@@ -24,8 +24,7 @@ def write_record(runs, version, **changes):
     """Write a run's record as another version of the software did, with other values."""
     path = runs.folder / HERE / "run.json"
     body = json.loads(path.read_text())["run"] | changes
-    if version < RUN_VERSION:
-        body = {name: value for name, value in body.items() if name not in SINCE_4}
+    body = {name: value for name, value in body.items() if SINCE.get(name, 1) <= version}
     path.write_text(json.dumps({"format": version, "sha256": json_digest(body), "run": body}))
 
 
@@ -143,6 +142,8 @@ def with_column(name, values, kind):
         with_column("scores", [[0.5, None]], pa.list_(pa.float64())),
         with_column("scores", [["a", "b"]], pa.list_(pa.string())),
         with_column("key", [b"short"], pa.binary()),
+        predictions().append_column("group", [pa.nulls(4, pa.int64())]),
+        predictions().append_column("group", [["a"] * 4]),
         pa.table({}),
     ],
 )

@@ -97,6 +97,7 @@ def test_a_way_around_by_an_operation_that_is_no_layer_counts():
     assert cut_points(keras.Model(pixels, output)) == ["images", "last"]
 
 
+@pytest.mark.server  # large networks
 @pytest.mark.parametrize("name", STAGE_ENDS)
 def test_stages_end_where_the_resolution_falls(name):
     model = build(name)
@@ -107,6 +108,7 @@ def test_stages_end_where_the_resolution_falls(name):
     assert model.get_layer(ends[-1]).output is model.output
 
 
+@pytest.mark.server  # large networks
 @pytest.mark.parametrize("name", ["convnext_tiny", "nasnet_mobile"])
 def test_a_backbone_that_is_hardly_ever_in_one_point_has_its_output_at_the_least(name):
     model = build(name)

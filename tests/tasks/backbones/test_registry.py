@@ -93,6 +93,7 @@ def test_the_native_size_is_what_keras_says(name, monkeypatch):
     assert asked == [BACKBONES[name].native_size]
 
 
+@pytest.mark.server  # large networks
 @pytest.mark.parametrize("name", BUILT)
 def test_a_backbone_gives_features_of_its_own(name):
     size, channels = BUILT[name]

@@ -200,7 +200,7 @@ def test_a_truncated_file_is_one_clear_error(read, length):
 
 
 @given(position=st.integers(0, len(SMALL) - 1), byte=st.integers(0, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_damaged_byte_gives_tensors_or_the_error(tmp_path_factory, position, byte):
     path = tmp_path_factory.getbasetemp() / "damaged.pth"
     path.write_bytes(SMALL[:position] + bytes([byte]) + SMALL[position + 1 :])

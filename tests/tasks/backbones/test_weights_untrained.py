@@ -38,6 +38,7 @@ def features(seed):
     return rows
 
 
+@pytest.mark.server  # processes
 def test_a_seed_gives_the_same_features_in_any_process(tmp_path):
     here = {seed: features(seed) for seed in (0, 1)}
     command = [sys.executable, "-c", FEATURES, tmp_path / "there.npz"]

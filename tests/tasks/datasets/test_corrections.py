@@ -118,7 +118,7 @@ def test_undoing_them_is_for_removed_images_too(folder, store, correct):
     assert by_path(ingest(folder, store=store).manifest)["cat/001.png"].status == "accepted"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.integers(0, 30), CORRECTIONS), min_size=1, max_size=4))
 def test_whatever_is_corrected_no_image_moves_no_group_is_divided_and_all_is_undone(steps):
     """Each step has corrections by the number of the image; None: those of before stay."""

@@ -15,7 +15,7 @@ from tasks.datasets.splits import gone, split_rows
 from tasks.errors import InputError
 from tests.support.entries import MANIFEST, as_entries, entries_of, entry, rows_of
 
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 # An image: its content, its class, its group.
 IMAGES = st.lists(
     st.tuples(st.integers(0, 60), st.sampled_from(["cat", "dog"]), st.integers(0, 9) | st.none()),

@@ -9,7 +9,7 @@ import pytest
 
 from stores.manifest import Manifest
 from tasks.datasets.ingest import ingest
-from tasks.datasets.label_table import LabelRule
+from tasks.datasets.label_table import LabelRule, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.errors import InputError
 from tests.support.entries import as_entries
@@ -80,6 +80,23 @@ def test_names_of_columns_numbers_and_paths_of_the_table_s_own_folder(tmp_path, 
     assert manifest.classes == ("0", "1")
     assert len(manifest.select("test").keys) == 2
     assert len(manifest.select("validation").keys) == 2  # a part of train
+
+
+def test_a_text_that_no_manifest_holds_is_refused(tmp_path):
+    """The kind: what is written to the store, and cannot be read from it again."""
+    path = tmp_path / "labels.csv"
+    for text in ("é" * 2049, "x" * 4097):
+        path.write_text(f"path,label\ncat/1.png,{text}\n")
+        with pytest.raises(InputError, match=r"row 1: a text of .* characters, .*at most 4,096"):
+            read_label_table(LabelRule(path))
+    path.write_text(f"path,label\ncat/1.png,{'é' * 2048}\n")
+    assert read_label_table(LabelRule(path)).rows["label"][0].as_py() == "é" * 2048
+
+
+@pytest.mark.parametrize("name", ["labels.parquet", "labels.jsonl"])
+def test_true_and_false_are_labels(tmp_path, folder, store, name):
+    rows = [{"path": row["path"], "label": n % 2 == 0} for n, row in enumerate(ROWS)]
+    assert labelled(folder, store, written(tmp_path, rows, name)).classes == ("false", "true")
 
 
 def test_a_split_that_changes_in_the_table_is_seen(tmp_path, folder, store):

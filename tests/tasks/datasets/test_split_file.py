@@ -1,5 +1,7 @@
 """A split file: what it gives, and each mistake in one line."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -62,6 +64,19 @@ def test_what_a_report_writes_is_read_again(tmp_path):
     (tmp_path / "splits.csv").write_bytes(split_csv(manifest))
     splits = given(entries_of(manifest), tmp_path / "splits.csv")
     assert {e.path: splits[e.key] for e in entries_of(manifest)} == splits_of(manifest)
+
+
+@pytest.mark.parametrize("written", ["stored", "upright"])
+def test_a_photograph_is_found_by_its_key_as_stored_or_upright(table, written):
+    """The kind: a key of before a photograph was turned finds nothing any more."""
+    cat, dog = images(2)
+    turned = replace(cat, key=cat.key.upright())
+    here, there = (turned, cat) if written == "stored" else (cat, turned)
+    path = table(f"key,split\n{there.key},test\n{dog.key},train\n")
+    assert given([here, dog], path) == {here.key: "test", dog.key: "train"}
+    both = table(f"key,split\n{there.key},test\n{here.key},train\n{dog.key},train\n")
+    with pytest.raises(InputError, match=f"'{there.key}' is not in the folder"):
+        given([here, dog], both)
 
 
 WHOLE = "path,split\ncat/00000,train\ncat/00001,test\n"

@@ -12,7 +12,7 @@ from stores.keys import ImageKey
 from tasks.datasets.splits import SplitRule, majority_baseline
 from tests.support.entries import assign, counts_of, entries_of, entry, images, split, splits_of
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 shares = st.floats(0, 0.99)
 
 
@@ -165,7 +165,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(changes)
 def test_whatever_happens_to_a_folder_no_image_changes_its_split(steps):
     """Each image keeps its split for good, and an edited one that of its path."""

@@ -20,7 +20,7 @@ from tests.support.entries import MANIFEST, as_entries, counts_of, entries_of, e
 from tests.support.images import small_png, write, write_classes
 from tests.support.ingested import by_path, split_of_keys
 
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 SPLITS = ("train", "validation", "test")
 # An image: its content, its time, its group.
 IMAGES = st.lists(

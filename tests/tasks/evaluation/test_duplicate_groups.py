@@ -34,6 +34,7 @@ def test_the_table_has_all_files_and_a_copy_of_bytes_stays_with_its_original():
         ("cat/b.jpg", keys[1]),
         ("dog/c.jpg", keys[4]),
         ("dog/d.jpg", keys[4]),
+        ("=dog/e.jpg", keys[5]),
     ]
     assert groups_csv(files, groups((0, 1))).decode().splitlines() == [
         "path,group",
@@ -41,4 +42,5 @@ def test_the_table_has_all_files_and_a_copy_of_bytes_stays_with_its_original():
         "cat/b.jpg,near-duplicates 1",
         "dog/c.jpg,dog/c.jpg",
         "dog/d.jpg,dog/c.jpg",
+        "./=dog/e.jpg,'=dog/e.jpg",  # still its path, and no formula
     ]

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from tasks.evaluation.grey_thumbnails import SIDE, grey_thumbnail
-from tasks.evaluation.near_duplicates import FEWEST, MOST, near_duplicates
+from tasks.evaluation.indexed_pairs import MOST_INDEXED
+from tasks.evaluation.near_duplicates import FEWEST, near_duplicates, why_not
 from tests.support.places import ROOT
 
 PHOTOGRAPHS = ROOT.parent / "shared/data/cats_and_dogs"
@@ -179,7 +180,7 @@ def test_what_has_no_features_is_like_nothing():
     assert search(rows).pairs == ()
 
 
-@pytest.mark.parametrize("count", [0, 2, FEWEST - 1, MOST + 1])
+@pytest.mark.parametrize("count", [0, 2, FEWEST - 1, MOST_INDEXED + 1])
 def test_too_few_or_too_many_images_are_not_called_free_of_copies(count):
     found = near_duplicates(
         np.zeros((count, 1), "f4"), np.zeros((count, 1, 1), "u1"), np.zeros(count, int), []
@@ -210,3 +211,10 @@ def test_images_that_are_alike_in_a_crowd_may_be_copies():
     rows[170:] = rows[0] + 0.1 * noise(30, seed=2)
     found = search(rows)
     assert len(found.pairs) + found.crowded >= 0.95 * 30 * 30
+
+
+def test_without_the_index_what_to_install_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr("tasks.evaluation.near_duplicates.can_index", lambda: False)
+    assert why_not(200_001).endswith("up to 1,000,000: run pip install 'gargalo[index]'")
+    monkeypatch.setattr("tasks.evaluation.near_duplicates.can_index", lambda: True)
+    assert why_not(200_001) == ""

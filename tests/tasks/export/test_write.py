@@ -76,7 +76,10 @@ def test_rotated_photographs_and_formats_of_pillow_pass_the_comparison(tmp_path)
     assert "It was trained on upright images: turn rotated ones first" in card
 
 
-@pytest.mark.parametrize(("backbone", "size"), [("alexnet", 67), ("resnext50", 32)])
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [("alexnet", 67), pytest.param("resnext50", 32, marks=pytest.mark.server)],
+)
 def test_what_keras_applications_lacks_is_of_built_in_layers_too(pets, tmp_path, backbone, size):
     options = {"backbone": backbone, "image_size": size, "formats": ("keras",)}
     expected, found = exported(pets, tmp_path / "model", **options)

@@ -52,7 +52,7 @@ def test_without_any_images_are_as_they_are():
     assert augmented(IMAGES, "none", draw=(0,)) is IMAGES
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(range(6)), st.lists(st.integers(0, 3), min_size=6, max_size=6))
 def test_a_view_does_not_depend_on_the_images_beside_it(order, views):
     text = augmentation_text(["flip", "rotation", "contrast"])

@@ -146,13 +146,13 @@ def test_the_reason_is_one_line(content):
     assert len(str(error.value)) < 200
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(damaged(".jpg"))
 def test_a_damaged_jpeg_is_accepted_just_if_it_can_be_decoded(content):
     assert is_accepted(content) == can_be_decoded(content)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged(".png", ".gif", ".bmp"))
 def test_other_damaged_files_are_accepted_just_if_they_can_be_decoded(content):
     assert is_accepted(content) == can_be_decoded(content)

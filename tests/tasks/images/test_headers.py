@@ -51,7 +51,7 @@ def test_segments_and_markers_before_the_frame_are_passed_over():
     assert announced_size(moved) == decoded_size(moved) == (37, 53)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(damaged(".jpg", ".png", ".gif", ".bmp"))
 def test_a_damaged_header_announces_what_the_decoder_makes_of_it(content):
     try:
@@ -77,7 +77,7 @@ def test_what_tensorflow_reads_stays_with_it(name):
     assert not by_pillow(KINDS[name])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_tensorflow_refuses_the_webp_that_are_left_to_pillow_and_no_others(data):
     """The kind: two readings of one flag. Any byte of the header may be another one."""

@@ -144,7 +144,7 @@ def outcome(content):
             return str(error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_file_is_decoded_or_refused_in_one_line(data):
     """The kind: an error of Pillow's that is not caught, or a warning that is shown."""

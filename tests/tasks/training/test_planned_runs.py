@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from stores.runs.store import RunStore
 from tasks.errors import InputError
+from tasks.evaluation.split_result import evaluate
 from tasks.training.planned_runs import check_trainable, choose, remarks
 from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
@@ -25,6 +27,41 @@ def test_renaming_an_image_is_the_same_run(pets):
     first, *others = entries_of(pets)
     renamed = with_entries(pets, name="animals", entries=(replace(first, path="x"), *others))
     assert planned(renamed).id == planned(pets).id
+
+
+def grouped(manifest, groups, split="train"):
+    """Return a manifest whose first images of a split have these groups."""
+    names = iter(groups)
+    entries = [
+        replace(e, group=next(names, None)) if e.split == split else e for e in entries_of(manifest)
+    ]
+    return with_entries(manifest, entries=tuple(entries))
+
+
+def test_other_groups_are_another_run(pets):
+    """The kind: a run answers from the cache for images that it dealt to its folds otherwise."""
+    alone, other = planned(pets).id, planned(grouped(pets, "aab")).id
+    assert planned(grouped(pets, "abb")).id not in {alone, other}
+    assert other != alone
+    assert planned(grouped(pets, "zzy")).id == other  # by another name
+    assert planned(grouped(pets, "abc")).id == alone  # of one image each
+    assert planned(grouped(pets, "aab", split="test")).id == alone  # nothing learns from these
+
+
+def test_a_run_keeps_the_groups_of_what_it_predicted(pets, pets_store):
+    manifest = grouped(grouped(pets, "aabb"), "ccc", split="validation")
+    runs = RunStore(pets_store)
+    stored = runs.read(train(planned(manifest), store=pets_store))
+    assert stored.groups == manifest.grouping
+    rows = runs.predictions(stored.id)
+    result = evaluate(rows, split="validation", classes=stored.classes)
+    sizes = np.unique(result.groups, return_counts=True)[1].tolist()
+    assert sorted(sizes) == [*[1] * (len(result.keys) - 3), 3]
+    low, high = result.interval
+    alone = replace(result, groups=None).interval
+    assert low < alone[0] or high > alone[1]
+    ungrouped = runs.read(train(planned(pets), store=pets_store))
+    assert "group" not in runs.predictions(ungrouped.id).column_names
 
 
 def test_the_best_on_validation_is_chosen_whatever_its_training_accuracy(pets, pets_store):

@@ -108,18 +108,19 @@ def read_table(
 
 
 def _repeating(table: pa.Table) -> list[str] | bool:
-    """Return the columns that a dictionary makes smaller, or whether all are to have one.
+    """Return the columns that have a dictionary, or whether all are to have one.
 
-    Keys, paths and times differ from row to row: without a dictionary they are read in half the
-    time.
+    Keys and times differ from row to row: without one they are read in half the time. Texts are
+    read as dictionaries anyhow, and a file that is too small for its texts is refused.
     """
     some = table.slice(0, _ROWS_IN_A_GROUP)
     if any(pa.types.is_nested(field.type) for field in table.schema):
         return True
     return [
-        name
-        for name in table.column_names
-        if 2 * pc.count_distinct(some[name]).as_py() <= len(some)
+        field.name
+        for field in table.schema
+        if field.type in {pa.string(), pa.binary()}
+        or 2 * pc.count_distinct(some[field.name]).as_py() <= len(some)
     ]
 
 

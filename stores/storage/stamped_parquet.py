@@ -19,7 +19,7 @@ from stores.errors import CorruptStore, newer_format
 from stores.storage.arrow_memory import use_small_pages
 from stores.storage.json_files import ABSURD, parsed
 from stores.storage.safe_files import read_bytes
-from stores.storage.table_bounds import read_within_bounds
+from stores.storage.table_bounds import most_of, read_within_bounds
 
 use_small_pages()
 
@@ -36,26 +36,36 @@ def table_bytes(
     table: pa.Table, *, kind: str, version: int, metadata: dict[str, Any] | None = None
 ) -> bytes:
     """Return a table as the bytes of a stamped Parquet file; `metadata` is kept as JSON."""
-    sink = io.BytesIO()  # of which `getvalue` is no copy
-    options = {"store_schema": False, "dictionary_pagesize_limit": _DICTIONARY_BYTES}
-    with pq.ParquetWriter(
-        sink, table.schema, use_dictionary=_with_dictionaries(table), **options
-    ) as writer:
-        writer.write_table(table, _ROWS_IN_A_GROUP)
-        writer.add_key_value_metadata(
-            {
-                "gargalo.kind": kind,
-                "gargalo.version": str(version),
-                "gargalo.metadata": json.dumps(metadata or {}, sort_keys=True),
-                "gargalo.digest": (_MARK + _BLANK).decode(),
-            }
-        )
+    about = {
+        "gargalo.kind": kind,
+        "gargalo.version": str(version),
+        "gargalo.metadata": json.dumps(metadata or {}, sort_keys=True),
+        "gargalo.digest": (_MARK + _BLANK).decode(),
+    }
+    sink = _written(table, about, compression="snappy")
+    if table.nbytes > most_of(len(sink.getbuffer())):  # it would be refused by `read_table`
+        sink = _written(table, about, compression="none")
     content = sink.getvalue()
     place = content.rfind(_MARK) + len(_MARK)
     digest = _digest(content, place)
     del content
     sink.getbuffer()[place : place + _DIGITS] = digest
     return sink.getvalue()
+
+
+def _written(table: pa.Table, about: dict[str, str], *, compression: str) -> io.BytesIO:
+    sink = io.BytesIO()  # of which `getvalue` is no copy
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        use_dictionary=_with_dictionaries(table),
+        compression=compression,
+        store_schema=False,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+    ) as writer:
+        writer.write_table(table, _ROWS_IN_A_GROUP)
+        writer.add_key_value_metadata(about)
+    return sink
 
 
 def read_table(

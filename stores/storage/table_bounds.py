@@ -30,6 +30,11 @@ _KNOWN = {"SNAPPY", "UNCOMPRESSED"}  # no more than 22 times; others come to tho
 _ENCODINGS = {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"}
 
 
+def most_of(size: int) -> int:
+    """Return how many bytes a file of some size may become in memory."""
+    return max(_SMALL, _RATIO * size)
+
+
 def read_within_bounds(
     content: bytes, metadata: pq.FileMetaData, *, columns: list[str] | None, in_a_list: int
 ) -> pa.Table:
@@ -38,7 +43,7 @@ def read_within_bounds(
     `in_a_list` is how many values a row may have in a column of lists. Raises ValueError where the
     table is more than such a file holds.
     """
-    most = max(_SMALL, _RATIO * len(content))
+    most = most_of(len(content))
     _check_announced(metadata, len(content), columns, in_a_list)
     leaves = _text_columns(metadata)
     names = metadata.schema.to_arrow_schema().names
@@ -95,7 +100,7 @@ def _text_columns(metadata: pq.FileMetaData) -> list[str]:
 def _check_announced(
     metadata: pq.FileMetaData, size: int, columns: list[str] | None, in_a_list: int
 ) -> None:
-    rows, most = metadata.num_rows, max(_SMALL, _RATIO * size)
+    rows, most = metadata.num_rows, most_of(size)
     if not 0 <= rows <= max(_FEW, size // _ROW_BYTES):
         raise ValueError(f"{rows} rows are announced, more than {size} bytes hold")
     if metadata.num_row_groups * metadata.num_columns > _MOST_CHUNKS:

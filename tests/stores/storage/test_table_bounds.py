@@ -93,3 +93,13 @@ def test_a_text_in_a_manifest_has_an_end(tmp_path):
     manifest(entry("cat/" + "x" * 2**15, b"1")).write(tmp_path)
     with pytest.raises(CorruptStore, match="column path has more than 16384 bytes"):
         Manifest.read(tmp_path, PETS.name)
+
+
+def test_what_packs_too_well_to_be_read_again_is_not_packed(tmp_path, monkeypatch):
+    """The kind: what is written to the store, and refused when it is read."""
+    monkeypatch.setattr("stores.storage.table_bounds._SMALL", 2**16)
+    paths = [f"{'a long folder/' * 40}{n:06}.txt" for n in range(5000)]
+    table, path = pa.table({"path": paths}), tmp_path / "table.parquet"
+    path.write_bytes(table_bytes(table, kind="manifest", version=1))
+    assert read_table(path, kind="manifest", version=1)[0].equals(table)
+    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "UNCOMPRESSED"

@@ -14,7 +14,7 @@ demo: $(READY)  ## the whole pipeline on the embedded sample
 test: $(READY)  ## the tests, a tenth of the fault injection; ten minutes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not server and not bench'
 
-test-server: $(READY)  ## deployments, Dask, S3 and long flows on real servers, large networks; fifteen minutes
+test-server: $(READY)  ## deployments, Dask, S3 and long flows on real servers, large networks; seventeen minutes
 	$(BIN)/python -m pytest -m server
 
 test-bench: $(READY)  ## each group of benchmarks, at a scale at which its figures mean nothing; six minutes

@@ -25,6 +25,7 @@ def hub(tmp_path):
     return tmp_path / "hub"
 
 
+@pytest.mark.server  # a long flow
 def test_a_hub_s_files_go_through_the_pipeline_and_nothing_is_done_twice(run_json, hub, tmp_path):
     asked = ("pipeline", "pets", "--labels", hub, "--head", "logistic", *UNTRAINED)
     first, again = run_json(*asked), run_json(*asked)

@@ -10,6 +10,8 @@ from PIL import Image
 
 from stores.manifest import Manifest
 
+pytestmark = pytest.mark.server  # long flows
+
 KEEP = ("--keep-together", "near-duplicates")
 SMALL = ("--image-size", "32", "--head", "logistic")
 THINGS, CROPS = 18, 3

@@ -8,9 +8,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.support.prefect_server import eventually, last_run, task_states
+
+pytestmark = pytest.mark.server  # long flows
+
 
 SMALL = ("--image-size", "32", "--head", "logistic", "--head", "tutorial")
 

@@ -64,6 +64,7 @@ def test_every_encoding_can_write_every_name(monkeypatch, encoding):
     assert {sink.getvalue().decode(encoding) for sink in sinks.values()} == {expected}
 
 
+@pytest.mark.server  # long flows
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_class_of_any_name_is_trained_in_any_encoding(run, photos, monkeypatch, as_json):
     (photos / "reddish").rename(photos / "日本語")

@@ -73,7 +73,7 @@ COLUMNS = [
     pa.array([{"a": 1}] * 3),
     pa.array([True, None, False]),
 ]
-several = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

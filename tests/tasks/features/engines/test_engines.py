@@ -130,6 +130,7 @@ def test_each_pooling_and_dtype_is_that_of_keras(base, generated, tmp_path, pool
     assert_file_by_file(expected, actual)
 
 
+@pytest.mark.server  # large networks
 def test_several_taps_of_one_pass_are_those_of_single_passes(base, generated, tmp_path):
     taps = ("block5c_add", "output")
     together = extract(generated, tmp_path / "together", taps=taps, **LITE)

@@ -144,7 +144,8 @@ def _without_images(
         first = next(at for at, null in enumerate(nulls) if null)
         row = pc.index(pc.is_null(parts[first]["path"]), True).as_py() + 1
         example = f"row {row} of {labelled[first][0].path.name}"
-        yield f"{count} rows without an image are left out (for one, {example})"
+        what = "1 row without an image is" if count == 1 else f"{count} rows without an image are"
+        yield f"{what} left out (for one, {example})"
 
 
 def _written(

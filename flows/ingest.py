@@ -20,7 +20,7 @@ from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import Ingested, ingest_task
 from tasks.datasets.splits import majority_baseline
-from tasks.datasets.unpack import known_to_be_unpacked
+from tasks.datasets.unpack import rows_to_unpack
 from tasks.execution.steps import quote
 
 
@@ -49,8 +49,7 @@ def ingest_stage(
 
 def announce_unpacking(folder: Path, parameters: DatasetParameters) -> None:
     """Show progress where --labels holds images that are not in the folder yet."""
-    _, packed = known_to_be_unpacked(folder, parameters.label_rule)
-    if packed:
+    if packed := rows_to_unpack(folder, parameters.label_rule):
         announce(packed, doing="unpacking")
 
 

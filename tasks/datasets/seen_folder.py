@@ -22,7 +22,7 @@ from tasks.datasets.known_files import is_unread, known_rows, nothing_known
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
 from tasks.datasets.labelled_files import list_labelled, pattern_of
 from tasks.datasets.splits import AS_BEFORE, SplitRule
-from tasks.datasets.unpack import known_to_be_unpacked, unpacked
+from tasks.datasets.unpack import rows_to_unpack, unpacked
 from tasks.errors import InputError
 from tasks.execution.steps import task
 
@@ -101,8 +101,7 @@ def see(request: IngestRequest) -> Seen:
 
 def count_unread(request: IngestRequest) -> int:
     """Return the number of files that an ingest will read, without unpacking any."""
-    _, left = known_to_be_unpacked(request.real_folder, request.labels)
-    return left or len(see(request).unread())
+    return rows_to_unpack(request.real_folder, request.labels) or len(see(request).unread())
 
 
 see_task = task(name="list files", task_run_name="list files of {request.shown}")(see)

@@ -53,17 +53,12 @@ def unpacked(folder: Path, rule: LabelRule, layout: str | None = None) -> LabelR
     return replace(rule, unpacked=found or _unpack(folder, packed, rule))
 
 
-def known_to_be_unpacked(folder: Path, rule: LabelRule) -> tuple[LabelRule, int]:
-    """Return a rule with what was unpacked before, and the number of rows that are left to unpack.
-
-    Nothing is written.
-    """
+def rows_to_unpack(folder: Path, rule: LabelRule) -> int:
+    """Return the number of rows that `unpacked` would look at; 0 where all is known."""
     packed = packed_images(rule)
-    if packed is None:
-        return rule, 0
-    found = remembered(folder, packed, rule)
-    left = 0 if found else sum(file.rows for file in packed.files)
-    return replace(rule, unpacked=found), left
+    if packed is None or remembered(folder, packed, rule):
+        return 0
+    return sum(file.rows for file in packed.files)
 
 
 def kept_notes(previous: Manifest | None) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def extract_stage(
     job = job_for(parameters, manifest)
     extraction = compute_missing(
         manifest,
-        replace(job, store=job.store.absolute()),  # for any process, wherever it was started
+        job,
         shards=shards_by(parameters.where),
         batch_size=parameters.batch_size,
         shard_size=parameters.shard_size,

@@ -51,6 +51,10 @@ def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
 
 
 def job_for(parameters: ExtractParameters, manifest: Manifest | None) -> Job:
-    """Return the job that computes features of a data set; None: it is not ingested yet."""
+    """Return the job that computes features of a data set; None: it is not ingested yet.
+
+    Its store is absolute, for any process, wherever it was started. All get the same job: the
+    engine that a command warmed up is then the one that its flow takes.
+    """
     request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
-    return make_job(request, store=parameters.store, engine=parameters.engine)
+    return make_job(request, store=parameters.store.absolute(), engine=parameters.engine)

@@ -8,7 +8,7 @@ the data set as it is going to be if each file can be used.
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,7 +100,6 @@ def _planned(request: IngestRequest, parameters: ExtractParameters, check: Check
         manifest = assumed_dataset(seen, rules, keys)
         check(manifest)
         job = job_for(parameters, manifest)
-        job = replace(job, store=job.store.absolute())
         if keys is None and made_by_others(choose_engine(job, len(unread))):
             # To compare versions, as is done before anything is computed, takes the keys.
             manifest = assumed_dataset(seen, rules, read_keys_task(quote(seen)))

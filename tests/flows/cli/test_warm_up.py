@@ -5,12 +5,14 @@ import sys
 import pytest
 from PIL import Image
 
+import gargalo
 from flows.cli.warm_up import warm_up_advise, warm_up_extract, warm_up_finetune, warm_up_ingest
 from flows.parameters.datasets import IngestParameters
 from flows.parameters.features import AdviseParameters, ExtractParameters
 from flows.parameters.finetune import FinetuneParameters
 from flows.pipeline import PipelineParameters, warm_up_pipeline
 from tasks.datasets.seen_folder import IngestRequest, see
+from tasks.features.engines.choice import choose_engine
 
 SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
 FLAGS = ("--image-size", 32, "--backbone", "mobilenet", "--weights", "none")
@@ -31,6 +33,21 @@ def test_the_engine_is_loaded_that_the_flow_takes(run_json, photos, loaded, tmp_
     extracted = run_json("extract", photos, *FLAGS)
     assert job.engine == extracted["engine"]
     assert [recipe.fingerprint for recipe in job.recipes] == [extracted["fingerprint"]]
+
+
+def test_a_flow_takes_the_engine_that_was_loaded_for_it(photos, loaded, tmp_path, monkeypatch):
+    """The kind: what is warmed up is not what is used, and is built twice."""
+    monkeypatch.chdir(tmp_path)
+    parameters = ExtractParameters(store="feature-store", **SMALL)  # as it is by default
+    warm_up_extract(str(photos), parameters=parameters)
+
+    def compute(_manifest, files, job, **_):
+        raise LookupError(choose_engine(job, len(files)))
+
+    monkeypatch.setattr("flows.stages.read_and_compute.compute_new", compute)
+    with pytest.raises(LookupError) as reached:
+        gargalo.extract(photos, store="feature-store", **SMALL)
+    assert list(reached.value.args) == loaded
 
 
 def test_nothing_is_loaded_where_nothing_is_to_be_computed(run_json, photos, loaded, tmp_path):

@@ -13,11 +13,12 @@ from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
 from benchmarks.lab import digits, estimates, ridge_path
+from benchmarks.large_photos import large_photos
 from benchmarks.memory import growth
 from benchmarks.near_duplicates import bursts, copies, indexed, large
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
-from benchmarks.photos import keep_first, write_photos
+from benchmarks.photos import keep_first, write_large_photos, write_photos
 from benchmarks.prediction import prediction
 from benchmarks.results import told, write_results
 from benchmarks.rivals import RIVALS
@@ -31,6 +32,7 @@ from tests.support.prefect_server import running_server
 Group = Literal[
     "cold",
     "bfloat16",
+    "large",
     "again",
     "reading",
     "prefect",
@@ -52,6 +54,7 @@ class Scale:
     rounds: int
     images: int  # of a cold extraction
     slow: int  # of one by a large backbone
+    large: int  # of one of photographs of 12 megapixels
     changing: int  # of one that is called again
     many: int  # beside `images`, for the growth of memory
     rows: int  # read from a store
@@ -70,6 +73,7 @@ FULL = Scale(
     3,
     3000,
     300,
+    200,
     300,
     30_000,
     51_200,
@@ -88,6 +92,7 @@ QUICK = Scale(
     1,
     40,
     8,
+    4,
     20,
     80,
     6_400,
@@ -143,6 +148,14 @@ class Benchmarks:
             yield from cold(
                 setting, {predict: "≥ 6", untuned: ""}, limit="≥ 0.95", rounds=self.rounds
             )
+
+    def large(self) -> Iterator[Finding]:
+        """New photographs of 12 megapixels, by an engine for many images."""
+        folder = self.work / "large photos"
+        write_large_photos(folder, self.scale.large)
+        setting = self.setting("large", "efficientnet_lite0", 224)
+        setting = replace(setting, folder=folder, engine="openvino")
+        yield from large_photos(setting, rounds=self.rounds)
 
     def again(self) -> Iterator[Finding]:
         """A second one."""
@@ -247,6 +260,7 @@ def bench(
         groups: dict[Group, Callable[[], Iterator[Finding]]] = {
             "cold": benchmarks.cold,
             "bfloat16": benchmarks.bfloat16,
+            "large": benchmarks.large,
             "again": benchmarks.again,
             "reading": benchmarks.reading,
             "prefect": benchmarks.prefect,

@@ -84,6 +84,7 @@ def ingest_and_extract(setting: Setting) -> int:
         image_size=request.image_size,
         engine=setting.engine,
         shard_size=setting.shard_size,
+        decode=request.decode,
     )
     with without_prefect():
         manifest, _, begun = ingest_and_compute_stage(setting.folder, parameters)

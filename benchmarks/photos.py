@@ -16,6 +16,9 @@ PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "cats_and_dogs"
 CLASSES = ("cats", "dogs")
 SIZE = (500, 374)  # the median of those photographs: width, height in pixels
 
+LARGE_SIZE = (4000, 3000)  # 12 megapixels
+LARGE_ONES = 40  # different ones: each takes a second to make
+
 
 def write_photos(folder: Path, count: int) -> str:
     """Fill a folder with two classes of JPEGs, together `count`; return what they are.
@@ -35,6 +38,24 @@ def write_photos(folder: Path, count: int) -> str:
         turn, which = divmod(number // 2, len(paths))
         _copy(paths[which], _place(folder, number), turn)
     return f"{count} photographs of cats and dogs"
+
+
+def write_large_photos(folder: Path, count: int) -> None:
+    """Fill a folder with JPEGs of 12 megapixels, some 2 MB each, as a telephone writes them.
+
+    Each is one of the photographs scaled up, with the fine detail of another and a sensor's noise:
+    so its data takes as long to decode as a photograph's. From the 40th on they repeat, each time
+    as other bytes.
+    """
+    write_photos(folder, count)
+    paths = list(image_paths(folder))
+    small = [Image.open(path).convert("RGB") for path in paths[:LARGE_ONES]]
+    for number, path in enumerate(paths):
+        turn, which = divmod(number, LARGE_ONES)
+        if not turn:
+            _large(small[which], small[which - 1], which).save(path, quality=90)
+        else:
+            _copy(paths[which], path, turn)
 
 
 def change(folder: Path, number: int) -> Path:
@@ -85,6 +106,17 @@ def _place(folder: Path, number: int) -> Path:
 def _copy(source: Path, target: Path, turn: int) -> None:
     content = source.read_bytes()
     target.write_bytes(content + b"\0" * turn)  # what follows a JPEG's end is no pixel of it
+
+
+def _large(base: Image.Image, other: Image.Image, number: int) -> Image.Image:
+    width, height = LARGE_SIZE
+    blurred = other.filter(ImageFilter.GaussianBlur(6))
+    detail = np.asarray(other, np.int16) - np.asarray(blurred, np.int16)
+    across, down = -(-width // other.width), -(-height // other.height)
+    tiled = np.tile(detail, (down, across, 1))[:height, :width]
+    noise = np.random.default_rng(number).normal(0, 2, (height, width, 1))
+    image = np.asarray(base.resize(LARGE_SIZE, Image.Resampling.LANCZOS)) + tiled / 3 + noise
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 
 
 def _generated(number: int) -> Image.Image:

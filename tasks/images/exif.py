@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stores.keys import ImageKey
 from stores.orientation import Orientation
+from tasks.errors import InputError
 from tasks.images import jpeg, png, tiff, webp
 from tasks.images.image_parts import JPEG, PNG
 
@@ -18,6 +19,7 @@ _APP1 = 0xE1
 _START = b"Exif\0\0"
 _ORIENTATION, _SHORT = 0x0112, 3  # tag and type (TIFF 6.0, sections 2 and 8)
 _MOST_TAGS = 1000
+_LARGE = 2**17  # bytes; a smaller file is searched sooner than its segments are read
 UPRIGHT = 1
 OTHER_FILE = 0
 
@@ -27,10 +29,7 @@ Values = TypeVar("Values", bound=np.generic)
 def orientation(content: bytes) -> int:
     """Return the orientation in an image's EXIF data, from 1 (upright) to 8; 1 if there is none."""
     if content.startswith(JPEG):
-        if _START not in content:
-            return 1
-        segments = (data for marker, data in jpeg.segments(content) if marker == _APP1)
-        exif = next((data for data in segments if data.startswith(_START)), b"")
+        exif = _of_jpeg(content)
     elif content.startswith(PNG):
         exif = next((bytes(data) for kind, data in png.chunks(content) if kind == b"eXIf"), b"")
     elif tiff.is_tiff(content):
@@ -73,6 +72,23 @@ def turned(image: NDArray[Values], orientation: int) -> NDArray[Values]:
     down = -1 if orientation in {3, 4, 7, 8} else 1
     right = -1 if orientation in {2, 3, 6, 7} else 1
     return image[::down, ::right]
+
+
+def _of_jpeg(content: bytes) -> bytes:
+    """Return the EXIF data of a JPEG, or nothing.
+
+    Only the segments before the first scan are looked at: a search through all of a large
+    photograph takes as long as its key.
+    """
+    if len(content) < _LARGE and _START not in content:
+        return b""
+    try:
+        segments = (data for marker, data in jpeg.segments(content) if marker == _APP1)
+        return next((data for data in segments if data.startswith(_START)), b"")
+    except InputError:
+        if _START in content:
+            raise
+        return b""  # what follows its frame is no matter of its orientation
 
 
 def _orientation(exif: bytes) -> int:

@@ -1,7 +1,10 @@
 """JPEG headers: the frame, the segments before the first scan, and the number of scans."""
 
 import re
+import sys
 from collections.abc import Iterator
+
+import numpy as np
 
 from tasks.images.image_parts import JPEG, big, bounded, too_many
 
@@ -44,9 +47,26 @@ def scans(content: bytes) -> int:
     if not content.startswith(JPEG):
         return 0
     # Thumbnails and appended data have scans too; a low count needs no exact one.
-    if (count := content.count(b"\xff\xda")) <= _FEW_SCANS:
+    if (count := occurrences(content, b"\xff\xda")) <= _FEW_SCANS:
         return count
     return sum(marker == _SCAN for marker in bounded(_markers(content), "a JPEG"))
+
+
+def occurrences(content: bytes, pair: bytes) -> int:
+    """Return how often two different bytes follow each other; for megabytes quicker than `count`.
+
+    It also lets other threads work meanwhile.
+    """
+    wanted = int.from_bytes(pair, sys.byteorder)
+    return sum(
+        int(
+            np.count_nonzero(
+                np.frombuffer(content, np.uint16, (len(content) - first) // 2, first) == wanted
+            )
+        )
+        for first in (0, 1)
+        if len(content) - first >= 2
+    )
 
 
 def _markers(content: bytes) -> Iterator[int]:

@@ -88,3 +88,18 @@ def test_the_key_of_a_rotated_image_says_how_it_is_used(number):
     assert turn_of(content, upright) == number
     assert turn_of(content, stored) == UPRIGHT
     assert turn_of(content + b"\0", upright) == turn_of(content, bytes(32)) == OTHER_FILE
+
+
+@pytest.mark.parametrize("behind", [b"", b"Exif\0\0", bytes(2**18)])
+@pytest.mark.parametrize("number", ALL)
+def test_the_orientation_of_a_large_photograph_is_that_of_a_small_one(number, behind):
+    """The kind: what is read sooner by another way, from some size on."""
+    content = with_orientation(every_kind()["rgb.jpg"], number) + behind
+    assert orientation(content) == orientation(content + bytes(2**17)) == number
+
+
+def test_a_large_jpeg_without_a_scan_has_no_orientation():
+    """Fill bytes behind the frame are the decoder's matter, as in a file that has no EXIF data."""
+    content = every_kind()["rgb.jpg"]
+    begun = content[: content.index(b"\xff\xda")]
+    assert orientation(begun + bytes(2**21)) == UPRIGHT

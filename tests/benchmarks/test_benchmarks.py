@@ -31,6 +31,7 @@ def untuned(monkeypatch):
     [
         ("cold", ["against a: predict", "against d: Hugging Face", "of the limit"]),
         ("bfloat16", ["vgg16 at 96, bfloat16: against a: predict"] if has_bfloat16() else []),
+        ("large", ["--decode fast against a without", "the limit by entropy decoding"]),
         ("again", ["one image changed: images computed: 1 rows", "5% added", "a crash half-way"]),
         ("reading", ["speed of np.memmap's", "10,000 keys looked up in 100 shards"]),
         ("prefect", ["over the plain functions, 40 images", "a running server, --engine keras"]),

@@ -8,7 +8,7 @@ the data set as it is going to be if each file can be used.
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +18,9 @@ from flows.ingest import announce_unpacking, summarized
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.summaries.stores import IngestSummary
+from stores.keys import in_one_piece
 from stores.manifest import Manifest
-from stores.manifest_rows import STAMP, places_of
+from stores.manifest_rows import SCHEMA, filtered
 from tasks.datasets.ingest import ingest_task, read_keys_task
 from tasks.datasets.known_files import ReadAhead
 from tasks.datasets.made_dataset import Rules, assumed_dataset
@@ -40,7 +41,7 @@ Check = Callable[[Manifest], None]
 class _Plan:
     """Files to read and compute at once."""
 
-    manifest: Manifest  # as it is going to be
+    manifest: Manifest  # as it is going to be; with rows only where versions are compared
     files: pa.Table  # path and stamp
     listed_ns: int
     job: Job
@@ -48,7 +49,7 @@ class _Plan:
     @property
     def new_files(self) -> NewFiles:
         """The files, for a command of its own."""
-        paths = self.files["path"].combine_chunks()
+        paths = in_one_piece(self.files["path"])
         return NewFiles(paths, self.manifest.orientation, uuid.uuid4().hex)
 
 
@@ -99,22 +100,28 @@ def _planned(request: IngestRequest, parameters: ExtractParameters, check: Check
         keys = read_keys_task(quote(seen)) if rules.by_keys else None
         manifest = assumed_dataset(seen, rules, keys)
         check(manifest)
+        files = _to_compute(unread, manifest)
         job = job_for(parameters, manifest)
-        if keys is None and made_by_others(choose_engine(job, len(unread))):
-            # To compare versions, as is done before anything is computed, takes the keys.
-            manifest = assumed_dataset(seen, rules, read_keys_task(quote(seen)))
+        if made_by_others(choose_engine(job, len(unread))):
+            if keys is None:
+                # To compare versions, as is done before anything is computed, takes the keys.
+                manifest = assumed_dataset(seen, rules, read_keys_task(quote(seen)))
+                files = _to_compute(unread, manifest)
+        else:  # of millions of files there is no room for what is not needed any more
+            manifest = replace(manifest, rows=SCHEMA.empty_table())
     except InputError:
         return seen
-    accepted = manifest.of_status("accepted", columns=("path",))["path"].combine_chunks()
-    files = unread.filter(pc.is_in(unread["path"], accepted))
     return _Plan(manifest, files, seen.started_ns, job) if len(files) else seen
+
+
+def _to_compute(unread: pa.Table, manifest: Manifest) -> pa.Table:
+    accepted = manifest.of_status("accepted", columns=("path",))["path"].combine_chunks()
+    return filtered(unread, pc.is_in(unread["path"], accepted)).combine_chunks()
 
 
 def _read_ahead(plan: _Plan, done: Extraction) -> ReadAhead:
     """Return the results of the files, with their stamps as they were before they were read."""
-    found = [shard.examined for shard in done.shards if shard.examined is not None]
-    rows = pa.concat_tables(found)
-    stamps = plan.files.select(STAMP).take(places_of(rows["path"], plan.files["path"]))
-    for name in STAMP:
-        rows = rows.append_column(name, stamps[name])
+    rows = pa.concat_tables(shard.examined for shard in done.shards if shard.examined is not None)
+    for name in plan.files.column_names:
+        rows = rows.append_column(name, plan.files[name])
     return ReadAhead(rows, plan.listed_ns, plan.manifest.orientation)

@@ -91,12 +91,17 @@ def with_read_ahead(known: pa.Table, ahead: ReadAhead, listing: Listing) -> tupl
 
     A file that has changed since is to be read, as is one that could not be read.
     """
-    there = ahead.rows.take(places_of(listing.files["path"], ahead.rows["path"]))
+    there = ahead.rows
+    if not listing.files["path"].equals(there["path"]):
+        there = there.take(places_of(listing.files["path"], there["path"]))
     usable = pc.and_(is_unread(listing, known), pc.is_valid(there["key"]))
     usable = pc.and_kleene(usable, _is_known(there, ahead.listed_ns, listing))
     usable = pc.fill_null(usable, False)  # noqa: FBT003
-    columns = {n: pc.if_else(usable, there[n], known[n]) for n in EXAMINED.names}
-    return pa.table(columns, schema=EXAMINED), pc.sum(usable).as_py() or 0
+    there = there.select(EXAMINED.names)
+    if not pc.all(usable).as_py():  # else they are taken without a copy
+        columns = {n: pc.if_else(usable, there[n], known[n]) for n in EXAMINED.names}
+        there = pa.table(columns, schema=EXAMINED)
+    return there, pc.sum(usable).as_py() or 0
 
 
 def examined_table(paths: Iterable[str], results: Iterable[Examined]) -> pa.Table:

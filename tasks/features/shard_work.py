@@ -68,7 +68,8 @@ class ShardDone:
     checked: int  # rows that were computed only for a comparison
     rejected: tuple[Rejection, ...]
     producer: Producer
-    # Of new files: their results, with the columns of EXAMINED, and `computed`.
+    # Of new files: their results in the order of these, with the columns of EXAMINED except the
+    # path, and `computed`.
     examined: pa.Table | None = None
 
     @property
@@ -128,7 +129,8 @@ def _decoded(work: ShardWork) -> AbstractContextManager[Iterator[PixelBatch]]:
 def _examined(files: NewFiles, results: list[Examined], done: list[ImageFile]) -> pa.Table:
     table = examined_table(files.paths.to_pylist(), results)
     computed = pa.array([image.path for image in done], pa.string())
-    return table.append_column("computed", pc.is_in(table["path"], computed))
+    table = table.append_column("computed", pc.is_in(table["path"], computed))
+    return table.drop_columns("path")
 
 
 def _in_turn(batches: Iterable[PixelBatch]) -> Generator[PixelBatch, None, None]:

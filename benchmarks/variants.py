@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from functools import partial
 
-import openvino as ov
-
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
+from tasks.execution.quiet_openvino import ov
 from tasks.features.engines import load_engine
 from tasks.heads import Candidate, Failed, find_kind
 from tasks.heads.examples import Examples, stream_of

@@ -6,11 +6,11 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import openvino as ov
 
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
+from tasks.execution.quiet_openvino import ov
 from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.features.engines.openvino_engine import converted
 from tasks.heads.archives import check_keras

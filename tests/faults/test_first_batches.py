@@ -5,8 +5,8 @@ import threading
 
 import numpy as np
 import pytest
-from openvino import InferRequest
 
+from tasks.execution.quiet_openvino import ov
 from tests.faults.conftest import FULL
 from tests.faults.extracting import in_child
 from tests.tasks.features.engines.test_verified import engine_of, some_pixels
@@ -26,7 +26,7 @@ def convert(store):
 
 def compute_at_once(store):
     sys.setswitchinterval(1e-6)
-    engine, infer = engine_of(store), InferRequest.infer
+    engine, infer = engine_of(store), ov.InferRequest.infer
     rows = [None] * min(2, engine.parallel)
     gate = threading.Barrier(len(rows))
 
@@ -37,7 +37,7 @@ def compute_at_once(store):
     def compute(number):
         (rows[number],) = engine.compute(some_pixels(2, seed=number))
 
-    InferRequest.infer = infer_at_once
+    ov.InferRequest.infer = infer_at_once
     threads = [threading.Thread(target=compute, args=(n,)) for n in range(len(rows))]
     for thread in threads:
         thread.start()

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,11 +12,11 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
+from tasks.execution.quiet_openvino import ov
 from tasks.features.engines import Engine, Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
 from tasks.features.engines.keras_engine import KerasEngine
@@ -139,7 +138,7 @@ def _check_precision(core: ov.Core, job: Job) -> None:
 
 def converted(graph: Any) -> ov.Model:  # noqa: ANN401
     """Return a concrete TensorFlow function as an OpenVINO model."""
-    with _no_telemetry(), _logging_as_it_was():
+    with _logging_as_it_was():
         return ov.convert_model(graph)
 
 
@@ -162,20 +161,6 @@ def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return pixels padded to the model's batch size, by repeating the last image."""
     missing = ROWS_AT_ONCE - len(pixels)
     return np.concatenate([pixels, *[pixels[-1:]] * missing]) if missing else pixels
-
-
-@contextmanager
-def _no_telemetry() -> Iterator[None]:
-    # The converter would report each conversion to Google Analytics, and wait for the network.
-    name = "openvino_telemetry"
-    before = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment] # its import fails: then a stub is used
-    try:
-        yield
-    finally:
-        sys.modules.pop(name)
-        if before is not None:
-            sys.modules[name] = before
 
 
 @contextmanager

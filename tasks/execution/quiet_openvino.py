@@ -1,0 +1,29 @@
+"""OpenVINO, imported without its telemetry. No other module imports it.
+
+At its import, and at each conversion, it would write an identity for the user to the home folder,
+and report to Google Analytics. A program that has imported OpenVINO before keeps it as it is.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment] # its import fails: then a stub is used
+    try:
+        yield
+    finally:
+        sys.modules.pop(name)
+        if before is not None:
+            sys.modules[name] = before
+
+
+with _without_telemetry():
+    import openvino as ov
+    import openvino.tools.ovc  # noqa: F401  the converter, which may be imported at its first call
+
+__all__ = ["ov"]

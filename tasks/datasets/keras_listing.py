@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.manifest_rows import filtered
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.folder_structure import KERAS_ENDINGS, is_hidden, is_left_out, is_of_system
 from tasks.errors import InputError
@@ -40,8 +41,9 @@ def classes_by_keras(listing: Listing) -> tuple[str, ...]:
             raise InputError(f"{top}: {error}") from error
         classes = tuple(name for name in names if not is_left_out(name))
         parts.append(paths)
-    there = pa.concat_arrays(parts)
-    there = pa.chunked_array([there.take(pc.sort_indices(there))])
+    there = pa.chunked_array(parts)
+    if not there.equals(listed):  # at once where Keras has the same order: of millions no copy
+        there = there.take(pc.sort_indices(there))
     if not there.equals(listed):
         raise OSError(
             f"{listing.folder}: the files changed while they were listed, for example "
@@ -99,8 +101,9 @@ def _tell(top: str, start: str, file: str) -> None:
 def _listed(listing: Listing) -> pa.ChunkedArray:
     """Return the paths of the images whose endings Keras lists."""
     endings = "|".join(ending.removeprefix(".") for ending in KERAS_ENDINGS)
-    paths = listing.files["path"].filter(listing.files["is_image"])
-    return paths.filter(pc.match_substring_regex(paths, rf"(?i)\.(?:{endings})\z"))
+    files = filtered(listing.files.select(["path", "is_image"]), listing.files["is_image"])
+    has_ending = pc.match_substring_regex(files["path"], rf"(?i)\.(?:{endings})\z")
+    return filtered(files, has_ending)["path"]
 
 
 def _tops(listing: Listing, listed: pa.ChunkedArray) -> list[str]:

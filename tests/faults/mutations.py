@@ -227,8 +227,8 @@ MUTATIONS = (
     Mutation(
         "new files computed before other versions are compared",
         "flows/stages/read_and_compute.py",
-        "        if keys is None and made_by_others(",
-        "        if keys and made_by_others(",
+        "        if made_by_others(",
+        "        if not made_by_others(",
         "tests/flows/stages/test_read_and_compute.py::test_features_of_other_versions_are_compared_before_any_are_added",
     ),
     Mutation(

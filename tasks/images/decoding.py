@@ -20,6 +20,7 @@ from stores.features.recipe import AspectRatio, Decode, Recipe
 from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend
+from tasks.images.centre_crop import centres, uncropped
 from tasks.images.bmp import bmp_of
 from tasks.images.exif import UPRIGHT, turned
 from tasks.images.headers import by_pillow
@@ -81,6 +82,8 @@ def load_pixels(
     that image. The errors do not name the file.
     """
     check_backend()
+    if (whole := uncropped(recipe)) != recipe:
+        return centres(load_pixels(contents, whole, turns), recipe.image_size)
     turns = turns or [UPRIGHT] * len(contents)
     plain = [
         n

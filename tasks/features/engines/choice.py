@@ -3,6 +3,7 @@
 from dataclasses import replace
 from importlib.util import find_spec
 
+from tasks.backbones.files.backbone import is_from_file
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.request import EngineName
@@ -18,6 +19,13 @@ def choose_engine(job: Job, images: int) -> Job:
     requested engine cannot run the job.
     """
     precision = job.recipes[0].compute_precision
+    if is_from_file(job.recipes[0]):
+        if job.engine == "keras":
+            raise InputError(
+                f"--engine keras does not run {job.recipes[0].backbone}, which is no Keras model; "
+                "use --engine openvino"
+            )
+        return replace(job, engine="openvino")
     if job.engine == "keras" and precision != "float32":
         raise InputError(
             f"--engine keras does not support --precision {precision}; use --precision float32"

@@ -45,14 +45,23 @@ class OpenVinoEngine(Engine):
         # threads do this at the same time, they wait for each other forever.
         ov.Tensor(np.zeros(1, np.float32))
         core = ov.Core()
-        _check_precision(core, job)
+        check_precision(core, job)
         self._identity = _identity(core, job)
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
         self.reference = None if self.agreement else KerasEngine(job)
         self._model = _at_once(self.reference) if self.reference else None
+        self._compile(core, self._model or core.read_model(self._folder / "model.xml"), job)
+        self.producer = {
+            "engine": self.name,
+            "instruction_set": self._identity["instruction_set"],
+            "versions": self._identity["versions"],
+            "agreement": self.agreement,
+        }
+
+    def _compile(self, core: ov.Core, model: ov.Model, job: Job) -> None:
         self._compiled = core.compile_model(
-            self._model or core.read_model(self._folder / "model.xml"),
+            model,
             _DEVICE,
             {
                 "INFERENCE_PRECISION_HINT": _PRECISIONS[job.recipes[0].compute_precision],
@@ -67,12 +76,6 @@ class OpenVinoEngine(Engine):
             tuple(int(side.get_length()) for side in list(output.partial_shape)[1:])
             for output in self._compiled.outputs
         )
-        self.producer = {
-            "engine": self.name,
-            "instruction_set": self._identity["instruction_set"],
-            "versions": self._identity["versions"],
-            "agreement": self.agreement,
-        }
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
@@ -127,7 +130,7 @@ def _folder(job: Job, identity: dict[str, Any]) -> Path:
     return (job.store / "engines" / "openvino" / name).path
 
 
-def _check_precision(core: ov.Core, job: Job) -> None:
+def check_precision(core: ov.Core, job: Job) -> None:
     known = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
     if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
         raise InputError(

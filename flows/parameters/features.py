@@ -26,7 +26,6 @@ from tasks.features.request import (
 )
 
 
-
 def _backbone(name: str) -> str:
     """Return a backbone's name, or the path of a file; raises InputError for an unknown name."""
     return name if is_backbone_file(name) else find_backbone(name).name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stores.features.recipe import Recipe
-from tasks.backbones.files.description import Layout, Three, described
+from tasks.backbones.files.description import Description, Layout, Three, described
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError, WeightsError
@@ -84,34 +84,13 @@ def kind_of(path: Path) -> str:
     return _KINDS[path.suffix]
 
 
-def of_recipe(recipe: Recipe) -> FileBackbone:
-    """Return the backbone that a recipe describes; raises InputError for one that none wrote."""
-    found = _PREPROCESSING.fullmatch(recipe.preprocessing)
-    try:
-        channels, *numbers = found.groups() if found else ()
-        scale, *six = map(float, numbers)
-        about = described(
-            {
-                **dict(recipe.backbone_arguments),
-                "channels": channels,
-                "scale": scale,
-                "mean": six[:3],
-                "std": six[3:],
-            },
-            f"recipe {recipe}",
-        )
-        layout, map_layout = about.layout, about.map_layout
-        if layout is None or map_layout is None:
-            raise ValueError("no layout")
-    except ValueError as error:
-        raise InputError(
-            f"recipe {recipe}: not of a backbone from a file: {error}; extract and train again"
-        ) from error
+def with_layout(kind: str, digest: str, about: Description, layout: Layout) -> FileBackbone:
+    """Return the backbone of a description, whose images have a layout."""
     return FileBackbone(
-        kind=recipe.backbone.partition("-")[0],
-        digest=recipe.weights,
+        kind=kind,
+        digest=digest,
         layout=layout,
-        map_layout=map_layout,
+        map_layout=about.map_layout or layout,
         channels=about.channels,
         scale=about.scale,
         mean=about.mean,
@@ -120,6 +99,29 @@ def of_recipe(recipe: Recipe) -> FileBackbone:
         class_token=about.class_token,
         register_tokens=about.register_tokens,
     )
+
+
+def of_recipe(recipe: Recipe) -> FileBackbone:
+    """Return the backbone that a recipe describes; raises InputError for one that none wrote."""
+    found = _PREPROCESSING.fullmatch(recipe.preprocessing)
+    try:
+        channels, *numbers = found.groups() if found else ("",)
+        scale, *six = map(float, numbers or [0])
+        about = described(
+            {
+                **dict(recipe.backbone_arguments),
+                "channels": channels,
+                "scale": scale,
+                "mean": six[:3],
+                "std": six[3:],
+                "resize": recipe.interpolation,
+            },
+            "not of a backbone from a file",
+        )
+    except ValueError as error:
+        raise InputError(f"recipe {recipe}: {error}; extract and train again") from error
+    kind = recipe.backbone.partition("-")[0]
+    return with_layout(kind, recipe.weights, about, about.layout or "NHWC")
 
 
 def file_of_recipe(recipe: Recipe, given: str) -> Weights:

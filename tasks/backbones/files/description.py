@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from stores.features.recipe import MOST_PIXELS, AspectRatio
 from tasks.errors import InputError, nearest, what_is_wrong
@@ -13,7 +13,7 @@ from tasks.execution.user_files import read_whole
 
 Layout = Literal["NCHW", "NHWC"]
 Interpolation = Literal["bilinear", "bicubic"]
-Three = tuple[float, float, float]
+Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(gt=0, le=MOST_PIXELS)]
 
@@ -93,7 +93,7 @@ def described(values: Mapping[str, Any], place: str) -> Description:
     """Return the description of these keys, over those of their preset; raises InputError."""
     own = dict(values)
     preset = own.pop("preset", "raw")
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise InputError(
             f"{place}: preset {preset!r}: expected one of {', '.join(sorted(PRESETS))}"
         )
@@ -114,9 +114,10 @@ def _mistakes(error: ValidationError) -> str:
             found.append(f"unknown key {key!r}: {hint}")
         elif key in {"mean", "std"}:
             received = mistake["input"]
-            what = f"{key}: expected three positive numbers" if key == "std" else f"{key}: "
-            what = what if key == "std" else f"{key}: expected three numbers, one a channel"
-            found.append(f"{what}. Received: {received!r}")
+            positive = "positive " if key == "std" else ""
+            found.append(
+                f"{key}: expected three {positive}numbers, one a channel. Received: {received!r}"
+            )
         else:
             found.append(f"{key}: {what_is_wrong(dict(mistake))}")
     return "; ".join(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tasks.backbones.files.backbone import FileBackbone, kind_of
+from tasks.backbones.files.backbone import FileBackbone, kind_of, with_layout
 from tasks.backbones.files.description import Description, Layout, read_description
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.network import input_layout, only_input, read_network
@@ -23,19 +23,7 @@ def found_in_file(
     description = read_description(path)
     shape = only_input(read_network(path), path).shape
     layout = input_layout(description.layout, shape, path)
-    backbone = FileBackbone(
-        kind=kind,
-        digest=digest,
-        layout=layout,
-        map_layout=description.map_layout or layout,
-        channels=description.channels,
-        scale=description.scale,
-        mean=description.mean,
-        std=description.std,
-        crop_fraction=description.crop_fraction,
-        class_token=description.class_token,
-        register_tokens=description.register_tokens,
-    )
+    backbone = with_layout(kind, digest, description, layout)
     weights = Weights("file", os.path.realpath(path), 0, digest)
     own = (image_size, image_size) if image_size else _size(description, shape, layout, path)
     return backbone, description, own, weights

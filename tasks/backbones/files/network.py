@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
-from openvino import opset13 as ops
-from openvino.preprocess import PrePostProcessor
-
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
 from tasks.errors import InputError, unknown
+from tasks.execution.quiet_openvino import ov
+
+ops = ov.opset13
 
 # Of a tap's shape with the batch: a vector, tokens, a map.
 _VECTOR, _TOKENS, _MAP = 2, 3, 4
@@ -30,7 +29,7 @@ def read_network(path: Path) -> Any:  # noqa: ANN401  an ov.Model
 
 def only_input(model: Any, path: Path) -> Input:  # noqa: ANN401
     """Return what the file says of its images; raises InputError if it does not take one image."""
-    names = [parameter.output(0).get_any_name() for parameter in _named(model)]
+    names = [_name(parameter.output(0)) for parameter in model.get_parameters()]
     if len(names) != 1:
         raise InputError(
             f"{path}: {len(names)} inputs ({', '.join(names[:6])}), expected one, images; export "
@@ -73,7 +72,7 @@ def features_model(
         for tap, pooling in outputs
     ]
     whole = ov.Model([ops.result(some) for some in results], model.get_parameters(), "backbone")
-    prepared = PrePostProcessor(whole)
+    prepared = ov.preprocess.PrePostProcessor(whole)
     pixels = prepared.input()
     pixels.tensor().set_layout(ov.Layout("NHWC")).set_element_type(ov.Type.f32)
     pixels.model().set_layout(ov.Layout(backbone.layout))
@@ -85,15 +84,22 @@ def features_model(
 
 
 def tensors(model: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Return the outputs of a model's operations by the names of their tensors."""
-    found = {}
-    for operation in model.get_ordered_ops():
-        if operation.get_type_name() in {"Constant", "Parameter", "Result"}:
-            continue
-        for output in operation.outputs():
-            found |= dict.fromkeys(output.get_names(), output)
-        if len(operation.outputs()) == 1:
-            found.setdefault(operation.get_friendly_name(), operation.output(0))
+    """Return the outputs of a model's operations by the names of their tensors, and by their own.
+
+    Operations that OpenVINO has added have no name that a user knows, except in an IR, where no
+    tensor may have one.
+    """
+    outputs = [
+        output
+        for operation in model.get_ordered_ops()
+        if operation.get_type_name() not in {"Constant", "Parameter", "Result"}
+        for output in operation.outputs()
+    ]
+    known = [output for output in outputs if output.get_names()] or outputs
+    found = {name: output for output in known for name in output.get_names()}
+    for output in known:
+        if len(output.get_node().outputs()) == 1:
+            found.setdefault(output.get_node().get_friendly_name(), output)
     return found
 
 
@@ -106,7 +112,7 @@ def _tap(model: Any, tap: str, path: Path) -> Any:  # noqa: ANN401
     known = tensors(model)
     if tap in known:
         return known[tap]
-    own = [output.get_any_name() for output in model.outputs if output.get_names()]
+    own = [_name(output) for output in model.outputs]
     if tap == "output":
         raise InputError(
             f"{path}: {len(model.outputs)} outputs ({', '.join(own)}); name one with --tap, or as "
@@ -124,7 +130,7 @@ def _pooled(
 ) -> Any:  # noqa: ANN401
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
     image_size, rows = asked
-    name = next(iter(tap.get_names()), "output")
+    name = _name(tap)
     if tap.partial_shape.is_dynamic:
         raise InputError(
             f"{path}: tensor {name!r} has the shape {tap.partial_shape}, which depends on the "
@@ -134,6 +140,8 @@ def _pooled(
     if not shape or shape[0] != rows:
         raise _refused(path, image_size, f"tensor {name!r} is {_shown(shape)} for {rows} images")
     value = ops.convert(tap, "f32")
+    if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
+        return value  # it has no places to pool
     if pooling == "none":
         nchw = len(shape) == _MAP and backbone.map_layout == "NCHW"
         return ops.transpose(value, [0, 2, 3, 1]) if nchw else value
@@ -143,7 +151,11 @@ def _pooled(
         return reduce(value, places, keep_dims=False)
     if pooling not in {"avg", "max"} and len(shape) == _TOKENS:
         return _of_tokens(value, pooling, backbone, path, shape[1])
-    fits = {_MAP: "avg, max or none", _TOKENS: "cls, mean-tokens, cls+mean or none"}
+    fits = {
+        _MAP: "avg, max or none",
+        _TOKENS: "cls, mean-tokens, cls+mean or none",
+        _VECTOR: "avg, which leaves it as it is",
+    }
     raise InputError(
         f"--pooling {pooling}: tensor {name!r} has the shape {_shown(shape[1:])}; use "
         f"--pooling {fits.get(len(shape), 'none')}"
@@ -177,23 +189,22 @@ def _of_tokens(
 
 def input_layout(given: Layout | None, shape: Sequence[int], path: Path) -> Layout:
     """Return the layout of images of a shape, with -1 for what varies; raises InputError."""
-    fits: list[Layout] = []
-    if shape[1] in {3, -1}:
-        fits.append("NCHW")
-    if shape[3] in {3, -1}:
-        fits.append("NHWC")
+    places: dict[Layout, int] = {"NCHW": shape[1], "NHWC": shape[3]}
+    fits = [layout for layout, channels in places.items() if channels in {3, -1}]
+    sure = [layout for layout, channels in places.items() if channels == 3]
     if given in fits:
         return given
-    if len(fits) == 1 and given is None:
-        return fits[0]
+    if given is None and len(sure or fits) == 1:
+        return (sure or fits)[0]
     what = f'layout = "{given}" does not fit' if given else 'write layout = "NCHW" or "NHWC"'
     if not fits:
         what = "expected 3 colour channels at the second or the last place; export it for RGB"
     raise InputError(f"{path}: the input is {_shown(shape)}: {what} in {path.name}.toml")
 
 
-def _named(model: Any) -> list[Any]:  # noqa: ANN401
-    return list(model.get_parameters())
+def _name(output: Any) -> str:  # noqa: ANN401
+    names = sorted(output.get_names())  # of a tensor; an IR may have none
+    return names[0] if names else str(output.get_node().get_friendly_name())
 
 
 def _refused(path: Path, image_size: tuple[int, int], reason: str) -> InputError:

@@ -14,7 +14,7 @@ from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
-from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from stores.features.recipe import AspectRatio, Decode, Pooling, StoredDtype
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -71,7 +71,8 @@ class FeatureParameters(ReaderParameters):
         description="How JPEG files are decoded. fast: at a reduced scale, with slightly "
         "different pixels.",
     )
-    precision: Annotated[Precision, FEATURES] = Field(
+    # int8 is not offered as long as nothing quantises a backbone.
+    precision: Annotated[Literal["float32", "bfloat16"], FEATURES] = Field(
         "float32",
         description="Precision in which the backbone computes. bfloat16: only on a CPU that "
         "supports it.",

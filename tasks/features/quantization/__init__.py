@@ -1,0 +1,1 @@
+"""Features at int8: the quantised model that a recipe names, and the engine that runs it."""

@@ -23,7 +23,7 @@ def trusted_engine(job: Job) -> Engine:
     """
     recipe = job.recipes[0]
     if recipe.compute_precision == "int8":
-        from tasks.features.quantization.int8_engine import Int8Engine
+        from tasks.features.engines.int8_engine import Int8Engine
 
         return Int8Engine(job)
     only_openvino = recipe.compute_precision != "float32"  # Keras would compute another recipe

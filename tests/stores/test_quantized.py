@@ -3,10 +3,6 @@
 from dataclasses import asdict, replace
 
 import pytest
-
-from stores.layout import locate
-from tasks.errors import InputError
-from tasks.features.job import make_job
 from tasks.features.quantization.kept_model import (
     MODEL,
     PROBE,
@@ -21,6 +17,10 @@ from tasks.features.quantization.kept_model import (
     place_of,
     write_record,
 )
+
+from stores.layout import locate
+from tasks.errors import InputError
+from tasks.features.job import make_job
 from tests.support.extraction import REQUEST
 
 GATE = Gate(2000, 0.985, 0.987, 464.0, 196.0, 0.12)

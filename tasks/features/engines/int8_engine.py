@@ -5,17 +5,16 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from stores.features.recipe import Recipe
-from stores.storage.location import Location
+from stores.quantized import MODEL, PROBE, VALUES, Quantized, damaged_model, named_model
 from tasks.errors import ExtractionError
+from tasks.execution.quiet_openvino import ov
 from tasks.features.agreement import agreement, difference_in_words
 from tasks.features.engines import Job
 from tasks.features.engines.openvino_engine import OpenVinoEngine
 from tasks.features.engines.probe import probe_pixels
-from tasks.features.quantization.kept_model import MODEL, PROBE, VALUES, named_model
 
 # On two cores with VNNI and no AMX, at 8, 4 and 2: MobileNetV2 at 160 1,381, 1,373, 1,279 images/s;
 # EfficientNet-Lite0 at 224 515, 474, 464.
@@ -34,8 +33,11 @@ class Int8Engine(OpenVinoEngine):
     def __init__(self, job: Job) -> None:
         recipe = job.recipes[0]
         kept = named_model(job.store, recipe)
-        self._serve(kept_graph(job.store, recipe), recipe)
-        expected = np.load(io.BytesIO(kept.read(PROBE)), allow_pickle=False)
+        graph, expected = kept_graph(kept), _kept_rows(kept)
+        try:
+            self._serve(graph, recipe)
+        except RuntimeError as error:
+            raise damaged_model(kept.place, " ".join(str(error).split())[:200]) from error
         self.agreement = self._compared(expected, recipe)
         self.producer = {**self.producer, "agreement": self.agreement}
 
@@ -61,16 +63,9 @@ class Int8Engine(OpenVinoEngine):
         }
 
     def _compared(self, expected: NDArray[np.float32], recipe: Recipe) -> dict[str, object]:
-        pixels = probe_pixels(recipe.image_size)
-        (computed,) = self.compute(pixels)
-        (reversed_rows,) = self.compute(pixels[::-1])
-        self.checked = len(pixels)
-        moved = agreement(computed, reversed_rows[::-1])
-        if not moved.within_tolerance:
-            raise ExtractionError(
-                f"recipe {recipe}: the quantised model computes other rows at other places of a "
-                f"batch: {difference_in_words(asdict(moved))}; use --precision float32"
-            )
+        """Return the agreement with the rows that the model gave where it was made."""
+        computed = self.probed(recipe)
+        self.checked = len(computed)
         if expected.shape != computed.shape:
             raise ExtractionError(
                 f"recipe {recipe}: the quantised model computes features of shape "
@@ -84,9 +79,40 @@ class Int8Engine(OpenVinoEngine):
             )
         return asdict(found)
 
+    def probed(self, recipe: Recipe) -> NDArray[np.float32]:
+        """Return the rows of the photographs of the probe.
 
-def kept_graph(store: Location, recipe: Recipe) -> ov.Model:
-    """Return the model that a recipe names, from pixels to features, as it was kept."""
-    kept = named_model(store, recipe)
+        Raises ExtractionError where they are others at other places of a batch, or all alike.
+        """
+        pixels = probe_pixels(recipe.image_size)
+        (rows,) = self.compute(pixels)
+        (reversed_rows,) = self.compute(pixels[::-1])
+        moved = agreement(rows, reversed_rows[::-1])
+        if not moved.within_tolerance:
+            raise ExtractionError(
+                f"recipe {recipe}: the quantised model computes other rows at other places of a "
+                f"batch: {difference_in_words(asdict(moved))}; use --precision float32"
+            )
+        if len(np.unique(rows.reshape(len(rows), -1), axis=0)) < len(rows):
+            raise ExtractionError(
+                f"recipe {recipe}: the quantised model computes the same features of different "
+                "photographs; use --precision float32"
+            )
+        return rows
+
+
+def kept_graph(kept: Quantized) -> ov.Model:
+    """Return a kept model, from pixels to features, as it was quantised; raises CorruptStore."""
     values = np.frombuffer(kept.read(VALUES), np.uint8)
-    return ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
+    try:
+        return ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
+    except RuntimeError as error:
+        raise damaged_model(kept.place, " ".join(str(error).split())[:200]) from error
+
+
+def _kept_rows(kept: Quantized) -> NDArray[np.float32]:
+    try:
+        rows = np.load(io.BytesIO(kept.read(PROBE)), allow_pickle=False)
+        return np.asarray(rows, np.float32)
+    except ValueError as error:
+        raise damaged_model(kept.place, f"{PROBE} has no rows") from error

@@ -113,9 +113,9 @@ class Quantized:
         try:
             content = read_bytes(path)
         except FileNotFoundError as error:
-            raise damaged_model(self.place, f"{name} is gone") from error
+            raise damaged_model(self.place / name, "the file is gone") from error
         if hashlib.sha256(content).hexdigest() != self.sha256[name]:
-            raise damaged_model(self.place, f"the digest of {name} is not that of its record")
+            raise damaged_model(self.place / name, f"its digest is not that in {RECORD}")
         return content
 
 
@@ -194,11 +194,11 @@ def read_model(place: Location) -> Quantized:
     try:
         about = read_object((place / RECORD).path)
         if tuple(about) != _FIELDS or about["format"] != _FORMAT:
-            raise damaged_model(place, f"{RECORD} has another format")
+            raise damaged_model(place / RECORD, "another format")
         if about["digest"] != json_digest({n: about[n] for n in _FIELDS if n != "digest"}):
-            raise damaged_model(place, f"{RECORD} has changed")
+            raise damaged_model(place / RECORD, "it has changed")
         if set(about["sha256"]) != set(FILES):
-            raise damaged_model(place, f"{RECORD} has no digests of all files")
+            raise damaged_model(place / RECORD, "not the digests of all files")
         return Quantized(
             place,
             as_record(Asked, about["asked"]),
@@ -207,11 +207,11 @@ def read_model(place: Location) -> Quantized:
             {str(name): str(digest) for name, digest in about["sha256"].items()},
         )
     except FileNotFoundError as error:
-        raise damaged_model(place, f"{RECORD} is gone") from error
+        raise damaged_model(place / RECORD, "the file is gone") from error
     except StoreError:
         raise
     except ABSURD as error:
-        raise damaged_model(place, f"{RECORD} is none") from error
+        raise damaged_model(place / RECORD, "it is no record") from error
 
 
 def is_whole(place: Location) -> bool:
@@ -249,9 +249,9 @@ def unnamed_models(store: StoreLike, grace_seconds: float) -> Iterator[Garbage]:
                 yield from aged(place, reason, grace_seconds)
 
 
-def damaged_model(place: Location, reason: str) -> CorruptStore:
-    """Return the error of a kept model that is not what was written."""
+def damaged_model(file: Location, reason: str) -> CorruptStore:
+    """Return the error of a file of a kept model that is not what was written."""
     return CorruptStore(
-        f"{place}: the quantised model is damaged: {reason}; bring the folder back from a backup, "
+        f"{file}: the quantised model is damaged: {reason}; bring its folder back from a backup, "
         "or delete it, and extract and train again"
     )

@@ -2,7 +2,7 @@
 
 from stores.errors import StoreError
 from stores.merge.result import Merged
-from stores.quantized import FILES, RECORD, check_model, is_whole, model_places, read_model
+from stores.quantized import FILES, RECORD, check_model, is_whole, model_places
 from stores.storage.digests import json_digest
 from stores.storage.location import Location
 from stores.storage.safe_files import read_bytes, write_new
@@ -43,7 +43,7 @@ def _named_here(root: Location) -> list[tuple[tuple[str, str], ...]]:
     found: list[tuple[tuple[str, str], ...]] = []
     for place in model_places(root):
         try:
-            found.append(read_model(place).arguments)
+            found.append(check_model(place).arguments)
         except (StoreError, OSError):
             continue  # it is replaced, where this very one is taken over
     return found

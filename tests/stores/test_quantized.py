@@ -1,44 +1,27 @@
 """A quantised model is found by what asked for it and by its recipe, and never when it changed."""
 
-from dataclasses import asdict, replace
+import json
+from dataclasses import replace
 
 import pytest
-from tasks.features.quantization.kept_model import (
-    MODEL,
-    PROBE,
-    VALUES,
+
+from stores.errors import CorruptStore, NotInStore
+from stores.features.layers import remember_layers
+from stores.layout import locate
+from stores.quantized import (
+    FILES,
+    RECORD,
     Asked,
-    Gate,
     at_float32,
-    at_int8,
     find_kept,
     is_whole,
     named_model,
-    place_of,
-    write_record,
+    unnamed_models,
 )
+from tests.support.quantized import GATE, MADE, keep, named_by
+from tests.support.samples import FLOAT16, RECIPE, a_store
 
-from stores.layout import locate
-from tasks.errors import InputError
-from tasks.features.job import make_job
-from tests.support.extraction import REQUEST
-
-GATE = Gate(2000, 0.985, 0.987, 464.0, 196.0, 0.12)
-
-
-def float32_recipe(tiny):
-    return make_job(REQUEST, store="unused", engine="keras").recipes[0]
-
-
-def keep(store, recipe, *, gate=GATE, content=b"graph"):
-    asked = Asked(recipe.fingerprint, "photos", 0)
-    place = place_of(store, asked)
-    with place.publish_folder(tmp=store / "tmp") as draft:
-        for name in (MODEL, VALUES, PROBE):
-            (draft / name).write_bytes(content)
-        about = {"asked": asdict(asked), "calibration": "c" * 64, "images": 300, "nncf": "3.4.0"}
-        write_record(draft, **about, gate=asdict(gate))
-    return asked
+ASKED = Asked(RECIPE.fingerprint, "photos")
 
 
 @pytest.fixture
@@ -46,41 +29,78 @@ def store(tmp_path):
     return locate(tmp_path / "store")
 
 
-def test_a_kept_model_is_found_by_what_asked_for_it_and_by_its_recipe(tiny, store):
-    recipe = float32_recipe(tiny)
-    kept = find_kept(store, keep(store, recipe))
-    named = at_int8(recipe, kept)
-    assert kept.gate == GATE
+def test_a_kept_model_is_found_by_what_asked_for_it_and_by_its_recipe(store):
+    kept = keep(store)
+    assert (kept.asked, kept.gate, kept.made) == (ASKED, GATE, MADE)
     assert is_whole(kept.place)
+    named = named_by(kept)
     assert named_model(store, named) == kept
-    assert at_float32(named) == recipe
-    assert named.fingerprint != recipe.fingerprint
+    assert at_float32(named) == RECIPE
+    assert named.fingerprint != RECIPE.fingerprint
 
 
-def test_another_model_makes_another_recipe(tiny, store, tmp_path):
-    recipe, other = float32_recipe(tiny), locate(tmp_path / "other")
-    first = find_kept(store, keep(store, recipe))
-    second = find_kept(other, keep(other, recipe, content=b"other graph"))
-    assert at_int8(recipe, first).fingerprint != at_int8(recipe, second).fingerprint
-    with pytest.raises(InputError, match=r"its quantised model is not in"):
-        named_model(store, at_int8(recipe, second))
+def test_the_first_that_was_kept_stays(store):
+    first = keep(store)
+    assert keep(store, content=b"other graph") == first
+    assert first.read(FILES[0]) == b"graph"
 
 
-@pytest.mark.parametrize("name", [MODEL, VALUES, PROBE])
-def test_a_file_that_changed_is_not_read(tiny, store, name):
-    kept = find_kept(store, keep(store, float32_recipe(tiny)))
-    (kept.place / name).path.write_bytes(b"something else")
+@pytest.mark.parametrize(
+    "other", [{"dataset": "others"}, {"recipe": replace(RECIPE, image_size=(64, 64))}]
+)
+def test_another_data_set_and_another_recipe_have_their_own(store, other):
+    places = {keep(store).place.name, keep(store, **other).place.name}
+    assert len(places) == 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"content": b"other graph"}, {"made": replace(MADE, nncf="3.5.0")}]
+)
+def test_another_model_makes_another_recipe(store, tmp_path, other):
+    first, second = keep(store), keep(tmp_path / "other", **other)
+    assert named_by(first).fingerprint != named_by(second).fingerprint
+    with pytest.raises(NotInStore, match="its quantised model is not in"):
+        named_model(store, named_by(second))
+
+
+def test_a_model_that_a_layer_has_is_found_by_its_recipe_alone(store, tmp_path):
+    layer = tmp_path / "layer"
+    a_store(layer)
+    kept = keep(layer)
+    remember_layers(store, [layer])
+    assert named_model(store, named_by(kept)).gate == GATE
+    assert find_kept(store, ASKED) is None  # it was measured on their images
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"else"), lambda p: p.unlink()])
+def test_a_file_that_changed_is_not_read(store, name, damage):
+    kept = keep(store)
+    damage((kept.place / name).path)
     assert not is_whole(kept.place)
-    with pytest.raises(InputError, match=f"the digest of {name} is not that of its record"):
+    with pytest.raises(
+        CorruptStore, match=f"{name}: the quantised model is damaged: .*; bring its folder back"
+    ):
         kept.read(name)
 
 
-def test_a_record_that_changed_is_not_read(tiny, store, caplog):
-    asked = keep(store, float32_recipe(tiny))
-    record = (place_of(store, asked) / "quantized.json").path
-    record.write_text(record.read_text().replace('"accuracy": 0.985', '"accuracy": 0.999'))
-    assert find_kept(store, asked) is None
-    assert "has changed" in caplog.text
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace('"accuracy": 0.985', '"accuracy": 0.999'),
+        lambda text: text.replace('"format": 1', '"format": 2'),
+        lambda text: text[:-20],
+        lambda text: "[]",
+        lambda text: json.dumps(json.loads(text) | {"gate": 3}),
+    ],
+)
+def test_a_record_that_changed_is_not_read_and_the_model_made_again(store, caplog, damage):
+    kept = keep(store)
+    record = (kept.place / RECORD).path
+    record.write_text(damage(record.read_text()))
+    assert find_kept(store, ASKED) is None
+    assert "it is quantised again" in caplog.text
+    assert keep(store).gate == GATE
 
 
 @pytest.mark.parametrize(
@@ -88,7 +108,7 @@ def test_a_record_that_changed_is_not_read(tiny, store, caplog):
     [
         ({}, ""),
         ({"accuracy": 0.982}, ""),  # half a point is allowed
-        ({"accuracy": 0.9815}, "loses 0.55 points"),
+        ({"accuracy": 0.9815}, "loses 0.55 points of accuracy on 2000 train images"),
         ({"speed": 196.0}, "not faster on this CPU"),
     ],
 )
@@ -98,17 +118,17 @@ def test_the_gate_refuses_with_figures(changes, reason):
     assert bool(reason) == bool(refusal)
 
 
-def test_a_request_at_int8_names_the_kept_model(tiny, store):
-    asked = replace(REQUEST, precision="int8", dataset="photos")
-    with pytest.raises(InputError, match=r"not quantised for data set 'photos' yet"):
-        make_job(asked, store=store, engine="auto")
-    keep(store, float32_recipe(tiny))
-    (recipe,) = make_job(asked, store=store, engine="auto").recipes
-    assert recipe.compute_precision == "int8"
-    assert ("int8_nncf", "3.4.0") in recipe.backbone_arguments
+def test_a_model_that_no_features_are_of_is_garbage(store):
+    used, unused = keep(store), keep(store, dataset="others", content=b"other graph")
+    a_store(store, recipe=named_by(used))
+    found = [garbage.place.name for garbage in unnamed_models(store, -1)]
+    assert found == [unused.place.name]
+    assert not list(unnamed_models(store, 3600))
 
 
-def test_several_taps_at_int8_are_refused(tiny, store):
-    asked = replace(REQUEST, precision="int8", dataset="photos", taps=("first", "output"))
-    with pytest.raises(InputError, match=r"expected one --tap, received 2: first, output"):
-        make_job(asked, store=store, engine="auto")
+def test_where_a_recipe_cannot_be_read_no_model_is_garbage(store, caplog):
+    keep(store)
+    a_store(store, recipe=FLOAT16)
+    next(store.path.glob("features/*/recipe.json")).write_text("damaged")
+    assert not list(unnamed_models(store, -1))
+    assert "quantised models are all kept" in caplog.text

@@ -37,7 +37,7 @@ class Int8Engine(OpenVinoEngine):
         try:
             self._serve(graph, recipe)
         except RuntimeError as error:
-            raise damaged_model(kept.place, " ".join(str(error).split())[:200]) from error
+            raise damaged_model(kept.place / MODEL, " ".join(str(error).split())[:200]) from error
         self.agreement = self._compared(expected, recipe)
         self.producer = {**self.producer, "agreement": self.agreement}
 
@@ -107,7 +107,7 @@ def kept_graph(kept: Quantized) -> ov.Model:
     try:
         return ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
     except RuntimeError as error:
-        raise damaged_model(kept.place, " ".join(str(error).split())[:200]) from error
+        raise damaged_model(kept.place / MODEL, " ".join(str(error).split())[:200]) from error
 
 
 def _kept_rows(kept: Quantized) -> NDArray[np.float32]:
@@ -115,4 +115,4 @@ def _kept_rows(kept: Quantized) -> NDArray[np.float32]:
         rows = np.load(io.BytesIO(kept.read(PROBE)), allow_pickle=False)
         return np.asarray(rows, np.float32)
     except ValueError as error:
-        raise damaged_model(kept.place, f"{PROBE} has no rows") from error
+        raise damaged_model(kept.place / PROBE, "it has no rows") from error

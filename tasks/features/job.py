@@ -4,7 +4,8 @@ import re
 
 from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
-from stores.storage.location import StoreLike
+from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
+from stores.storage.location import Location, StoreLike
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
@@ -44,7 +45,46 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
         )
         for tap in request.taps
     )
+    if request.precision == "int8":
+        recipes = (_quantized(recipes, request, locate(store)),)
     return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
+
+
+def asked_for(request: FeatureRequest, recipe: Recipe) -> Asked:
+    """Return what a model is quantised for, by the request for features of this recipe."""
+    return Asked(at_float32(recipe).fingerprint, request.dataset)
+
+
+def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Location) -> Recipe:
+    """Return the recipe with the kept model; raises InputError without one, or with a bad one."""
+    check_one_tap(request)
+    (recipe,) = recipes
+    kept = find_kept(store, asked_for(request, recipe))
+    if kept is None:
+        raise InputError(
+            f"--precision int8: {recipe.backbone} is not quantised for data set "
+            f"{request.dataset!r} yet; extract first, with the same flags"
+        )
+    check_gate(kept)
+    return at_int8(recipe, kept)
+
+
+def check_one_tap(request: FeatureRequest) -> None:
+    """Raise InputError for several taps at int8: a quantised model has one output."""
+    if request.precision == "int8" and len(request.taps) > 1:
+        raise InputError(
+            f"--precision int8: expected one --tap, received {len(request.taps)}: "
+            f"{', '.join(request.taps)}; give them one by one, or --precision float32"
+        )
+
+
+def check_gate(model: Quantized) -> None:
+    """Raise InputError for a model that costs too much, or gains nothing."""
+    if model.gate.refusal:
+        raise InputError(
+            f"--precision int8: {model.gate.refusal}; use --precision bfloat16 or float32; to "
+            f"measure it again, delete {model.place}"
+        )
 
 
 def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoice) -> Job:
@@ -55,7 +95,7 @@ def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoi
     """
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
-    if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
+    if now != (recipe.version, dict(at_float32(recipe).backbone_arguments), recipe.preprocessing):
         raise InputError(
             f"recipe {recipe}: this version of gargalo computes other features with "
             f"{backbone.name}; extract and train again"

@@ -22,6 +22,10 @@ def trusted_engine(job: Job) -> Engine:
     A stored model is not compared again, and needs no Keras model.
     """
     recipe = job.recipes[0]
+    if recipe.compute_precision == "int8":
+        from tasks.features.engines.int8_engine import Int8Engine
+
+        return Int8Engine(job)
     only_openvino = recipe.compute_precision != "float32"  # Keras would compute another recipe
     try:
         engine = OpenVinoEngine(job)

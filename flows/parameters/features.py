@@ -81,7 +81,8 @@ class FeatureParameters(ReaderParameters):
     precision: Annotated[Precision, FEATURES] = Field(
         "float32",
         description="Precision in which the backbone computes. bfloat16: only on a CPU that "
-        "supports it.",
+        "supports it. int8: quantised once for the data set, and refused where that costs accuracy "
+        "or is not faster.",
     )
 
     @model_validator(mode="after")
@@ -102,7 +103,7 @@ class FeatureParameters(ReaderParameters):
         own = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         return FeatureParameters(**own | changes)
 
-    def request(self, *, weights_seed: int) -> FeatureRequest:
+    def request(self, *, weights_seed: int, dataset: str) -> FeatureRequest:
         """Return the requested features; the seed is that of untrained weights."""
         aspect_ratio: AspectRatio = "stretch"
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
@@ -118,6 +119,7 @@ class FeatureParameters(ReaderParameters):
             weights_seed=weights_seed,
             decode=self.decode,
             precision=self.precision,
+            dataset=dataset,
         )
 
 
@@ -172,6 +174,11 @@ class AdviseParameters(ExtractParameters):
     )
     pooling: Annotated[Literal["avg", "max", "cls", "mean-tokens", "cls+mean"], FEATURES] = Field(
         "avg", description="Global pooling of a convolutional layer's output."
+    )
+    precision: Annotated[Literal["float32", "bfloat16"], FEATURES] = Field(
+        "float32",
+        description="Precision in which the backbone computes. bfloat16: only on a CPU that "
+        "supports it.",
     )
 
     def at(self, *taps: str) -> ExtractParameters:

@@ -4,13 +4,15 @@ import re
 
 from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
-from stores.storage.location import StoreLike
+from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
+from stores.storage.location import Location, StoreLike
 from tasks.backbones.files.backbone import file_of_recipe, is_backbone_file, is_from_file, of_recipe
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
 from tasks.features.engines import Job
-from tasks.features.request import DEFAULT_TAP, EngineChoice, FeatureRequest
+from tasks.features.file_job import file_job
+from tasks.features.request import EngineChoice, FeatureRequest
 
 
 def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice) -> Job:
@@ -20,8 +22,9 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
     """
     if len(set(request.taps)) != len(request.taps):
         raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
+    check_int8(request)
     if is_backbone_file(request.backbone):
-        return _file_job(request, store=store, engine=engine)
+        return file_job(request, store=store, engine=engine)
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
     weights = find_weights(
@@ -47,45 +50,52 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
         )
         for tap in request.taps
     )
+    if request.precision == "int8":
+        recipes = (_quantized(recipes, request, locate(store)),)
     return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
 
 
-def _file_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice) -> Job:
-    """Return the job of a backbone in a file; raises InputError."""
-    from tasks.backbones.files.found import found_in_file  # imports OpenVINO
+def asked_for(request: FeatureRequest, recipe: Recipe) -> Asked:
+    """Return what a model is quantised for, by the request for features of this recipe."""
+    return Asked(at_float32(recipe).fingerprint, request.dataset)
 
-    if request.weights != "imagenet":
+
+def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Location) -> Recipe:
+    """Return the recipe with the kept model; raises InputError without one, or with a bad one."""
+    (recipe,) = recipes
+    kept = find_kept(store, asked_for(request, recipe))
+    if kept is None:
         raise InputError(
-            f"--weights {request.weights}: --backbone {request.backbone} is a file, which has its "
-            "weights; remove the flag"
+            f"--precision int8: {recipe.backbone} is not quantised for data set "
+            f"{request.dataset!r} yet; extract first, with the same flags"
         )
-    backbone, about, image_size, weights = found_in_file(request.backbone, request.image_size)
-    taps = [about.tap if tap == DEFAULT_TAP else tap for tap in request.taps]
-    if len(set(taps)) != len(taps):
-        raise InputError(f"--tap {DEFAULT_TAP}: it is {about.tap!r} here, which is given as well")
-    recipes = tuple(
-        Recipe(
-            version=RECIPE_VERSION,
-            backbone=backbone.name,
-            backbone_arguments=backbone.arguments,
-            weights=weights.digest,
-            image_size=image_size,
-            color_mode="rgb",
-            interpolation=about.resize,
-            aspect_ratio=about.aspect_ratio
-            if request.aspect_ratio == "stretch"
-            else request.aspect_ratio,
-            decode=request.decode,
-            preprocessing=backbone.preprocessing,
-            tap=tap,
-            pooling=request.pooling,
-            compute_precision=request.precision,
-            dtype=request.dtype,
-            augmentation="none",
+    check_gate(kept)
+    return at_int8(recipe, kept)
+
+
+def check_int8(request: FeatureRequest) -> None:
+    """Raise InputError for what no model is quantised for: several taps, or a file."""
+    if request.precision != "int8":
+        return
+    if is_backbone_file(request.backbone):
+        raise InputError(
+            f"--precision int8: --backbone {request.backbone} is a file, and only named backbones "
+            "are quantised; use --precision bfloat16 or float32"
         )
-        for tap in taps
-    )
-    return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
+    if len(request.taps) > 1:
+        raise InputError(
+            f"--precision int8: expected one --tap, received {len(request.taps)}: "
+            f"{', '.join(request.taps)}; give them one by one, or --precision float32"
+        )
+
+
+def check_gate(model: Quantized) -> None:
+    """Raise InputError for a model that costs too much, or gains nothing."""
+    if model.gate.refusal:
+        raise InputError(
+            f"--precision int8: {model.gate.refusal}; use --precision bfloat16 or float32; to "
+            f"measure it again, delete {model.place}"
+        )
 
 
 def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoice) -> Job:
@@ -99,7 +109,7 @@ def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoi
         return Job((recipe,), file_of_recipe(recipe, weights), locate(store), engine)
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
-    if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
+    if now != (recipe.version, dict(at_float32(recipe).backbone_arguments), recipe.preprocessing):
         raise InputError(
             f"recipe {recipe}: this version of gargalo computes other features with "
             f"{backbone.name}; extract and train again"

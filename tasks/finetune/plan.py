@@ -63,6 +63,11 @@ def plan_finetuning(
             "inference and cannot be fine-tuned; train other heads on its features, or fine-tune "
             "a run of a named backbone"
         )
+    if job.recipes[0].compute_precision == "int8":
+        raise InputError(
+            f"run {start.id[:16]}: its backbone is quantised to int8, which cannot be trained; "
+            "extract and train with --precision float32, and fine-tune that run"
+        )
     seed = start.seed if request.seed is None else request.seed
     job = _started_from(job, request, seed, store)
     tuning = _specification(request, job, store)

@@ -85,6 +85,7 @@ def test_advice_needs_taps_and_no_classifier(run, run_json, file, photos):
         ("", ("--pooling", "cls"), "--pooling cls: tensor 'pooled' has the shape (8); use"),
         ("", ("--tap", "mapp"), "unknown tensor 'mapp': did you mean map"),
         ("", ("--engine", "keras"), "--engine keras does not run onnx-"),
+        ("", ("--precision", "int8"), "is a file, and only named backbones are quantised"),
         ("", ("--weights", "none"), "is a file, which has its weights; remove the flag"),
     ],
 )

@@ -39,6 +39,7 @@ class OpenVinoEngine(Engine):
     """
 
     name = "openvino"
+    rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, job: Job) -> None:
         # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
@@ -50,7 +51,7 @@ class OpenVinoEngine(Engine):
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
         self.reference = None if self.agreement else KerasEngine(job)
-        self._model = _at_once(self.reference) if self.reference else None
+        self._model = at_once(self.reference) if self.reference else None
         self._compile(
             core,
             self._model or core.read_model(self._folder / "model.xml"),
@@ -64,7 +65,7 @@ class OpenVinoEngine(Engine):
         }
 
     def _compile(self, core: ov.Core, model: ov.Model, precision: str) -> None:
-        """Compile a model for ROWS_AT_ONCE images, with as many requests as are quickest."""
+        """Compile a model for `rows_at_once` images, with as many requests as are quickest."""
         self._compiled = core.compile_model(
             model,
             _DEVICE,
@@ -84,9 +85,9 @@ class OpenVinoEngine(Engine):
         rows = [np.empty((len(pixels), *shape), np.float32) for shape in self.feature_shapes]
         request = self._requests.get()
         try:
-            for start in range(0, len(pixels), ROWS_AT_ONCE):
-                some = pixels[start : start + ROWS_AT_ONCE]
-                request.infer({0: _filled_up(some)}, share_inputs=True)
+            for start in range(0, len(pixels), self.rows_at_once):
+                some = pixels[start : start + self.rows_at_once]
+                request.infer({0: _filled_up(some, self.rows_at_once)}, share_inputs=True)
                 for array, tensor in zip(rows, request.output_tensors, strict=True):
                     array[start : start + len(some)] = tensor.data[: len(some)]
             return rows
@@ -148,13 +149,14 @@ def converted(graph: Any) -> ov.Model:  # noqa: ANN401
         return ov.convert_model(graph)
 
 
-def _at_once(reference: KerasEngine) -> ov.Model:
+def at_once(reference: KerasEngine, rows: int = ROWS_AT_ONCE) -> ov.Model:
+    """Return a Keras engine as an OpenVINO model of so many images."""
     model = converted(reference.graph)
     # Outputs are in the order of their names: Identity, Identity_1, Identity_10, Identity_2, …
     outputs = sorted(model.outputs, key=lambda output: _number(output.get_any_name()))
     results = [output.get_node() for output in outputs]
     model = ov.Model(results, model.get_parameters(), "backbone")
-    model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
+    model.reshape([rows, *reference.image_size, 3])
     return model
 
 
@@ -163,9 +165,9 @@ def _number(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _filled_up(pixels: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
     """Return pixels padded to the model's batch size, by repeating the last image."""
-    missing = ROWS_AT_ONCE - len(pixels)
+    missing = rows - len(pixels)
     return np.concatenate([pixels, *[pixels[-1:]] * missing]) if missing else pixels
 
 

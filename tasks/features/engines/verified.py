@@ -26,6 +26,10 @@ def trusted_engine(job: Job) -> Engine:
     recipe = job.recipes[0]
     if is_from_file(recipe):
         return trusted_file_engine(job)
+    if recipe.compute_precision == "int8":
+        from tasks.features.engines.int8_engine import Int8Engine
+
+        return Int8Engine(job)
     only_openvino = recipe.compute_precision != "float32"  # Keras would compute another recipe
     try:
         engine = OpenVinoEngine(job)

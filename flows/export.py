@@ -24,7 +24,7 @@ from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.export.model_card import model_card
-from tasks.export.write import check_new, images_of
+from tasks.export.write import check_formats, check_new, images_of, possible_formats
 from tasks.export.write import export as export_classifier
 from tasks.inference.predict import Classifier, Prediction, load_classifier, predict
 
@@ -45,11 +45,15 @@ def export(
     stored = RunStore(parameters.store).read(run)
     manifest = Manifest.read(parameters.store, stored.dataset)
     classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)
+    formats = parameters.format
+    if "format" not in parameters.explicit:
+        formats = [name for name in formats if name in possible_formats(classifier.recipe)]
+    check_formats(classifier, formats)
     deviations = export_classifier(
         classifier,
         _expected(stored, manifest, classifier, parameters),
         folder,
-        formats=parameters.format,
+        formats=formats,
         card=partial(model_card, stored, manifest, classifier, parameters.store),
     )
     summary = ExportSummary(

@@ -10,15 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.features.recipe import Recipe
 from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_graph_file
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
-from tasks.export.format_names import ExportFormat, Scorer
+from tasks.export.format_names import PLACES, ExportFormat, Scorer
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
 
@@ -56,16 +57,12 @@ def export(
     An existing folder is replaced. Raises InputError if a model's predictions differ; then nothing
     is written.
     """
-    if is_from_file(classifier.recipe):
-        raise InputError(
-            f"run {classifier.run.id[:16]}: its backbone, {classifier.recipe.backbone}, is a file, "
-            "and such runs cannot be exported; use predict, or a run of a named backbone"
-        )
+    check_formats(classifier, formats)
     check_backend()
     from tasks.export.formats import read_model, write_model
     from tasks.export.keras_model import join
 
-    model = join(classifier)
+    model = None if is_graph_file(classifier.recipe) else join(classifier)
     found: dict[str, Deviation] = {}
     with publish_folder(folder, tmp=folder.parent) as draft:
         for name in formats:
@@ -85,6 +82,20 @@ def export(
         if folder.exists():  # `check_new` has checked that it may be replaced
             shutil.rmtree(folder)
     return found
+
+
+def possible_formats(recipe: Recipe) -> list[ExportFormat]:
+    """Return the formats in which a recipe's backbone can be exported."""
+    return ["openvino"] if is_graph_file(recipe) else list(PLACES)
+
+
+def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> None:
+    """Raise InputError for a format in which a classifier's backbone cannot be exported."""
+    if others := [name for name in formats if name not in possible_formats(classifier.recipe)]:
+        raise InputError(
+            f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]}, "
+            f"{classifier.recipe.backbone}, is no Keras model; use --format openvino"
+        )
 
 
 def _deviation(

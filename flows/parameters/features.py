@@ -15,6 +15,7 @@ from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from tasks.backbones.files.backbone import is_backbone_file
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -24,7 +25,13 @@ from tasks.features.request import (
     FeatureRequest,
 )
 
-BackboneName = Annotated[str, AfterValidator(lambda name: find_backbone(name).name)]
+
+def _backbone(name: str) -> str:
+    """Return a backbone's name, or the path of a file; raises InputError for an unknown name."""
+    return name if is_backbone_file(name) else find_backbone(name).name
+
+
+BackboneName = Annotated[str, AfterValidator(_backbone)]
 
 
 @Parameter(name="*")
@@ -35,7 +42,7 @@ class FeatureParameters(ReaderParameters):
         EFFICIENTNET_LITE0,
         description="Pretrained network: one of keras.applications in snake case, such as "
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
-        "lenet5.",
+        "lenet5; or a FILE (.onnx, .xml), described by FILE.toml.",
     )
     image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
@@ -53,8 +60,8 @@ class FeatureParameters(ReaderParameters):
     )
     pooling: Annotated[Pooling, FEATURES] = Field(
         "avg",
-        description="Global pooling of a convolutional layer's output; none: the whole feature "
-        "map is stored.",
+        description="Global pooling of a convolutional layer's output; of tokens: cls, mean-tokens "
+        "or cls+mean; none: all of the output is stored.",
     )
     dtype: Annotated[StoredDtype, FEATURES] = Field(
         "float32", description="Data type of stored features."
@@ -165,7 +172,7 @@ class AdviseParameters(ExtractParameters):
         description="Layer to compare with the backbone's output. May be repeated, from early to "
         "late layers [default: the last layer of each stage].",
     )
-    pooling: Annotated[Literal["avg", "max"], FEATURES] = Field(
+    pooling: Annotated[Literal["avg", "max", "cls", "mean-tokens", "cls+mean"], FEATURES] = Field(
         "avg", description="Global pooling of a convolutional layer's output."
     )
     precision: Annotated[Literal["float32", "bfloat16"], FEATURES] = Field(

@@ -16,6 +16,7 @@ from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
+from tasks.backbones.files.backbone import is_from_file
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
@@ -77,6 +78,11 @@ def export(
     An existing folder is replaced. Raises InputError if a model's predictions differ, or for a
     format that there is not at int8; then nothing is written.
     """
+    if is_from_file(classifier.recipe):
+        raise InputError(
+            f"run {classifier.run.id[:16]}: its backbone, {classifier.recipe.backbone}, is a file, "
+            "and such runs cannot be exported; use predict, or a run of a named backbone"
+        )
     check_formats(classifier, formats)
     check_backend()
     from tasks.export.formats import read_model

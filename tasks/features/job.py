@@ -6,10 +6,12 @@ from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
 from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
 from stores.storage.location import Location, StoreLike
+from tasks.backbones.files.backbone import file_of_recipe, is_backbone_file, is_from_file, of_recipe
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
 from tasks.features.engines import Job
+from tasks.features.file_job import file_job
 from tasks.features.request import EngineChoice, FeatureRequest
 
 
@@ -18,13 +20,16 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
 
     Raises InputError for an unknown backbone or a repeated tap, WeightsError for missing weights.
     """
+    if len(set(request.taps)) != len(request.taps):
+        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
+    check_int8(request)
+    if is_backbone_file(request.backbone):
+        return file_job(request, store=store, engine=engine)
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
     weights = find_weights(
         backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
     )
-    if len(set(request.taps)) != len(request.taps):
-        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
     recipes = tuple(
         Recipe(
             version=RECIPE_VERSION,
@@ -57,7 +62,6 @@ def asked_for(request: FeatureRequest, recipe: Recipe) -> Asked:
 
 def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Location) -> Recipe:
     """Return the recipe with the kept model; raises InputError without one, or with a bad one."""
-    check_one_tap(request)
     (recipe,) = recipes
     kept = find_kept(store, asked_for(request, recipe))
     if kept is None:
@@ -69,9 +73,16 @@ def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Loca
     return at_int8(recipe, kept)
 
 
-def check_one_tap(request: FeatureRequest) -> None:
-    """Raise InputError for several taps at int8: a quantised model has one output."""
-    if request.precision == "int8" and len(request.taps) > 1:
+def check_int8(request: FeatureRequest) -> None:
+    """Raise InputError for what no model is quantised for: several taps, or a file."""
+    if request.precision != "int8":
+        return
+    if is_backbone_file(request.backbone):
+        raise InputError(
+            f"--precision int8: --backbone {request.backbone} is a file, and only named backbones "
+            "are quantised; use --precision bfloat16 or float32"
+        )
+    if len(request.taps) > 1:
         raise InputError(
             f"--precision int8: expected one --tap, received {len(request.taps)}: "
             f"{', '.join(request.taps)}; give them one by one, or --precision float32"
@@ -93,6 +104,9 @@ def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoi
     `weights` is the source, as for `--weights`. Raises InputError if this version computes other
     features with the backbone, WeightsError if the weights differ.
     """
+    if is_from_file(recipe):
+        of_recipe(recipe)  # raises where no description says this
+        return Job((recipe,), file_of_recipe(recipe, weights), locate(store), engine)
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
     if now != (recipe.version, dict(at_float32(recipe).backbone_arguments), recipe.preprocessing):

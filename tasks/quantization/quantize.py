@@ -15,7 +15,7 @@ from stores.storage.publish import check_writable
 from tasks.errors import ExtractionError, InputError
 from tasks.execution.steps import shown_as_cached, task
 from tasks.features.engines import Job, load_engine
-from tasks.features.job import asked_for, check_one_tap, make_job
+from tasks.features.job import asked_for, check_int8, make_job
 from tasks.features.request import FeatureRequest
 from tasks.quantization.drawn_images import CALIBRATION_IMAGES, Drawn
 from tasks.quantization.gate import measured_gate
@@ -55,7 +55,7 @@ def quantize(manifest: Manifest, request: FeatureRequest, *, store: StoreLike) -
 
 def float32_job(request: FeatureRequest, *, store: StoreLike) -> Job:
     """Return the job of a request at int8 as it is at float32."""
-    check_one_tap(request)
+    check_int8(request)
     plain = replace(request, precision="float32", dtype="float32")
     return make_job(plain, store=store, engine="openvino")
 

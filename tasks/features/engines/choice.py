@@ -4,6 +4,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from stores.features.recipe import Precision
+from tasks.backbones.files.backbone import is_from_file
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.request import EngineChoice, EngineName
@@ -18,12 +19,24 @@ def choose_engine(job: Job, images: int) -> Job:
     All engines give the same features at float32. TensorFlow is imported. Raises InputError if the
     requested engine cannot run the job.
     """
+    if is_from_file(job.recipes[0]):
+        return _of_a_file(job)
     check_precision(job.engine, job.recipes[0].compute_precision)
     if job.engine == "openvino" and not _has_openvino():
         raise InputError("--engine openvino: not installed; run pip install openvino")
     if job.engine != "auto":
         return job
     return replace(job, engine=_fastest(job, images))
+
+
+def _of_a_file(job: Job) -> Job:
+    """Return the job for OpenVINO, which reads the file; raises InputError for another engine."""
+    if job.engine == "keras":
+        raise InputError(
+            f"--engine keras does not run {job.recipes[0].backbone}, which is no Keras model; "
+            "use --engine openvino"
+        )
+    return replace(job, engine="openvino")
 
 
 def check_precision(engine: EngineChoice, precision: Precision) -> None:

@@ -28,7 +28,7 @@ _DEVICE = "CPU"
 # The model is compiled for this batch size, so that activations stay in the CPU's caches. On two
 # cores, MobileNetV2 at 160: 519 images/s at 2, 502 at 1, 352 at 32, 314 for a variable size.
 ROWS_AT_ONCE = 2
-_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoEngine(Engine):
@@ -46,7 +46,7 @@ class OpenVinoEngine(Engine):
         # threads do this at the same time, they wait for each other forever.
         ov.Tensor(np.zeros(1, np.float32))
         core = ov.Core()
-        _check_precision(core, job)
+        check_precision(core, job)
         self._identity = _identity(core, job)
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
@@ -55,7 +55,7 @@ class OpenVinoEngine(Engine):
         self._compile(
             core,
             self._model or core.read_model(self._folder / "model.xml"),
-            _PRECISIONS[job.recipes[0].compute_precision],
+            PRECISIONS[job.recipes[0].compute_precision],
         )
         self.producer = {
             "engine": self.name,
@@ -133,7 +133,8 @@ def _folder(job: Job, identity: dict[str, Any]) -> Path:
     return (job.store / "engines" / "openvino" / name).path
 
 
-def _check_precision(core: ov.Core, job: Job) -> None:
+def check_precision(core: ov.Core, job: Job) -> None:
+    """Raise InputError if the CPU does not have a job's precision."""
     known = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
     if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
         raise InputError(

@@ -23,6 +23,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+from tasks.export.format_names import ExportFormat
 from tasks.export.model_card import model_card
 from tasks.export.write import check_formats, check_new, images_of, possible_formats
 from tasks.export.write import export as export_classifier
@@ -45,10 +46,7 @@ def export(
     stored = RunStore(parameters.store).read(run)
     manifest = Manifest.read(parameters.store, stored.dataset)
     classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)
-    formats = parameters.format
-    if "format" not in parameters.explicit:
-        formats = [name for name in formats if name in possible_formats(classifier.recipe)]
-    check_formats(classifier, formats)
+    formats = _formats(classifier, parameters)
     deviations = export_classifier(
         classifier,
         _expected(stored, manifest, classifier, parameters),
@@ -65,6 +63,14 @@ def export(
     )
     show_text(f"export of {stored.id[:16]}", export_text(summary))
     return summary
+
+
+def _formats(classifier: Classifier, parameters: ExportParameters) -> list[ExportFormat]:
+    """Return the formats that are asked for, or all that there are for the run's backbone."""
+    if "format" not in parameters.explicit:
+        return possible_formats(classifier.recipe)
+    check_formats(classifier, parameters.format)  # now, and not after the images are predicted
+    return parameters.format
 
 
 def _expected(

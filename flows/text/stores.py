@@ -16,6 +16,7 @@ from flows.summaries.stores import (
 )
 from stores.dataset_summary import Correction, FileReason, GroupCounts, ListedDataset, by_reason
 from stores.quantized import Gate
+from tasks.export.write import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -71,7 +72,7 @@ def extract_text(summary: ExtractSummary) -> str:
             f"  {summary.checked} rows computed only to compare engines or versions: they agree"
         )
     if figures := summary.agreement:
-        other = "the quantised model as it was kept" if summary.int8 else "Keras"
+        other = figures.get("with", "Keras")
         lines.append(
             f"  {summary.engine} agrees with {other} on {figures['rows']} photographs: "
             f"{difference_in_words(figures)}"
@@ -147,6 +148,13 @@ def files_by_reason(
         yield f"  {what}: and {more} more (all by flows.ingest --verbose, or in the report)"
 
 
+def _labels(found: Deviation) -> str:
+    images = many(found.images, "validation image")
+    if not found.labels_that_differ:
+        return f"the same labels on {images}"
+    return f"other labels on {found.labels_that_differ} of {images}, by rounding"
+
+
 @with_visible_names
 def export_text(summary: ExportSummary) -> str:
     """Return what was written, and how far it is from the run."""
@@ -155,8 +163,7 @@ def export_text(summary: ExportSummary) -> str:
             f"run {summary.run[:16]} as {many(len(summary.models), 'model')} in "
             f"{summary.folder}, with its card, README.md",
             *(
-                f"  {name:12} the same labels on {many(found.images, 'validation image')}, "
-                f"scores within {found.largest_difference:.1e}"
+                f"  {name:12} {_labels(found)}, scores within {found.largest_difference:.1e}"
                 for name, found in summary.models.items()
             ),
         ]

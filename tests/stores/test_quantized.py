@@ -72,6 +72,13 @@ def test_a_model_that_a_layer_has_is_found_by_its_recipe_alone(store, tmp_path):
     assert find_kept(store, ASKED) is None  # it was measured on their images
 
 
+def test_at_an_address_another_machine_finds_the_model(machine):
+    kept = keep(machine())
+    found = named_model(machine("other"), named_by(kept))
+    assert found.read(FILES[1]) == b"graph"
+    assert keep(machine("third"), content=b"other graph").sha256 == kept.sha256
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"else"), lambda p: p.unlink()])
 def test_a_file_that_changed_is_not_read(store, name, damage):

@@ -74,6 +74,19 @@ def test_a_store_that_is_merged_has_the_features_and_their_model(made, tmp_path)
     assert gargalo.predict(run, write_image(tmp_path / "a.png", 5), store=own).rejected == 0
 
 
+def test_the_exported_model_has_the_quantised_backbone(made, store, tmp_path):
+    run = gargalo.train("photos", store=store, head="logistic", **SMALL).run
+    done = gargalo.export(run, tmp_path / "model", store=store)
+    assert list(done.models) == ["openvino"]
+    assert done.models["openvino"].precision == "int8"
+    graph = (tmp_path / "model/model.xml").read_text()
+    assert "FakeQuantize" in graph
+    images = [str(path) for path in (made[0] / "photos").glob("*/*0.png")]
+    ours = gargalo.predict(run, images, store=store).predictions
+    theirs = gargalo.predict(str(tmp_path / "model"), images, store=store).predictions
+    assert [one.score for one in theirs] == pytest.approx([one.score for one in ours], abs=0.05)
+
+
 def test_what_int8_cannot_do_is_one_line(made, store):
     run = gargalo.train("photos", store=store, head="logistic", **SMALL).run
     refused = {
@@ -81,6 +94,9 @@ def test_what_int8_cannot_do_is_one_line(made, store):
             "photos", store=store, engine="keras", **SMALL
         ),
         "quantised to int8, which cannot be trained": lambda: gargalo.finetune(run, store=store),
+        "--format keras, saved-model: .* only OpenVINO computes; use --format openvino": (
+            lambda: gargalo.export(run, "model", store=store, format=["keras", "saved-model"])
+        ),
         "expected one --tap": lambda: gargalo.extract(
             "photos", store=store, tap=["a", "b"], **SMALL
         ),

@@ -72,7 +72,7 @@ def extract_text(summary: ExtractSummary) -> str:
             f"  {summary.checked} rows computed only to compare engines or versions: they agree"
         )
     if figures := summary.agreement:
-        other = "the quantised model as it was kept" if summary.int8 else "Keras"
+        other = figures.get("with", "Keras")
         lines.append(
             f"  {summary.engine} agrees with {other} on {figures['rows']} photographs: "
             f"{difference_in_words(figures)}"

@@ -42,6 +42,11 @@ def test_a_head_is_trained_and_predicts_wherever_the_file_is(
     assert row["predicted"] == "reddish"
 
 
+def test_it_says_what_the_file_was_compared_with(run, file, photos):
+    _, said, _ = run("extract", photos, *BACKBONE)
+    assert "openvino agrees with onnxruntime on 16 photographs" in said
+
+
 def test_features_are_computed_once_for_a_file_of_any_name(run_json, file, photos, tmp_path):
     assert run_json("extract", photos, *BACKBONE)["computed"] == 30
     (tmp_path / "below").mkdir()

@@ -72,13 +72,14 @@ def description_path(path: Path) -> Path:
 def read_description(path: Path) -> Description:
     """Return the description beside a backbone's file; raises InputError."""
     place = description_path(path)
+    others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
     try:
         values = tomllib.loads(read_whole(place, most=_LARGEST).decode())
     except FileNotFoundError:
         raise InputError(
             f"{place}: file not found; it has to say how the network's images are prepared: write "
-            f'one line, preset = "imagenet" (or one of {", ".join(sorted(PRESETS)[1:])}), or the '
-            "keys of docs/files.md"
+            f'one line, preset = "imagenet" (or {others}), or the keys of '
+            "docs/files.md"
         ) from None
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror}") from error

@@ -76,7 +76,7 @@ def trusted_file_engine(job: Job) -> FileEngine:
     question = _question(job, engine)
     figures = _remembered(job, question)
     if figures is None:
-        figures = asdict(_tried(engine, job))
+        figures = _tried(engine, job)
         engine.checked = int(figures["rows"])
         remember(job.store, question, json.dumps(figures))
     engine.producer = {**engine.producer, "agreement": figures}
@@ -96,13 +96,15 @@ def _question(job: Job, engine: FileEngine) -> Question:
 
 def _remembered(job: Job, question: Question) -> dict[str, Any] | None:
     with suppress(*ABSURD):
-        figures = as_record(Agreement, json.loads(recall(job.store, question) or ""))
-        return asdict(figures) if figures.within_tolerance else None
+        figures = dict(json.loads(recall(job.store, question) or ""))
+        other = str(figures.pop("with"))
+        found = as_record(Agreement, figures)
+        return {**asdict(found), "with": other} if found.within_tolerance else None
     return None
 
 
-def _tried(engine: FileEngine, job: Job) -> Agreement:
-    """Return the agreement with the second executor, the worst of the recipes'.
+def _tried(engine: FileEngine, job: Job) -> dict[str, Any]:
+    """Return the agreement with the second executor, the worst of the recipes', and its name.
 
     Raises ExtractionError if a recipe's features are not what they have to be.
     """
@@ -121,7 +123,7 @@ def _tried(engine: FileEngine, job: Job) -> Agreement:
     other, name = second_executor(job)
     worst = _check(other(pixels), computed, job, f"in OpenVINO differs from that in {name}")
     log.info("%s agrees with %s: %s", job.recipes[0], name, difference_in_words(asdict(worst)))
-    return worst
+    return {**asdict(worst), "with": name}
 
 
 def senseless(rows: NDArray[np.float32]) -> str:

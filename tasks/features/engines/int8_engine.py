@@ -77,7 +77,7 @@ class Int8Engine(OpenVinoEngine):
                 f"recipe {recipe}: the quantised model computes other features here than where it "
                 f"was made: {difference_in_words(asdict(found))}; use --precision float32"
             )
-        return asdict(found)
+        return {**asdict(found), "with": "the quantised model as it was kept"}
 
     def probed(self, recipe: Recipe) -> NDArray[np.float32]:
         """Return the rows of the photographs of the probe.

@@ -23,8 +23,9 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+from tasks.export.format_names import ExportFormat
 from tasks.export.model_card import model_card
-from tasks.export.write import check_new, images_of
+from tasks.export.write import check_formats, check_new, images_of
 from tasks.export.write import export as export_classifier
 from tasks.inference.predict import Classifier, Prediction, load_classifier, predict
 
@@ -45,11 +46,12 @@ def export(
     stored = RunStore(parameters.store).read(run)
     manifest = Manifest.read(parameters.store, stored.dataset)
     classifier = load_classifier(stored, store=parameters.store, weights=parameters.weights)
+    formats = _formats(classifier, parameters)
     deviations = export_classifier(
         classifier,
         _expected(stored, manifest, classifier, parameters),
         folder,
-        formats=parameters.format,
+        formats=formats,
         card=partial(model_card, stored, manifest, classifier, parameters.store),
     )
     summary = ExportSummary(
@@ -61,6 +63,14 @@ def export(
     )
     show_text(f"export of {stored.id[:16]}", export_text(summary))
     return summary
+
+
+def _formats(classifier: Classifier, parameters: ExportParameters) -> list[ExportFormat]:
+    """Return the formats that are asked for, or all that there are for the run's backbone."""
+    if classifier.recipe.compute_precision == "int8" and "format" not in parameters.explicit:
+        return ["openvino"]
+    check_formats(classifier, parameters.format)  # now, and not after the images are predicted
+    return parameters.format
 
 
 def _expected(

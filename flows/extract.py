@@ -20,6 +20,7 @@ from flows.orchestration.served_flow import flow
 from flows.parameters.features import ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.stages.near_duplicates import in_features_stage, keep_together_stage
+from flows.stages.quantized import quantize_stage
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.near_duplicates import searched_extract_text as extract_text
@@ -109,6 +110,7 @@ def extract_stage(
     The summary counts what was `begun`, too.
     """
     began = time.perf_counter()
+    int8 = quantize_stage(manifest, parameters)
     job = job_for(parameters, manifest)
     extraction = compute_missing(
         manifest,
@@ -126,6 +128,7 @@ def extract_stage(
         compared=begun.compared + extraction.compared,
         seconds=begun.seconds + seconds,
     )
+    summary = replace(summary, int8=int8)
     show_accounting(summary)
     return extraction.manifest, summary
 

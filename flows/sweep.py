@@ -208,7 +208,8 @@ def _recipe(
 ) -> Recipe:
     """Return the recipe of features that are stored; raises InputError where they are not."""
     features = parameters.features(dict(values))
-    request = features.request(weights_seed=seed_for(parameters.seed, manifest))
+    seed = seed_for(parameters.seed, manifest)
+    request = features.request(weights_seed=seed, dataset=manifest.name)
     (recipe,) = make_job(request, store=parameters.store, engine="auto").recipes
     feature_shape(recipe, manifest, features)
     return recipe

@@ -108,7 +108,7 @@ def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRun]:
     """Return the run that each named head will be, in their order; nothing is trained."""
     seed = seed_for(parameters.seed, manifest)
-    request = parameters.request(weights_seed=seed)
+    request = parameters.request(weights_seed=seed, dataset=manifest.name)
     job = make_job(request, store=parameters.store, engine="auto")
     (recipe,) = job.recipes
     heads = make_heads(

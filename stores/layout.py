@@ -10,16 +10,34 @@ from stores.storage.rules import Rules
 from stores.storage.safe_files import note_root
 
 # The folders of a store, wherever it is.
-PARTS = ("features", "datasets", "runs", "checkpoints", "reports", "engines", "remembered")
+PARTS = (
+    "features",
+    "datasets",
+    "runs",
+    "checkpoints",
+    "reports",
+    "quantized",
+    "engines",
+    "remembered",
+)
 RULES = Rules(
-    records=frozenset({"run.json", "checkpoint.json"}),
-    recorded=re.compile("(runs/[^/]+|checkpoints/[^/]+/[^/]+)/"),
+    records=frozenset({"run.json", "checkpoint.json", "quantized.json"}),
+    recorded=re.compile("(runs/[^/]+|quantized/[^/]+|checkpoints/[^/]+/[^/]+)/"),
     kept="test",  # of a run, its test evaluations: whatever befalls the rest, they are counted
     machine=frozenset({"tmp", "sample", "engines", "remembered", "skipped"}),
     apart=frozenset(
-        {"shards", "index", "quarantine", "model", "checkpoints", "reports", "runs.parquet"}
+        {
+            "shards",
+            "index",
+            "quarantine",
+            "model",
+            "checkpoints",
+            "reports",
+            "quantized",
+            "runs.parquet",
+        }
     ),
-    large=frozenset({"model", "checkpoints", "reports"}),
+    large=frozenset({"model", "checkpoints", "reports", "quantized"}),
     replaced=frozenset({"manifest.parquet"}),
     cached="features/*/shards/*.h5",
 )

@@ -15,6 +15,7 @@ from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from tasks.backbones.files.backbone import is_backbone_file
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,
@@ -24,7 +25,13 @@ from tasks.features.request import (
     FeatureRequest,
 )
 
-BackboneName = Annotated[str, AfterValidator(lambda name: find_backbone(name).name)]
+
+def _backbone(name: str) -> str:
+    """Return a backbone's name, or the path of a file; raises InputError for an unknown name."""
+    return name if is_backbone_file(name) else find_backbone(name).name
+
+
+BackboneName = Annotated[str, AfterValidator(_backbone)]
 
 
 @Parameter(name="*")
@@ -35,7 +42,7 @@ class FeatureParameters(ReaderParameters):
         EFFICIENTNET_LITE0,
         description="Pretrained network: one of keras.applications in snake case, such as "
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
-        "lenet5.",
+        "lenet5; or a FILE (.onnx, .xml), described by FILE.toml.",
     )
     image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
@@ -53,8 +60,8 @@ class FeatureParameters(ReaderParameters):
     )
     pooling: Annotated[Pooling, FEATURES] = Field(
         "avg",
-        description="Global pooling of a convolutional layer's output; none: the whole feature "
-        "map is stored.",
+        description="Global pooling of a convolutional layer's output; of tokens: cls, mean-tokens "
+        "or cls+mean; none: all of the output is stored.",
     )
     dtype: Annotated[StoredDtype, FEATURES] = Field(
         "float32", description="Data type of stored features."
@@ -74,7 +81,8 @@ class FeatureParameters(ReaderParameters):
     precision: Annotated[Precision, FEATURES] = Field(
         "float32",
         description="Precision in which the backbone computes. bfloat16: only on a CPU that "
-        "supports it.",
+        "supports it. int8: quantised once for the data set, and refused where that costs accuracy "
+        "or is not faster.",
     )
 
     @model_validator(mode="after")
@@ -95,7 +103,7 @@ class FeatureParameters(ReaderParameters):
         own = {name: getattr(self, name) for name in FeatureParameters.model_fields}
         return FeatureParameters(**own | changes)
 
-    def request(self, *, weights_seed: int) -> FeatureRequest:
+    def request(self, *, weights_seed: int, dataset: str) -> FeatureRequest:
         """Return the requested features; the seed is that of untrained weights."""
         aspect_ratio: AspectRatio = "stretch"
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
@@ -111,6 +119,7 @@ class FeatureParameters(ReaderParameters):
             weights_seed=weights_seed,
             decode=self.decode,
             precision=self.precision,
+            dataset=dataset,
         )
 
 
@@ -163,8 +172,13 @@ class AdviseParameters(ExtractParameters):
         description="Layer to compare with the backbone's output. May be repeated, from early to "
         "late layers [default: the last layer of each stage].",
     )
-    pooling: Annotated[Literal["avg", "max"], FEATURES] = Field(
+    pooling: Annotated[Literal["avg", "max", "cls", "mean-tokens", "cls+mean"], FEATURES] = Field(
         "avg", description="Global pooling of a convolutional layer's output."
+    )
+    precision: Annotated[Literal["float32", "bfloat16"], FEATURES] = Field(
+        "float32",
+        description="Precision in which the backbone computes. bfloat16: only on a CPU that "
+        "supports it.",
     )
 
     def at(self, *taps: str) -> ExtractParameters:

@@ -39,7 +39,8 @@ class ExportParameters(StoreParameters):
     format: Annotated[list[ExportFormat], MOST_USED] = Field(
         ["saved-model", "keras", "openvino"],
         min_length=1,
-        description="Format of the exported model. May be repeated, for several formats.",
+        description="Format of the exported model. May be repeated, for several formats. A run at "
+        "int8 has openvino alone.",
     )
     force: Annotated[bool, OUTPUT] = Field(
         default=False, description="Replace an exported model that already exists."

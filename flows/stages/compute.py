@@ -56,5 +56,6 @@ def job_for(parameters: ExtractParameters, manifest: Manifest | None) -> Job:
     Its store is absolute, for any process, wherever it was started. All get the same job: the
     engine that a command warmed up is then the one that its flow takes.
     """
-    request = parameters.request(weights_seed=seed_for(parameters.seed, manifest))
+    seed = seed_for(parameters.seed, manifest)
+    request = parameters.request(weights_seed=seed, dataset=manifest.name if manifest else "")
     return make_job(request, store=parameters.store.absolute(), engine=parameters.engine)

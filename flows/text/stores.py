@@ -15,6 +15,8 @@ from flows.summaries.stores import (
     VerifySummary,
 )
 from stores.dataset_summary import Correction, FileReason, GroupCounts, ListedDataset, by_reason
+from stores.quantized import Gate
+from tasks.export.write import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -70,15 +72,26 @@ def extract_text(summary: ExtractSummary) -> str:
             f"  {summary.checked} rows computed only to compare engines or versions: they agree"
         )
     if figures := summary.agreement:
+        other = figures.get("with", "Keras")
         lines.append(
-            f"  {summary.engine} agrees with Keras on {figures['rows']} photographs: "
+            f"  {summary.engine} agrees with {other} on {figures['rows']} photographs: "
             f"{difference_in_words(figures)}"
         )
+    if summary.int8:
+        lines.append(f"  int8: {_gate(summary.int8)}")
     for recipe in summary.recipes:
         shape = "×".join(map(str, recipe.feature_shape or ()))
         lines.append(f"  tap {recipe.tap}: shape {shape}, recipe {recipe.fingerprint[:16]}")
     lines += [f"  note: {note}" for note in summary.notes]
     return "\n".join([*lines, *files_by_reason("rejected", summary.rejected)])
+
+
+def _gate(gate: Gate) -> str:
+    return (
+        f"accuracy of a logistic head by folds {gate.accuracy:.4f}, at float32 "
+        f"{gate.accuracy_at_float32:.4f}, on {many(gate.images, 'train image')}; forward pass "
+        f"{gate.speed:.0f} images/s, at float32 {gate.speed_at_float32:.0f}"
+    )
 
 
 def groups_line(groups: GroupCounts) -> str:
@@ -135,6 +148,13 @@ def files_by_reason(
         yield f"  {what}: and {more} more (all by flows.ingest --verbose, or in the report)"
 
 
+def _labels(found: Deviation) -> str:
+    images = many(found.images, "validation image")
+    if not found.labels_that_differ:
+        return f"the same labels on {images}"
+    return f"other labels on {found.labels_that_differ} of {images}, by rounding"
+
+
 @with_visible_names
 def export_text(summary: ExportSummary) -> str:
     """Return what was written, and how far it is from the run."""
@@ -143,8 +163,7 @@ def export_text(summary: ExportSummary) -> str:
             f"run {summary.run[:16]} as {many(len(summary.models), 'model')} in "
             f"{summary.folder}, with its card, README.md",
             *(
-                f"  {name:12} the same labels on {many(found.images, 'validation image')}, "
-                f"scores within {found.largest_difference:.1e}"
+                f"  {name:12} {_labels(found)}, scores within {found.largest_difference:.1e}"
                 for name, found in summary.models.items()
             ),
         ]
@@ -197,6 +216,7 @@ def _merge(summary: MergeSummary) -> Iterator[str]:
     counts = [
         f"{many(taken.features, 'feature')} in {many(taken.shards, 'shard')}",
         many(taken.datasets, "data set"),
+        *([many(taken.quantized, "quantised model")] if taken.quantized else []),
         many(taken.runs, "run"),
         many(taken.looks, "test evaluation"),
     ]

@@ -95,12 +95,13 @@ class JoinedShards:
         return int(pc.count_distinct(self.identities).as_py())
 
     def find(self, wanted: NDArray[np.uint8]) -> Places:
-        """Return for each of (n, 34) identities its place, or -1."""
+        """Return for each of (n, 34) identities, which are kept here, its place, or -1."""
         if not np.array_equal(wanted, self._found[0]):  # each epoch has the same request
             found = pc.index_in(as_arrow(wanted), value_set=self.identities)
             places = found.fill_null(-1).to_numpy(zero_copy_only=False)
-            self._found = wanted.copy(), np.array(places, np.int64)
-            self._found[1].flags.writeable = False
+            self._found = wanted, np.array(places, np.int64)
+            for kept in self._found:
+                kept.flags.writeable = False
         return self._found[1]
 
     def locate(self, places: Places) -> Iterator[tuple[Shard, Places, Places]]:

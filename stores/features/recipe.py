@@ -26,10 +26,10 @@ _FIX = (
 )
 
 AspectRatio = Literal["stretch", "crop", "pad"]
-Pooling = Literal["avg", "max", "none"]
+Pooling = Literal["avg", "max", "none", "cls", "mean-tokens", "cls+mean"]
 StoredDtype = Literal["float32", "float16"]
 Decode = Literal["exact", "fast"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8"]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from stores.features.store import FeatureStore
 from stores.keys import KEY_BYTES, from_arrow
 from stores.layout import locate
 from stores.manifest import Manifest, dataset_lock, datasets, manifest_place
+from stores.merge.quantized import merge_quantized
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs
 from stores.runs.checkpoints import unfinished
@@ -21,7 +22,7 @@ from stores.storage.safe_files import read_bytes, status
 
 
 def merge(store: StoreLike, other: StoreLike) -> Merged:
-    """Take over from `other` all features, data sets and runs that are missing in `store`.
+    """Take over from `other` all features, data sets, quantised models and runs that are missing.
 
     Each shard, manifest and run is checked, and appears whole or not at all; so a call that was
     interrupted is called again. Raises StoreReadOnly or StoreFull; what is damaged in the other
@@ -34,6 +35,7 @@ def merge(store: StoreLike, other: StoreLike) -> Merged:
         _merge_features(root, folder, merged)
     for name in datasets(source):
         _merge_dataset(root, source, name, merged)
+    merge_quantized(root, source, merged)
     merge_runs(root, source, merged)
     merged.left += [
         f"fine-tuning {kept.place.name}: it is not finished; go on with it in {source}"

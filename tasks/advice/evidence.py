@@ -20,6 +20,7 @@ from tasks.advice.linear_probes import (
     probe,
 )
 from tasks.advice.logme import logme
+from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import Weights
 from tasks.datasets.folds import fold_numbers
@@ -152,6 +153,8 @@ def _answers(
     smaller sizes of the same images. EfficientNet-Lite0 on digits: 0.09 at its 224 pixels, 0.71 at
     96.
     """
+    if is_from_file(output):
+        return None, "a backbone from a file comes without an ImageNet classifier"
     own = find_backbone(output.backbone).native_size
     if output.image_size != (own, own):
         return None, f"the ImageNet classifier needs its native image size (--image-size {own})"

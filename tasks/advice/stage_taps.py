@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from stores.storage.location import StoreLike
+from tasks.backbones.files.backbone import is_backbone_file
 from tasks.backbones.layer_graph import layers_found, stage_ends
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError
@@ -21,6 +22,13 @@ def taps_to_compare(
     InputError if the backbone does not support the image size, or if there is no layer before the
     output.
     """
+    if is_backbone_file(backbone):
+        if not requested:
+            raise InputError(
+                f"--backbone {backbone}: the stages of a network in a file are not known; give "
+                "the tensors to compare with --tap TENSOR"
+            )
+        return (*(tap for tap in requested if tap != DEFAULT_TAP), DEFAULT_TAP)
     found = find_backbone(backbone)
     taps = tuple(requested) or _stage_ends(found, image_size or found.native_size, store)
     earlier = tuple(tap for tap in taps if tap != DEFAULT_TAP)

@@ -108,6 +108,8 @@ def ingest_as(
         del known, examined  # as large as the rows that are made of them
         give_back()
         manifest = made_dataset(listed, rules, classes, rows)
+        del listed, rows
+        give_back()  # its file is made in memory
         manifest.write(request.store)
     return Ingested(manifest, read)
 

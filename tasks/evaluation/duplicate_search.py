@@ -1,5 +1,6 @@
 """Near-duplicates of a data set: found by what the store has, and as the report shows them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,14 +35,13 @@ def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> N
     Their positions are those of `manifest.select()`. The groups that they form are put into a table
     in the store.
     """
-    return _search(manifest, run.fingerprint, _parts(manifest, run), store)
+    return _search(manifest, run.fingerprint, lambda images: _parts(manifest, images, run), store)
 
 
 def find_in_features(manifest: Manifest, fingerprint: str, *, store: StoreLike) -> NearDuplicates:
     """Return the same by features of which no head has learned."""
     # Without labels there are no splits: all pairs are within one part.
-    parts = [str(split) for split in manifest.select().splits.to_pylist()]
-    return _search(manifest, fingerprint, parts, store)
+    return _search(manifest, fingerprint, _splits, store)
 
 
 def groups_of(found: NearDuplicates, manifest: Manifest) -> dict[bytes, str]:
@@ -59,7 +59,7 @@ def groups_place(store: StoreLike, name: str) -> Location:
 
 
 def _search(
-    manifest: Manifest, fingerprint: str, parts: list[str], store: StoreLike
+    manifest: Manifest, fingerprint: str, parts: Callable[[Images], list[str]], store: StoreLike
 ) -> NearDuplicates:
     from tasks.evaluation.grey_thumbnails import grey_thumbnails
 
@@ -72,7 +72,7 @@ def _search(
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
     labels = np.maximum(images.labels, 0)  # without labels all are of one class
-    found = near_duplicates(rows, thumbnails, labels, parts)
+    found = near_duplicates(rows, thumbnails, labels, parts(images))
     if not found.pairs and not found.within:
         return found
     table = groups_csv(_files(manifest), groups_of(found, manifest))
@@ -131,9 +131,11 @@ class ShownPair:
 
 def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
     """Return near-duplicates in numbers."""
-    paths = manifest.select().paths
-    example = [paths[n].as_py() for pair in found.pairs[:1] for n in (pair.first, pair.second)]
-    groups = groups_of(found, manifest)
+    example = list[str]()
+    for pair in found.pairs[:1]:
+        paths = manifest.select().paths
+        example = [paths[n].as_py() for n in (pair.first, pair.second)]
+    groups = groups_of(found, manifest) if found.pairs or found.within else {}
     return DuplicatesSummary(
         pairs=len(found.pairs),
         crowded=found.crowded,
@@ -151,7 +153,8 @@ def summary_of(found: NearDuplicates, manifest: Manifest) -> DuplicatesSummary:
 
 def shown_pairs(found: NearDuplicates, manifest: Manifest, run: Run) -> list[ShownPair]:
     """Return the pairs most alike with their pictures."""
-    parts, images = _parts(manifest, run), manifest.select()
+    images = manifest.select()
+    parts = _parts(manifest, images, run)
 
     def shown_at(place: int) -> ShownImage:
         shown = shown_image(manifest, images, place, SIDE)
@@ -190,10 +193,15 @@ def _files(manifest: Manifest) -> list[tuple[str, bytes]]:
     return list(zip(rows["path"].to_pylist(), rows["key"].to_pylist(), strict=True))
 
 
-def _parts(manifest: Manifest, run: Run) -> list[str]:
+def _splits(images: Images) -> list[str]:
+    found = images.splits.fill_null("None").dictionary_encode()
+    names = found.dictionary.to_pylist()  # one string a split, and not one an image
+    return [names[n] for n in found.indices.to_pylist()]
+
+
+def _parts(manifest: Manifest, images: Images, run: Run) -> list[str]:
     """Return of each image the part that never learns with the others: a split, or a fold."""
-    images = manifest.select()
-    parts: list[str] = images.splits.to_pylist()
+    parts = _splits(images)
     if run.folds:
         learned = manifest.select(*LEARNED_FROM)
         numbers = fold_numbers(learned, run.folds, seed=run.fold_seed).tolist()

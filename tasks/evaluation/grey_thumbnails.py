@@ -1,17 +1,17 @@
 """Grey thumbnails of a data set's images, by which copies are found; kept in the store."""
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
-from stores.keys import Keys
-from stores.manifest import Manifest, manifest_place
+from stores.keys import Keys, as_arrow, from_arrow, in_one_piece
+from stores.manifest import Images, Manifest, manifest_place
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
 from stores.storage.stamped_parquet import read_table, table_bytes
@@ -24,7 +24,6 @@ SIDE = 16
 VERSION = 1
 _KIND = "thumbnails"
 _SCHEMA = pa.schema([("key", pa.binary(32)), ("grey", pa.binary(SIDE * SIDE))])
-_NONE = bytes(SIDE * SIDE)
 _AT_ONCE = 256  # files that wait for a thread; each is read whole
 
 
@@ -36,18 +35,12 @@ def grey_thumbnails(manifest: Manifest, store: StoreLike) -> NDArray[np.uint8]:
     """
     images = manifest.select()
     place = manifest_place(store, manifest.name).parent / "thumbnails.parquet"
-    known = _kept(place)
-    missing = {
-        bytes(key): Path(manifest.folder) / name
-        for key, name in zip(images.keys, images.paths.to_pylist(), strict=True)
-        if bytes(key) not in known
-    }
-    read = _read(missing)
-    if read:
-        known |= read
-        _keep(place, known, images.keys)
-    content = b"".join(known.get(bytes(key), _NONE) for key in images.keys)
-    return np.frombuffer(content, np.uint8).reshape(-1, SIDE, SIDE)
+    grey = _kept(place, images.keys)
+    missing = np.flatnonzero(~grey.any(axis=1))
+    _read(images, missing, Path(manifest.folder), grey)
+    if grey[missing].any():
+        _keep(place, images.keys, grey)
+    return grey.reshape(-1, SIDE, SIDE)
 
 
 def grey_thumbnail(content: bytes) -> bytes:
@@ -60,47 +53,53 @@ def grey_thumbnail(content: bytes) -> bytes:
     return bytes(np.maximum(values, 1).data)  # zeros alone mean that there is none
 
 
-def _kept(place: Location) -> dict[bytes, bytes]:
-    """Return the thumbnails that are kept; a damaged file is as none, and replaced."""
+def _kept(place: Location, keys: Keys) -> NDArray[np.uint8]:
+    """Return the thumbnails that are kept, (n, SIDE²), zeros for others.
+
+    A damaged file is as none, and replaced.
+    """
+    grey = np.zeros((len(keys), SIDE * SIDE), np.uint8)
     place.refresh()
     if not is_file(place.path):
-        return {}
+        return grey
     try:
         table, _ = read_table(place.path, kind=_KIND, version=VERSION)
     except (CorruptStore, NewerFormat, OSError, ValueError, KeyError):
-        return {}
+        return grey
     if table.schema != _SCHEMA:
-        return {}
-    rows = zip(table["key"].to_pylist(), table["grey"].to_pylist(), strict=True)
-    return {key: grey for key, grey in rows if key and grey}
+        return grey
+    kept = table.drop_null()
+    found = pc.index_in(as_arrow(keys), value_set=in_one_piece(kept["key"]))
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    grey[there] = from_arrow(kept["grey"], SIDE * SIDE)[found.drop_null().to_numpy()]
+    return grey
 
 
-def _keep(place: Location, known: dict[bytes, bytes], keys: Keys) -> None:
-    listed = [bytes(key) for key in keys if bytes(key) in known]
-    table = pa.table({"key": listed, "grey": [known[key] for key in listed]}, schema=_SCHEMA)
-    content = table_bytes(table, kind=_KIND, version=VERSION)
+def _keep(place: Location, keys: Keys, grey: NDArray[np.uint8]) -> None:
+    there = grey.any(axis=1)
+    columns = [as_arrow(keys[there]), as_arrow(grey[there])]
+    content = table_bytes(pa.table(columns, schema=_SCHEMA), kind=_KIND, version=VERSION)
     try:
         place.publish(content, tmp=place.parent / "tmp")
     except (StoreReadOnly, StoreFull, CorruptStore):  # CorruptStore: a folder in its place
         return  # it only saves time
 
 
-def _read(paths: dict[bytes, Path]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    items = list(paths.items())
+def _read(
+    images: Images, missing: NDArray[np.int64], folder: Path, grey: NDArray[np.uint8]
+) -> None:
+    """Put the thumbnails of some images into the rows of `grey`."""
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(items), _AT_ONCE):
-            some = items[start : start + _AT_ONCE]
-            found |= _whole(zip(some, pool.map(_thumbnail_of, some), strict=True))
-    return found
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            keys = map(bytes, images.keys[some])
+            paths = (folder / name for name in images.paths.take(pa.array(some)).to_pylist())
+            for place, found in zip(some, pool.map(_thumbnail_of, keys, paths), strict=True):
+                if found:
+                    grey[place] = np.frombuffer(found, np.uint8)
 
 
-def _whole(read: Iterable[tuple[tuple[bytes, Path], bytes]]) -> dict[bytes, bytes]:
-    return {key: grey for (key, _), grey in read if grey}
-
-
-def _thumbnail_of(image: tuple[bytes, Path]) -> bytes:
-    key, path = image
+def _thumbnail_of(key: bytes, path: Path) -> bytes:
     try:
         content = examined(path)
     except InputError:

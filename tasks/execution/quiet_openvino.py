@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def _without_telemetry() -> Iterator[None]:
+def without_telemetry() -> Iterator[None]:
+    """Let what is imported in the block find no package of telemetry."""
     name = "openvino_telemetry"
     before = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment] # its import fails: then a stub is used
@@ -22,7 +23,7 @@ def _without_telemetry() -> Iterator[None]:
             sys.modules[name] = before
 
 
-with _without_telemetry():
+with without_telemetry():
     import openvino as ov
     import openvino.tools.ovc  # noqa: F401  the converter, which may be imported at its first call
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from stores.features.recipe import Recipe
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError
@@ -27,15 +28,19 @@ def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
     features = pooled(tap_output(base, recipe.tap), recipe.pooling, recipe.tap)
     extractor = keras.Model(base.input, features, name=recipe.backbone)
     images = keras.Input((None, None, 3), name="images")
-    resizing = keras.layers.Resizing(
+    rows = extractor(preprocessed(resized(images, recipe), backbone), training=False)
+    flat = keras.layers.Flatten()(rows)
+    return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
+
+
+def resized(images: Any, recipe: Recipe) -> Any:  # noqa: ANN401  Keras tensors
+    """Return images (n, height, width, 3) of any size as a recipe has them."""
+    return keras.layers.Resizing(
         *recipe.image_size,
         interpolation=recipe.interpolation,
         crop_to_aspect_ratio=recipe.aspect_ratio == "crop",
         pad_to_aspect_ratio=recipe.aspect_ratio == "pad",
-    )
-    rows = extractor(preprocessed(resizing(images), backbone), training=False)
-    flat = keras.layers.Flatten()(rows)
-    return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
+    )(images)
 
 
 def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras tensors

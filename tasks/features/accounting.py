@@ -14,6 +14,7 @@ from stores.features.store import FeatureStore
 from stores.in_notebook import InNotebook, Table
 from stores.keys import first_words, from_arrow
 from stores.manifest import Manifest
+from stores.quantized import Gate
 from stores.storage.location import StoreLike
 from tasks.features.extract import Extraction
 from tasks.features.shard_work import ShardDone
@@ -75,9 +76,11 @@ class ExtractSummary(InNotebook):
     feature_shape: tuple[int, ...] | None
     recipes: tuple[RecipeSummary, ...]
     engine: str
-    agreement: dict[str, Any] | None  # of the engine with Keras: `Agreement` as a shard has it
+    # Of the engine with Keras, or at int8 with the rows kept: `Agreement` as a shard has it.
+    agreement: dict[str, Any] | None
     seconds: float
     images_per_second: float
+    int8: Gate | None = None  # what int8 costs and gains; None: at another precision
 
     def tables(self) -> Iterator[Table]:
         """Yield the accounting, the recipes, and the files that were left out."""

@@ -206,4 +206,5 @@ def _compute(
         )
         for group in groups:
             done += compute(plan_shards_task(quote(group), quote(manifest), **sizes))
+    give_back()  # what the threads took
     return Extraction(manifest, tuple(done), compared)

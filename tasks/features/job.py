@@ -4,11 +4,14 @@ import re
 
 from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
-from stores.storage.location import StoreLike
+from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
+from stores.storage.location import Location, StoreLike
+from tasks.backbones.files.backbone import file_of_recipe, is_backbone_file, is_from_file, of_recipe
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
 from tasks.features.engines import Job
+from tasks.features.file_job import file_job
 from tasks.features.request import EngineChoice, FeatureRequest
 
 
@@ -17,13 +20,16 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
 
     Raises InputError for an unknown backbone or a repeated tap, WeightsError for missing weights.
     """
+    if len(set(request.taps)) != len(request.taps):
+        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
+    check_int8(request)
+    if is_backbone_file(request.backbone):
+        return file_job(request, store=store, engine=engine)
     backbone = find_backbone(request.backbone)
     side = request.image_size or backbone.native_size
     weights = find_weights(
         backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
     )
-    if len(set(request.taps)) != len(request.taps):
-        raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
     recipes = tuple(
         Recipe(
             version=RECIPE_VERSION,
@@ -44,7 +50,52 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
         )
         for tap in request.taps
     )
+    if request.precision == "int8":
+        recipes = (_quantized(recipes, request, locate(store)),)
     return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
+
+
+def asked_for(request: FeatureRequest, recipe: Recipe) -> Asked:
+    """Return what a model is quantised for, by the request for features of this recipe."""
+    return Asked(at_float32(recipe).fingerprint, request.dataset)
+
+
+def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Location) -> Recipe:
+    """Return the recipe with the kept model; raises InputError without one, or with a bad one."""
+    (recipe,) = recipes
+    kept = find_kept(store, asked_for(request, recipe))
+    if kept is None:
+        raise InputError(
+            f"--precision int8: {recipe.backbone} is not quantised for data set "
+            f"{request.dataset!r} yet; extract first, with the same flags"
+        )
+    check_gate(kept)
+    return at_int8(recipe, kept)
+
+
+def check_int8(request: FeatureRequest) -> None:
+    """Raise InputError for what no model is quantised for: several taps, or a file."""
+    if request.precision != "int8":
+        return
+    if is_backbone_file(request.backbone):
+        raise InputError(
+            f"--precision int8: --backbone {request.backbone} is a file, and only named backbones "
+            "are quantised; use --precision bfloat16 or float32"
+        )
+    if len(request.taps) > 1:
+        raise InputError(
+            f"--precision int8: expected one --tap, received {len(request.taps)}: "
+            f"{', '.join(request.taps)}; give them one by one, or --precision float32"
+        )
+
+
+def check_gate(model: Quantized) -> None:
+    """Raise InputError for a model that costs too much, or gains nothing."""
+    if model.gate.refusal:
+        raise InputError(
+            f"--precision int8: {model.gate.refusal}; use --precision bfloat16 or float32; to "
+            f"measure it again, delete {model.place}"
+        )
 
 
 def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoice) -> Job:
@@ -53,9 +104,12 @@ def job_of(recipe: Recipe, weights: str, *, store: StoreLike, engine: EngineChoi
     `weights` is the source, as for `--weights`. Raises InputError if this version computes other
     features with the backbone, WeightsError if the weights differ.
     """
+    if is_from_file(recipe):
+        of_recipe(recipe)  # raises where no description says this
+        return Job((recipe,), file_of_recipe(recipe, weights), locate(store), engine)
     backbone = find_backbone(recipe.backbone)
     now = (RECIPE_VERSION, dict(backbone.arguments), backbone.preprocessing)
-    if now != (recipe.version, dict(recipe.backbone_arguments), recipe.preprocessing):
+    if now != (recipe.version, dict(at_float32(recipe).backbone_arguments), recipe.preprocessing):
         raise InputError(
             f"recipe {recipe}: this version of gargalo computes other features with "
             f"{backbone.name}; extract and train again"

@@ -44,3 +44,4 @@ class FeatureRequest:
     weights_seed: int = 0  # of untrained weights
     decode: Decode = "exact"
     precision: Precision = "float32"
+    dataset: str = ""  # at int8, the data set that the backbone is quantised for

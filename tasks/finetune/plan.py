@@ -8,6 +8,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
@@ -56,6 +57,17 @@ def plan_finetuning(
     check_unchanged(start, manifest)
     check_trainable(manifest)
     job = features_job(start, store=store, weights=request.weights, engine=engine)
+    if is_from_file(job.recipes[0]):
+        raise InputError(
+            f"run {start.id[:16]}: its backbone, {job.recipes[0].backbone}, is a file for "
+            "inference and cannot be fine-tuned; train other heads on its features, or fine-tune "
+            "a run of a named backbone"
+        )
+    if job.recipes[0].compute_precision == "int8":
+        raise InputError(
+            f"run {start.id[:16]}: its backbone is quantised to int8, which cannot be trained; "
+            "extract and train with --precision float32, and fine-tune that run"
+        )
     seed = start.seed if request.seed is None else request.seed
     job = _started_from(job, request, seed, store)
     tuning = _specification(request, job, store)

@@ -12,6 +12,7 @@ from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
 from stores.storage.location import StoreLike
 from stores.storage.safe_files import read_text
+from tasks.backbones.files.backbone import is_from_file
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.job import job_of
@@ -69,5 +70,6 @@ def features_job(
             f"run {run.id[:16]}: the recipe of its features is not in the store ({error}); extract "
             "them again"
         ) from error
-    source = weights or str(run.parameters.get("weights", "imagenet"))
+    named = "backbone" if is_from_file(recipe) else "weights"
+    source = weights or str(run.parameters.get(named, "imagenet"))
     return job_of(recipe, source, store=store, engine=engine)

@@ -21,6 +21,7 @@ from tasks.errors import ExtractionError, InputError, UndecodableImage
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend
 from tasks.images.bmp import bmp_of
+from tasks.images.centre_crop import centres, uncropped
 from tasks.images.exif import UPRIGHT, turned
 from tasks.images.headers import by_pillow
 from tasks.images.image_parts import JPEG
@@ -81,6 +82,8 @@ def load_pixels(
     that image. The errors do not name the file.
     """
     check_backend()
+    if (whole := uncropped(recipe)) != recipe:
+        return centres(load_pixels(contents, whole, turns), recipe.image_size)
     turns = turns or [UPRIGHT] * len(contents)
     plain = [
         n
@@ -152,12 +155,15 @@ def _resized(
     image: tf.Tensor, image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio
 ) -> tf.Tensor:
     if aspect_ratio == "crop":
-        return keras.preprocessing.image.smart_resize(
+        resized = keras.preprocessing.image.smart_resize(
             image, image_size, interpolation=interpolation
         )
-    if aspect_ratio == "pad":
-        return tf.image.resize_with_pad(image, *image_size, method=interpolation)
-    return tf.image.resize(image, image_size, method=interpolation)
+    elif aspect_ratio == "pad":
+        resized = tf.image.resize_with_pad(image, *image_size, method=interpolation)
+    else:
+        resized = tf.image.resize(image, image_size, method=interpolation)
+    # The cubic curve overshoots at edges; images of bytes, on which networks are trained, cannot.
+    return tf.clip_by_value(resized, 0, 255) if interpolation == "bicubic" else resized
 
 
 @cache

@@ -17,6 +17,7 @@ from stores.layout import is_store, locate
 from stores.manifest import Manifest, datasets
 from stores.merge.features import merge
 from stores.merge.result import Merged
+from stores.quantized import unnamed_models
 from stores.runs.checkpoints import (
     CheckpointStats,
     all_checkpoints,
@@ -119,6 +120,7 @@ def collect_garbage(
     found += collect(_half_published(store, grace_seconds), delete=delete)
     found += collect(unfinished_folders(store, grace_seconds), delete=delete)
     found += collect(_outdated_models(store, grace_seconds), delete=delete)
+    found += collect(unnamed_models(store, grace_seconds), delete=delete)
     found += collect(checkpoint_garbage(store, grace_seconds), delete=delete)
     return [GarbageItem(str(item.path), item.size, item.reason) for item in found]
 

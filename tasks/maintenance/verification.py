@@ -10,6 +10,7 @@ from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers
 from stores.layout import PARTS
 from stores.manifest import Manifest, datasets
+from stores.quantized import check_model, model_places
 from stores.runs.checkpoints import all_checkpoints, is_stored
 from stores.runs.store import RunStore
 from stores.storage.location import Location
@@ -50,6 +51,14 @@ def _datasets(store: Location, found: Found) -> None:
             Manifest.read(store, name)
 
 
+def _quantized(store: Location, found: Found) -> None:
+    for place in model_places(store):
+        name = f"quantised model {place.name}"
+        found[name] = []
+        with _listed(found, name):
+            check_model(place)
+
+
 def _runs(store: Location, found: Found) -> None:
     found |= RunStore(store).verify()
 
@@ -79,6 +88,7 @@ def _irregular(store: Location, found: Found) -> None:
 _PARTS: dict[str, Callable[[Location, Found], None]] = {
     "features": _features,
     "data sets": _datasets,
+    "quantised models": _quantized,
     "runs": _runs,
     "fine-tunings": _checkpoints,
     "layers.json": _layers,

@@ -75,10 +75,11 @@ def pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
     """Return a tap's pooled output; raises InputError if it is not a feature map."""
     if pooling == "none":
         return output
-    if len(output.shape) != 4:
+    if len(output.shape) != 4 or pooling not in {"avg", "max"}:
+        of = "pooling" if pooling in {"avg", "max"} else f"--pooling {pooling}, which is of tokens"
         raise InputError(
             f"tap {tap!r} has shape {tuple(output.shape[1:])}, expected (height, width, channels) "
-            f"for pooling; use --pooling none"
+            f"for {of}; use --pooling none"
         )
     layer = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
     return layer[pooling]()(output)

@@ -28,7 +28,7 @@ _DEVICE = "CPU"
 # The model is compiled for this batch size, so that activations stay in the CPU's caches. On two
 # cores, MobileNetV2 at 160: 519 images/s at 2, 502 at 1, 352 at 32, 314 for a variable size.
 ROWS_AT_ONCE = 2
-_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoEngine(Engine):
@@ -39,25 +39,37 @@ class OpenVinoEngine(Engine):
     """
 
     name = "openvino"
+    rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, job: Job) -> None:
         # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
         # threads do this at the same time, they wait for each other forever.
         ov.Tensor(np.zeros(1, np.float32))
         core = ov.Core()
-        _check_precision(core, job)
+        check_precision(core, job)
         self._identity = _identity(core, job)
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
         self.reference = None if self.agreement else KerasEngine(job)
-        self._model = _at_once(self.reference) if self.reference else None
-        self._compiled = core.compile_model(
+        self._model = at_once(self.reference) if self.reference else None
+        self._compile(
+            core,
             self._model or core.read_model(self._folder / "model.xml"),
+            PRECISIONS[job.recipes[0].compute_precision],
+        )
+        self.producer = {
+            "engine": self.name,
+            "instruction_set": self._identity["instruction_set"],
+            "versions": self._identity["versions"],
+            "agreement": self.agreement,
+        }
+
+    def _compile(self, core: ov.Core, model: ov.Model, precision: str) -> None:
+        """Compile a model for `rows_at_once` images, with as many requests as are quickest."""
+        self._compiled = core.compile_model(
+            model,
             _DEVICE,
-            {
-                "INFERENCE_PRECISION_HINT": _PRECISIONS[job.recipes[0].compute_precision],
-                "PERFORMANCE_HINT": "THROUGHPUT",
-            },
+            {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"},
         )
         self.parallel = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
@@ -67,21 +79,15 @@ class OpenVinoEngine(Engine):
             tuple(int(side.get_length()) for side in list(output.partial_shape)[1:])
             for output in self._compiled.outputs
         )
-        self.producer = {
-            "engine": self.name,
-            "instruction_set": self._identity["instruction_set"],
-            "versions": self._identity["versions"],
-            "agreement": self.agreement,
-        }
 
     def compute(self, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return each recipe's rows (n, *shape) for pixels (n, height, width, 3), 0 to 255."""
         rows = [np.empty((len(pixels), *shape), np.float32) for shape in self.feature_shapes]
         request = self._requests.get()
         try:
-            for start in range(0, len(pixels), ROWS_AT_ONCE):
-                some = pixels[start : start + ROWS_AT_ONCE]
-                request.infer({0: _filled_up(some)}, share_inputs=True)
+            for start in range(0, len(pixels), self.rows_at_once):
+                some = pixels[start : start + self.rows_at_once]
+                request.infer({0: _filled_up(some, self.rows_at_once)}, share_inputs=True)
                 for array, tensor in zip(rows, request.output_tensors, strict=True):
                     array[start : start + len(some)] = tensor.data[: len(some)]
             return rows
@@ -127,7 +133,8 @@ def _folder(job: Job, identity: dict[str, Any]) -> Path:
     return (job.store / "engines" / "openvino" / name).path
 
 
-def _check_precision(core: ov.Core, job: Job) -> None:
+def check_precision(core: ov.Core, job: Job) -> None:
+    """Raise InputError if the CPU does not have a job's precision."""
     known = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
     if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
         raise InputError(
@@ -142,13 +149,14 @@ def converted(graph: Any) -> ov.Model:  # noqa: ANN401
         return ov.convert_model(graph)
 
 
-def _at_once(reference: KerasEngine) -> ov.Model:
+def at_once(reference: KerasEngine, rows: int = ROWS_AT_ONCE) -> ov.Model:
+    """Return a Keras engine as an OpenVINO model of so many images."""
     model = converted(reference.graph)
     # Outputs are in the order of their names: Identity, Identity_1, Identity_10, Identity_2, …
     outputs = sorted(model.outputs, key=lambda output: _number(output.get_any_name()))
     results = [output.get_node() for output in outputs]
     model = ov.Model(results, model.get_parameters(), "backbone")
-    model.reshape([ROWS_AT_ONCE, *reference.image_size, 3])
+    model.reshape([rows, *reference.image_size, 3])
     return model
 
 
@@ -157,9 +165,9 @@ def _number(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _filled_up(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _filled_up(pixels: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
     """Return pixels padded to the model's batch size, by repeating the last image."""
-    missing = ROWS_AT_ONCE - len(pixels)
+    missing = rows - len(pixels)
     return np.concatenate([pixels, *[pixels[-1:]] * missing]) if missing else pixels
 
 

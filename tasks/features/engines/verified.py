@@ -5,9 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from stores.errors import StoreError
+from tasks.backbones.files.backbone import is_from_file
 from tasks.errors import ExtractionError, InputError
 from tasks.features.agreement import Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job
+from tasks.features.engines.file_engine import trusted_file_engine
 from tasks.features.engines.keras_engine import KerasEngine
 from tasks.features.engines.openvino_engine import OpenVinoEngine
 from tasks.features.engines.probe import probe_pixels
@@ -22,6 +24,12 @@ def trusted_engine(job: Job) -> Engine:
     A stored model is not compared again, and needs no Keras model.
     """
     recipe = job.recipes[0]
+    if is_from_file(recipe):
+        return trusted_file_engine(job)
+    if recipe.compute_precision == "int8":
+        from tasks.features.engines.int8_engine import Int8Engine
+
+        return Int8Engine(job)
     only_openvino = recipe.compute_precision != "float32"  # Keras would compute another recipe
     try:
         engine = OpenVinoEngine(job)

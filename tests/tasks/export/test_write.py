@@ -11,7 +11,7 @@ import pytest
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.export.model_card import model_card
-from tasks.export.write import check_new, export, images_of
+from tasks.export.write import Deviation, check_new, export, images_of
 from tasks.heads.presets import make_head
 from tasks.inference.predict import load_classifier, predict
 from tasks.training.planned_runs import PlannedRun
@@ -148,6 +148,21 @@ def test_scores_that_are_a_little_off_are_said_by_how_much(pets, tmp_path):
     off = lambda said: replace(said, scores=(said.scores[0] + 0.004, said.scores[1]))  # noqa: E731
     with pytest.raises(InputError, match=r"scores up to 0\.00[34]"):
         exported(pets, tmp_path / "model", formats=["keras"], spoil=off)
+
+
+@pytest.mark.parametrize(
+    ("precision", "labels", "largest", "mean", "same"),
+    [
+        ("float32", 0, 9e-4, 1e-4, True),
+        ("float32", 0, 2e-3, 1e-4, False),
+        ("float32", 1, 9e-4, 1e-4, False),
+        ("int8", 3, 0.3, 0.01, True),
+        ("int8", 4, 0.3, 0.01, False),
+        ("int8", 0, 0.3, 0.03, False),
+    ],
+)
+def test_at_int8_rounding_may_change_a_few_scores(precision, labels, largest, mean, same):
+    assert Deviation(300, labels, largest, mean, precision).within_tolerance == same
 
 
 def test_what_is_there_is_replaced_only_by_force(pets, tmp_path):

@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 import pytest
 
 from tasks.errors import InputError
-from tasks.features.job import make_job
+from tasks.features.job import job_of, make_job
 from tests.support.extraction import REQUEST
+from tests.support.quantized import GATE, keep
 
 
 def recipe(**asked):
@@ -40,7 +41,50 @@ def test_all_that_is_asked_for_changes_the_fingerprint(tiny, asked):
 
 def test_nothing_that_can_be_asked_for_is_left_untried():
     tried = test_all_that_is_asked_for_changes_the_fingerprint.pytestmark[0].args[1]
-    assert {name for asked in tried for name in asked} == {field.name for field in fields(REQUEST)}
+    only_at_int8 = {"dataset"}
+    possible = {field.name for field in fields(REQUEST)} - only_at_int8
+    assert {name for asked in tried for name in asked} == possible
+
+
+INT8 = {"precision": "int8", "dataset": "photos"}
+
+
+def asked_at_int8(store, **asked):
+    (made,) = make_job(replace(REQUEST, **INT8 | asked), store=store, engine="auto").recipes
+    return made
+
+
+def test_a_request_at_int8_names_the_model_that_is_kept_for_the_data_set(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"not quantised for data set 'photos' yet; extract first"):
+        asked_at_int8(tmp_path)
+    kept = keep(tmp_path, recipe=recipe())
+    made = asked_at_int8(tmp_path)
+    assert (made.compute_precision, set(kept.arguments) <= set(made.backbone_arguments)) == (
+        "int8",
+        True,
+    )
+    assert asked_at_int8(tmp_path, dtype="float16").dtype == "float16"  # by the same model
+    assert made.fingerprint != recipe().fingerprint
+    with pytest.raises(InputError, match="'others' yet"):
+        asked_at_int8(tmp_path, dataset="others")
+
+
+def test_a_model_that_its_gate_refuses_is_no_recipe(tiny, tmp_path):
+    kept = keep(tmp_path, recipe=recipe(), gate=replace(GATE, accuracy=0.97))
+    with pytest.raises(InputError, match=r"loses 1.70 points .* or float32; to measure it") as told:
+        asked_at_int8(tmp_path)
+    assert str(kept.place) in str(told.value)
+
+
+def test_several_taps_at_int8_are_refused(tiny, tmp_path):
+    with pytest.raises(InputError, match=r"expected one --tap, received 2: first, output"):
+        asked_at_int8(tmp_path, taps=("first", "output"))
+
+
+def test_the_job_of_a_stored_recipe_at_int8_is_made_for_other_images(tiny, tmp_path):
+    keep(tmp_path, recipe=recipe())
+    stored = asked_at_int8(tmp_path)
+    assert job_of(stored, "none", store=tmp_path, engine="auto").recipes == (stored,)
 
 
 def test_a_seed_is_of_untrained_weights_only(tiny):

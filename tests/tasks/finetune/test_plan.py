@@ -42,6 +42,15 @@ def test_the_other_strategies_say_themselves_what_is_trained(started, strategy):
     assert f"--unfreeze gates: --strategy {strategy} trains" in told
 
 
+def test_a_run_at_int8_is_refused_with_what_to_do(started, monkeypatch):
+    job = replace(started.job, recipes=(replace(started.job.recipes[0], compute_precision="int8"),))
+    monkeypatch.setattr("tasks.finetune.plan.features_job", lambda *_, **__: job)
+    told = refusal(started)
+    assert (
+        "quantised to int8, which cannot be trained; extract and train with --precision f" in told
+    )
+
+
 def test_a_changed_data_set_is_refused(started):
     entries = entries_of(started.manifest)[1:]
     changed = replace(started, manifest=with_entries(started.manifest, entries=entries))

@@ -24,6 +24,7 @@ from tasks.maintenance.maintain import (
     stats,
     verify,
 )
+from tests.support.quantized import keep, named_by
 from tests.support.samples import RECIPE, flip
 
 KEYS = [bytes([n]) * 32 for n in range(4)]
@@ -155,6 +156,18 @@ def test_backbones_converted_by_other_versions_are_garbage(store):
         reasons[str(folder)] = "a backbone converted by other versions"
     found = {item.path: item.reason for item in collect_garbage(store, grace_seconds=-1)}
     assert found == {path: reason for path, reason in reasons.items() if path.endswith("old")}
+
+
+def test_a_quantised_model_that_no_features_are_of_is_garbage(store):
+    kept = keep(store)
+    (found,) = collect_garbage(store, grace_seconds=-1, delete=True)
+    assert (found.path, found.reason) == (
+        str(kept.place),
+        "a quantised backbone that no features are of",
+    )
+    assert not kept.place.path.exists()
+    FeatureStore(store, named_by(keep(store))).write(KEYS, np.ones((4, 3), "f4"))
+    assert not collect_garbage(store, grace_seconds=-1)
 
 
 @pytest.mark.parametrize("place", ["datasets/features/tmp", "runs/tmp", "features/ab/tmp"])

@@ -6,20 +6,26 @@ import shutil
 import pytest
 
 from stores import FeatureStore, NotInStore, RunStore
+from stores.layout import locate
 from stores.manifest import Manifest, manifest_place
+from stores.quantized import Asked, model_place
 from stores.runs.checkpoints import Checkpoints
 from tasks.maintenance.maintain import collect_garbage, reindex, verify
 from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
+from tests.support.quantized import keep
 from tests.support.runs import look, publish
 from tests.support.samples import FLOAT16, RECIPE, a_store, fragments, in_child, shards
 
 CLOSED = {
     "features": "features",
     "datasets": "data sets",
+    "quantized": "quantised models",
     "runs": "runs",
     "checkpoints": "fine-tunings",
 }
+
+MODEL_FOLDER = model_place(locate("any"), Asked(RECIPE.fingerprint, "pets")).name
 
 
 def fill(root):
@@ -30,6 +36,8 @@ def fill(root):
         Manifest.write(PETS, root)
         if name != "pets":
             shutil.copytree(root / "datasets/pets", root / "datasets" / name)
+    for name in ("pets", "more"):
+        keep(root, dataset=name)
     runs = RunStore(root)
     publish(runs)
     look(runs)
@@ -49,7 +57,8 @@ def test_of_a_whole_store_nothing_is_wrong_and_all_is_named(store):
     found = verify(store)
     assert not any(found.values())
     kinds = sorted(name.split()[0] for name in found)
-    assert kinds == ["data", "data", "features", "features", "fine-tuning", "fine-tuning", "run"]
+    twice = ["data", "features", "fine-tuning", "quantised"]
+    assert kinds == sorted([*twice, *twice, "run"])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,8 @@ def test_of_a_whole_store_nothing_is_wrong_and_all_is_named(store):
         f"runs/{RUN.id[:16]}/history.parquet",
         f"runs/{RUN.id[:16]}/predictions.parquet",
         f"runs/{RUN.id[:16]}/model/model.txt",
+        f"quantized/{MODEL_FOLDER}/quantized.json",
+        f"quantized/{MODEL_FOLDER}/model.bin",
         f"checkpoints/{'a' * 16}/000001/checkpoint.json",
         f"checkpoints/{'a' * 16}/000001/state.npz",
         "layers.json",

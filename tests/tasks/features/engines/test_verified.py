@@ -179,7 +179,7 @@ def test_precision_that_the_cpu_lacks_is_refused(tmp_path, monkeypatch):
 
 
 def test_at_bfloat16_gross_mistakes_are_found_and_keras_cannot_take_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.features.engines.openvino_engine._check_precision", lambda *_: None)
+    monkeypatch.setattr("tasks.features.engines.openvino_engine.check_precision", lambda *_: None)
     compute = OpenVinoEngine.compute
     monkeypatch.setattr(
         OpenVinoEngine, "compute", lambda self, pixels: [-r for r in compute(self, pixels)]
@@ -192,7 +192,7 @@ def test_at_bfloat16_gross_mistakes_are_found_and_keras_cannot_take_over(tmp_pat
 def test_whether_an_engine_is_trusted_does_not_hang_on_the_images_that_come_first(
     tmp_path, monkeypatch, precision
 ):
-    monkeypatch.setattr("tasks.features.engines.openvino_engine._check_precision", lambda *_: None)
+    monkeypatch.setattr("tasks.features.engines.openvino_engine.check_precision", lambda *_: None)
     figures = []
     for number, pixels in enumerate([np.zeros((1, 32, 32, 3), np.float32), some_pixels(20)]):
         engine = engine_of(tmp_path / str(number), precision=precision)

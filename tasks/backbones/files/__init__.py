@@ -1,0 +1,1 @@
+"""Backbones from files: ONNX, and OpenVINO's own format."""

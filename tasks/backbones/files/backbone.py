@@ -1,0 +1,140 @@
+"""A backbone from a file: its preprocessing, as a description has it and as a recipe holds it."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stores.features.recipe import Recipe
+from tasks.backbones.files.description import Description, Layout, Three, described
+from tasks.backbones.files.digest import file_digest
+from tasks.backbones.weights import Weights
+from tasks.errors import InputError, WeightsError
+
+_KINDS = {".onnx": "onnx", ".xml": "ir"}
+_NAME = re.compile(r"(onnx|ir)-[0-9a-f]{8}")
+_NUMBERS = r"\(([^,()]+), ([^,()]+), ([^,()]+)\)"
+_PREPROCESSING = re.compile(rf"(rgb|bgr): \(x \* ([^ ]+) - {_NUMBERS}\) / {_NUMBERS}")
+
+
+class Input(NamedTuple):
+    """The input of a network: its name and shape, with -1 for what varies."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FileBackbone:
+    """A network in a file; `path` is not part of its identity."""
+
+    kind: str
+    digest: str
+    layout: Layout
+    map_layout: Layout
+    channels: str
+    scale: float
+    mean: Three
+    std: Three
+    crop_fraction: float
+    class_token: bool
+    register_tokens: int
+
+    @property
+    def name(self) -> str:
+        """Its name in a recipe: the kind of file, and the beginning of its digest."""
+        return f"{self.kind}-{self.digest.removeprefix('sha256:')[:8]}"
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to pixels, as a recipe holds it."""
+        mean, std = (f"({', '.join(map(repr, three))})" for three in (self.mean, self.std))
+        return f"{self.channels}: (x * {self.scale!r} - {mean}) / {std}"
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Any], ...]:
+        """What else decides features, as a recipe holds it."""
+        return (
+            ("class_token", self.class_token),
+            ("crop_fraction", self.crop_fraction),
+            ("layout", self.layout),
+            ("map_layout", self.map_layout),
+            ("register_tokens", self.register_tokens),
+        )
+
+
+def is_backbone_file(name: str) -> bool:
+    """Return whether --backbone names a file, by its look; no backbone's name has a dot."""
+    return "/" in name or os.sep in name or Path(name).suffix != ""
+
+
+def is_from_file(recipe: Recipe) -> bool:
+    """Return whether a recipe is of a backbone from a file."""
+    return _NAME.fullmatch(recipe.backbone) is not None
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of a backbone's file, by its ending; raises InputError."""
+    if path.suffix not in _KINDS:
+        raise InputError(
+            f"--backbone {path}: expected the name of a backbone, or a file that ends in "
+            f"{' or '.join(_KINDS)}"
+        )
+    return _KINDS[path.suffix]
+
+
+def with_layout(kind: str, digest: str, about: Description, layout: Layout) -> FileBackbone:
+    """Return the backbone of a description, whose images have a layout."""
+    return FileBackbone(
+        kind=kind,
+        digest=digest,
+        layout=layout,
+        map_layout=about.map_layout or layout,
+        channels=about.channels,
+        scale=about.scale,
+        mean=about.mean,
+        std=about.std,
+        crop_fraction=about.crop_fraction,
+        class_token=about.class_token,
+        register_tokens=about.register_tokens,
+    )
+
+
+def of_recipe(recipe: Recipe) -> FileBackbone:
+    """Return the backbone that a recipe describes; raises InputError for one that none wrote."""
+    found = _PREPROCESSING.fullmatch(recipe.preprocessing)
+    try:
+        channels, *numbers = found.groups() if found else ("",)
+        scale, *six = map(float, numbers or [0])
+        about = described(
+            {
+                **dict(recipe.backbone_arguments),
+                "channels": channels,
+                "scale": scale,
+                "mean": six[:3],
+                "std": six[3:],
+                "resize": recipe.interpolation,
+            },
+            "not of a backbone from a file",
+        )
+    except ValueError as error:
+        raise InputError(f"recipe {recipe}: {error}; extract and train again") from error
+    kind = recipe.backbone.partition("-")[0]
+    return with_layout(kind, recipe.weights, about, about.layout or "NHWC")
+
+
+def file_of_recipe(recipe: Recipe, given: str) -> Weights:
+    """Return the file that a recipe's features were computed with; raises WeightsError."""
+    path = Path(os.path.expanduser(given))  # noqa: PTH111
+    fix = f"give the file of {recipe.backbone}, wherever it is now, with --weights FILE"
+    try:
+        digest = file_digest(path)
+    except InputError as error:
+        raise WeightsError(f"{error}; expected {recipe.weights}: {fix}") from error
+    if digest != recipe.weights:
+        raise WeightsError(
+            f"{path}: expected {recipe.weights}, the backbone of the stored features; received "
+            f"{digest}; {fix}"
+        )
+    return Weights("file", os.path.realpath(path), 0, digest)

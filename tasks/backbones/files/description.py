@@ -1,0 +1,124 @@
+"""The description of a backbone's file: what the file itself does not say. TOML beside it."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from stores.features.recipe import MOST_PIXELS, AspectRatio
+from tasks.errors import InputError, nearest, what_is_wrong
+from tasks.execution.user_files import read_whole
+
+Layout = Literal["NCHW", "NHWC"]
+Interpolation = Literal["bilinear", "bicubic"]
+Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(gt=0, le=MOST_PIXELS)]
+
+# How the networks of each family were trained: torchvision's transforms (references/classification
+# presets), OpenAI's and open_clip's preprocess, SigLIP's processor at Hugging Face, and
+# tf.keras.applications.inception_v3; `raw` is 0 to 255.
+_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "scale": 1 / 255}
+_HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "scale": 1 / 255}
+PRESETS: dict[str, dict[str, Any]] = {
+    "imagenet": {**_IMAGENET, "aspect_ratio": "crop", "crop_fraction": 0.875},
+    "clip": {
+        "mean": (0.48145466, 0.4578275, 0.40821073),
+        "std": (0.26862954, 0.26130258, 0.27577711),
+        "scale": 1 / 255,
+        "resize": "bicubic",
+        "aspect_ratio": "crop",
+    },
+    "siglip": {**_HALVES, "resize": "bicubic"},
+    "inception": {**_HALVES, "aspect_ratio": "crop", "crop_fraction": 0.875},
+    "raw": {},
+}
+_LARGEST = 2**16  # bytes of a description
+
+
+class Description(BaseModel):
+    """What decides the features of a network in a file, beside the file.
+
+    Pixels from 0 to 255 become (pixels × scale − mean) / std, in the order of `channels`. The image
+    is resized to `image_size` / `crop_fraction`, and its centre is used. `tap` is what `output`
+    stands for. Of tokens, the first is the class token if `class_token` is true, and
+    `register_tokens` follow it; neither is part of a mean.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image_size: Pixels | tuple[Pixels, Pixels] | None = None  # height, width
+    layout: Layout | None = None  # of the input
+    map_layout: Layout | None = None  # of feature maps [default: as the input]
+    channels: Literal["rgb", "bgr"] = "rgb"
+    scale: Deviation = 1.0
+    mean: Three = (0.0, 0.0, 0.0)
+    std: tuple[Deviation, Deviation, Deviation] = (1.0, 1.0, 1.0)
+    resize: Interpolation = "bilinear"
+    aspect_ratio: AspectRatio = "stretch"
+    crop_fraction: float = Field(1.0, ge=0.25, le=1)
+    tap: str = "output"
+    class_token: bool = True
+    register_tokens: int = Field(0, ge=0, le=1024)
+
+
+def description_path(path: Path) -> Path:
+    """Return where the description of a file is: FILE.toml."""
+    return path.with_name(f"{path.name}.toml")
+
+
+def read_description(path: Path) -> Description:
+    """Return the description beside a backbone's file; raises InputError."""
+    place = description_path(path)
+    others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+    try:
+        values = tomllib.loads(read_whole(place, most=_LARGEST).decode())
+    except FileNotFoundError:
+        raise InputError(
+            f"{place}: file not found; it has to say how the network's images are prepared: write "
+            f'one line, preset = "imagenet" (or {others}), or the keys of '
+            "docs/files.md"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{place}: cannot be read: {error.strerror}") from error
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
+        raise InputError(f"{place}: not TOML: {error}") from error
+    return described(values, str(place))
+
+
+def described(values: Mapping[str, Any], place: str) -> Description:
+    """Return the description of these keys, over those of their preset; raises InputError."""
+    own = dict(values)
+    preset = own.pop("preset", "raw")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise InputError(
+            f"{place}: preset {preset!r}: expected one of {', '.join(sorted(PRESETS))}"
+        )
+    try:
+        return Description.model_validate(PRESETS[preset] | own)
+    except ValidationError as error:
+        raise InputError(f"{place}: {_mistakes(error)}") from None
+
+
+def _mistakes(error: ValidationError) -> str:
+    found = list[str]()
+    for mistake in error.errors():
+        key = str(mistake["loc"][0])
+        if mistake["type"] == "extra_forbidden":
+            known = ["preset", *Description.model_fields]
+            near = nearest(key, known)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+            found.append(f"unknown key {key!r}: {hint}")
+        elif key in {"mean", "std"}:
+            received = mistake["input"]
+            positive = "positive " if key == "std" else ""
+            found.append(
+                f"{key}: expected three {positive}numbers, one a channel. Received: {received!r}"
+            )
+        else:
+            found.append(f"{key}: {what_is_wrong(dict(mistake))}")
+    return "; ".join(dict.fromkeys(found))

@@ -1,0 +1,148 @@
+"""The digest of a backbone's file, with the files that hold its weights.
+
+An ONNX file may keep tensors in other files. Their names are read from its protocol buffers, whose
+fields are those of onnx.proto; no tensor is.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+from tasks.errors import InputError
+from tasks.execution.user_files import opened, size_of
+
+# Where tensors are: the fields on the way from a model, and in what they lie. A graph has
+# initializers (5), and nodes (1) whose attributes (5) have a tensor (5), graphs (6, 11), or
+# tensors (10).
+_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _ENTRY = range(6)
+_INNER = {
+    (_MODEL, 7): _GRAPH,
+    (_GRAPH, 1): _NODE,
+    (_GRAPH, 5): _TENSOR,
+    (_NODE, 5): _ATTRIBUTE,
+    (_ATTRIBUTE, 5): _TENSOR,
+    (_ATTRIBUTE, 6): _GRAPH,
+    (_ATTRIBUTE, 10): _TENSOR,
+    (_ATTRIBUTE, 11): _GRAPH,
+    (_TENSOR, 13): _ENTRY,
+}
+_MOST_DEPTH = 64
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return a backbone's file, and those that hold its weights; raises InputError.
+
+    An error names a file that is missing, or damaged.
+    """
+    check_is_file(path)
+    if path.suffix == ".xml":
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise InputError(
+                f"{weights}: file not found; it has the weights of {path.name}: copy it beside it"
+            )
+        return [path, weights]
+    folder = Path(os.path.realpath(path.parent))
+    found = [path]
+    for name in sorted(_external(path)):
+        place = folder / name
+        if not Path(os.path.realpath(place)).is_relative_to(folder):
+            raise InputError(f"{path}: its data are in {name!r}, outside its folder; refused")
+        if not place.is_file():
+            raise InputError(
+                f"{place}: file not found; it has the weights of {path.name}: copy it beside it"
+            )
+        found.append(place)
+    return found
+
+
+def check_is_file(path: Path) -> None:
+    """Raise InputError where there is no file."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "file not found"
+        raise InputError(
+            f"--backbone {path}: {what}; expected the name of a backbone, or a file (.onnx, .xml)"
+        )
+
+
+def file_digest(path: Path) -> str:
+    """Return the digest of a backbone's file and its weights, `sha256:<digits>`.
+
+    A file alone has its own. Of several, it is that of their digests; their names do not matter.
+    """
+    digests = [_sha256(some) for some in files_of(path)]
+    if len(digests) == 1:
+        return f"sha256:{digests[0]}"
+    return f"sha256:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _external(path: Path) -> set[str]:
+    """Return the names of the files in which an ONNX file keeps tensors."""
+    try:
+        with opened(path) as file:
+            if not size_of(file):
+                raise InputError(f"{path}: the file is empty; export the network again")
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+                return set(_locations(content, 0, len(content), _MODEL))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (IndexError, EOFError, UnicodeDecodeError):
+        raise InputError(
+            f"{path}: the file is cut off, or not an ONNX file; copy or export it again"
+        ) from None
+
+
+def _locations(content: mmap, start: int, end: int, kind: int, depth: int = 0) -> Iterator[str]:
+    """Yield the locations in a message of a kind; raises EOFError where it is cut off."""
+    if depth > _MOST_DEPTH:
+        raise EOFError
+    entry = dict[int, str]()
+    for field, first, last in _fields(content, start, end):
+        if kind == _ENTRY:
+            entry[field] = content[first:last].decode()
+        elif (inner := _INNER.get((kind, field))) is not None:
+            yield from _locations(content, first, last, inner, depth + 1)
+    if entry.get(1) == "location":
+        yield entry.get(2, "")
+
+
+def _fields(content: mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the number, beginning and end of each field that has a length."""
+    while at < end:
+        tag, at = _number(content, at)
+        wire = tag & 7
+        if wire == 0:
+            _, at = _number(content, at)
+        elif wire in {1, 5}:
+            at += 8 if wire == 1 else 4
+        elif wire == 2:
+            length, at = _number(content, at)
+            if at + length > end:
+                raise EOFError
+            yield tag >> 3, at, at + length
+            at += length
+        else:
+            raise EOFError
+    if at > end:
+        raise EOFError
+
+
+def _number(content: mmap, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = content[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise EOFError

@@ -1,0 +1,44 @@
+"""What a backbone's file and the description beside it come to."""
+
+import os
+from pathlib import Path
+
+from tasks.backbones.files.backbone import FileBackbone, kind_of, with_layout
+from tasks.backbones.files.description import Description, Layout, read_description
+from tasks.backbones.files.digest import file_digest
+from tasks.backbones.files.network import input_layout, only_input, read_network
+from tasks.backbones.weights import Weights
+from tasks.errors import InputError
+
+
+def found_in_file(
+    given: str, image_size: int | None = None
+) -> tuple[FileBackbone, Description, tuple[int, int], Weights]:
+    """Return what a file and its description say, and the size of images, which may be given.
+
+    Raises InputError for whatever is wrong with either.
+    """
+    path = Path(os.path.expanduser(given))  # noqa: PTH111  it leaves an unknown ~user as it is
+    kind, digest = kind_of(path), file_digest(path)
+    description = read_description(path)
+    shape = only_input(read_network(path), path).shape
+    layout = input_layout(description.layout, shape, path)
+    backbone = with_layout(kind, digest, description, layout)
+    weights = Weights("file", os.path.realpath(path), 0, digest)
+    own = (image_size, image_size) if image_size else _size(description, shape, layout, path)
+    return backbone, description, own, weights
+
+
+def _size(
+    description: Description, shape: tuple[int, ...], layout: Layout, path: Path
+) -> tuple[int, int]:
+    given = description.image_size
+    if given is not None:
+        return (given, given) if isinstance(given, int) else given
+    height, width = shape[2:] if layout == "NCHW" else shape[1:3]
+    if height < 0 or width < 0:
+        raise InputError(
+            f"{path}: the network takes images of any size; write the one it was trained with into "
+            f"{path.name}.toml, as image_size = 224, or give --image-size"
+        )
+    return height, width

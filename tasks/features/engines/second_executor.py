@@ -1,0 +1,141 @@
+"""A second way to compute the features of a backbone from a file, to compare the engine with.
+
+It is onnxruntime for an ONNX file where that and `onnx` are installed, with preprocessing and
+pooling in NumPy. Else it is OpenVINO again, one image at a time, with nothing done for speed.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.features.recipe import Pooling
+from tasks.backbones.files.backbone import FileBackbone, of_recipe
+from tasks.backbones.files.network import features_model
+from tasks.execution.quiet_openvino import ov
+from tasks.features.engines import Job
+from tasks.features.request import DEFAULT_TAP
+
+Pixels = NDArray[np.float32]
+Executor = Callable[[Pixels], list[NDArray[np.float32]]]
+
+_PLAIN = {
+    "EXECUTION_MODE_HINT": "ACCURACY",
+    "INFERENCE_PRECISION_HINT": "f32",
+    "NUM_STREAMS": "1",
+    "INFERENCE_NUM_THREADS": 1,
+}
+
+
+def second_executor(job: Job) -> tuple[Executor, str]:
+    """Return a function from pixels (n, height, width, 3) to each recipe's rows, and its name."""
+    backbone = of_recipe(job.recipes[0])
+    if backbone.kind == "onnx" and find_spec("onnx") and find_spec("onnxruntime"):
+        other = _by_onnxruntime(job, backbone)
+        if other:
+            return other, "onnxruntime"
+    return _by_openvino(job, backbone), "OpenVINO at its most accurate"
+
+
+def _by_openvino(job: Job, backbone: FileBackbone) -> Executor:
+    outputs = [(recipe.tap, recipe.pooling) for recipe in job.recipes]
+    size = job.recipes[0].image_size
+    model = features_model(Path(job.weights.path), backbone, outputs, image_size=size, rows=1)
+    compiled = ov.Core().compile_model(model, "CPU", _PLAIN)
+
+    def compute(pixels: Pixels) -> list[NDArray[np.float32]]:
+        found = [compiled(pixels[n : n + 1]) for n in range(len(pixels))]
+        return [np.concatenate([rows[k] for rows in found]) for k in range(len(outputs))]
+
+    return compute
+
+
+def _by_onnxruntime(job: Job, backbone: FileBackbone) -> Executor | None:
+    """Return onnxruntime's session as a function, or None where it would compute something else.
+
+    This is so for half precision, which it does not raise to float32, and for an image size that is
+    not the file's.
+    """
+    import onnx
+    import onnxruntime
+
+    path = Path(job.weights.path)
+    model = onnx.load(path, load_external_data=False)
+    half = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+    names = [_tensor(model.graph, recipe.tap) for recipe in job.recipes]
+    if any(one.data_type in half for one in model.graph.initializer) or None in names:
+        return None
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(path.parent)
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    (images,) = session.get_inputs()
+    batch, *sides = images.shape
+    size = job.recipes[0].image_size
+    own = (3, *size) if backbone.layout == "NCHW" else (*size, 3)
+    if any(isinstance(side, int) and side != n for side, n in zip(sides, own, strict=True)):
+        return None
+    poolings = [recipe.pooling for recipe in job.recipes]
+
+    def compute(pixels: Pixels) -> list[NDArray[np.float32]]:
+        prepared = prepare(pixels, backbone)
+        rows = batch if isinstance(batch, int) else len(prepared)
+        found = [
+            session.run(names, {images.name: _filled(prepared[n : n + rows], rows)})
+            for n in range(0, len(prepared), rows)
+        ]
+        joined = [np.concatenate(some)[: len(pixels)] for some in zip(*found, strict=True)]
+        return [pool(some, how, backbone) for some, how in zip(joined, poolings, strict=True)]
+
+    return compute
+
+
+def prepare(pixels: Pixels, backbone: FileBackbone) -> Pixels:
+    """Return pixels (n, height, width, 3), 0 to 255, as a network takes them."""
+    ordered = pixels[..., ::-1] if backbone.channels == "bgr" else pixels
+    scaled = (ordered * backbone.scale - np.array(backbone.mean)) / np.array(backbone.std)
+    placed = scaled.transpose(0, 3, 1, 2) if backbone.layout == "NCHW" else scaled
+    return np.ascontiguousarray(placed, np.float32)
+
+
+def pool(rows: NDArray[Any], pooling: Pooling, backbone: FileBackbone) -> NDArray[np.float32]:
+    """Return a tap's output pooled: a map, tokens (n, tokens, channels), or a vector."""
+    nchw = backbone.map_layout == "NCHW"
+    if rows.ndim == 2:
+        return np.asarray(rows, np.float32)
+    special = backbone.class_token + backbone.register_tokens
+    pooled: dict[Pooling, Callable[[], Any]] = {
+        "none": lambda: rows.transpose(0, 2, 3, 1) if rows.ndim == 4 and nchw else rows,
+        "avg": lambda: rows.mean(axis=(2, 3) if nchw else (1, 2)),
+        "max": lambda: rows.max(axis=(2, 3) if nchw else (1, 2)),
+        "cls": lambda: rows[:, 0],
+        "mean-tokens": lambda: rows[:, special:].mean(axis=1),
+        "cls+mean": lambda: np.concatenate([rows[:, 0], rows[:, special:].mean(axis=1)], axis=1),
+    }
+    return np.asarray(pooled[pooling](), np.float32)
+
+
+def _tensor(graph: Any, tap: str) -> str | None:  # noqa: ANN401  an onnx.GraphProto
+    """Return the name of a tap's tensor, or None where only OpenVINO has that tap."""
+    if tap == DEFAULT_TAP and len(graph.output) == 1:
+        return str(graph.output[0].name)
+    known = {name: name for node in graph.node for name in node.output}
+    for node in graph.node:  # OpenVINO finds a tensor by its node, too
+        if len(node.output) == 1:
+            known.setdefault(node.name, node.output[0])
+    return known.get(tap)
+
+
+def _filled(some: Pixels, rows: int) -> Pixels:
+    """Return images filled up to a batch, by the last one."""
+    return np.concatenate([some, *[some[-1:]] * (rows - len(some))])

@@ -1,0 +1,103 @@
+"""A network from a file, by the commands, from images to predictions."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.support.onnx_files import as_ir, describe, network, tokens
+
+# Relative to the folder of a test, in which its copy of the store is, too.
+BACKBONE = ("--backbone", "m.onnx")
+
+
+@pytest.fixture
+def file(tmp_path):
+    return network(tmp_path / "m.onnx")
+
+
+@pytest.fixture
+def trained(once, run_json, photos, file):
+    flags = (*BACKBONE, "--head", "logistic")
+    return once(lambda: run_json("pipeline", photos, *flags))["train"]
+
+
+def test_a_head_is_trained_and_predicts_wherever_the_file_is(
+    run, run_json, trained, file, photos, tmp_path
+):
+    assert trained["validation_accuracy"] == 1
+    copy = shutil.copy(photos / "reddish" / "0.png", tmp_path / "copy.png")
+    copy.write_bytes(copy.read_bytes() + b"\0")  # another image for the store, of the same pixels
+    said = run_json("predict", trained["run"], photos, copy)
+    assert (said["computed"], said["cached"]) == (1, 30)
+    file.rename(tmp_path / "moved.onnx")
+    code, _, errors = run("predict", trained["run"], copy)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "m.onnx: file not found" in errors
+    assert "--weights FILE" in errors
+    flags = ("--weights", tmp_path / "moved.onnx", "--output", tmp_path / "said.jsonl")
+    code, _, errors = run("predict", trained["run"], copy, *flags)
+    assert code == 0, errors
+    (row,) = map(json.loads, (tmp_path / "said.jsonl").read_text().splitlines())
+    assert row["predicted"] == "reddish"
+
+
+def test_it_says_what_the_file_was_compared_with(run, file, photos):
+    _, said, _ = run("extract", photos, *BACKBONE)
+    assert "openvino agrees with onnxruntime on 16 photographs" in said
+
+
+def test_features_are_computed_once_for_a_file_of_any_name(run_json, file, photos, tmp_path):
+    assert run_json("extract", photos, *BACKBONE)["computed"] == 30
+    (tmp_path / "below").mkdir()
+    again = shutil.copy(file, tmp_path / "below" / "other name.onnx")
+    describe(again, "")
+    flags = ("--backbone", again)
+    assert run_json("extract", photos, *flags)["computed"] == 0
+    assert run_json("extract", photos, *flags, "--tap", "map", "--tap", "output")["computed"] == 30
+    ir = as_ir(again, tmp_path / "m.xml")
+    assert run_json("extract", photos, "--backbone", ir)["computed"] == 30
+
+
+def test_tokens_and_a_sweep_over_backbones(run_json, photos, tmp_path):
+    one, other = (tokens(tmp_path / f"{n}.onnx", seed=n) for n in (1, 2))
+    flags = ("--pooling", "cls+mean")
+    for file in (one, other):
+        assert run_json("extract", photos, "--backbone", file, *flags)["computed"] == 30
+    grid = ("--head", "ridge", "--grid", f"backbone={one},{other}")
+    summary = run_json("sweep", photos.name, *flags, *grid)
+    assert summary["trained"] == 2
+
+
+def test_a_run_is_fine_tuned_only_where_keras_can(run, trained):
+    code, _, errors = run("finetune", trained["run"], "--strategy", "full")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "cannot be fine-tuned; train other heads" in errors
+
+
+def test_advice_needs_taps_and_no_classifier(run, run_json, file, photos):
+    code, _, errors = run("advise", photos, *BACKBONE)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "give the tensors to compare with --tap TENSOR" in errors
+
+
+@pytest.mark.parametrize(
+    ("description", "flags", "match"),
+    [
+        (None, (), 'm.onnx.toml: file not found; .*preset = "imagenet"'),
+        ("meen = [1, 2, 3]", (), "unknown key 'meen': did you mean mean"),
+        ("mean = [1, 2]", (), "mean: expected three numbers, one a channel"),
+        ("", ("--pooling", "cls"), "--pooling cls: tensor 'pooled' has the shape (8); use"),
+        ("", ("--tap", "mapp"), "unknown tensor 'mapp': did you mean map"),
+        ("", ("--engine", "keras"), "--engine keras does not run onnx-"),
+        ("", ("--precision", "int8"), "is a file, and only named backbones are quantised"),
+        ("", ("--weights", "none"), "is a file, which has its weights; remove the flag"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, flags, match):
+    place = file.with_name("m.onnx.toml")
+    place.unlink() if description is None else place.write_text(description)
+    code, _, errors = run("extract", photos, *BACKBONE, *flags)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert match.split(".*")[0] in errors
+    assert match.split(".*")[-1] in errors

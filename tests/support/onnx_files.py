@@ -1,0 +1,104 @@
+"""Tiny networks as ONNX files, made with `onnx`, and their descriptions."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tasks.execution.quiet_openvino import ov
+
+RAW = 'preset = "raw"'
+IMAGENET = 'preset = "imagenet"'
+CHANNELS = 8
+
+
+def weights(name, shape, seed=0):
+    """Return a tensor of random weights."""
+    values = np.random.default_rng(seed).normal(0, 0.2, shape).astype(np.float32)
+    return numpy_helper.from_array(values, name)
+
+
+def node(kind, inputs, output, **attributes):
+    """Return a node with one output, whose name it has, too."""
+    return helper.make_node(kind, inputs.split(), [output], name=f"the_{output}", **attributes)
+
+
+def network(
+    path,
+    *,
+    inputs=(("images", TensorProto.FLOAT, ("n", 3, 16, 16)),),
+    nodes=(),
+    outputs=("pooled",),
+    more=(),
+    opset=17,
+    seed=0,
+    description=RAW,
+):
+    """Write a network: images → `map` (8 channels of 8 × 8) → `pooled`, and more nodes after it."""
+    usual = [
+        node("Conv", f"{inputs[0][0]} kernel bias", "conv", pads=[1] * 4, strides=[2, 2]),
+        node("Relu", "conv", "map"),
+        node("GlobalAveragePool", "map", "mean"),
+        node("Flatten", "mean", "pooled"),
+    ]
+    constants = [weights("kernel", (CHANNELS, 3, 3, 3), seed), weights("bias", CHANNELS, seed + 1)]
+    graph = helper.make_graph(
+        [*usual, *nodes],
+        "tiny",
+        [helper.make_tensor_value_info(*one) for one in inputs],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [*constants, *more],
+    )
+    for output in graph.output:
+        output.type.tensor_type.elem_type = TensorProto.FLOAT
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    return save(model, path, description)
+
+
+def save(model, path, description=RAW, **options):
+    """Write a model and its description."""
+    onnx.save(model, path, **options)
+    describe(path, description)
+    return path
+
+
+def describe(path, description):
+    """Write the description of a file."""
+    path.with_name(f"{path.name}.toml").write_text(description)
+
+
+def tokens(path, **options):
+    """Write a network of tokens (n, 65, 8): the first is a class token, 64 are places."""
+    shape = numpy_helper.from_array(np.array([0, CHANNELS, -1]), "shape")
+    nodes = [
+        node("Reshape", "map shape", "flat"),
+        node("Unsqueeze", "pooled axis", "alone"),
+        node("Concat", "alone flat", "all", axis=2),
+        node("Transpose", "all", "tokens", perm=[0, 2, 1]),
+    ]
+    axis = numpy_helper.from_array(np.array([2]), "axis")
+    return network(path, nodes=nodes, outputs=("tokens",), more=(shape, axis), **options)
+
+
+def nhwc(path, **options):
+    """Write the network and map of `network` with the channels last."""
+    constants = [weights("kernel", (CHANNELS, 3, 3, 3)), weights("bias", CHANNELS, 1)]
+    nodes = [
+        node("Transpose", "images", "turned", perm=[0, 3, 1, 2]),
+        node("Conv", "turned kernel bias", "conv", pads=[1] * 4, strides=[2, 2]),
+        node("Relu", "conv", "inner"),
+        node("Transpose", "inner", "map", perm=[0, 2, 3, 1]),
+    ]
+    about = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("images", ("n", 16, 16, 3)), ("map", ("n", 8, 8, CHANNELS)))
+    ]
+    graph = helper.make_graph(nodes, "tiny", about[:1], about[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return save(model, path, **options)
+
+
+def as_ir(path, place, description=RAW):
+    """Write an ONNX file as OpenVINO's own format, at a place that ends in .xml."""
+    ov.save_model(ov.Core().read_model(path), place, compress_to_fp16=False)
+    describe(place, description)
+    return place

@@ -1,0 +1,65 @@
+"""A description's mistakes are one line that says what to write instead."""
+
+import pytest
+
+from tasks.backbones.files.description import PRESETS, described, read_description
+from tasks.errors import InputError
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_each_preset_is_whole(preset):
+    about = described({"preset": preset}, "here")
+    assert about.scale in {1, 1 / 255}
+    assert (about.resize == "bicubic") == (preset in {"clip", "siglip"})
+
+
+def test_a_key_goes_before_its_preset():
+    about = described({"preset": "imagenet", "crop_fraction": 1, "image_size": [32, 48]}, "here")
+    assert (about.crop_fraction, about.image_size) == (1, (32, 48))
+    assert about.mean == (0.485, 0.456, 0.406)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"meen": [1, 2, 3]}, "unknown key 'meen': did you mean mean"),
+        ({"zebra": 1}, "unknown key 'zebra': known: preset, image_size, "),
+        ({"mean": [1.0, 2.0]}, r"mean: expected three numbers, one a channel. Received: \[1.0, 2"),
+        ({"mean": 3}, "mean: expected three numbers"),
+        ({"mean": [1, 2, "x"]}, "mean: expected three numbers"),
+        ({"std": [1, 0, 1]}, "std: expected three positive numbers"),
+        ({"preset": "imagnet"}, "preset 'imagnet': expected one of clip, imagenet, inception, raw"),
+        ({"preset": ["raw"]}, r"preset \['raw'\]: expected one of"),
+        ({"channels": "grb"}, "channels: Input should be 'rgb' or 'bgr'. Received: 'grb'"),
+        ({"scale": 0}, "scale: Input should be greater than 0"),
+        ({"scale": float("nan")}, "scale: "),
+        ({"mean": [1, 2, float("nan")]}, "mean: expected three numbers"),
+        ({"image_size": -1}, "image_size: "),
+        ({"crop_fraction": 0.1}, "crop_fraction: "),
+        ({"register_tokens": -1}, "register_tokens: "),
+        ({"resize": "lanczos"}, "resize: Input should be 'bilinear' or 'bicubic'"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told(values, match):
+    with pytest.raises(InputError, match=f"^here: {match}") as error:
+        described(values, "here")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (None, r'm.onnx.toml: file not found; .* write one line, preset = "imagenet"'),
+        (b"preset = ", "m.onnx.toml: not TOML: "),
+        (b"\xff", "m.onnx.toml: not TOML: "),
+        (b"#" * 2**17, "m.onnx.toml: a file of 131,072 bytes, expected at most 65,536"),
+    ],
+    ids=["missing", "half", "no text", "large"],
+)
+def test_a_file_that_is_none_is_told(tmp_path, content, match):
+    if content is not None:
+        (tmp_path / "m.onnx.toml").write_bytes(content)
+    with pytest.raises(InputError, match=match) as error:
+        read_description(tmp_path / "m.onnx")
+    assert "\n" not in str(error.value)

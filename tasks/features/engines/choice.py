@@ -9,9 +9,9 @@ from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.request import EngineChoice, EngineName
 
-# Where converting a model about pays in the command that does it. On two cores, EfficientNet-Lite0 at
-# 224 with 200 new files takes 5.7 s of the CPU converted, 5.5 s by Keras; of 12 megapixels, 12.7 and
-# 12.8 s; MobileNetV2 at 160, 4.8 and 3.9 s. Every later command spares 1.7 s: it builds no Keras model.
+# Where converting a model pays about what it costs. 200 new files on two cores, seconds of the CPU by
+# OpenVINO and by Keras: EfficientNet-Lite0 at 224, 5.7 and 5.5; of 12 megapixels, 12.7 and 12.8;
+# MobileNetV2 at 160, 4.8 and 3.9. Each later command spares 1.7 s: it builds no Keras model.
 WORTH_CONVERTING = 200
 
 

@@ -12,9 +12,13 @@ from benchmarks.changes import again
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
+from benchmarks.int8 import has_nncf, int8, with_weights
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.large_photos import large_photos
 from benchmarks.memory import growth
+from benchmarks.modern import modern
+from benchmarks.modern_rivals import BATCH_SIZE as WHOLE_BATCH
+from benchmarks.modern_rivals import lacking
 from benchmarks.near_duplicates import bursts, copies, indexed, large
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
@@ -32,6 +36,8 @@ from tests.support.prefect_server import running_server
 Group = Literal[
     "cold",
     "bfloat16",
+    "int8",
+    "rivals",
     "large",
     "again",
     "reading",
@@ -149,6 +155,37 @@ class Benchmarks:
                 setting, {predict: "≥ 6", untuned: ""}, limit="≥ 0.95", rounds=self.rounds
             )
 
+    def int8(self) -> Iterator[Finding]:
+        """Quantised backbones, where NNCF is installed."""
+        if not has_nncf():
+            return
+        small = with_weights(self.setting("int8", "mobilenet_v2", 160))
+        for setting in (small, self.setting("int8", "efficientnet_lite0", 224)):
+            yield from int8(setting, rounds=self.rounds, expected="≥ 1.8")
+        few = self.work / "photos for large backbones"
+        write_photos(few, max(40, self.scale.slow))  # with fewer nothing is quantised
+        for backbone, side in (("resnet50", 224), ("vgg16", 150)):
+            setting = replace(self.setting("int8 of few", backbone, side), folder=few)
+            yield from int8(setting, rounds=self.rounds, expected="≥ 2.5")
+
+    def rivals(self) -> Iterator[Finding]:
+        """What people would reach for today, where it is installed."""
+        if missing := lacking():
+            hint = "run pip install --constraint constraints.txt '.[rivals]'"
+            print(f"rivals: skipped: {', '.join(missing)} not installed; {hint}")  # noqa: T201
+            return
+        for backbone, side, images in (
+            ("mobilenet_v2", 160, self.scale.images // 2),
+            ("resnet50", 224, self.scale.slow),
+        ):
+            folder = self.work / f"photos for rivals of {backbone}"
+            # Whole batches: compiled code is for one size.
+            write_photos(folder, max(1, images // WHOLE_BATCH) * WHOLE_BATCH)
+            setting = self.setting("rivals", backbone, side)
+            setting = replace(setting, folder=folder, engine="openvino")
+            compiled = self.scale is not QUICK
+            yield from modern(setting, rounds=self.rounds, compiled=compiled)
+
     def large(self) -> Iterator[Finding]:
         """New photographs of 12 megapixels, by an engine for many images."""
         folder = self.work / "large photos"
@@ -260,6 +297,8 @@ def bench(
         groups: dict[Group, Callable[[], Iterator[Finding]]] = {
             "cold": benchmarks.cold,
             "bfloat16": benchmarks.bfloat16,
+            "int8": benchmarks.int8,
+            "rivals": benchmarks.rivals,
             "large": benchmarks.large,
             "again": benchmarks.again,
             "reading": benchmarks.reading,

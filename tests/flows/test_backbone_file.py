@@ -126,7 +126,7 @@ def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_
     assert code == 0, errors
     code, _, errors = run("export", trained, "other", "--format", "keras")
     assert (code, errors.count("\n")) == (2, 1)
-    assert "is no Keras model; use --format openvino" in errors
+    assert "no Keras model; use --format openvino" in errors
 
 
 @pytest.mark.server  # it takes a minute of a Prefect server

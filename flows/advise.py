@@ -30,6 +30,7 @@ from tasks.advice.evidence import (
 from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.stage_taps import taps_to_compare_task
 from tasks.advice.verdict import verdict_of
+from tasks.backbones.files.backbone import is_trainable
 from tasks.datasets.subset import drawn_part
 from tasks.execution.steps import quote
 from tasks.training.repeat_commands import options
@@ -86,6 +87,7 @@ def _situation(manifest: Manifest, evidence: Evidence, parameters: AdviseParamet
         earlier=evidence.best_earlier.tap,
         last_stage=evidence.layers[-2].tap,
         flags=lambda *taps: parameters.at(*taps).flags,
+        tunable=is_trainable(parameters.backbone),
         store=" ".join(options(parameters.unusual(include={"store"}))),
     )
 

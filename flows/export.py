@@ -25,7 +25,7 @@ from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.export.format_names import ExportFormat
 from tasks.export.model_card import model_card
-from tasks.export.write import check_formats, check_new, images_of
+from tasks.export.write import check_formats, check_new, images_of, possible_formats
 from tasks.export.write import export as export_classifier
 from tasks.inference.predict import Classifier, Prediction, load_classifier, predict
 
@@ -67,8 +67,8 @@ def export(
 
 def _formats(classifier: Classifier, parameters: ExportParameters) -> list[ExportFormat]:
     """Return the formats that are asked for, or all that there are for the run's backbone."""
-    if classifier.recipe.compute_precision == "int8" and "format" not in parameters.explicit:
-        return ["openvino"]
+    if "format" not in parameters.explicit:
+        return possible_formats(classifier.recipe)
     check_formats(classifier, parameters.format)  # now, and not after the images are predicted
     return parameters.format
 

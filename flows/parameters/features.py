@@ -42,7 +42,7 @@ class FeatureParameters(ReaderParameters):
         EFFICIENTNET_LITE0,
         description="Pretrained network: one of keras.applications in snake case, such as "
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
-        "lenet5; or a FILE (.onnx, .xml), described by FILE.toml.",
+        "lenet5; or a FILE (.onnx, .xml, .keras), described by FILE.toml.",
     )
     image_size: Annotated[Side | None, MOST_USED] = Field(
         None,

@@ -42,6 +42,11 @@ _METHODS = {
         "overfit",
     ),
 }
+_NOT_TUNABLE = (
+    "train heads on the output and on an earlier layer, {earlier}, and compare",
+    "there are enough images for fine-tuning, but the backbone's file is for inference only; a "
+    "Keras model, in a .keras file or by name, can be fine-tuned",
+)
 _NONE = (
     "none yet: check that the labels are correct and visible in the images, and add images",
     "no layer is better than random guessing, so that no head would be",
@@ -67,6 +72,7 @@ class Situation:
     last_stage: str  # the layer after which the backbone's last stage begins
     flags: Callable[..., str]  # from taps to the flags of their features
     store: str  # the flag of the store, for flows without features
+    tunable: bool = True  # whether the backbone can be trained
 
     @property
     def large(self) -> bool:
@@ -79,10 +85,14 @@ def recommend(verdict: Verdict, situation: Situation) -> Method:
     if verdict.likeness == "unlearnable":
         return Method(*_NONE, ())
     what, why = _METHODS[situation.large, verdict.likeness]
+    tuned = situation.large and situation.tunable
+    if situation.large and not tuned:
+        what, why = _NOT_TUNABLE
     on_earlier = verdict.likeness == "different" and not situation.large
     taps = [situation.earlier, DEFAULT_TAP] if on_earlier else [DEFAULT_TAP, situation.earlier]
-    commands = _heads(situation, taps[:1] if verdict.certainty == "agreed" else taps)
-    if situation.large:
+    alone = verdict.certainty == "agreed" and (tuned or not situation.large)
+    commands = _heads(situation, taps[:1] if alone else taps)
+    if tuned:
         commands += _fine_tuning(verdict, situation)
     return Method(what.format(earlier=situation.earlier), why, tuple(commands))
 

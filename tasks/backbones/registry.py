@@ -28,6 +28,8 @@ class Backbone:
     channels: Literal[1, 3] = 3
     package: str = ""
 
+    has_weights = False  # whether a model is built with its weights
+
     @property
     def is_keras(self) -> bool:
         """Whether it is one of keras.applications, which download their ImageNet weights."""

@@ -99,6 +99,8 @@ def build_backbone(backbone: Backbone, weights: Weights, image_size: tuple[int, 
             )
         return model
     model = backbone.build(image_size)
+    if backbone.has_weights:
+        return model
     if weights.source == "none":
         _draw_weights(model, weights.seed)
     if weights.source == "file":

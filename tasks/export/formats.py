@@ -7,13 +7,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from tasks.backbones.keras_archive import check_keras
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
 from tasks.execution.quiet_openvino import ov
 from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
+from tasks.export.graph_model import join_graph
 from tasks.features.engines.openvino_engine import converted
-from tasks.heads.archives import check_keras
+from tasks.images.centre_crop import uncropped
 from tasks.images.decoding import image_loader
 from tasks.inference.predict import Classifier
 
@@ -26,14 +28,15 @@ _REFUSED = (ValueError, TypeError, KeyError, AttributeError, OSError, BadZipFile
 def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
     """Write a SavedModel with two signatures: for the bytes of files, and for decoded images."""
     recipe = classifier.recipe
-    load = image_loader(recipe.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
+    whole = uncropped(recipe)  # the model takes the centre
+    load = image_loader(whole.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
 
     def answer(scores: tf.Tensor) -> dict[str, tf.Tensor]:
         names = tf.constant(classifier.classes)
         return {"label": tf.gather(names, tf.argmax(scores, axis=1)), classifier.scores: scores}
 
     def from_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = tf.TensorSpec((*recipe.image_size, 3), tf.float32)
+        spec = tf.TensorSpec((*whole.image_size, 3), tf.float32)
         images = tf.map_fn(load, contents, fn_output_signature=spec)
         return answer(model(images, training=False))
 
@@ -53,8 +56,11 @@ def write_keras(model: Any, _classifier: Classifier, path: Path) -> None:  # noq
     model.save(path)
 
 
-def write_openvino(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
-    """Write an OpenVINO model, for decoded images."""
+def write_openvino(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write an OpenVINO model, for decoded images; `model` is None where Keras has none."""
+    if model is None or classifier.recipe.interpolation == "bicubic":
+        ov.save_model(join_graph(classifier), path, compress_to_fp16=False)
+        return
     graph = tf.function(lambda images: model(images, training=False), autograph=False)
     signature = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
     model = converted(graph.get_concrete_function(signature))
@@ -111,7 +117,7 @@ _READERS: dict[ExportFormat, Callable[[Path], Scorer]] = {
 
 
 def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: Path) -> None:  # noqa: ANN401
-    """Write a joined Keras model in a format, at its path in a folder."""
+    """Write a joined Keras model in a format, at its path in a folder; None: there is none."""
     check_backend()
     _WRITERS[name](model, classifier, folder / PLACES[name])
 

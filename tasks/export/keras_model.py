@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from stores.features.recipe import Recipe
-from tasks.backbones.registry import Backbone, find_backbone
+from tasks.backbones.files.keras_file import backbone_of
+from tasks.backbones.registry import Backbone
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras
-from tasks.features.engines.keras_engine import pooled, tap_output
+from tasks.features.engines.keras_engine import recipe_output
+from tasks.images.centre_crop import uncropped
 from tasks.inference.predict import Classifier
 
 # The rounding error of float32, for pixels up to 255.
@@ -22,25 +24,35 @@ def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
     Images of any size are resized as in the recipe; scores are (n, classes). Raises InputError if
     the preprocessing cannot be done by built-in layers.
     """
-    recipe = classifier.recipe
-    backbone = find_backbone(recipe.backbone)
-    base = build_backbone(backbone, classifier.job.weights, recipe.image_size)
-    features = pooled(tap_output(base, recipe.tap), recipe.pooling, recipe.tap)
-    extractor = keras.Model(base.input, features, name=recipe.backbone)
     images = keras.Input((None, None, 3), name="images")
-    rows = extractor(preprocessed(resized(images, recipe), backbone), training=False)
+    rows = features_of(resized(images, classifier.recipe), classifier)
     flat = keras.layers.Flatten()(rows)
     return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
 
 
+def features_of(pixels: Any, classifier: Classifier) -> Any:  # noqa: ANN401  Keras tensors
+    """Return the features of pixels (n, height, width, 3), by the whole backbone."""
+    recipe, weights = classifier.recipe, classifier.job.weights
+    backbone = backbone_of(recipe, weights.path)
+    base = build_backbone(backbone, weights, recipe.image_size)
+    extractor = keras.Model(base.input, recipe_output(base, recipe), name=recipe.backbone)
+    return extractor(preprocessed(pixels, backbone), training=False)
+
+
 def resized(images: Any, recipe: Recipe) -> Any:  # noqa: ANN401  Keras tensors
-    """Return images (n, height, width, 3) of any size as a recipe has them."""
-    return keras.layers.Resizing(
-        *recipe.image_size,
+    """Return images resized and cropped as in a recipe, by built-in layers."""
+    whole = uncropped(recipe)
+    pixels = keras.layers.Resizing(
+        *whole.image_size,
         interpolation=recipe.interpolation,
         crop_to_aspect_ratio=recipe.aspect_ratio == "crop",
         pad_to_aspect_ratio=recipe.aspect_ratio == "pad",
     )(images)
+    if recipe.interpolation == "bicubic":
+        pixels = keras.ops.clip(pixels, 0.0, 255.0)
+    if whole.image_size != recipe.image_size:
+        pixels = keras.layers.CenterCrop(*recipe.image_size)(pixels)
+    return pixels
 
 
 def preprocessed(pixels: Any, backbone: Backbone) -> Any:  # noqa: ANN401  Keras tensors

@@ -8,6 +8,7 @@ from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
 from tasks.evaluation.selection import not_counted, place_in_words
 from tasks.export.markdown import render
@@ -57,6 +58,8 @@ def model_card(
 
 def _licence(run: Run, recipe: Recipe) -> str:
     """Return the licence of the weights of the backbone, or of its initial weights."""
+    if is_from_file(recipe):
+        return _LICENCES["file"]
     untrained = run.finetuning.get("strategy") == "scratch"
     source = "none" if untrained else str(run.parameters.get("weights", "imagenet"))
     package = find_backbone(recipe.backbone).package

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.features.recipe import Precision
+from stores.features.recipe import Precision, Recipe
 from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_graph_file
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
@@ -78,20 +78,17 @@ def export(
     An existing folder is replaced. Raises InputError if a model's predictions differ, or for a
     format that there is not at int8; then nothing is written.
     """
-    if is_from_file(classifier.recipe):
-        raise InputError(
-            f"run {classifier.run.id[:16]}: its backbone, {classifier.recipe.backbone}, is a file, "
-            "and such runs cannot be exported; use predict, or a run of a named backbone"
-        )
     check_formats(classifier, formats)
     check_backend()
-    from tasks.export.formats import read_model
+    from tasks.export.formats import read_model, write_model
+    from tasks.export.keras_model import join
 
-    write_model = _writer(classifier)
+    graph_only = possible_formats(classifier.recipe) == ["openvino"]
+    model = None if graph_only else join(classifier)
     found: dict[str, Deviation] = {}
     with publish_folder(folder, tmp=folder.parent) as draft:
         for name in formats:
-            write_model(name, draft)
+            write_model(name, model, classifier, draft)
             found[name] = _deviation(read_model(name, draft), expected, classifier)
             _check(name, found[name])
         about = {
@@ -109,27 +106,23 @@ def export(
     return found
 
 
+def possible_formats(recipe: Recipe) -> list[ExportFormat]:
+    """Return the formats in which a recipe's backbone can be exported."""
+    if is_graph_file(recipe) or recipe.compute_precision == "int8":
+        return ["openvino"]
+    return list(PLACES)
+
+
 def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> None:
-    """Raise InputError for a format that cannot have the backbone of a classifier."""
-    others = [name for name in formats if name != "openvino"]
-    if classifier.recipe.compute_precision == "int8" and others:
+    """Raise InputError for a format in which a classifier's backbone cannot be exported."""
+    recipe = classifier.recipe
+    if others := [name for name in formats if name not in possible_formats(recipe)]:
+        int8 = "quantised to int8, which only OpenVINO computes"
+        why = int8 if recipe.compute_precision == "int8" else f"{recipe.backbone}, no Keras model"
         raise InputError(
-            f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is "
-            "quantised to int8, which only OpenVINO computes; use --format openvino"
+            f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is {why}; "
+            "use --format openvino"
         )
-
-
-def _writer(classifier: Classifier) -> Callable[[ExportFormat, Path], None]:
-    """Return what writes a classifier in a format, into a folder."""
-    if classifier.recipe.compute_precision == "int8":
-        from tasks.export.int8_model import write_int8
-
-        return lambda name, folder: write_int8(classifier, folder / PLACES[name])
-    from tasks.export.formats import write_model
-    from tasks.export.keras_model import join
-
-    model = join(classifier)
-    return lambda name, folder: write_model(name, model, classifier, folder)
 
 
 def _deviation(

@@ -11,7 +11,7 @@ from stores.features.recipe import Recipe
 from stores.features.store import FeatureStore
 from stores.keys import Views, as_views
 from stores.manifest import Images
-from tasks.backbones.registry import find_backbone
+from tasks.backbones.files.keras_file import backbone_of
 from tasks.features.unusable_files import check_all_there
 from tasks.finetune.specification import FineTuning
 from tasks.images.augmentation import augmented, views_of
@@ -70,7 +70,7 @@ class ImageExamples:
         from tasks.execution.checked_keras import tf
 
         # Keras's functions would change an array in place.
-        whole = find_backbone(self.recipe.backbone).preprocess(tf.convert_to_tensor(pixels))
+        whole = backbone_of(self.recipe).preprocess(tf.convert_to_tensor(pixels))
         return np.asarray(whole, np.float32)
 
 

@@ -23,7 +23,7 @@ def prefix_job(planned: PlannedFineTuning) -> Job:
     check_backend()
     from tasks.finetune.network import cut_of
 
-    cut = cut_of(planned.run.recipe, planned.tuning)
+    cut = cut_of(planned.run.recipe, planned.tuning, file=planned.job.weights.path)
     recipe = prefix_recipe(planned.run.recipe, cut, planned.tuning)
     return replace(planned.job, recipes=(recipe,))
 

@@ -7,21 +7,23 @@ from typing import Any
 
 from stores.features.recipe import Recipe
 from stores.storage.location import StoreLike
+from tasks.backbones.files.backbone import is_keras_file
+from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.layer_graph import cut_points, layers_found
-from tasks.backbones.registry import find_backbone
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
 
 
-def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
+def layer_names(recipe: Recipe, store: StoreLike, *, file: str = "") -> list[str]:
     """Return a backbone's layers, in order, up to the recipe's tap.
 
-    Keras is imported only if the store does not remember them. Raises InputError for an unknown
-    tap.
+    `file` is that of a backbone from one. Keras is imported only if the store does not remember
+    the layers. Raises InputError for an unknown tap.
     """
+    which = f" {recipe.weights}" if is_keras_file(recipe) else ""
     question = {
         "what": "layers",
-        "backbone": recipe.backbone,
+        "backbone": f"{recipe.backbone}{which}",
         "arguments": repr(recipe.backbone_arguments),
         "image_size": repr(recipe.image_size),
         "tap": recipe.tap,
@@ -30,7 +32,7 @@ def layer_names(recipe: Recipe, store: StoreLike) -> list[str]:
     return layers_found(
         question,
         partial(layers_up_to, tap=recipe.tap),
-        backbone=find_backbone(recipe.backbone),
+        backbone=backbone_of(recipe, file),
         image_size=recipe.image_size,
         store=store,
     )

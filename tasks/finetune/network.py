@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from stores.features.recipe import Pooling, Recipe
+from tasks.backbones.files.backbone import special_tokens
+from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.layer_graph import build_graph
-from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import Weights, build_backbone
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras
@@ -99,19 +100,19 @@ def build_network(
     Without `trained`, the head's weights are random, by the seed. Raises InputError if the head
     does not fit the backbone's features.
     """
-    base = build_backbone(find_backbone(recipe.backbone), weights, recipe.image_size)
+    base = build_backbone(backbone_of(recipe, weights.path), weights, recipe.image_size)
     cut = _frozen(base, recipe, tuning)
     output = tap_output(base, recipe.tap)
     if cut is None:
         before, middle = base.input, keras.Model(base.input, output)
     else:
-        before = pooled(tap_output(base, cut.tap), cut.pooling, cut.tap)
+        before = pooled(tap_output(base, cut.tap), cut.pooling, cut.tap, special_tokens(recipe))
         middle = None if tuning.unfreeze == NOTHING else keras.Model(before, output)
     inputs = keras.Input(before.shape[1:])
     features = inputs
     if middle is not None:
         learning = middle if tuning.train_batch_norm else _InInference(middle)
-        features = pooled(learning(inputs), recipe.pooling, recipe.tap)
+        features = pooled(learning(inputs), recipe.pooling, recipe.tap, special_tokens(recipe))
     features = keras.layers.Flatten()(features)
     _check_fits(trained, features.shape[-1], recipe)
     scaling: HeadWeights = {n: v for n, v in (trained or {}).items() if n in {"mean", "scale"}}
@@ -127,9 +128,12 @@ def build_network(
     return network
 
 
-def cut_of(recipe: Recipe, tuning: FineTuning) -> Cut | None:
-    """Return where the network of a fine-tuning is cut, whatever its weights."""
-    base = build_graph(find_backbone(recipe.backbone), recipe.image_size)
+def cut_of(recipe: Recipe, tuning: FineTuning, *, file: str = "") -> Cut | None:
+    """Return where the network of a fine-tuning is cut, whatever its weights.
+
+    `file` is that of a backbone from one.
+    """
+    base = build_graph(backbone_of(recipe, file), recipe.image_size)
     return _frozen(base, recipe, tuning)
 
 

@@ -8,7 +8,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_from_file, is_graph_file
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, what_is_wrong
@@ -57,7 +57,7 @@ def plan_finetuning(
     check_unchanged(start, manifest)
     check_trainable(manifest)
     job = features_job(start, store=store, weights=request.weights, engine=engine)
-    if is_from_file(job.recipes[0]):
+    if is_graph_file(job.recipes[0]):
         raise InputError(
             f"run {start.id[:16]}: its backbone, {job.recipes[0].backbone}, is a file for "
             "inference and cannot be fine-tuned; train other heads on its features, or fine-tune "
@@ -95,6 +95,11 @@ def _started_from(job: Job, request: Request, seed: int, store: StoreLike) -> Jo
     (recipe,) = job.recipes
     if request.image_size:
         recipe = replace(recipe, image_size=(request.image_size, request.image_size))
+    if request.strategy == "scratch" and is_from_file(recipe):
+        raise InputError(
+            f"--strategy scratch: {recipe.backbone} comes with its weights from a file; use "
+            "--strategy full, or a named backbone"
+        )
     if request.strategy == "scratch":
         backbone = find_backbone(recipe.backbone)
         drawn = find_weights(backbone, "none", image_size=recipe.image_size, seed=seed, store=store)
@@ -131,9 +136,10 @@ def _specification(request: Request, job: Job, store: StoreLike) -> FineTuning:
 def _unfrozen(request: Request, job: Job, store: StoreLike) -> tuple[Strategy, str]:
     """Return the strategy and the first trained layer."""
     strategy, layer, (recipe,) = request.strategy, request.unfreeze, job.recipes
+    file = job.weights.path
     if strategy == "top-layers":
         if layer is None:
-            names = layer_names(recipe, store)
+            names = layer_names(recipe, store, file=file)
             some = names[len(names) * 2 // 3 :: max(1, len(names) // 12)][:4]
             raise InputError(
                 f"--strategy top-layers: give the first trained layer of {recipe.backbone} with "
@@ -142,7 +148,8 @@ def _unfrozen(request: Request, job: Job, store: StoreLike) -> tuple[Strategy, s
             )
         if layer == EVERYTHING:
             return "full", EVERYTHING
-        return strategy, first_trained(layer, layer_names(recipe, store), recipe.backbone)
+        names = layer_names(recipe, store, file=file)
+        return strategy, first_trained(layer, names, recipe.backbone)
     implied = NOTHING if strategy == "partial" else EVERYTHING
     if layer not in {None, implied}:
         raise InputError(

@@ -12,7 +12,7 @@ from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
 from stores.storage.location import StoreLike
 from stores.storage.safe_files import read_text
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_from_file, is_keras_file, of_other_file
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.job import job_of
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tasks.finetune.network import Network
 
 # In a run's model folder, beside the head's own file.
-_WEIGHTS, _RECIPE = "backbone.weights.h5", "recipe.json"
+# A backbone from a file is kept whole: its layers are known from no other place.
+_WEIGHTS, _FILE, _RECIPE = "backbone.weights.h5", "backbone.keras", "recipe.json"
 
 
 def save(network: "Network", recipe: Recipe, folder: Path) -> None:
@@ -31,9 +32,13 @@ def save(network: "Network", recipe: Recipe, folder: Path) -> None:
     The recipe has the current weights of the backbone.
     """
     network.trained_head().save(folder)
-    network.base.save_weights(folder / _WEIGHTS)
-    weights = f"sha256:{file_digests(folder)[_WEIGHTS]}"
-    tuned = replace(recipe, weights=weights, compute_precision="float32", dtype="float32")
+    if is_keras_file(recipe):
+        network.base.save(folder / _FILE)
+        recipe = of_other_file(recipe, f"sha256:{file_digests(folder)[_FILE]}")
+    else:
+        network.base.save_weights(folder / _WEIGHTS)
+        recipe = replace(recipe, weights=f"sha256:{file_digests(folder)[_WEIGHTS]}")
+    tuned = replace(recipe, compute_precision="float32", dtype="float32")
     (folder / _RECIPE).write_text(tuned.to_json())
 
 
@@ -47,9 +52,10 @@ def fine_tuned_job(run: Run, *, store: StoreLike, engine: EngineChoice) -> Job:
         raise CorruptStore(f"{path}: file not found; {fix}") from error
     except ValueError as error:  # CorruptStore is one
         raise CorruptStore(f"{path}: the file is damaged: {error}; {fix}") from error
-    if recipe.weights != f"sha256:{run.model_digests.get(_WEIGHTS)}":
-        raise CorruptStore(f"{path}: the weights in the recipe are not those of {_WEIGHTS}; {fix}")
-    return job_of(recipe, str(folder / _WEIGHTS), store=store, engine=engine)
+    name = _FILE if is_from_file(recipe) else _WEIGHTS
+    if recipe.weights != f"sha256:{run.model_digests.get(name)}":
+        raise CorruptStore(f"{path}: the weights in the recipe are not those of {name}; {fix}")
+    return job_of(recipe, str(folder / name), store=store, engine=engine)
 
 
 def features_job(

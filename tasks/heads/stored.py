@@ -10,9 +10,10 @@ import numpy as np
 from stores.errors import CorruptStore, StoreError
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from tasks.backbones.keras_archive import check_keras
 from tasks.errors import InputError
 from tasks.heads import TrainedHead, find_kind
-from tasks.heads.archives import check_keras, check_stored
+from tasks.heads.archives import check_stored
 
 _TRIED_ROWS = 2
 

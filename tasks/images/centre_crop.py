@@ -5,9 +5,7 @@ Images are resized to more than the network's size, and their centre is used: at
 """
 
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from stores.features.recipe import Recipe
 from tasks.errors import InputError
@@ -32,7 +30,7 @@ def uncropped(recipe: Recipe) -> Recipe:
     return replace(recipe, image_size=(height, width), backbone_arguments=kept)
 
 
-def centres(pixels: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the centres (n, *size, 3) of larger images."""
+def centres(pixels: Any, size: tuple[int, int]) -> Any:  # noqa: ANN401
+    """Return the centres (n, *size, 3) of larger images, an array or a tensor."""
     top, left = ((n - own) // 2 for n, own in zip(pixels.shape[1:3], size, strict=True))
-    return np.ascontiguousarray(pixels[:, top : top + size[0], left : left + size[1]])
+    return pixels[:, top : top + size[0], left : left + size[1]]

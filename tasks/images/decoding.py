@@ -83,7 +83,8 @@ def load_pixels(
     """
     check_backend()
     if (whole := uncropped(recipe)) != recipe:
-        return centres(load_pixels(contents, whole, turns), recipe.image_size)
+        larger = load_pixels(contents, whole, turns)
+        return np.ascontiguousarray(centres(larger, recipe.image_size))
     turns = turns or [UPRIGHT] * len(contents)
     plain = [
         n

@@ -429,4 +429,28 @@ MUTATIONS = (
         "Fold(numbers >= 0, numbers == n)",
         "tests/tasks/quantization/test_gate.py::test_a_head_that_learns_nothing_guesses",
     ),
+    Mutation(
+        "a file whose features differ is used",
+        "tasks/features/engines/file_engine.py",
+        "    if not all(one.within_tolerance for one in found):",
+        "    if False:",
+        "tests/tasks/features/engines/test_file_engine.py"
+        "::test_what_differs_from_the_other_executor_is_refused",
+    ),
+    Mutation(
+        "a Keras file is loaded unread",
+        "tasks/backbones/files/keras_config.py",
+        "        _check(part, path)\n",
+        "        pass\n",
+        "tests/tasks/backbones/files/test_keras_file.py"
+        "::test_what_is_not_keras_own_is_refused_and_not_executed",
+    ),
+    Mutation(
+        "a converted model reads Keras's memory",
+        "tasks/features/engines/openvino_engine.py",
+        "share_weights=False",
+        "share_weights=True",
+        "tests/tasks/backbones/files/test_keras_file.py"
+        "::test_a_converted_model_does_not_need_keras_memory",
+    ),
 )

@@ -5,8 +5,10 @@ import shutil
 
 import pytest
 
+from tests.support import keras_files
 from tests.support.onnx_files import as_ir, describe, network, tokens
 
+CROPPED = 'resize = "bicubic"\naspect_ratio = "crop"\ncrop_fraction = 0.5'
 # Relative to the folder of a test, in which its copy of the store is, too.
 BACKBONE = ("--backbone", "m.onnx")
 
@@ -75,7 +77,11 @@ def test_a_run_is_fine_tuned_only_where_keras_can(run, trained):
     assert "cannot be fine-tuned; train other heads" in errors
 
 
+@pytest.mark.server  # it takes a minute of a Prefect server
 def test_advice_needs_taps_and_no_classifier(run, run_json, file, photos):
+    said = run_json("advise", photos, *BACKBONE, "--tap", "map")
+    assert [layer["tap"] for layer in said["evidence"]["layers"]] == ["map", "output"]
+    assert "comes without an ImageNet classifier" in json.dumps(said["evidence"])
     code, _, errors = run("advise", photos, *BACKBONE)
     assert (code, errors.count("\n")) == (2, 1)
     assert "give the tensors to compare with --tap TENSOR" in errors
@@ -101,3 +107,40 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, f
     assert (code, errors.count("\n")) == (2, 1)
     assert match.split(".*")[0] in errors
     assert match.split(".*")[-1] in errors
+
+
+@pytest.mark.parametrize("kind", ["onnx", "xml", "crop"])
+def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_path, kind):
+    path = network(tmp_path / "m.onnx", description=CROPPED if kind == "crop" else "")
+    if kind == "xml":
+        path = as_ir(path, tmp_path / "m.xml")
+    flags = ("--backbone", path, "--tap", "map", "--pooling", "max", "--head", "dense")
+    trained = run_json("pipeline", photos, *flags)["train"]["run"]
+    code, output, errors = run("export", trained, "model")
+    assert code == 0, errors
+    assert "the same labels on 4 validation images" in output
+    assert (tmp_path / "model/model.xml").exists()
+    card = (tmp_path / "model/README.md").read_text()
+    assert "from a file of the user, under its own licence" in card
+    code, output, errors = run("predict", "model/model.xml", photos)
+    assert code == 0, errors
+    code, _, errors = run("export", trained, "other", "--format", "keras")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "no Keras model; use --format openvino" in errors
+
+
+@pytest.mark.server  # it takes a minute of a Prefect server
+def test_a_keras_file_is_trained_fine_tuned_and_exported(run, run_json, photos, tmp_path):
+    path = keras_files.network(tmp_path / "m.keras", description=CROPPED)
+    head = ("--head", "dense", "--epochs", "30")
+    trained = run_json("pipeline", photos, "--backbone", "m.keras", *head)["train"]["run"]
+    flags = ("--strategy", "top-layers", "--unfreeze", "conv", "--epochs", "2")
+    tuned = run_json("finetune", trained, *flags)["run"]
+    path.unlink()  # a fine-tuned run has its own
+    code, output, errors = run("export", tuned, "model")
+    assert code == 0, errors
+    assert output.count("the same labels on 4 validation images") == 3
+    code, _, errors = run("predict", tuned, photos)
+    assert code == 0, errors
+    code, _, errors = run("finetune", tuned, "--strategy", "scratch")
+    assert (code, errors.count("\n")) == (2, 1)

@@ -1,1 +1,1 @@
-"""Backbones from files: ONNX, and OpenVINO's own format."""
+"""Backbones from files: ONNX, OpenVINO's own format, and saved Keras models."""

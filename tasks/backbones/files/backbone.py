@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ from tasks.backbones.files.digest import file_digest
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError, WeightsError
 
-_KINDS = {".onnx": "onnx", ".xml": "ir"}
-_NAME = re.compile(r"(onnx|ir)-[0-9a-f]{8}")
+_KINDS = {".onnx": "onnx", ".xml": "ir", ".keras": "keras"}
+_NAME = re.compile(r"(onnx|ir|keras)-[0-9a-f]{8}")
 _NUMBERS = r"\(([^,()]+), ([^,()]+), ([^,()]+)\)"
 _PREPROCESSING = re.compile(rf"(rgb|bgr): \(x \* ([^ ]+) - {_NUMBERS}\) / {_NUMBERS}")
 
@@ -74,14 +74,37 @@ def is_from_file(recipe: Recipe) -> bool:
     return _NAME.fullmatch(recipe.backbone) is not None
 
 
+def is_keras_file(recipe: Recipe) -> bool:
+    """Return whether a recipe is of a Keras model from a file, which Keras computes and trains."""
+    return is_from_file(recipe) and recipe.backbone.startswith("keras-")
+
+
+def is_graph_file(recipe: Recipe) -> bool:
+    """Return whether a recipe is of a file that OpenVINO reads, and nothing else here."""
+    return is_from_file(recipe) and not is_keras_file(recipe)
+
+
+def special_tokens(recipe: Recipe) -> int | None:
+    """Return how many tokens of a file's taps are before those of places; None: no file's."""
+    if not is_from_file(recipe):
+        return None
+    about = of_recipe(recipe)
+    return int(about.class_token) + about.register_tokens
+
+
 def kind_of(path: Path) -> str:
     """Return the kind of a backbone's file, by its ending; raises InputError."""
     if path.suffix not in _KINDS:
         raise InputError(
             f"--backbone {path}: expected the name of a backbone, or a file that ends in "
-            f"{' or '.join(_KINDS)}"
+            f"{', '.join(_KINDS)}"
         )
     return _KINDS[path.suffix]
+
+
+def is_trainable(name: str) -> bool:
+    """Return whether a --backbone can be fine-tuned: a named one, or a Keras model in a file."""
+    return not is_backbone_file(name) or kind_of(Path(name)) == "keras"
 
 
 def with_layout(kind: str, digest: str, about: Description, layout: Layout) -> FileBackbone:
@@ -122,6 +145,12 @@ def of_recipe(recipe: Recipe) -> FileBackbone:
         raise InputError(f"recipe {recipe}: {error}; extract and train again") from error
     kind = recipe.backbone.partition("-")[0]
     return with_layout(kind, recipe.weights, about, about.layout or "NHWC")
+
+
+def of_other_file(recipe: Recipe, digest: str) -> Recipe:
+    """Return the recipe of another file of the same kind, which is described alike."""
+    other = replace(of_recipe(recipe), digest=digest)
+    return replace(recipe, backbone=other.name, weights=digest)
 
 
 def file_of_recipe(recipe: Recipe, given: str) -> Weights:

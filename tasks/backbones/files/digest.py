@@ -44,8 +44,10 @@ def files_of(path: Path) -> list[Path]:
                 f"{weights}: file not found; it has the weights of {path.name}: copy it beside it"
             )
         return [path, weights]
-    folder = Path(os.path.realpath(path.parent))
     found = [path]
+    if path.suffix != ".onnx":
+        return found
+    folder = Path(os.path.realpath(path.parent))
     for name in sorted(_external(path)):
         place = folder / name
         if not Path(os.path.realpath(place)).is_relative_to(folder):
@@ -63,7 +65,8 @@ def check_is_file(path: Path) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "file not found"
         raise InputError(
-            f"--backbone {path}: {what}; expected the name of a backbone, or a file (.onnx, .xml)"
+            f"--backbone {path}: {what}; expected the name of a backbone, or a file (.onnx, .xml, "
+            ".keras)"
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from tasks.backbones.files.backbone import FileBackbone, kind_of, with_layout
 from tasks.backbones.files.description import Description, Layout, read_description
 from tasks.backbones.files.digest import file_digest
+from tasks.backbones.files.keras_config import keras_input
 from tasks.backbones.files.network import input_layout, only_input, read_network
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError
@@ -21,7 +22,7 @@ def found_in_file(
     path = Path(os.path.expanduser(given))  # noqa: PTH111  it leaves an unknown ~user as it is
     kind, digest = kind_of(path), file_digest(path)
     description = read_description(path)
-    shape = only_input(read_network(path), path).shape
+    shape = keras_input(path) if kind == "keras" else only_input(read_network(path), path).shape
     layout = input_layout(description.layout, shape, path)
     backbone = with_layout(kind, digest, description, layout)
     weights = Weights("file", os.path.realpath(path), 0, digest)

@@ -57,8 +57,9 @@ def features_model(
 ) -> Any:  # noqa: ANN401  an ov.Model
     """Return the model from pixels (rows, height, width, 3), 0 to 255, to pooled taps.
 
-    `outputs` are taps and poolings. What no tap needs is cut off. Raises InputError for an unknown
-    tap, an image size or a batch that the network does not take.
+    `outputs` are taps and poolings; `rows` -1 is any number of images. What no tap needs is cut
+    off. Raises InputError for an unknown tap, an image size or a batch that the network does not
+    take.
     """
     model = read_network(path)
     only_input(model, path)
@@ -131,14 +132,18 @@ def _pooled(
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
     image_size, rows = asked
     name = _name(tap)
-    if tap.partial_shape.is_dynamic:
+    if tap.partial_shape.rank.is_dynamic or any(s.is_dynamic for s in list(tap.partial_shape)[1:]):
         raise InputError(
             f"{path}: tensor {name!r} has the shape {tap.partial_shape}, which depends on the "
             "image's content; use another --tap"
         )
-    shape = [int(side) for side in tap.shape]
+    shape = [-1 if side.is_dynamic else int(side.get_length()) for side in tap.partial_shape]
     if not shape or shape[0] != rows:
-        raise _refused(path, image_size, f"tensor {name!r} is {_shown(shape)} for {rows} images")
+        raise _refused(
+            path,
+            image_size,
+            f"tensor {name!r} is {_shown(shape)} for a batch of {rows if rows > 0 else 'any size'}",
+        )
     value = ops.convert(tap, "f32")
     if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
         return value  # it has no places to pool

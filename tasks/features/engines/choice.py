@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from stores.features.recipe import Precision
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_graph_file
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.request import EngineChoice, EngineName
@@ -21,7 +21,7 @@ def choose_engine(job: Job, images: int) -> Job:
     All engines give the same features at float32. TensorFlow is imported. Raises InputError if the
     requested engine cannot run the job.
     """
-    if is_from_file(job.recipes[0]):
+    if is_graph_file(job.recipes[0]):
         return _of_a_file(job)
     check_precision(job.engine, job.recipes[0].compute_precision)
     if job.engine == "openvino" and not _has_openvino():

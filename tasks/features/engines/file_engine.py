@@ -55,7 +55,11 @@ class FileEngine(OpenVinoEngine):
             image_size=recipe.image_size,
             rows=ROWS_AT_ONCE,
         )
-        self._compile(core, model, PRECISIONS[recipe.compute_precision])
+        try:
+            self._compile(core, model, PRECISIONS[recipe.compute_precision])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ExtractionError(f"{path}: OpenVINO cannot compute it: {reason}") from error
         if file_digest(path) != job.weights.digest:
             raise WeightsError(f"{path}: the file changed while it was read; run the command again")
         self.agreement = self.reference = None

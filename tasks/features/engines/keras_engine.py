@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.features.recipe import Pooling
-from tasks.backbones.registry import find_backbone
+from stores.features.recipe import Pooling, Recipe
+from tasks.backbones.files.backbone import special_tokens
+from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
 from tasks.execution.checked_keras import keras, tf
@@ -24,9 +25,9 @@ class KerasEngine(Engine):
 
     def __init__(self, job: Job) -> None:
         first = job.recipes[0]
-        backbone = find_backbone(first.backbone)
+        backbone = backbone_of(first, job.weights.path)
         base = build_backbone(backbone, job.weights, first.image_size)
-        outputs = [pooled(tap_output(base, r.tap), r.pooling, r.tap) for r in job.recipes]
+        outputs = [recipe_output(base, recipe) for recipe in job.recipes]
         model = keras.Model(base.input, outputs)
         self.image_size = first.image_size
         self.feature_shapes = tuple(tuple(output.shape[1:]) for output in outputs)
@@ -71,15 +72,44 @@ def instruction_set() -> str:
     return f"{platform.machine()} {found[-1]}"
 
 
-def pooled(output: Any, pooling: Pooling, tap: str) -> Any:  # noqa: ANN401
-    """Return a tap's pooled output; raises InputError if it is not a feature map."""
+def recipe_output(base: Any, recipe: Recipe) -> Any:  # noqa: ANN401
+    """Return what a recipe stores of a backbone: its tap, pooled; raises InputError."""
+    output = tap_output(base, recipe.tap)
+    return pooled(output, recipe.pooling, recipe.tap, special_tokens(recipe))
+
+
+def pooled(output: Any, pooling: Pooling, tap: str, special: int | None = None) -> Any:  # noqa: ANN401
+    """Return a tap's pooled output; raises InputError if it cannot be pooled so.
+
+    `special` is the number of a file's tokens that are not of places; None: no file's.
+    """
     if pooling == "none":
         return output
-    if len(output.shape) != 4 or pooling not in {"avg", "max"}:
+    rank = len(output.shape)
+    if special is not None and rank == 2 and pooling in {"avg", "max"}:
+        return output  # it has no places to pool
+    if special is not None and rank == 3 and pooling in {"cls", "mean-tokens", "cls+mean"}:
+        return _of_tokens(output, pooling, special)
+    if rank != 4 or pooling not in {"avg", "max"}:
         of = "pooling" if pooling in {"avg", "max"} else f"--pooling {pooling}, which is of tokens"
+        tokens = "cls, mean-tokens, cls+mean or " if special is not None and rank == 3 else ""
         raise InputError(
             f"tap {tap!r} has shape {tuple(output.shape[1:])}, expected (height, width, channels) "
-            f"for {of}; use --pooling none"
+            f"for {of}; use --pooling {tokens}none"
         )
     layer = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
     return layer[pooling]()(output)
+
+
+def _of_tokens(output: Any, pooling: Pooling, special: int) -> Any:  # noqa: ANN401
+    layers, count = keras.layers, int(output.shape[1])
+    if special >= count:
+        raise InputError(
+            f"{count} tokens, of which {special} are a class token and registers; correct "
+            "class_token and register_tokens in the TOML file of the backbone"
+        )
+    first = layers.Flatten()(layers.Cropping1D((0, count - 1))(output))
+    if pooling == "cls":
+        return first
+    mean = layers.GlobalAveragePooling1D()(layers.Cropping1D((special, 0))(output))
+    return mean if pooling == "mean-tokens" else layers.Concatenate()([first, mean])

@@ -146,23 +146,27 @@ def check_precision(core: ov.Core, job: Job) -> None:
 def converted(graph: Any) -> ov.Model:  # noqa: ANN401
     """Return a concrete TensorFlow function as an OpenVINO model."""
     with _logging_as_it_was():
-        return ov.convert_model(graph)
+        # Shared weights are Keras's own memory, which the compiled model would read after Keras has
+        # given it back.
+        return ov.convert_model(graph, share_weights=False)
 
 
 def at_once(reference: KerasEngine, rows: int = ROWS_AT_ONCE) -> ov.Model:
     """Return a Keras engine as an OpenVINO model of so many images."""
     model = converted(reference.graph)
-    # Outputs are in the order of their names: Identity, Identity_1, Identity_10, Identity_2, …
-    outputs = sorted(model.outputs, key=lambda output: _number(output.get_any_name()))
-    results = [output.get_node() for output in outputs]
+    # Outputs are in the order of their names: Identity, Identity_1, Identity_10, Identity_2, …; and
+    # there may be others, as a number inside of Keras's attention.
+    places = {_place(output): output.get_node() for output in model.outputs}
+    results = [places[place] for place in sorted(places) if place >= 0]
     model = ov.Model(results, model.get_parameters(), "backbone")
     model.reshape([rows, *reference.image_size, 3])
     return model
 
 
-def _number(name: str) -> int:
-    found = re.search(r"_(\d+)", name)
-    return int(found[1]) if found else 0
+def _place(output: Any) -> int:  # noqa: ANN401
+    """Return the place of a converted function's output; -1: it is none of those returned."""
+    found = [re.fullmatch(r"Identity(?:_(\d+))?:0", name) for name in output.get_names()]
+    return next((int(name[1] or 0) for name in found if name), -1)
 
 
 def _filled_up(pixels: NDArray[np.float32], rows: int) -> NDArray[np.float32]:

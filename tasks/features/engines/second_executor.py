@@ -4,6 +4,7 @@ It is onnxruntime for an ONNX file where that and `onnx` are installed, with pre
 pooling in NumPy. Else it is OpenVINO again, one image at a time, with nothing done for speed.
 """
 
+import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,8 @@ from tasks.backbones.files.network import features_model
 from tasks.execution.quiet_openvino import ov
 from tasks.features.engines import Job
 from tasks.features.request import DEFAULT_TAP
+
+log = logging.getLogger("gargalo.extract")
 
 Pixels = NDArray[np.float32]
 Executor = Callable[[Pixels], list[NDArray[np.float32]]]
@@ -34,7 +37,12 @@ def second_executor(job: Job) -> tuple[Executor, str]:
     """Return a function from pixels (n, height, width, 3) to each recipe's rows, and its name."""
     backbone = of_recipe(job.recipes[0])
     if backbone.kind == "onnx" and find_spec("onnx") and find_spec("onnxruntime"):
-        other = _by_onnxruntime(job, backbone)
+        try:
+            other = _by_onnxruntime(job, backbone)
+        except Exception as error:  # noqa: BLE001  it has classes of errors of its own
+            reason = " ".join(str(error).split())[:200]
+            log.info("onnxruntime cannot compute %s: %s", job.weights.path, reason)
+            other = None
         if other:
             return other, "onnxruntime"
     return _by_openvino(job, backbone), "OpenVINO at its most accurate"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stores.errors import StoreError
-from tasks.backbones.files.backbone import is_from_file
+from tasks.backbones.files.backbone import is_graph_file
 from tasks.errors import ExtractionError, InputError
 from tasks.features.agreement import Agreement, agreement, difference_in_words
 from tasks.features.engines import Engine, Job
@@ -24,7 +24,7 @@ def trusted_engine(job: Job) -> Engine:
     A stored model is not compared again, and needs no Keras model.
     """
     recipe = job.recipes[0]
-    if is_from_file(recipe):
+    if is_graph_file(recipe):
         return trusted_file_engine(job)
     if recipe.compute_precision == "int8":
         from tasks.features.engines.int8_engine import Int8Engine

@@ -4,7 +4,7 @@ from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.verdict import Finding, Verdict
 
 
-def advise(likeness, images, *, contrary=()):
+def advise(likeness, images, *, contrary=(), tunable=True):
     findings = [Finding(kind, "") for kind in (likeness, likeness, *contrary)]
     situation = Situation(
         dataset="my pets",
@@ -13,6 +13,7 @@ def advise(likeness, images, *, contrary=()):
         last_stage="late",
         flags=lambda *taps: " ".join(f"--tap={tap}" for tap in taps),
         store="--store=there",
+        tunable=tunable,
     )
     return recommend(Verdict(likeness, tuple(findings)), situation)
 
@@ -53,6 +54,15 @@ def test_what_the_evidence_leaves_open_is_compared_and_then_fine_tuned_where_the
     assert "compare" in advise("unknown", 50).what
     assert strategies(advise("unknown", 50)) == []
     assert strategies(advise("unknown", 5000)) == ["top-layers --unfreeze=late", "full"]
+
+
+@pytest.mark.parametrize("likeness", ["similar", "different", "unknown"])
+def test_what_cannot_be_trained_is_not_to_be_fine_tuned(likeness):
+    method = advise(likeness, 5000, tunable=False)
+    assert "for inference only" in method.why
+    assert strategies(method) == []
+    assert "--tap=output --tap=early" in method.commands[0]
+    assert advise(likeness, 50, tunable=False) == advise(likeness, 50)
 
 
 def test_where_nothing_can_be_learned_nothing_is_to_be_run():

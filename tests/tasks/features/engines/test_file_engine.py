@@ -10,6 +10,7 @@ from tasks.errors import ExtractionError, InputError, WeightsError
 from tasks.features.agreement import agreement
 from tasks.features.engines.choice import choose_engine
 from tasks.features.engines.file_engine import FileEngine, senseless, trusted_file_engine
+from tasks.features.engines.second_executor import second_executor
 from tasks.features.engines.verified import trusted_engine
 from tasks.features.job import make_job
 from tasks.features.request import FeatureRequest
@@ -155,6 +156,25 @@ def test_what_differs_from_the_other_executor_is_refused(tmp_path, monkeypatch):
     ir = as_ir(path, tmp_path / "m.xml")
     with pytest.raises(ExtractionError, match="from that in OpenVINO at its most accurate"):
         trusted_engine(job_of(ir, tmp_path))
+
+
+def test_where_onnxruntime_cannot_openvino_is_compared_with_itself(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    job = job_of(network(tmp_path / "m.onnx"), tmp_path)
+    assert second_executor(job)[1] == "OpenVINO at its most accurate"
+    assert trusted_file_engine(job).producer["agreement"]["rows"] == 16
+
+
+def test_what_openvino_cannot_compile_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Check failed\nno kernel")
+
+    monkeypatch.setattr(FileEngine, "_compile", refuse)
+    with pytest.raises(ExtractionError, match=r"m\.onnx: OpenVINO cannot compute it: .*no kernel"):
+        trusted_file_engine(job_of(network(tmp_path / "m.onnx"), tmp_path))
 
 
 def test_a_file_is_tried_once_in_a_store(tmp_path):

@@ -28,6 +28,7 @@ from flows.summaries.as_json import as_json as json_of
 from stores.errors import StoreError, StoreFull
 from stores.printable import visible
 from tasks.errors import ExtractionError, InputError, what_is_wrong
+from tasks.execution.freed_memory import use_few_arenas
 
 Summary = TypeVar("Summary")  # what a flow returns: a dataclass of flows.summaries
 
@@ -65,6 +66,7 @@ def command_line(
     starts. `check` gets them before, and raises InputError. Without `needs_server` the flow is run
     as a plain function, which is faster.
     """
+    use_few_arenas()
     write_any_name()
     app = make_app(flow, text, warm_up, check, needs_server=needs_server)
     with errors_reported(or_temporary=True), encoding_checked(all_utf8=needs_server):

@@ -10,7 +10,7 @@ from stores.features.read_only_index import ReadOnlyIndex
 from stores.features.recipe import recipe_of, write_recipe
 from stores.features.shard import Shard, unpack
 from stores.features.store import FeatureStore
-from stores.keys import KEY_BYTES, from_arrow
+from stores.keys import KEY_BYTES
 from stores.layout import locate
 from stores.manifest import Manifest, dataset_lock, datasets, manifest_place
 from stores.merge.quantized import merge_quantized
@@ -79,7 +79,7 @@ def _opened(root: Location, folder: Location, merged: Merged) -> tuple[FeatureSt
 def _lacking(ours: FeatureStore, theirs: Index) -> list[tuple[Shard, int]]:
     """Return which of their shards have rows that are missing here, and how many."""
     joined = theirs.joined
-    ids = from_arrow(joined.identities, joined.identities.type.byte_width)
+    ids = joined.identities
     numbers = ids[:, KEY_BYTES:].copy().view("<u2").ravel()
     wanted = ids[ours.missing(ids[:, :KEY_BYTES], views=numbers)]
     return [(shard, len(rows)) for shard, _, rows in joined.locate(joined.find(wanted))]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores import FeatureStore
+from stores.keys import _ODD
 from tests.stores.features.test_index import rewrite
 from tests.support.samples import (
     FLOAT16,
@@ -51,6 +52,34 @@ def test_rows_of_many_shards_are_those_written(counts, shape, recipe, page, part
         assert np.array_equal(store.read(keys[chosen]), rows[chosen])
         amid = np.concatenate([chosen, np.arange(total), chosen])
         assert np.array_equal(store.read(keys[amid]), rows[amid])
+
+
+# Keys that share the eight bytes that they are looked up by, and some of which have the number of
+# another's view.
+forged = st.builds(
+    lambda word, of_view, end: (
+        (word ^ (of_view * int(_ODD)) % 2**64).to_bytes(8) + bytes([end] * 24)
+    ),
+    st.integers(0, 1),
+    st.integers(0, 2),
+    st.integers(0, 1),
+)
+
+
+@few
+@given(st.sets(st.tuples(forged, st.integers(0, 2)), min_size=1), st.data())
+def test_an_identity_is_found_among_forged_ones(written, data):
+    everyone = st.tuples(forged, st.integers(0, 2))
+    wanted = data.draw(st.lists(everyone | st.sampled_from(sorted(written)), min_size=1))
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stores.features.mapped_shards._COMPARED_AT_ONCE", 2)
+        store = FeatureStore(root, RECIPE)
+        keys, views = zip(*sorted(written), strict=True)
+        rows = some_rows(len(keys))
+        store.write(keys, rows, views=np.array(views))
+        missing = store.missing([key for key, _ in wanted], views=np.array([v for _, v in wanted]))
+        assert missing.tolist() == [one not in written for one in wanted]
+        assert np.array_equal(store.read(keys, views=np.array(views)), rows)
 
 
 @few

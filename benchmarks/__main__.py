@@ -16,6 +16,9 @@ from benchmarks.int8 import has_nncf, int8, with_weights
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.large_photos import large_photos
 from benchmarks.memory import growth
+from benchmarks.modern import modern
+from benchmarks.modern_rivals import BATCH_SIZE as WHOLE_BATCH
+from benchmarks.modern_rivals import lacking
 from benchmarks.near_duplicates import bursts, copies, indexed, large
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
@@ -34,6 +37,7 @@ Group = Literal[
     "cold",
     "bfloat16",
     "int8",
+    "rivals",
     "large",
     "again",
     "reading",
@@ -164,6 +168,24 @@ class Benchmarks:
             setting = replace(self.setting("int8 of few", backbone, side), folder=few)
             yield from int8(setting, rounds=self.rounds, expected="≥ 2.5")
 
+    def rivals(self) -> Iterator[Finding]:
+        """What people would reach for today, where it is installed."""
+        if missing := lacking():
+            hint = "run pip install --constraint constraints.txt '.[rivals]'"
+            print(f"rivals: skipped: {', '.join(missing)} not installed; {hint}")  # noqa: T201
+            return
+        for backbone, side, images in (
+            ("mobilenet_v2", 160, self.scale.images // 2),
+            ("resnet50", 224, self.scale.slow),
+        ):
+            folder = self.work / f"photos for rivals of {backbone}"
+            # Whole batches: compiled code is for one size.
+            write_photos(folder, max(1, images // WHOLE_BATCH) * WHOLE_BATCH)
+            setting = self.setting("rivals", backbone, side)
+            setting = replace(setting, folder=folder, engine="openvino")
+            compiled = self.scale is not QUICK
+            yield from modern(setting, rounds=self.rounds, compiled=compiled)
+
     def large(self) -> Iterator[Finding]:
         """New photographs of 12 megapixels, by an engine for many images."""
         folder = self.work / "large photos"
@@ -276,6 +298,7 @@ def bench(
             "cold": benchmarks.cold,
             "bfloat16": benchmarks.bfloat16,
             "int8": benchmarks.int8,
+            "rivals": benchmarks.rivals,
             "large": benchmarks.large,
             "again": benchmarks.again,
             "reading": benchmarks.reading,

@@ -85,6 +85,7 @@ def ingest_and_extract(setting: Setting) -> int:
         engine=setting.engine,
         shard_size=setting.shard_size,
         decode=request.decode,
+        precision=request.precision,
     )
     with without_prefect():
         manifest, _, begun = ingest_and_compute_stage(setting.folder, parameters)

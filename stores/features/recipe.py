@@ -63,9 +63,11 @@ class Recipe:
 
     def __str__(self) -> str:
         size = "×".join(str(side) for side in self.image_size)
+        coarse = self.compute_precision != "float32"
         return (
             f"{self.fingerprint[:16]} ({self.backbone} {size}, tap {self.tap}, "
-            f"pooling {self.pooling}, {self.dtype})"
+            f"pooling {self.pooling}, {self.dtype}"
+            f"{f' computed at {self.compute_precision}' if coarse else ''})"
         )
 
     def to_json(self) -> str:

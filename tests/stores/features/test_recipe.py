@@ -50,6 +50,14 @@ def test_height_and_width_are_not_the_same():
     assert turned.fingerprint != RECIPE.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("precision", "told"), [("float32", "float32)"), ("int8", "float32 computed at int8)")]
+)
+def test_a_precision_that_is_not_usual_is_told(precision, told):
+    text = str(replace(RECIPE, compute_precision=precision))
+    assert text.endswith(f"(mobilenet_v2 96×128, tap out_relu, pooling avg, {told}")
+
+
 def test_the_order_of_the_arguments_does_not_matter():
     one = replace(RECIPE, backbone_arguments=(("a", 1), ("b", 2)))
     other = replace(RECIPE, backbone_arguments=(("b", 2), ("a", 1)))

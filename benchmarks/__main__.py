@@ -12,6 +12,7 @@ from benchmarks.changes import again
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
+from benchmarks.int8 import has_nncf, int8, with_weights
 from benchmarks.lab import digits, estimates, ridge_path
 from benchmarks.large_photos import large_photos
 from benchmarks.memory import growth
@@ -35,6 +36,7 @@ from tests.support.prefect_server import running_server
 Group = Literal[
     "cold",
     "bfloat16",
+    "int8",
     "rivals",
     "large",
     "again",
@@ -152,6 +154,19 @@ class Benchmarks:
             yield from cold(
                 setting, {predict: "≥ 6", untuned: ""}, limit="≥ 0.95", rounds=self.rounds
             )
+
+    def int8(self) -> Iterator[Finding]:
+        """Quantised backbones, where NNCF is installed."""
+        if not has_nncf():
+            return
+        small = with_weights(self.setting("int8", "mobilenet_v2", 160))
+        for setting in (small, self.setting("int8", "efficientnet_lite0", 224)):
+            yield from int8(setting, rounds=self.rounds, expected="≥ 1.8")
+        few = self.work / "photos for large backbones"
+        write_photos(few, max(40, self.scale.slow))  # with fewer nothing is quantised
+        for backbone, side in (("resnet50", 224), ("vgg16", 150)):
+            setting = replace(self.setting("int8 of few", backbone, side), folder=few)
+            yield from int8(setting, rounds=self.rounds, expected="≥ 2.5")
 
     def rivals(self) -> Iterator[Finding]:
         """What people would reach for today, where it is installed."""
@@ -282,6 +297,7 @@ def bench(
         groups: dict[Group, Callable[[], Iterator[Finding]]] = {
             "cold": benchmarks.cold,
             "bfloat16": benchmarks.bfloat16,
+            "int8": benchmarks.int8,
             "rivals": benchmarks.rivals,
             "large": benchmarks.large,
             "again": benchmarks.again,

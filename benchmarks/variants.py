@@ -37,7 +37,7 @@ def variants(setting: Setting, *, rounds: int) -> Iterator[Finding]:
     for chosen in settings.values():
         extract(chosen, manifest)  # converts the model, and keeps it
     contenders = {
-        name: Contender(partial(extract, chosen, manifest), partial(_ready, chosen, images))
+        name: Contender(partial(extract, chosen, manifest), partial(ready, chosen, images))
         for name, chosen in settings.items()
     }
     seconds = in_turn(contenders, rounds=rounds)
@@ -54,7 +54,7 @@ def variants(setting: Setting, *, rounds: int) -> Iterator[Finding]:
         yield Finding(GROUP, f"{about}: accuracy", (lost,), "points", expected, remark)
 
 
-def _ready(setting: Setting, images: int) -> None:
+def ready(setting: Setting, images: int) -> None:
     """Have the engine built before the time is taken."""
     setting.forget_features()
     load_engine(setting.chosen(images))

@@ -10,7 +10,7 @@ from stores.quantized import Gate, Quantized
 from tasks.execution.steps import quote
 from tasks.features.engines.choice import check_precision
 from tasks.features.job import check_gate
-from tasks.quantization.drawn_images import GATE_IMAGES
+from tasks.quantization.drawn_images import CALIBRATION_IMAGES, GATE_IMAGES
 from tasks.quantization.quantize import is_quantized, quantize_task
 
 
@@ -27,8 +27,9 @@ def quantize_stage(manifest: Manifest, parameters: ExtractParameters) -> Gate | 
     seed = seed_for(parameters.seed, manifest)
     request = parameters.request(weights_seed=seed, dataset=manifest.name)
     if not is_quantized(manifest, request, store=store):
-        images = min(GATE_IMAGES, len(manifest.select("train").keys))
-        announce(images, doing="measuring int8")
+        there = len(manifest.select("train").keys)
+        images = min(CALIBRATION_IMAGES, there) + min(GATE_IMAGES, there)
+        announce(images, doing="quantising and measuring")
     model = cast(Quantized, quantize_task(quote(manifest), quote(request), store=store))
     check_gate(model)
     return model.gate

@@ -20,7 +20,8 @@ from flows.stages.compute import job_for, shards_by
 from flows.summaries.stores import IngestSummary
 from stores.keys import in_one_piece
 from stores.manifest import Manifest
-from stores.manifest_rows import SCHEMA, filtered
+from stores.manifest_rows import SCHEMA, filtered, set_column
+from stores.storage.repeated_values import RepeatedValues
 from tasks.datasets.ingest import ingest_task, read_keys_task
 from tasks.datasets.known_files import ReadAhead
 from tasks.datasets.made_dataset import Rules, assumed_dataset
@@ -81,6 +82,7 @@ def ingest_and_compute_stage(
     )
     seconds = time.perf_counter() - began
     ahead = _read_ahead(plan, done)
+    done = done.without_results()
     del plan
     manifest, summary = summarized(ingest_task(quote(request), ahead=quote(ahead)))
     return manifest, summary, Begun.of(done, ahead.rows, manifest, seconds)
@@ -121,7 +123,11 @@ def _to_compute(unread: pa.Table, manifest: Manifest) -> pa.Table:
 
 def _read_ahead(plan: _Plan, done: Extraction) -> ReadAhead:
     """Return the results of the files, with their stamps as they were before they were read."""
-    rows = pa.concat_tables(shard.examined for shard in done.shards if shard.examined is not None)
+    repeated = RepeatedValues()  # nearly all are accepted, without a remark
+    parts = [shard.examined for shard in done.shards if shard.examined is not None]
+    for name in ("status", "reason"):
+        parts = [set_column(part, name, repeated.shared(part[name])) for part in parts]
+    rows = pa.concat_tables(parts)
     for name in plan.files.column_names:
         rows = rows.append_column(name, plan.files[name])
     return ReadAhead(rows, plan.listed_ns, plan.manifest.orientation)

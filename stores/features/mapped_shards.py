@@ -76,8 +76,10 @@ class JoinedShards:
     @cached_property
     def identities(self) -> pa.Array:
         """The identity of each place."""
-        joined = [shard.identities for shard in self.shards]
-        return as_arrow(np.concatenate([np.empty((0, IDENTITY_BYTES), np.uint8), *joined]))
+        joined = np.empty((int(self.starts[-1]), IDENTITY_BYTES), np.uint8)
+        for shard, start in zip(self.shards, self.starts[:-1].tolist(), strict=True):
+            joined[start : start + len(shard.keys)] = shard.identities
+        return as_arrow(joined)
 
     @cached_property
     def checksums(self) -> NDArray[np.uint64]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -124,6 +125,10 @@ class Extraction:
     def rejected(self) -> list[Rejection]:
         """The files that were rejected."""
         return [rejection for shard in self.shards for rejection in shard.rejected]
+
+    def without_results(self) -> Self:
+        """Return the same without the results of new files: of millions they take much memory."""
+        return replace(self, shards=tuple(replace(shard, examined=None) for shard in self.shards))
 
 
 def compute_missing(

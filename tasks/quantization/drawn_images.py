@@ -15,6 +15,7 @@ from stores.keys import draws, in_order
 from stores.manifest import Images, Manifest
 from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
+from tasks.execution.progress import advance
 from tasks.features.request import BATCH_SIZE
 from tasks.images.pixel_batches import ImageFiles, PixelBatch, pixel_batches
 
@@ -76,6 +77,7 @@ class Drawn:
                 check_all_usable(batch)
                 pixels[done : done + len(batch.pixels)] = np.rint(batch.pixels)
                 done += len(batch.pixels)
+                advance(len(batch.pixels))
         return pixels
 
     @contextmanager

@@ -98,8 +98,10 @@ def _made(drawn: Drawn, job: Job) -> tuple[Any, NDArray[np.float32], Gate]:
 def quantized_graph(job: Job, pixels: NDArray[np.uint8]) -> Any:  # noqa: ANN401  OpenVINO's model
     """Return a job's backbone quantised by NNCF, calibrated on pixels (n, height, width, 3).
 
-    Weights are symmetric, and activations are where they have no sign. Raises ExtractionError where
-    NNCF cannot.
+    All layers are quantised. MobileNetV2 at 160 with its first convolution in float was as quick,
+    and as far from float32 (0.230 of a row's norm in the mean, else 0.237); with its last one, a
+    quarter slower. Accuracies were equal, to 2 of 800 images. Raises ExtractionError where NNCF
+    cannot.
     """
     from tasks.features.engines.keras_engine import KerasEngine
     from tasks.features.engines.openvino_engine import at_once

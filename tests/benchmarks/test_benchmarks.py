@@ -9,6 +9,7 @@ pytest.importorskip("datasets", reason="the extra [bench] is not installed")
 import tensorflow as tf
 
 from benchmarks.__main__ import bench
+from benchmarks.int8 import has_nncf
 from benchmarks.modern_rivals import lacking
 from benchmarks.results import told
 from benchmarks.rivals import Rival
@@ -32,6 +33,7 @@ def untuned(monkeypatch):
     [
         ("cold", ["against a: predict", "against d: Hugging Face", "of the limit"]),
         ("bfloat16", ["vgg16 at 96, bfloat16: against a: predict"] if has_bfloat16() else []),
+        ("int8", ["int8, vgg16 at 96: against float32"] if has_nncf() else []),
         ("rivals", ["skipped: "] if lacking() else ["float32, against the best of each round"]),
         ("large", ["--decode fast against a without", "the limit by entropy decoding"]),
         ("again", ["one image changed: images computed: 1 rows", "5% added", "a crash half-way"]),

@@ -415,4 +415,18 @@ MUTATIONS = (
         "",
         "tests/stores/storage/test_publish.py::test_what_appears_in_a_groups_folder_is_the_groups",
     ),
+    Mutation(
+        "a quantised model of any bytes",
+        "stores/quantized.py",
+        "if hashlib.sha256(content).hexdigest() != self.sha256[name]:",
+        "if False:",
+        "tests/stores/test_quantized.py::test_a_file_that_changed_is_not_read",
+    ),
+    Mutation(
+        "an accuracy of learned images",
+        "tasks/quantization/gate.py",
+        "Fold(numbers != n, numbers == n)",
+        "Fold(numbers >= 0, numbers == n)",
+        "tests/tasks/quantization/test_gate.py::test_a_head_that_learns_nothing_guesses",
+    ),
 )

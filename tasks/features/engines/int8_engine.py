@@ -105,14 +105,19 @@ def kept_graph(kept: Quantized) -> ov.Model:
     """Return a kept model, from pixels to features, as it was quantised; raises CorruptStore."""
     values = np.frombuffer(kept.read(VALUES), np.uint8)
     try:
-        return ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
+        graph = ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
     except RuntimeError as error:
         raise damaged_model(kept.place / MODEL, " ".join(str(error).split())[:200]) from error
+    if (ends := (len(graph.inputs), len(graph.outputs))) != (1, 1):
+        raise damaged_model(
+            kept.place / MODEL, f"inputs and outputs: expected 1 and 1, found {ends}"
+        )
+    return graph
 
 
 def _kept_rows(kept: Quantized) -> NDArray[np.float32]:
     try:
-        rows = np.load(io.BytesIO(kept.read(PROBE)), allow_pickle=False)
+        rows = np.lib.format.read_array(io.BytesIO(kept.read(PROBE)), allow_pickle=False)
         return np.asarray(rows, np.float32)
-    except ValueError as error:
+    except (ValueError, TypeError, EOFError, MemoryError) as error:
         raise damaged_model(kept.place / PROBE, "it has no rows") from error

@@ -79,6 +79,7 @@ def test_the_exported_model_has_the_quantised_backbone(made, store, tmp_path):
     done = gargalo.export(run, tmp_path / "model", store=store)
     assert list(done.models) == ["openvino"]
     assert done.models["openvino"].precision == "int8"
+    assert "pooling avg, quantised to int8; weights" in (tmp_path / "model/README.md").read_text()
     graph = (tmp_path / "model/model.xml").read_text()
     assert "FakeQuantize" in graph
     images = [str(path) for path in (made[0] / "photos").glob("*/*0.png")]

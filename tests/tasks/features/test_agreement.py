@@ -111,3 +111,12 @@ def test_at_bfloat16_one_value_does_not_decide(features):
 def test_at_bfloat16_other_features_do_not_agree(features, change):
     assert not agreement(features, change(features), precision="bfloat16").within_tolerance
     assert not agreement(np.zeros_like(features), features, precision="bfloat16").within_tolerance
+
+
+@pytest.mark.parametrize(("scale", "same"), [(1.09, True), (1.11, False)])
+def test_at_int8_rows_may_be_a_tenth_apart_in_the_mean(features, scale, same):
+    found = agreement(features, (scale * features).astype(np.float32), precision="int8")
+    assert found.within_tolerance == same
+    told = difference_in_words(vars(found))
+    assert told.startswith("mean difference")
+    assert told.endswith("at most 0.1")

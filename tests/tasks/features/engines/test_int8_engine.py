@@ -64,6 +64,18 @@ def test_rows_of_another_shape_are_refused(graph, tmp_path):
         Int8Engine(job_with(graph, tmp_path, np.ones((COMPARED_ROWS, 3), np.float32)))
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0\2\0{}"])
+def test_what_has_no_rows_is_damage(graph, tmp_path, content):
+    job = make_job(LENET, store=tmp_path, engine="openvino")
+    asked = Asked(job.recipes[0].fingerprint, "photos")
+    with keeping(job.store, asked, made=MADE, gate=GATE) as draft:
+        ov.save_model(graph, draft / MODEL)
+        (draft / PROBE).write_bytes(content)
+    named = named_by(find_kept(job.store, asked), job.recipes[0])
+    with pytest.raises(CorruptStore, match=r"probe.npy: the quantised model is damaged: it has no"):
+        Int8Engine(replace(job, recipes=(named,)))
+
+
 def test_rows_that_are_all_alike_are_refused(graph):
     recipe = make_job(LENET, store="unused", engine="keras").recipes[0]
     engine = Int8Engine.of(graph.clone(), recipe)
@@ -87,13 +99,18 @@ def test_a_model_that_is_not_there_is_named(graph, tmp_path):
         Int8Engine(replace(job, store=locate(tmp_path / "two")))
 
 
-@pytest.mark.parametrize("content", [b"", b"<net>", b"<?xml version='1.0'?><net></net>"])
-def test_what_is_no_model_is_damage(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"<net>", b"<?xml version='1.0'?><net></net>", "two"])
+def test_what_is_no_model_is_damage(graph, tmp_path, content):
     job = make_job(LENET, store=tmp_path, engine="openvino")
     asked = Asked(job.recipes[0].fingerprint, "photos")
     with keeping(job.store, asked, made=MADE, gate=GATE) as draft:
-        (draft / MODEL).write_bytes(content)
         (draft / "model.bin").write_bytes(b"")
+        if content == "two":
+            both = graph.clone()
+            both.add_outputs(both.get_ops()[-3].output(0))
+            ov.save_model(both, draft / MODEL)
+        else:
+            (draft / MODEL).write_bytes(content)
         np.save(draft / PROBE, np.ones((1, 1)))
     named = named_by(find_kept(job.store, asked), job.recipes[0])
     with pytest.raises(CorruptStore, match="the quantised model is damaged"):

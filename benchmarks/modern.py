@@ -62,7 +62,7 @@ def modern(setting: Setting, *, rounds: int, compiled: bool) -> Iterator[Finding
             for name, (way, settings) in rivals.items():
                 state = setting.store.parent / f"{name}, {backbone}, {precision}"
                 asked = settings | {"backbone": backbone, "side": side, "precision": precision}
-                run = stack.enter_context(_started(way, state, asked))
+                run = stack.enter_context(started(way, state, asked))
                 run(few)  # what is compiled, is compiled now
                 contenders[f"{name}, {precision}"] = Contender(partial(run, setting.folder))
         seconds = in_turn(contenders, rounds=rounds)
@@ -80,7 +80,7 @@ def modern(setting: Setting, *, rounds: int, compiled: bool) -> Iterator[Finding
 
 
 @contextmanager
-def _started(way: str, state: Path, settings: dict[str, Any]) -> Iterator[Callable[[Path], None]]:
+def started(way: str, state: Path, settings: dict[str, Any]) -> Iterator[Callable[[Path], None]]:
     """Give, in the block, what has a way in a process of its own compute a folder's features."""
     state.mkdir()
     command = [sys.executable, "-m", "benchmarks.modern_rivals", way, str(state)]
@@ -106,7 +106,6 @@ def _started(way: str, state: Path, settings: dict[str, Any]) -> Iterator[Callab
                 raise RuntimeError(f"{way} with {settings} ended: {''.join(last)}")
 
         yield run
-        requests.close()
 
 
 def _ready(setting: Setting, images: int) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from benchmarks.modern import started
 from benchmarks.modern_rivals import TIMM_NAMES, lacking
 from tasks.backbones.registry import find_backbone
 from tests.support.places import ROOT
@@ -56,3 +57,11 @@ def test_the_rivals_network_has_the_convolutions_of_ours(backbone):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ours
     assert sum(map(math.prod, ours)) > 10**7
+
+
+def test_a_rival_that_ends_says_why(tmp_path):
+    with (
+        pytest.raises(RuntimeError, match=r"fast.* ended: KeyError: 'fast'"),
+        started("fast", tmp_path / "state", {}) as run,
+    ):
+        run(tmp_path)

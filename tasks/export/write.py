@@ -78,8 +78,8 @@ def export(
     An existing folder is replaced. Raises InputError if a model's predictions differ, or for a
     format that there is not at int8; then nothing is written.
     """
-    check_formats(classifier, formats)
     check_backend()
+    check_formats(classifier, formats)
     from tasks.export.formats import read_model, write_model
     from tasks.export.keras_model import join
 

@@ -30,7 +30,7 @@ from tasks.advice.evidence import (
 from tasks.advice.recommendation import Situation, recommend
 from tasks.advice.stage_taps import taps_to_compare_task
 from tasks.advice.verdict import verdict_of
-from tasks.backbones.files.backbone import is_trainable
+from tasks.backbones.files.named_files import is_trainable
 from tasks.datasets.subset import drawn_part
 from tasks.execution.steps import quote
 from tasks.training.repeat_commands import options

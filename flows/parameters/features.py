@@ -15,7 +15,7 @@ from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
-from tasks.backbones.files.backbone import is_backbone_file
+from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
     BATCH_SIZE,

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from stores.storage.location import StoreLike
-from tasks.backbones.files.backbone import is_backbone_file
+from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.layer_graph import layers_found, stage_ends
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError

@@ -6,7 +6,8 @@ from stores.features.recipe import RECIPE_VERSION, Recipe
 from stores.layout import locate
 from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
 from stores.storage.location import Location, StoreLike
-from tasks.backbones.files.backbone import file_of_recipe, is_backbone_file, is_from_file, of_recipe
+from tasks.backbones.files.backbone import file_of_recipe, is_from_file, of_recipe
+from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError

@@ -12,7 +12,6 @@ from tasks.backbones.files.digest import file_digest
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError, WeightsError
 
-_KINDS = {".onnx": "onnx", ".xml": "ir", ".keras": "keras"}
 _NAME = re.compile(r"(onnx|ir|keras)-[0-9a-f]{8}")
 _NUMBERS = r"\(([^,()]+), ([^,()]+), ([^,()]+)\)"
 _PREPROCESSING = re.compile(rf"(rgb|bgr): \(x \* ([^ ]+) - {_NUMBERS}\) / {_NUMBERS}")
@@ -64,11 +63,6 @@ class FileBackbone:
         )
 
 
-def is_backbone_file(name: str) -> bool:
-    """Return whether --backbone names a file, by its look; no backbone's name has a dot."""
-    return "/" in name or os.sep in name or Path(name).suffix != ""
-
-
 def is_from_file(recipe: Recipe) -> bool:
     """Return whether a recipe is of a backbone from a file."""
     return _NAME.fullmatch(recipe.backbone) is not None
@@ -90,21 +84,6 @@ def special_tokens(recipe: Recipe) -> int | None:
         return None
     about = of_recipe(recipe)
     return int(about.class_token) + about.register_tokens
-
-
-def kind_of(path: Path) -> str:
-    """Return the kind of a backbone's file, by its ending; raises InputError."""
-    if path.suffix not in _KINDS:
-        raise InputError(
-            f"--backbone {path}: expected the name of a backbone, or a file that ends in "
-            f"{', '.join(_KINDS)}"
-        )
-    return _KINDS[path.suffix]
-
-
-def is_trainable(name: str) -> bool:
-    """Return whether a --backbone can be fine-tuned: a named one, or a Keras model in a file."""
-    return not is_backbone_file(name) or kind_of(Path(name)) == "keras"
 
 
 def with_layout(kind: str, digest: str, about: Description, layout: Layout) -> FileBackbone:

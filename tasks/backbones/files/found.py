@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from tasks.backbones.files.backbone import FileBackbone, kind_of, with_layout
+from tasks.backbones.files.backbone import FileBackbone, with_layout
 from tasks.backbones.files.description import Description, Layout, read_description
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.keras_config import keras_input
+from tasks.backbones.files.named_files import kind_of
 from tasks.backbones.files.network import input_layout, only_input, read_network
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError

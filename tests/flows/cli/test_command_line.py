@@ -53,7 +53,10 @@ def test_help_shows_the_common_flags(run, flow):
     [
         (("extract",), "requires an argument"),
         (("extract", "x", "--poolling", "avg"), "--pooling"),
-        (("extract", "x", "--pooling", "sum"), "'avg', 'max' or 'none'. Received: 'sum'"),
+        (
+            ("extract", "x", "--pooling", "sum"),
+            "'cls', 'mean-tokens' or 'cls+mean'. Received: 'sum'",
+        ),
         (("extract", "x", "--image-size", "-3"), "greater than 0. Received: '-3'"),
         (("extract", "x", "--backbone", "mobilnet_v2"), "did you mean mobilenet_v2"),
         (("extract", "x", "--crop-to-aspect-ratio", "--pad-to-aspect-ratio"), "not both"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from stores.features.recipe import Recipe
-from tasks.backbones.files.backbone import file_of_recipe, is_backbone_file, is_from_file, of_recipe
+from tasks.backbones.files.backbone import file_of_recipe, is_from_file, of_recipe
 from tasks.errors import InputError, WeightsError
 from tasks.features.job import job_of, make_job
 from tasks.features.request import FeatureRequest
@@ -103,12 +103,6 @@ def test_a_recipe_that_nobody_wrote_is_refused(tmp_path, change):
     path = network(tmp_path / "m.onnx")
     with pytest.raises(InputError, match="extract and train again"):
         job_of(replace(recipe(path), **change), str(path), store="unused", engine="auto")
-
-
-@pytest.mark.parametrize("name", ["a/b", "m.onnx", "./m", "m.xml", "resnet50.pt"])
-def test_a_file_is_told_by_its_look(name):
-    assert is_backbone_file(name)
-    assert not is_backbone_file("resnet50_v2")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import Finding
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE
 
 CALLS = 40
 
@@ -23,7 +23,7 @@ def forward_profile(group: str, store: Path, precision: str) -> Iterator[Finding
         "INFERENCE_NUM_THREADS": 1,
         "PERF_COUNT": True,
     }
-    compiled = ov.Core().compile_model(models[-1], "CPU", settings)
+    compiled = CORE.compile_model(models[-1], "CPU", settings)
     request = compiled.create_infer_request()
     pixels = np.random.default_rng(0).uniform(0, 255, tuple(compiled.inputs[0].shape))
     seconds: Counter[str] = Counter()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import Finding
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE
 
 PACKAGES = ("gargalo", "prefect", "keras", "tensorflow", "openvino", "h5py", "numpy", "datasets")
 
@@ -21,7 +21,7 @@ def write_results(findings: Sequence[Finding], folder: Path, *, images: str) -> 
     """Write `results.json` and `RESULTS.md` into a folder; return the latter."""
     about: dict[str, Any] = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{ov.Core().get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} cores"
+        "machine": f"{CORE.get_property('CPU', 'FULL_DEVICE_NAME')}, {os.cpu_count()} cores"
         f", bfloat16 by {_bfloat16_unit()}",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "images": images,

@@ -9,7 +9,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.evaluation.metrics import accuracy
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE
 from tasks.features.engines import load_engine
 from tasks.heads import Candidate, Failed, find_kind
 from tasks.heads.examples import Examples, stream_of
@@ -23,7 +23,7 @@ EXPECTED = {"--precision bfloat16": "≥ -0.5"}
 
 def has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16."""
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def variants(setting: Setting, *, rounds: int) -> Iterator[Finding]:

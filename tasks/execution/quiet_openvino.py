@@ -1,4 +1,4 @@
-"""OpenVINO, imported without its telemetry. No other module imports it.
+"""OpenVINO, imported without its telemetry, and its one core. No other module imports it.
 
 At its import, and at each conversion, it would write an identity for the user to the home folder,
 and report to Google Analytics. A program that has imported OpenVINO before keeps it as it is.
@@ -25,6 +25,11 @@ def without_telemetry() -> Iterator[None]:
 
 with without_telemetry():
     import openvino as ov
-    import openvino.tools.ovc  # noqa: F401  the converter, which may be imported at its first call
+    import openvino.tools.ovc
 
-__all__ = ["ov"]
+# The only one of a process. The plugin for CPUs of each core gives a thread another stack for
+# signals and, at its end, the one that was there before. Where two cores end in the order in which
+# they began, that one is gone: the next signal, as of Ctrl-C, kills the process (OpenVINO 2026.4).
+CORE = ov.Core()
+
+__all__ = ["CORE", "ov"]

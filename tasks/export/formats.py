@@ -11,7 +11,7 @@ from tasks.backbones.keras_archive import check_keras
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.export.graph_model import join_graph
 from tasks.features.engines.openvino_engine import converted
@@ -98,7 +98,7 @@ def read_keras(path: Path) -> Scorer:
 def read_openvino(path: Path) -> Scorer:
     """Return the scorer of an OpenVINO model."""
     try:
-        compiled = ov.Core().compile_model(path, "CPU", _FLOAT32)
+        compiled = CORE.compile_model(path, "CPU", _FLOAT32)
     except RuntimeError as error:
         raise _damaged(path, error) from error
     return lambda contents: _each(contents, lambda image: compiled(image)[0])

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 
 RAW = 'preset = "raw"'
 IMAGENET = 'preset = "imagenet"'
@@ -99,6 +99,6 @@ def nhwc(path, **options):
 
 def as_ir(path, place, description=RAW):
     """Write an ONNX file as OpenVINO's own format, at a place that ends in .xml."""
-    ov.save_model(ov.Core().read_model(path), place, compress_to_fp16=False)
+    ov.save_model(CORE.read_model(path), place, compress_to_fp16=False)
     describe(place, description)
     return place

@@ -8,7 +8,7 @@ from typing import Any
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
 from tasks.errors import InputError, unknown
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 
 ops = ov.opset13
 
@@ -19,7 +19,7 @@ _VECTOR, _TOKENS, _MAP = 2, 3, 4
 def read_network(path: Path) -> Any:  # noqa: ANN401  an ov.Model
     """Return the model in a file; raises InputError with OpenVINO's reason."""
     try:
-        return ov.Core().read_model(path)
+        return CORE.read_model(path)
     except RuntimeError as error:
         raise InputError(
             f"{path}: OpenVINO {ov.__version__.split('-')[0]} cannot read it: {_reason(error)}; "

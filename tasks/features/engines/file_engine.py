@@ -21,7 +21,7 @@ from tasks.backbones.files.backbone import of_recipe
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.network import features_model
 from tasks.errors import ExtractionError, WeightsError
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 from tasks.features.agreement import Agreement, agreement, difference_in_words
 from tasks.features.engines import Job
 from tasks.features.engines.openvino_engine import (
@@ -46,7 +46,7 @@ class FileEngine(OpenVinoEngine):
     def __init__(self, job: Job) -> None:
         recipe, path = job.recipes[0], Path(job.weights.path)
         ov.Tensor(np.zeros(1, np.float32))  # as in OpenVinoEngine
-        core = ov.Core()
+        core = CORE
         check_precision(core, job)
         model = features_model(
             path,

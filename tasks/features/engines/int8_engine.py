@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stores.features.recipe import Recipe
 from stores.quantized import MODEL, PROBE, VALUES, Quantized, damaged_model, named_model
 from tasks.errors import ExtractionError
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 from tasks.features.agreement import agreement, difference_in_words
 from tasks.features.engines import Job
 from tasks.features.engines.openvino_engine import OpenVinoEngine
@@ -50,7 +50,7 @@ class Int8Engine(OpenVinoEngine):
 
     def _serve(self, model: ov.Model, recipe: Recipe) -> None:
         ov.Tensor(np.zeros(1, np.float32))  # as in OpenVinoEngine
-        core = ov.Core()
+        core = CORE
         model.reshape([self.rows_at_once, *recipe.image_size, 3])
         self.agreement = self.reference = None
         # What is left in floating point: bfloat16 there is no quicker, and other values.
@@ -105,7 +105,7 @@ def kept_graph(kept: Quantized) -> ov.Model:
     """Return a kept model, from pixels to features, as it was quantised; raises CorruptStore."""
     values = np.frombuffer(kept.read(VALUES), np.uint8)
     try:
-        graph = ov.Core().read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
+        graph = CORE.read_model(kept.read(MODEL), ov.Tensor(values, shared_memory=False))
     except RuntimeError as error:
         raise damaged_model(kept.place / MODEL, " ".join(str(error).split())[:200]) from error
     if (ends := (len(graph.inputs), len(graph.outputs))) != (1, 1):

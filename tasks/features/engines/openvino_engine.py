@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
 from tasks.errors import InputError
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE, ov
 from tasks.features.engines import Engine, Job
 from tasks.features.engines.converted_model import has_record, kept_agreement, write_record
 from tasks.features.engines.keras_engine import KerasEngine
@@ -45,7 +45,7 @@ class OpenVinoEngine(Engine):
         # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
         # threads do this at the same time, they wait for each other forever.
         ov.Tensor(np.zeros(1, np.float32))
-        core = ov.Core()
+        core = CORE
         check_precision(core, job)
         self._identity = _identity(core, job)
         self._folder = _folder(job, self._identity)
@@ -105,7 +105,7 @@ class OpenVinoEngine(Engine):
 
 def is_kept(job: Job) -> bool:
     """Return whether a job's model is stored, converted and verified."""
-    identity = _identity(ov.Core(), job)
+    identity = _identity(CORE, job)
     return has_record(_folder(job, identity), identity)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stores.features.recipe import Pooling
 from tasks.backbones.files.backbone import FileBackbone, of_recipe
 from tasks.backbones.files.network import features_model
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE
 from tasks.features.engines import Job
 from tasks.features.request import DEFAULT_TAP
 
@@ -52,7 +52,7 @@ def _by_openvino(job: Job, backbone: FileBackbone) -> Executor:
     outputs = [(recipe.tap, recipe.pooling) for recipe in job.recipes]
     size = job.recipes[0].image_size
     model = features_model(Path(job.weights.path), backbone, outputs, image_size=size, rows=1)
-    compiled = ov.Core().compile_model(model, "CPU", _PLAIN)
+    compiled = CORE.compile_model(model, "CPU", _PLAIN)
 
     def compute(pixels: Pixels) -> list[NDArray[np.float32]]:
         found = [compiled(pixels[n : n + 1]) for n in range(len(pixels))]

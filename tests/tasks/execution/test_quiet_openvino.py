@@ -1,4 +1,4 @@
-"""No library reports to anybody: OpenVINO is used, in a process of its own, with an empty home."""
+"""OpenVINO reports to nobody, seen in a process with an empty home, and has one core."""
 
 import os
 import re
@@ -14,6 +14,20 @@ from tasks.features.engines.openvino_engine import converted
 spec = tf.TensorSpec((1, 4), tf.float32)
 assert converted(tf.function(lambda x: x * 2).get_concrete_function(spec)).outputs
 print([name for name in sys.modules if name.startswith("openvino_telemetry")])
+"""
+
+_ENGINES = """
+import signal, sys
+from tasks.features.engines.openvino_engine import OpenVinoEngine
+from tasks.features.job import make_job
+from tasks.features.request import FeatureRequest
+request = FeatureRequest("lenet5", taps=("c1",), weights="none", image_size=16)
+job = make_job(request, store=sys.argv[1], engine="openvino")
+engines = [OpenVinoEngine(job), OpenVinoEngine(job)]
+del engines[0]
+del engines[0]
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.raise_signal(signal.SIGINT)
 """
 
 
@@ -32,3 +46,17 @@ def test_no_other_module_imports_openvino():
     importing = re.compile(r"^\s*(?:import|from) openvino\b", re.MULTILINE)
     found = [file for file in files if importing.search(file.read_text(encoding="utf-8"))]
     assert found == [ROOT / "tasks/execution/quiet_openvino.py"]
+
+
+def test_no_other_module_makes_a_core():
+    """The kind: where one of two cores has ended, a signal kills the process."""
+    rooms = ("stores", "tasks", "flows", "gargalo", "deployments", "benchmarks", "tests")
+    files = [file for room in rooms for file in (ROOT / room).rglob("*.py")]
+    made = ("ov" + ".Core()", "openvino" + ".Core()")
+    found = [file for file in files if any(one in file.read_text("utf-8") for one in made)]
+    assert found == [ROOT / "tasks/execution/quiet_openvino.py"]
+
+
+def test_a_signal_is_handled_after_engines_have_ended_in_their_order(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", _ENGINES, tmp_path], env=environment, check=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.execution.quiet_openvino import ov
+from tasks.execution.quiet_openvino import CORE
 from tasks.export.cubic import cubic, made_cubic
 from tasks.features.engines.openvino_engine import converted
 
@@ -32,7 +32,7 @@ def test_a_resizing_layer_becomes_cubic(aspect_ratio):
     graph = tf.function(linear, autograph=False)
     spec = tf.TensorSpec((None, None, None, 3), tf.float32)
     model = made_cubic(converted(graph.get_concrete_function(spec)), (16, 24))
-    found = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = CORE.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     values = noise(40, 48)
     expected = np.clip(exact(values), 0, 255)
     np.testing.assert_allclose(found(values)[0], expected, atol=0.3)

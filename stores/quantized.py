@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.features.layers import read_layers
@@ -131,6 +132,11 @@ def at_int8(recipe: Recipe, model: Quantized) -> Recipe:
     return replace(recipe, compute_precision="int8", backbone_arguments=named)
 
 
+def _named_by(recipe: Recipe) -> dict[str, Any]:
+    """Return what a recipe says of its quantised model; the values may be anything."""
+    return {name: value for name, value in recipe.backbone_arguments if name in _ARGUMENTS}
+
+
 def model_place(store: Location, asked: Asked) -> Location:
     """Return where the model that is asked for is kept."""
     return store / "quantized" / json_digest(asdict(asked))[:16]
@@ -175,13 +181,13 @@ def find_kept(store: Location, asked: Asked) -> Quantized | None:
 
 def named_model(store: Location, recipe: Recipe) -> Quantized:
     """Return the model that a recipe names, of the store or a layer; raises NotInStore."""
-    named = {pair for pair in recipe.backbone_arguments if pair[0] in _ARGUMENTS}
+    named = _named_by(recipe)
     for one in (store, *read_layers(store)):
         with suppress(OSError):  # a layer may be out of reach
             for place in model_places(one):
                 with suppress(CorruptStore, OSError):
                     found = read_model(place)
-                    if set(found.arguments) == named:
+                    if dict(found.arguments) == named:
                         return found
     raise NotInStore(
         f"recipe {recipe}: its quantised model is not in {store / 'quantized'}; bring that folder "
@@ -240,11 +246,10 @@ def unnamed_models(store: StoreLike, grace_seconds: float) -> Iterator[Garbage]:
     except (StoreError, OSError) as error:
         log.warning("quantised models are all kept: %s", error)
         return
-    named = [set(recipe.backbone_arguments) for recipe in recipes]
+    named = [_named_by(recipe) for recipe in recipes]
     for place in places:
         with suppress(CorruptStore, OSError):  # what is damaged is for `verify`
-            model = set(read_model(place).arguments)
-            if not any(model <= arguments for arguments in named):
+            if dict(read_model(place).arguments) not in named:
                 reason = "a quantised backbone that no features are of"
                 yield from aged(place, reason, grace_seconds)
 

@@ -85,7 +85,7 @@ def test_a_drawn_image_that_is_gone_costs_itself_only(run_json, photos, monkeypa
     ("arguments", "part"),
     [
         (("photos", "--weights", "none"), "use --weights imagenet"),
-        (("photos", "--pooling", "none"), "--pooling: Input should be 'avg' or 'max'"),
+        (("photos", "--pooling", "none"), "--pooling: Input should be 'avg', 'max', 'cls'"),
         (("photos", "--tap", "block9"), "unknown layer 'block9'"),
         (("missing",), "no data set 'missing'"),
     ],

@@ -140,7 +140,7 @@ def test_missing_features_are_named_with_the_command_that_extracts_them(run, ext
         (("--head", "dense", "--grid", "seed=0,-1"), "seed: expected 0 to"),
         (("--head", "ridge", "--grid", "penalti=1"), "did you mean penalty"),
         (("--head", "ridge", "--grid", "penalty=-1"), "greater than or equal to 0"),
-        (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max' or 'none'"),
+        (("--grid", "pooling=mean"), "pooling: Input should be 'avg', 'max', 'none'"),
         (
             ("--learning-rate", "1", "--grid", "learning_rate=1"),
             "--learning-rate: given in --grid too",

@@ -128,6 +128,7 @@ def test_the_gate_refuses_with_figures(changes, reason):
 def test_a_model_that_no_features_are_of_is_garbage(store):
     used, unused = keep(store), keep(store, dataset="others", content=b"other graph")
     a_store(store, recipe=named_by(used))
+    a_store(store, recipe=replace(named_by(used), backbone_arguments=(("alpha", []),)))  # absurd
     found = [garbage.place.name for garbage in unnamed_models(store, -1)]
     assert found == [unused.place.name]
     assert not list(unnamed_models(store, 3600))

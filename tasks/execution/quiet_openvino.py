@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 
 @contextmanager
 def without_telemetry() -> Iterator[None]:
@@ -31,5 +33,9 @@ with without_telemetry():
 # signals and, at its end, the one that was there before. Where two cores end in the order in which
 # they began, that one is gone: the next signal, as of Ctrl-C, kills the process (OpenVINO 2026.4).
 CORE = ov.Core()
+
+# The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two threads
+# did this at the same time, they would wait for each other forever: it is done here, once.
+ov.Tensor(np.zeros(1, np.float32))
 
 __all__ = ["CORE", "ov"]

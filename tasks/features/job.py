@@ -12,8 +12,8 @@ from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import find_weights
 from tasks.errors import InputError, WeightsError
 from tasks.features.engines import Job
-from tasks.features.file_job import file_job
 from tasks.features.request import EngineChoice, FeatureRequest
+from tasks.features.requested_backbone import requested_backbone
 
 
 def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice) -> Job:
@@ -24,23 +24,17 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
     if len(set(request.taps)) != len(request.taps):
         raise InputError(f"--tap {', '.join(request.taps)}: a tap is repeated; give each once")
     check_int8(request)
-    if is_backbone_file(request.backbone):
-        return file_job(request, store=store, engine=engine)
-    backbone = find_backbone(request.backbone)
-    side = request.image_size or backbone.native_size
-    weights = find_weights(
-        backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
-    )
+    backbone = requested_backbone(request, store=store)
     recipes = tuple(
         Recipe(
             version=RECIPE_VERSION,
             backbone=backbone.name,
             backbone_arguments=backbone.arguments,
-            weights=weights.digest,
-            image_size=(side, side),
+            weights=backbone.weights.digest,
+            image_size=backbone.image_size,
             color_mode="rgb",
-            interpolation="bilinear",
-            aspect_ratio=request.aspect_ratio,
+            interpolation=backbone.interpolation,
+            aspect_ratio=backbone.aspect_ratio,
             decode=request.decode,
             preprocessing=backbone.preprocessing,
             tap=tap,
@@ -49,11 +43,11 @@ def make_job(request: FeatureRequest, *, store: StoreLike, engine: EngineChoice)
             dtype=request.dtype,
             augmentation="none",
         )
-        for tap in request.taps
+        for tap in backbone.taps
     )
     if request.precision == "int8":
         recipes = (_quantized(recipes, request, locate(store)),)
-    return Job(recipes=recipes, weights=weights, store=locate(store), engine=engine)
+    return Job(recipes=recipes, weights=backbone.weights, store=locate(store), engine=engine)
 
 
 def asked_for(request: FeatureRequest, recipe: Recipe) -> Asked:

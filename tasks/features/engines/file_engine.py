@@ -21,7 +21,7 @@ from tasks.backbones.files.backbone import of_recipe
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.network import features_model
 from tasks.errors import ExtractionError, WeightsError
-from tasks.execution.quiet_openvino import CORE, ov
+from tasks.execution.quiet_openvino import CORE
 from tasks.features.agreement import Agreement, agreement, difference_in_words
 from tasks.features.engines import Job
 from tasks.features.engines.openvino_engine import (
@@ -45,9 +45,7 @@ class FileEngine(OpenVinoEngine):
 
     def __init__(self, job: Job) -> None:
         recipe, path = job.recipes[0], Path(job.weights.path)
-        ov.Tensor(np.zeros(1, np.float32))  # as in OpenVinoEngine
-        core = CORE
-        check_precision(core, job)
+        check_precision(job)
         model = features_model(
             path,
             of_recipe(recipe),
@@ -56,7 +54,7 @@ class FileEngine(OpenVinoEngine):
             rows=ROWS_AT_ONCE,
         )
         try:
-            self._compile(core, model, PRECISIONS[recipe.compute_precision])
+            self._compile(model, PRECISIONS[recipe.compute_precision])
         except RuntimeError as error:
             reason = " ".join(str(error).split())[-200:]
             raise ExtractionError(f"{path}: OpenVINO cannot compute it: {reason}") from error
@@ -65,7 +63,7 @@ class FileEngine(OpenVinoEngine):
         self.agreement = self.reference = None
         self.producer = {
             "engine": self.name,
-            "instruction_set": str(core.get_property("CPU", "FULL_DEVICE_NAME")),
+            "instruction_set": str(CORE.get_property("CPU", "FULL_DEVICE_NAME")),
             "versions": {name: version(name) for name in ("gargalo", "openvino")},
             "agreement": None,
         }

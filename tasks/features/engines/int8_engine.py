@@ -49,15 +49,13 @@ class Int8Engine(OpenVinoEngine):
         return engine
 
     def _serve(self, model: ov.Model, recipe: Recipe) -> None:
-        ov.Tensor(np.zeros(1, np.float32))  # as in OpenVinoEngine
-        core = CORE
         model.reshape([self.rows_at_once, *recipe.image_size, 3])
         self.agreement = self.reference = None
         # What is left in floating point: bfloat16 there is no quicker, and other values.
-        self._compile(core, model, "f32")
+        self._compile(model, "f32")
         self.producer = {
             "engine": self.name,
-            "instruction_set": str(core.get_property("CPU", "FULL_DEVICE_NAME")),
+            "instruction_set": str(CORE.get_property("CPU", "FULL_DEVICE_NAME")),
             "versions": {name: version(name) for name in ("gargalo", "openvino")},
             "agreement": None,
         }

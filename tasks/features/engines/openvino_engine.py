@@ -42,19 +42,14 @@ class OpenVinoEngine(Engine):
     rows_at_once = ROWS_AT_ONCE
 
     def __init__(self, job: Job) -> None:
-        # The first array that OpenVINO gets takes a lock of its bindings, and then Python's. If two
-        # threads do this at the same time, they wait for each other forever.
-        ov.Tensor(np.zeros(1, np.float32))
-        core = CORE
-        check_precision(core, job)
-        self._identity = _identity(core, job)
+        check_precision(job)
+        self._identity = _identity(job)
         self._folder = _folder(job, self._identity)
         self.agreement = kept_agreement(self._folder, self._identity)
         self.reference = None if self.agreement else KerasEngine(job)
         self._model = at_once(self.reference) if self.reference else None
         self._compile(
-            core,
-            self._model or core.read_model(self._folder / "model.xml"),
+            self._model or CORE.read_model(self._folder / "model.xml"),
             PRECISIONS[job.recipes[0].compute_precision],
         )
         self.producer = {
@@ -64,9 +59,9 @@ class OpenVinoEngine(Engine):
             "agreement": self.agreement,
         }
 
-    def _compile(self, core: ov.Core, model: ov.Model, precision: str) -> None:
+    def _compile(self, model: ov.Model, precision: str) -> None:
         """Compile a model for `rows_at_once` images, with as many requests as are quickest."""
-        self._compiled = core.compile_model(
+        self._compiled = CORE.compile_model(
             model,
             _DEVICE,
             {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"},
@@ -105,11 +100,11 @@ class OpenVinoEngine(Engine):
 
 def is_kept(job: Job) -> bool:
     """Return whether a job's model is stored, converted and verified."""
-    identity = _identity(CORE, job)
+    identity = _identity(job)
     return has_record(_folder(job, identity), identity)
 
 
-def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
+def _identity(job: Job) -> dict[str, Any]:
     """Return everything that determines a converted model's output, as plain JSON values."""
     first = job.recipes[0]
     return {
@@ -122,7 +117,7 @@ def _identity(core: ov.Core, job: Job) -> dict[str, Any]:
         "precision": first.compute_precision,
         "rows_at_once": ROWS_AT_ONCE,
         "probe": PROBE_VERSION,
-        "instruction_set": str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
+        "instruction_set": str(CORE.get_property(_DEVICE, "FULL_DEVICE_NAME")),
         "versions": {n: version(n) for n in ("gargalo", "keras", "openvino", "tensorflow")},
     }
 
@@ -133,12 +128,12 @@ def _folder(job: Job, identity: dict[str, Any]) -> Path:
     return (job.store / "engines" / "openvino" / name).path
 
 
-def check_precision(core: ov.Core, job: Job) -> None:
+def check_precision(job: Job) -> None:
     """Raise InputError if the CPU does not have a job's precision."""
-    known = core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+    known = CORE.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
     if job.recipes[0].compute_precision == "bfloat16" and "BF16" not in known:
         raise InputError(
-            f"--precision bfloat16: this CPU ({core.get_property(_DEVICE, 'FULL_DEVICE_NAME')}) "
+            f"--precision bfloat16: this CPU ({CORE.get_property(_DEVICE, 'FULL_DEVICE_NAME')}) "
             f"supports only {', '.join(known)}; use --precision float32"
         )
 

@@ -14,7 +14,7 @@ SMALL = {"backbone": "lenet5", "weights": "none", "image_size": 32, "precision":
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder with `photos`, its store, and what the first extraction returned."""
-    pytest.importorskip("nncf", reason="needs the extra int8")
+    pytest.importorskip("tasks.execution.quiet_nncf", reason="needs the extra int8")
     folder = tmp_path_factory.mktemp("int8")
     write_folder(folder / "photos", count=60)
     with pytest.MonkeyPatch.context() as patch:

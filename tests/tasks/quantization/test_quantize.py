@@ -30,7 +30,7 @@ def made(photos, tmp_path_factory):
 
     A tiny network is not faster at int8: that is why its speed is not measured.
     """
-    pytest.importorskip("nncf", reason="needs the extra int8")
+    pytest.importorskip("tasks.execution.quiet_nncf", reason="needs the extra int8")
     store = locate(tmp_path_factory.mktemp("made"))
     manifest = ingest(photos, store=store).manifest
     with pytest.MonkeyPatch.context() as patch:
@@ -89,7 +89,7 @@ def test_the_probe_is_of_the_kept_model(made):
 
 
 def test_a_model_that_is_not_faster_is_kept_with_the_verdict(photos, tmp_path, monkeypatch):
-    pytest.importorskip("nncf", reason="needs the extra int8")
+    pytest.importorskip("tasks.execution.quiet_nncf", reason="needs the extra int8")
     monkeypatch.setattr("tasks.quantization.gate.speeds_in_turn", lambda *_: [2.0, 1.0])
     manifest = ingest(photos, store=tmp_path).manifest
     refused = quantize.quantize(manifest, LENET, store=tmp_path)

@@ -131,14 +131,14 @@ MUTATIONS = (
     Mutation(
         "crop mode left out of the recipe",
         "tasks/features/job.py",
-        "aspect_ratio=request.aspect_ratio,",
+        "aspect_ratio=backbone.aspect_ratio,",
         'aspect_ratio="stretch",',
         f"{_SEES}[crop-5]",
     ),
     Mutation(
         "the weights' digest left out of the recipe",
         "tasks/features/job.py",
-        "weights=weights.digest,",
+        "weights=backbone.weights.digest,",
         'weights="",',
         f"{_SEES}[other weights-5]",
     ),

@@ -290,6 +290,7 @@ def bench(
         quick: A few tiny images and one round: only to see that the benchmarks run.
         only: Some of the groups; without, all of them.
         results: Folder for the results [default: benchmarks/, with --quick or --only nowhere].
+            With --only, other groups stay there as they were.
     """
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="gargalo-bench-") as work:
@@ -318,7 +319,9 @@ def bench(
                 findings.append(finding)
         folder = results or (None if quick or only else Path(__file__).parent)
         if folder:
-            print(write_results(findings, folder, images=benchmarks.about))  # noqa: T201
+            about = benchmarks.about
+            path = write_results(findings, folder, images=about, keep=bool(only))
+            print(path)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tasks.backbones.files.steps import USUAL_SIDE, Network, Output, Step
 from tasks.errors import InputError
 
 _WEIGHTED = re.compile(r"Dense|EinsumDense|\w*Conv2D(Transpose)?")
+_NO_TAPS = {"InputLayer", "ZeroPadding2D"}
 _SCORES = {"softmax", "log_softmax", "sigmoid"}
 # Their output has the shape of their input.
 _SAME = re.compile(r"\w*ReLU|\w*Dropout|\w*Normalization|Activation|Softmax|Add|Multiply|Rescaling")
@@ -29,7 +30,8 @@ def keras_network(path: Path) -> Network:
     shape = keras_input(path)
     config = keras_config(path)
     try:
-        name = next(str(p["config"]["name"]) for p in config["layers"] if _is_input(p))
+        inputs = (p for p in config["layers"] if p["class_name"] == "InputLayer")
+        name = str(next(inputs)["config"]["name"])
         steps = _steps(config, shape[1:])
         outputs = _outputs(config, path)
         places = {step.name: place for place, step in enumerate(steps)}
@@ -68,17 +70,13 @@ def _steps(config: dict[str, Any], images: tuple[int, ...]) -> list[Step]:
         steps.append(
             Step(
                 name,
-                None if _is_input(layer) else shapes.get(name) or _made(kind, settings, given),
+                None if kind in _NO_TAPS else shapes.get(name) or _made(kind, settings, given),
                 sources,
                 weighted=_WEIGHTED.fullmatch(kind) is not None,
                 squashes=kind == "Softmax" or str(settings.get("activation")) in _SCORES,
             )
         )
     return steps
-
-
-def _is_input(layer: dict[str, Any]) -> bool:
-    return bool(layer["class_name"] == "InputLayer")
 
 
 def _functional(layers: list[dict[str, Any]]) -> Iterator[_Call]:

@@ -109,8 +109,13 @@ def _not_turned(tokens: Sequence[tuple[int, tuple[int, ...]]]) -> list[int]:
 
 
 def _sides(step: Step) -> tuple[int, ...]:
-    """Return the sides of a map in either layout: the two numbers that are most alike."""
-    first, second, third = step.shape or (0, 0, 0)
+    """Return the sides of a map in either layout: the two numbers that are most alike.
+
+    Where they are not known, other channels may be other sides.
+    """
+    first, second, third = shape = step.shape or (0, 0, 0)
+    if min(shape) < 0:
+        return shape
     return (second, third) if abs(second - third) <= abs(first - second) else (first, second)
 
 

@@ -82,7 +82,7 @@ def _steps(model: Any) -> tuple[list[Step], dict[str, int]]:  # noqa: ANN401  an
         steps.append(
             Step(
                 _tap_name(operation, known),
-                _shape(outputs[0]) if len(outputs) == 1 else None,
+                _shape(outputs[0]) if len(outputs) == 1 and kind != "Pad" else None,
                 sources,
                 weighted=kind in {"MatMul", "Convolution", "GroupConvolution"}
                 and not all(name in places for name in given),

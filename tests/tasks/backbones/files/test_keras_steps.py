@@ -46,7 +46,10 @@ def any_size(path):
 def residual(path):
     images = keras.Input((16, 16, 3))
     map_ = layers.Conv2D(4, 3, padding="same", name="conv")(images)
-    both = layers.Add(name="sum")([map_, layers.Conv2D(4, 1, name="branch")(map_)])
+    wider = layers.ZeroPadding2D(name="wider")(map_)
+    both = layers.Add(name="sum")([map_, layers.Conv2D(4, 3, name="branch")(wider)])
+    both = layers.ZeroPadding2D(((1, 0), (1, 0)), name="pad")(both)
+    both = layers.Conv2D(4, 2, name="after")(both)
     flat = layers.Flatten(name="flat")(both)
     return save(keras.Model(images, layers.Dense(1000, name="scores")(flat)), path)
 
@@ -69,7 +72,7 @@ def residual(path):
             residual,
             [
                 ("flat", "vector", (1024,)),
-                ("sum", "map", (16, 16, 4)),
+                ("after", "map", (16, 16, 4)),
                 ("scores", "vector", (1000,)),
             ],
         ),

@@ -56,10 +56,7 @@ def _steps(config: dict[str, Any], images: tuple[int, ...]) -> list[Step]:
     places = {name: place for place, name in enumerate(names)}
     calls = list(_functional(layers) if "output_layers" in config else _sequential(layers, names))
     shapes = {
-        name: tuple(-1 if side is None else int(side) for side in shape[1:])
-        for call in calls
-        for name, shape in call
-        if shape
+        name: tuple(map(_side, shape[1:9])) for call in calls for name, shape in call if shape
     }
     steps: list[Step] = []
     for place, (layer, name, call) in enumerate(zip(layers, names, calls, strict=True)):
@@ -119,12 +116,21 @@ def _given(nodes: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  JSON
             yield from _given(part)
 
 
+def _side(side: Any) -> int:  # noqa: ANN401  JSON
+    """Return a side of a shape, -1 for one that varies; raises ValueError for an absurd one."""
+    if side is None:
+        return -1
+    if not isinstance(side, int) or not 0 <= side < 2**31:
+        raise ValueError(f"a side of {str(side)[:40]}")
+    return side
+
+
 def _made(kind: str, settings: dict[str, Any], given: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of what a layer makes of a shape; () if it does not follow from these."""
     if not given:
         return ()
     if kind == "Dense":
-        return (*given[:-1], int(settings["units"]))
+        return (*given[:-1], _side(settings["units"]))
     if re.fullmatch(r"Global\w+Pooling2D", kind) and not settings.get("keepdims"):
         return given[-1:]
     if kind == "Flatten" and min(given) > 0:

@@ -7,6 +7,7 @@ none.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isqrt
 from typing import Literal, NamedTuple
 
 from tasks.backbones.files.steps import Step
@@ -52,7 +53,7 @@ def special_tokens(count: int, size: tuple[int, int]) -> int | None:
     height, width = size
     for special in range(min(_MOST_SPECIAL + 1, count)):
         places = count - special
-        rows = round((places * height / width) ** 0.5)
+        rows = isqrt(places * height // width) if width else 0
         if rows and places % rows == 0 and rows * width == places // rows * height:
             return special
     return None

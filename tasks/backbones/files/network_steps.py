@@ -25,7 +25,8 @@ def graph_network(path: Path) -> Network:
         Output(name_of(output), _shape(output), places.get(_maker(output)))
         for output in model.outputs
     ]
-    is_told = {"layout_is_told": len(layouts) == 1, "size_is_told": min(images.shape[1:]) > 0}
+    sides = _sides(images.shape, layout)
+    is_told = {"layout_is_told": len(layouts) == 1, "size_is_told": min(sides) >= 0}
     return Network(images, layout, size, steps=steps, outputs=outputs, **is_told)
 
 
@@ -42,7 +43,7 @@ def _shaped(
     refusals: list[InputError] = []
     taken: list[tuple[Layout, tuple[int, int]]] = []
     for layout in layouts:
-        own = shape[2:] if layout == "NCHW" else shape[1:3]
+        own = _sides(shape, layout)
         for side in _SIDES if min(own) < 0 else _SIDES[:1]:
             height, width = (side if given < 0 else given for given in own)
             try:
@@ -90,6 +91,10 @@ def _steps(model: Any) -> tuple[list[Step], dict[str, int]]:  # noqa: ANN401  an
             )
         )
     return steps, places
+
+
+def _sides(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    return shape[2:] if layout == "NCHW" else shape[1:3]
 
 
 def _maker(result: Any) -> str:  # noqa: ANN401  an ov.Output

@@ -31,6 +31,10 @@ def changed(path, change):
     return path
 
 
+def shape_of_map(config, shape):
+    config["layers"][-1]["inbound_nodes"][0]["args"][0]["config"]["shape"] = shape
+
+
 def sequential(path, *last):
     made = [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="map")]
     pooled = layers.GlobalAveragePooling2D(name="pooled")
@@ -103,6 +107,8 @@ def test_of_keras_2_there_are_names_without_shapes(tmp_path):
     [
         (lambda c: c["layers"][0].update(class_name="Lambda"), "Lambda has Python code"),
         (lambda c: c["layers"][2].pop("config"), "not a model that Keras saved, or damaged"),
+        (lambda c: shape_of_map(c, [None, 10**30, 8, 8]), "damaged: a side of 1000"),
+        (lambda c: shape_of_map(c, [None, "8", 8, 8]), "damaged: a side of 8"),
         (lambda c: c.update(output_layers=3), "not a model that Keras saved, or damaged"),
         (lambda c: c.update(output_layers=["x", 0, 0]), "not a model that Keras saved, or damaged"),
         (lambda c: c.update(output_layers=[]), "not a model that Keras saved, or damaged"),

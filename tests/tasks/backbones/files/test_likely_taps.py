@@ -136,6 +136,8 @@ def test_nothing_is_found_in_nothing():
         (1 + 14 * 28, (224, 224), None),
         (384, (224, 224), None),
         (1, (224, 224), 0),
+        (2**60, (2**30, 2**30), 0),
+        (257, (0, 0), None),
     ],
 )
 def test_tokens_that_are_no_places_are_counted(count, size, expected):

@@ -106,7 +106,11 @@ def test_advice_needs_taps_and_no_classifier(run, run_json, file, photos):
     ("description", "flags", "match"),
     [
         (None, (), 'm.onnx.toml: file not found; .*preset = "imagenet"'),
-        ("", (), "m.onnx.toml: says nothing; .*`python -m flows.backbone describe m.onnx`"),
+        (
+            "",
+            (),
+            "m.onnx.toml: says nothing; .*`python -m flows.backbone describe m.onnx > m.onnx.toml`",
+        ),
         ("meen = [1, 2, 3]", (), "unknown key 'meen': did you mean mean"),
         ("mean = [1, 2]", (), "mean: expected three numbers, one a channel"),
         (RAW, ("--pooling", "cls"), "--pooling cls: tensor 'pooled' has the shape (8); use"),

@@ -82,10 +82,11 @@ def read_description(path: Path, preset: Preset | None = None) -> Description:
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+        file, toml = (shlex.quote(str(one)) for one in (path, place))
         raise InputError(
             f"{place}: {there}; it has to say how the network's images are prepared: write one "
             f'line, preset = "imagenet" (or {others}), give --preset, or have it drafted by '
-            f"`python -m flows.backbone describe {shlex.quote(str(path))}`"
+            f"`python -m flows.backbone describe {file} > {toml}`"
         )
     return described(values, str(place))
 

@@ -16,6 +16,7 @@ from stores.runs.store import RunStore as RunStore
 from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
 from flows.summaries.advice import AdviseSummary
+from flows.summaries.backbones import DescribeSummary
 from flows.summaries.features import Features
 from flows.summaries.heads import FinetuneSummary
 from flows.summaries.heads import PipelineSummary
@@ -59,6 +60,7 @@ def advise(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = [],
     pooling: Literal['avg', 'max', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',
@@ -71,6 +73,14 @@ def advise(
     shard_size: int = 512,
 ) -> AdviseSummary:
     """Measure whether images are like ImageNet's, and advise a method of transfer learning."""
+
+def backbone(
+    action: Literal['describe'],
+    file: str | PathLike[str],
+    *,
+    preset: Literal['clip', 'imagenet', 'inception', 'raw', 'siglip'] = 'raw',
+) -> DescribeSummary:
+    """Look at a file for --backbone: an ONNX file, OpenVINO's own format, or a Keras model."""
 
 def export(
     run: str | PathLike[str],
@@ -106,6 +116,7 @@ def extract(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = ['output'],
     pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',
@@ -142,6 +153,7 @@ def features(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = ['output'],
     pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',
@@ -236,6 +248,7 @@ def pipeline(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = ['output'],
     pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',
@@ -304,6 +317,7 @@ def sweep(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = ['output'],
     pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',
@@ -349,6 +363,7 @@ def train(
     backbone: str = 'efficientnet_lite0',
     image_size: int | None = None,
     weights: str = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
     tap: str | Sequence[str] = ['output'],
     pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
     dtype: Literal['float32', 'float16'] = 'float32',

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *GUIDES]
 LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 MOST_LINES = 150  # of the README
 # At the beginning of a line of a block; between backticks, where it may go on in the next line.
-_IN_BLOCK = re.compile(r"^python -m flows\.([a-z]+)\b([^#\n]*)", re.MULTILINE)
+_IN_BLOCK = re.compile(r"^python -m flows\.([a-z]+)\b([^#>\n]*)", re.MULTILINE)
 _IN_LINE = re.compile(r"(?<!`)`python -m flows\.([a-z]+)\b([^`]*)`")
 _SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

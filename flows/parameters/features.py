@@ -15,6 +15,7 @@ from flows.parameters.store import ReaderParameters
 from flows.parameters.values import Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from tasks.backbones.files.description import Preset
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
 from tasks.features.request import (
@@ -42,7 +43,7 @@ class FeatureParameters(ReaderParameters):
         EFFICIENTNET_LITE0,
         description="Pretrained network: one of keras.applications in snake case, such as "
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
-        "lenet5; or a FILE (.onnx, .xml, .keras), described by FILE.toml.",
+        "lenet5; or a FILE (.onnx, .xml, .keras), described by FILE.toml or --preset.",
     )
     image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
@@ -52,6 +53,11 @@ class FeatureParameters(ReaderParameters):
     weights: Annotated[str, FEATURES] = Field(
         "imagenet",
         description="Weights of the backbone: imagenet, none (untrained), or a weights file.",
+    )
+    preset: Annotated[Preset | None, FEATURES] = Field(
+        None,
+        description="How images are prepared for a FILE as --backbone, before the preset of "
+        "FILE.toml, which is not needed then.",
     )
     tap: Annotated[list[str], FEATURES] = Field(
         [DEFAULT_TAP],
@@ -119,6 +125,7 @@ class FeatureParameters(ReaderParameters):
             weights_seed=weights_seed,
             decode=self.decode,
             precision=self.precision,
+            preset=self.preset,
             dataset=dataset,
         )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
+from tasks.backbones.files.description import Preset
 
 EngineName = Literal["keras", "openvino"]
 EngineChoice = EngineName | Literal["auto"]
@@ -18,6 +19,7 @@ SHARD_BYTES = 64 * 2**20
 # recipe that each decides. Features are alike if all of these are.
 FEATURE_SETTINGS = {
     "backbone": "backbone",
+    "preset": "preprocessing",
     "weights": "weights",
     "image_size": "image_size",
     "tap": "tap",
@@ -44,4 +46,5 @@ class FeatureRequest:
     weights_seed: int = 0  # of untrained weights
     decode: Decode = "exact"
     precision: Precision = "float32"
+    preset: Preset | None = None  # of a file, before that of its description
     dataset: str = ""  # at int8, the data set that the backbone is quantised for

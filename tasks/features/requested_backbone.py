@@ -30,6 +30,11 @@ def requested_backbone(request: FeatureRequest, *, store: StoreLike) -> Requeste
     if is_backbone_file(request.backbone):
         return _in_file(request)
     backbone = find_backbone(request.backbone)
+    if request.preset:
+        raise InputError(
+            f"--preset {request.preset}: it is for a file, and --backbone {backbone.name} has its "
+            "own preprocessing; remove the flag"
+        )
     side = request.image_size or backbone.native_size
     weights = find_weights(
         backbone, request.weights, image_size=(side, side), seed=request.weights_seed, store=store
@@ -54,7 +59,9 @@ def _in_file(request: FeatureRequest) -> RequestedBackbone:
             f"--weights {request.weights}: --backbone {request.backbone} is a file, which has its "
             "weights; remove the flag"
         )
-    backbone, about, image_size, weights = found_in_file(request.backbone, request.image_size)
+    backbone, about, image_size, weights = found_in_file(
+        request.backbone, request.image_size, request.preset
+    )
     taps = [about.tap if tap == DEFAULT_TAP else tap for tap in request.taps]
     if len(set(taps)) != len(taps):
         raise InputError(f"--tap {DEFAULT_TAP}: it is {about.tap!r} here, which is given as well")

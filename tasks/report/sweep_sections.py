@@ -169,7 +169,7 @@ def recipe_labels(recipes: Sequence[RecipeSummary]) -> dict[str, str]:
         if any(other[name] != value for other in values.values())
     }
     if "backbone" in differing:
-        differing -= {"weights"}  # of another backbone they are always others
+        differing -= {"weights", "preprocessing"}  # of another backbone they are always others
     return {
         fingerprint: ", ".join(
             "×".join(map(str, value)) if isinstance(value, tuple) else str(value)

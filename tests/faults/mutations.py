@@ -438,6 +438,20 @@ MUTATIONS = (
         "::test_what_differs_from_the_other_executor_is_refused",
     ),
     Mutation(
+        "an empty description counts as raw",
+        "tasks/backbones/files/description.py",
+        "    if not values:\n",
+        "    if False:\n",
+        "tests/tasks/backbones/files/test_description.py::test_a_file_that_is_none_is_told",
+    ),
+    Mutation(
+        "a branch of a network is a likely tap",
+        "tasks/backbones/files/likely_taps.py",
+        "        if reached <= place:\n",
+        "        if True:\n",
+        "tests/tasks/backbones/files/test_likely_taps.py::test_no_branch_is_a_tap",
+    ),
+    Mutation(
         "a Keras file is loaded unread",
         "tasks/backbones/files/keras_config.py",
         "        _check(part, path)\n",

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.support import keras_files
-from tests.support.onnx_files import as_ir, describe, network, tokens
+from tests.support.onnx_files import RAW, as_ir, describe, network, tokens
 
 CROPPED = 'resize = "bicubic"\naspect_ratio = "crop"\ncrop_fraction = 0.5'
 # Relative to the folder of a test, in which its copy of the store is, too.
@@ -53,12 +53,27 @@ def test_features_are_computed_once_for_a_file_of_any_name(run_json, file, photo
     assert run_json("extract", photos, *BACKBONE)["computed"] == 30
     (tmp_path / "below").mkdir()
     again = shutil.copy(file, tmp_path / "below" / "other name.onnx")
-    describe(again, "")
+    describe(again, RAW)
     flags = ("--backbone", again)
     assert run_json("extract", photos, *flags)["computed"] == 0
     assert run_json("extract", photos, *flags, "--tap", "map", "--tap", "output")["computed"] == 30
     ir = as_ir(again, tmp_path / "m.xml")
     assert run_json("extract", photos, "--backbone", ir)["computed"] == 30
+
+
+def test_a_preset_needs_no_description_and_stands_over_that_of_one(run, run_json, file, photos):
+    flags = ("extract", photos, *BACKBONE, "--preset", "imagenet")
+    place = file.with_name("m.onnx.toml")
+    place.unlink()
+    first = run_json(*flags)
+    assert first["computed"] == 30
+    describe(file, 'preset = "clip"')
+    assert run_json(*flags)["computed"] == 0
+    describe(file, "crop_fraction = 0.5")  # a key of the description is not of a preset
+    assert run_json(*flags)["computed"] == 30
+    code, _, errors = run("extract", photos, "--preset", "imagenet")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "--preset imagenet: it is for a file, and --backbone efficientnet" in errors
 
 
 def test_tokens_and_a_sweep_over_backbones(run_json, photos, tmp_path):
@@ -91,13 +106,18 @@ def test_advice_needs_taps_and_no_classifier(run, run_json, file, photos):
     ("description", "flags", "match"),
     [
         (None, (), 'm.onnx.toml: file not found; .*preset = "imagenet"'),
+        (
+            "",
+            (),
+            "m.onnx.toml: says nothing; .*`python -m flows.backbone describe m.onnx > m.onnx.toml`",
+        ),
         ("meen = [1, 2, 3]", (), "unknown key 'meen': did you mean mean"),
         ("mean = [1, 2]", (), "mean: expected three numbers, one a channel"),
-        ("", ("--pooling", "cls"), "--pooling cls: tensor 'pooled' has the shape (8); use"),
-        ("", ("--tap", "mapp"), "unknown tensor 'mapp': did you mean map"),
-        ("", ("--engine", "keras"), "--engine keras does not run onnx-"),
-        ("", ("--precision", "int8"), "is a file, and only named backbones are quantised"),
-        ("", ("--weights", "none"), "is a file, which has its weights; remove the flag"),
+        (RAW, ("--pooling", "cls"), "--pooling cls: tensor 'pooled' has the shape (8); use"),
+        (RAW, ("--tap", "mapp"), "unknown tensor 'mapp': did you mean map"),
+        (RAW, ("--engine", "keras"), "--engine keras does not run onnx-"),
+        (RAW, ("--precision", "int8"), "is a file, and only named backbones are quantised"),
+        (RAW, ("--weights", "none"), "is a file, which has its weights; remove the flag"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, flags, match):
@@ -111,7 +131,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, f
 
 @pytest.mark.parametrize("kind", ["onnx", "xml", "crop"])
 def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_path, kind):
-    path = network(tmp_path / "m.onnx", description=CROPPED if kind == "crop" else "")
+    path = network(tmp_path / "m.onnx", description=CROPPED if kind == "crop" else RAW)
     if kind == "xml":
         path = as_ir(path, tmp_path / "m.xml")
     flags = ("--backbone", path, "--tap", "map", "--pooling", "max", "--head", "dense")

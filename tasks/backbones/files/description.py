@@ -1,5 +1,6 @@
 """The description of a backbone's file: what the file itself does not say. TOML beside it."""
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from tasks.errors import InputError, nearest, what_is_wrong
 from tasks.execution.user_files import read_whole
 
 Layout = Literal["NCHW", "NHWC"]
+Preset = Literal["clip", "imagenet", "inception", "raw", "siglip"]
 Interpolation = Literal["bilinear", "bicubic"]
 Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -22,7 +24,7 @@ Pixels = Annotated[int, Field(gt=0, le=MOST_PIXELS)]
 # tf.keras.applications.inception_v3; `raw` is 0 to 255.
 _IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "scale": 1 / 255}
 _HALVES = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "scale": 1 / 255}
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[Preset, dict[str, Any]] = {
     "imagenet": {**_IMAGENET, "aspect_ratio": "crop", "crop_fraction": 0.875},
     "clip": {
         "mean": (0.48145466, 0.4578275, 0.40821073),
@@ -69,25 +71,38 @@ def description_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.toml")
 
 
-def read_description(path: Path) -> Description:
-    """Return the description beside a backbone's file; raises InputError."""
+def read_description(path: Path, preset: Preset | None = None) -> Description:
+    """Return the description beside a backbone's file; raises InputError.
+
+    A preset that is given goes before that of the description, and needs none.
+    """
     place = description_path(path)
-    others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
-    try:
-        values = tomllib.loads(read_whole(place, most=_LARGEST).decode())
-    except FileNotFoundError:
+    given = {"preset": preset} if preset else {}
+    values = _values(place) | given
+    if not values:
+        there = "says nothing" if place.exists() else "file not found"
+        others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+        file, toml = (shlex.quote(str(one)) for one in (path, place))
         raise InputError(
-            f"{place}: file not found; it has to say how the network's images are prepared: write "
-            f'one line, preset = "imagenet" (or {others}), or the keys of '
-            "docs/files.md"
-        ) from None
+            f"{place}: {there}; it has to say how the network's images are prepared: write one "
+            f'line, preset = "imagenet" (or {others}), give --preset, or have it drafted by '
+            f"`python -m flows.backbone describe {file} > {toml}`"
+        )
+    return described(values, str(place))
+
+
+def _values(place: Path) -> dict[str, Any]:
+    """Return what a description says; raises InputError. Without one, it says nothing."""
+    try:
+        return tomllib.loads(read_whole(place, most=_LARGEST).decode())
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror}") from error
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
         raise InputError(f"{place}: not TOML: {error}") from error
-    return described(values, str(place))
 
 
 def described(values: Mapping[str, Any], place: str) -> Description:

@@ -4,25 +4,26 @@ import os
 from pathlib import Path
 
 from tasks.backbones.files.backbone import FileBackbone, with_layout
-from tasks.backbones.files.description import Description, Layout, read_description
+from tasks.backbones.files.description import Description, Layout, Preset, read_description
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.keras_config import keras_input
+from tasks.backbones.files.layouts import input_layout
 from tasks.backbones.files.named_files import kind_of
-from tasks.backbones.files.network import input_layout, only_input, read_network
+from tasks.backbones.files.network import only_input, read_network
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError
 
 
 def found_in_file(
-    given: str, image_size: int | None = None
+    given: str, image_size: int | None = None, preset: Preset | None = None
 ) -> tuple[FileBackbone, Description, tuple[int, int], Weights]:
-    """Return what a file and its description say, and the size of images, which may be given.
+    """Return what a file and its description say; a size of images and a preset may be given.
 
     Raises InputError for whatever is wrong with either.
     """
     path = Path(os.path.expanduser(given))  # noqa: PTH111  it leaves an unknown ~user as it is
     kind, digest = kind_of(path), file_digest(path)
-    description = read_description(path)
+    description = read_description(path, preset)
     shape = keras_input(path) if kind == "keras" else only_input(read_network(path), path).shape
     layout = input_layout(description.layout, shape, path)
     backbone = with_layout(kind, digest, description, layout)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
+from tasks.backbones.files.layouts import shown
 from tasks.errors import InputError, unknown
 from tasks.execution.quiet_openvino import CORE, ov
 
@@ -19,17 +20,23 @@ _VECTOR, _TOKENS, _MAP = 2, 3, 4
 def read_network(path: Path) -> Any:  # noqa: ANN401  an ov.Model
     """Return the model in a file; raises InputError with OpenVINO's reason."""
     try:
-        return CORE.read_model(path)
+        model = CORE.read_model(path)
+        for operation in model.get_ordered_ops():
+            operation.get_friendly_name()
+            [output.get_names() for output in operation.outputs()]
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: a tensor's name is not UTF-8; export it again") from None
     except RuntimeError as error:
         raise InputError(
             f"{path}: OpenVINO {ov.__version__.split('-')[0]} cannot read it: {_reason(error)}; "
             "export it again, with an opset that it knows (17 is read by all versions)"
         ) from None
+    return model
 
 
 def only_input(model: Any, path: Path) -> Input:  # noqa: ANN401
     """Return what the file says of its images; raises InputError if it does not take one image."""
-    names = [_name(parameter.output(0)) for parameter in model.get_parameters()]
+    names = [name_of(parameter.output(0)) for parameter in model.get_parameters()]
     if len(names) != 1:
         raise InputError(
             f"{path}: {len(names)} inputs ({', '.join(names[:6])}), expected one, images; export "
@@ -40,11 +47,26 @@ def only_input(model: Any, path: Path) -> Input:  # noqa: ANN401
     if len(shape) != _MAP or not output.element_type.is_real():
         what = "a text model?" if output.element_type.is_integral() and len(shape) == 2 else ""
         raise InputError(
-            f"{path}: input {names[0]!r} is {output.element_type.get_type_name()} {_shown(shape)}, "
+            f"{path}: input {names[0]!r} is {output.element_type.get_type_name()} {shown(shape)}, "
             "expected floating-point images (batch, 3, height, width) or (batch, height, width, "
             f"3){f': {what}' if what else ''}; export the part that reads images"
         )
     return Input(names[0], tuple(shape))
+
+
+def reshape(
+    model: Any,  # noqa: ANN401  an ov.Model
+    layout: Layout,
+    image_size: tuple[int, int],
+    rows: int,
+    path: Path,
+) -> None:
+    """Give a model the shape of its images; raises InputError if it does not take them."""
+    shape = (3, *image_size) if layout == "NCHW" else (*image_size, 3)
+    try:
+        model.reshape([rows, *shape])
+    except RuntimeError as error:
+        raise _refused(path, image_size, _reason(error)) from None
 
 
 def features_model(
@@ -63,11 +85,7 @@ def features_model(
     """
     model = read_network(path)
     only_input(model, path)
-    shape = (3, *image_size) if backbone.layout == "NCHW" else (*image_size, 3)
-    try:
-        model.reshape([rows, *shape])
-    except RuntimeError as error:
-        raise _refused(path, image_size, _reason(error)) from None
+    reshape(model, backbone.layout, image_size, rows, path)
     results = [
         _pooled(_tap(model, tap, path), pooling, backbone, path, (image_size, rows))
         for tap, pooling in outputs
@@ -113,7 +131,7 @@ def _tap(model: Any, tap: str, path: Path) -> Any:  # noqa: ANN401
     known = tensors(model)
     if tap in known:
         return known[tap]
-    own = [_name(output) for output in model.outputs]
+    own = [name_of(output) for output in model.outputs]
     if tap == "output":
         raise InputError(
             f"{path}: {len(model.outputs)} outputs ({', '.join(own)}); name one with --tap, or as "
@@ -131,7 +149,7 @@ def _pooled(
 ) -> Any:  # noqa: ANN401
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
     image_size, rows = asked
-    name = _name(tap)
+    name = name_of(tap)
     if tap.partial_shape.rank.is_dynamic or any(s.is_dynamic for s in list(tap.partial_shape)[1:]):
         raise InputError(
             f"{path}: tensor {name!r} has the shape {tap.partial_shape}, which depends on the "
@@ -142,7 +160,7 @@ def _pooled(
         raise _refused(
             path,
             image_size,
-            f"tensor {name!r} is {_shown(shape)} for a batch of {rows if rows > 0 else 'any size'}",
+            f"tensor {name!r} is {shown(shape)} for a batch of {rows if rows > 0 else 'any size'}",
         )
     value = ops.convert(tap, "f32")
     if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
@@ -162,7 +180,7 @@ def _pooled(
         _VECTOR: "avg, which leaves it as it is",
     }
     raise InputError(
-        f"--pooling {pooling}: tensor {name!r} has the shape {_shown(shape[1:])}; use "
+        f"--pooling {pooling}: tensor {name!r} has the shape {shown(shape[1:])}; use "
         f"--pooling {fits.get(len(shape), 'none')}"
     )
 
@@ -192,22 +210,8 @@ def _of_tokens(
     return mean if pooling == "mean-tokens" else ops.concat([first, mean], 1)
 
 
-def input_layout(given: Layout | None, shape: Sequence[int], path: Path) -> Layout:
-    """Return the layout of images of a shape, with -1 for what varies; raises InputError."""
-    places: dict[Layout, int] = {"NCHW": shape[1], "NHWC": shape[3]}
-    fits = [layout for layout, channels in places.items() if channels in {3, -1}]
-    sure = [layout for layout, channels in places.items() if channels == 3]
-    if given in fits:
-        return given
-    if given is None and len(sure or fits) == 1:
-        return (sure or fits)[0]
-    what = f'layout = "{given}" does not fit' if given else 'write layout = "NCHW" or "NHWC"'
-    if not fits:
-        what = "expected 3 colour channels at the second or the last place; export it for RGB"
-    raise InputError(f"{path}: the input is {_shown(shape)}: {what} in {path.name}.toml")
-
-
-def _name(output: Any) -> str:  # noqa: ANN401
+def name_of(output: Any) -> str:  # noqa: ANN401  an ov.Output
+    """Return the name of a tensor, or that of its operation."""
     names = sorted(output.get_names())  # of a tensor; an IR may have none
     return names[0] if names else str(output.get_node().get_friendly_name())
 
@@ -218,10 +222,6 @@ def _refused(path: Path, image_size: tuple[int, int], reason: str) -> InputError
         f"{path}: the network does not take batches of images of {height}×{width} pixels: "
         f"{reason}; use its own --image-size, and export it with a dynamic batch"
     )
-
-
-def _shown(shape: Sequence[int]) -> str:
-    return f"({', '.join('?' if side < 0 else str(side) for side in shape)})"
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from tasks.errors import InputError
 from tasks.features.job import job_of, make_job
+from tasks.features.request import FeatureRequest
 from tests.support.extraction import REQUEST
+from tests.support.onnx_files import describe, network
 from tests.support.quantized import GATE, keep
 
 
@@ -41,9 +43,24 @@ def test_all_that_is_asked_for_changes_the_fingerprint(tiny, asked):
 
 def test_nothing_that_can_be_asked_for_is_left_untried():
     tried = test_all_that_is_asked_for_changes_the_fingerprint.pytestmark[0].args[1]
-    only_at_int8 = {"dataset"}
-    possible = {field.name for field in fields(REQUEST)} - only_at_int8
+    only_at_int8, only_of_files = {"dataset"}, {"preset"}
+    possible = {field.name for field in fields(REQUEST)} - only_at_int8 - only_of_files
     assert {name for asked in tried for name in asked} == possible
+
+
+def of_file(path, preset=None):
+    request = FeatureRequest(str(path), preset=preset)
+    return make_job(request, store="unused", engine="auto").recipes[0]
+
+
+def test_a_preset_changes_the_fingerprint_of_a_file_as_its_description_does(tiny, tmp_path):
+    path = network(tmp_path / "m.onnx")
+    raw, clip = of_file(path), of_file(path, "clip")
+    assert clip.fingerprint != raw.fingerprint == of_file(path, "raw").fingerprint
+    describe(path, 'preset = "clip"')
+    assert (of_file(path), of_file(path, "raw")) == (clip, raw)
+    with pytest.raises(InputError, match="--preset clip: it is for a file, and --backbone tiny ha"):
+        recipe(preset="clip")
 
 
 INT8 = {"precision": "int8", "dataset": "photos"}

@@ -10,6 +10,8 @@ import pytest
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
+from tasks.features.accounting import RecipeSummary
+from tasks.report.sweep_sections import recipe_labels
 from tasks.report.write import report_place, write_report
 from tests.support.entries import as_entries, entries_of
 from tests.support.reports import (
@@ -195,3 +197,16 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
 def test_a_head_on_features_of_another_recipe_is_shown_by_its_fingerprint(store, manifest):
     runs = [train(store, manifest, LOGISTIC), train(store, manifest, SVM, fingerprint="cd" * 32)]
     assert "cd" * 8 in report(store, manifest, runs).section("heads")
+
+
+def test_recipes_are_told_apart_by_what_was_chosen():
+    """The kind: what follows from a backbone is said beside it."""
+    other = replace(RECIPE, backbone="other", weights="sha256:0", preprocessing="another")
+    prepared = replace(RECIPE, preprocessing="rgb: another")
+
+    def labels(*recipes):
+        of = [RecipeSummary(one.tap, one.fingerprint, None, one) for one in recipes]
+        return list(recipe_labels(of).values())
+
+    assert labels(RECIPE, other) == [f"{RECIPE.backbone}, {RECIPE.tap}", f"other, {RECIPE.tap}"]
+    assert labels(RECIPE, prepared)[1] == f"rgb: another, {RECIPE.tap}"

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.backbones.files.description import PRESETS, described, read_description
 from tasks.errors import InputError
+from tests.support.onnx_files import describe
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -47,15 +48,28 @@ def test_a_mistake_is_told(values, match):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("content", [None, "", 'preset = "raw"', 'preset = "of tomorrow"'])
+def test_a_given_preset_goes_before_that_of_the_file_and_a_key_before_both(tmp_path, content):
+    path = tmp_path / "m.onnx"
+    if content is not None:
+        describe(path, content)
+    about = read_description(path, "imagenet")
+    assert about == described({"preset": "imagenet"}, "here")
+    describe(path, f"{content or ''}\nscale = 0.5")
+    assert (read_description(path, "clip").scale, about.scale) == (0.5, 1 / 255)
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
         (None, r'm.onnx.toml: file not found; .* write one line, preset = "imagenet"'),
+        (b"", "m.onnx.toml: says nothing; it has to say .* give --preset, or have it drafted by"),
+        (b"# preset", "m.onnx.toml: says nothing; "),
         (b"preset = ", "m.onnx.toml: not TOML: "),
         (b"\xff", "m.onnx.toml: not TOML: "),
         (b"#" * 2**17, "m.onnx.toml: a file of 131,072 bytes, expected at most 65,536"),
     ],
-    ids=["missing", "half", "no text", "large"],
+    ids=["missing", "empty", "comment", "half", "no text", "large"],
 )
 def test_a_file_that_is_none_is_told(tmp_path, content, match):
     if content is not None:

@@ -6,7 +6,6 @@ pooling in NumPy. Else it is OpenVINO again, one image at a time, with nothing d
 
 import logging
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from stores.features.recipe import Pooling
 from tasks.backbones.files.backbone import FileBackbone, of_recipe
 from tasks.backbones.files.network import features_model
+from tasks.execution.onnx_extra import has_onnx, onnx_session
 from tasks.execution.quiet_openvino import CORE
 from tasks.features.engines import Job
 from tasks.features.request import DEFAULT_TAP
@@ -36,7 +36,7 @@ _PLAIN = {
 def second_executor(job: Job) -> tuple[Executor, str]:
     """Return a function from pixels (n, height, width, 3) to each recipe's rows, and its name."""
     backbone = of_recipe(job.recipes[0])
-    if backbone.kind == "onnx" and find_spec("onnx") and find_spec("onnxruntime"):
+    if backbone.kind == "onnx" and has_onnx():
         try:
             other = _by_onnxruntime(job, backbone)
         except Exception as error:  # noqa: BLE001  it has classes of errors of its own
@@ -68,25 +68,16 @@ def _by_onnxruntime(job: Job, backbone: FileBackbone) -> Executor | None:
     not the file's.
     """
     import onnx
-    import onnxruntime
 
     path = Path(job.weights.path)
     model = onnx.load(path, load_external_data=False)
     half = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
-    names = [_tensor(model.graph, recipe.tap) for recipe in job.recipes]
+    names = [tensor_named(model.graph, recipe.tap) for recipe in job.recipes]
     if any(one.data_type in half for one in model.graph.initializer) or None in names:
         return None
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    onnxruntime.set_default_logger_severity(4)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", str(path.parent)
-    )
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnx_session(model.SerializeToString(), path.parent)
     (images,) = session.get_inputs()
     batch, *sides = images.shape
     size = job.recipes[0].image_size
@@ -133,7 +124,7 @@ def pool(rows: NDArray[Any], pooling: Pooling, backbone: FileBackbone) -> NDArra
     return np.asarray(pooled[pooling](), np.float32)
 
 
-def _tensor(graph: Any, tap: str) -> str | None:  # noqa: ANN401  an onnx.GraphProto
+def tensor_named(graph: Any, tap: str) -> str | None:  # noqa: ANN401  an onnx.GraphProto
     """Return the name of a tap's tensor, or None where only OpenVINO has that tap."""
     if tap == DEFAULT_TAP and len(graph.output) == 1:
         return str(graph.output[0].name)

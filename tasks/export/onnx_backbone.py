@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, parser, shape_inference, utils, version_converter
+from onnx import (
+    TensorProto,
+    helper,
+    numpy_helper,
+    parser,
+    shape_inference,
+    utils,
+    version_converter,
+)
 
 from stores.features.recipe import Pooling, Recipe
 from tasks.backbones.files.backbone import of_recipe
@@ -106,4 +114,4 @@ def _steps(pooling: Pooling, rank: int, *, nchw: bool) -> str:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    return max(one.version for one in model.opset_import if one.domain in {"", "ai.onnx"})
+    return max(int(one.version) for one in model.opset_import if one.domain in {"", "ai.onnx"})

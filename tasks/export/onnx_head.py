@@ -30,7 +30,7 @@ class _Graph:
     def _constant(self, values: Any) -> str:  # noqa: ANN401
         array = np.asarray(values)
         single = array.astype(np.float32) if array.dtype.kind == "f" else array
-        name = f"constant_{len(self.constants)}"
+        name = f"weights_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(single, name))
         return name
 
@@ -103,7 +103,9 @@ def _batch_norm(graph: _Graph, given: str, layer: Any) -> Any:  # noqa: ANN401
 
 
 def _normalization(graph: _Graph, given: str, layer: Any) -> Any:  # noqa: ANN401
-    mean, variance = (np.float64(keras.ops.convert_to_numpy(v)) for v in (layer.mean, layer.variance))
+    mean, variance = (
+        np.float64(keras.ops.convert_to_numpy(v)) for v in (layer.mean, layer.variance)
+    )
     deviation = np.maximum(np.sqrt(variance), keras.backend.epsilon())
     return graph.add("Div", graph.add("Sub", given, mean), deviation)
 

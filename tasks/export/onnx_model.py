@@ -1,5 +1,6 @@
 """One ONNX model from pixels to scores: a backbone from an ONNX file, with what is around it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tasks.inference.predict import Classifier
 IMAGES = "images"
 _MOST_BYTES = 2**30  # in one file: protocol buffers end at twice as many
 _IR_VERSION = 8
+_PREFIX = "gargalo/"  # of the names of what is around a backbone
 _SAME = 1e-3  # of scores of an image alone and beside another
 
 
@@ -56,34 +58,52 @@ def write_onnx_model(classifier: Classifier, path: Path) -> None:
 def _joined(classifier: Classifier, source: Path) -> onnx.ModelProto:
     recipe = classifier.recipe
     backbone, given, tensor, element = cut_backbone(source, recipe.tap)
-    backbone.ir_version = max(backbone.ir_version, _IR_VERSION)
-    features = int(np.prod(_shape(classifier, source, recipe.pooling)))
-    inputs = keras.Input((features,))
+    if _collides(backbone.graph, given):
+        backbone = compose.add_prefix(backbone, "backbone/")
+        given, tensor = f"backbone/{given}", f"backbone/{tensor}"
+    inputs = keras.Input((math.prod(_shape(classifier, source, recipe.pooling)),))
     scores = keras.Model(inputs, classifier.head.keras_scores(inputs))
-    whole = compose.merge_models(
-        _part(pixels_graph(recipe, of_recipe(recipe), element), backbone, rename_inputs=False),
-        compose.add_prefix(backbone, "backbone/"),
-        [(f"pixels/{PREPARED}", f"backbone/{given}")],
-    )
+    pixels = pixels_graph(recipe, of_recipe(recipe), element)
     pooling = pooling_graph(recipe, _shape(classifier, source, "none"))
-    joint = (f"backbone/{tensor}", f"pooling/{TAP}")
-    whole = compose.merge_models(whole, _part(pooling, backbone), [joint])
-    head = _part(head_graph(scores), backbone, rename_outputs=False)
-    joint = (f"pooling/{FEATURES}", f"head/{FEATURES}")
-    whole = compose.merge_models(whole, head, [joint], name="classifier", doc_string="")
+    parts = [
+        _prefixed(pixels, keep="inputs"),
+        backbone.graph,
+        _prefixed(pooling),
+        _prefixed(head_graph(scores), keep="outputs"),
+    ]
+    joints = [
+        (f"{_PREFIX}pixels/{PREPARED}", given),
+        (tensor, f"{_PREFIX}pooling/{TAP}"),
+        (f"{_PREFIX}pooling/{FEATURES}", f"{_PREFIX}head/{FEATURES}"),
+    ]
+    graph = parts[0]
+    for part, joint in zip(parts[1:], joints, strict=True):
+        graph = compose.merge_graphs(graph, part, [joint], name="classifier", doc_string="")
     # What is known of shapes may hold for the file's own batch and image size only.
-    del whole.graph.value_info[:], whole.opset_import[:]
-    whole.opset_import.extend(backbone.opset_import)
-    whole.producer_name = "gargalo"
-    return whole
-
-
-def _part(graph: onnx.GraphProto, like: onnx.ModelProto, **renamed: bool) -> onnx.ModelProto:
-    """Return a graph as a model, whose names begin with its own."""
-    prefixed = compose.add_prefix_graph(graph, f"{graph.name}/", **renamed)
+    del graph.value_info[:]
     return helper.make_model(
-        prefixed, opset_imports=like.opset_import, ir_version=like.ir_version
+        graph,
+        producer_name="gargalo",
+        opset_imports=backbone.opset_import,
+        ir_version=max(backbone.ir_version, _IR_VERSION),
+        functions=backbone.functions,
     )
+
+
+def _prefixed(graph: onnx.GraphProto, *, keep: str = "") -> onnx.GraphProto:
+    """Return a graph whose names begin with its own, but for those of inputs or outputs."""
+    return compose.add_prefix_graph(
+        graph,
+        f"{_PREFIX}{graph.name}/",
+        rename_inputs=keep != "inputs",
+        rename_outputs=keep != "outputs",
+    )
+
+
+def _collides(graph: onnx.GraphProto, given: str) -> bool:
+    """Return whether a file's graph has names that the exported one has for something else."""
+    names = {name for node in graph.node for name in (*node.input, *node.output)} - {given}
+    return bool(names & {IMAGES, SCORES}) or any(name.startswith(_PREFIX) for name in names)
 
 
 def _shape(classifier: Classifier, source: Path, pooling: str) -> list[int]:

@@ -48,5 +48,5 @@ def test_each_activation(name):
 def test_a_layer_that_is_not_known_is_refused():
     inputs = keras.Input((7,))
     model = keras.Model(inputs, keras.layers.GaussianNoise(0.1)(inputs))
-    with pytest.raises(InputError, match="has a layer GaussianNoise, .*; use --format openvino"):
+    with pytest.raises(InputError, match=r"has a layer GaussianNoise, .*; use --format openvino"):
         head_graph(model)

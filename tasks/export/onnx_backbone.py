@@ -17,23 +17,24 @@ from onnx import (
 
 from stores.features.recipe import Pooling, Recipe
 from tasks.backbones.files.backbone import of_recipe
+from tasks.backbones.files.onnx_graph import read_in_float32, tensor_named
 from tasks.errors import InputError
 from tasks.export.onnx_head import FEATURES
 from tasks.export.onnx_pixels import OPSET
-from tasks.features.engines.second_executor import tensor_named
 
 TAP = "tap"
-_ELEMENTS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
+_ELEMENTS = {TensorProto.FLOAT, TensorProto.DOUBLE}
 _TOKENS, _MAP = 2, 3  # numbers of a tap's shape, without the batch
 
 
 def cut_backbone(path: Path, tap: str) -> tuple[onnx.ModelProto, str, str, int]:
     """Return a file's model up to a tap, its input and output, and the type of the input's numbers.
 
-    What lies in other files stays there. The opset is the file's own, or the first that the other
+    What lies in other files stays there, and half precision becomes float32, as features are
+    computed. The opset is the file's own, or the first that the other
     parts know. Raises InputError where a part is missing, or not known.
     """
-    model = onnx.load(path, load_external_data=False)
+    model, _ = read_in_float32(path)
     if _opset(model) < OPSET:
         model = version_converter.convert_version(model, OPSET)
     graph = model.graph

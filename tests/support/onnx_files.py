@@ -79,6 +79,41 @@ def tokens(path, **options):
     return network(path, nodes=nodes, outputs=("tokens",), more=(shape, axis), **options)
 
 
+def half(path):
+    """Write a network that computes in half precision."""
+    model = onnx.load(network(path))
+    _halve(model.graph.initializer)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    return save(model, path)
+
+
+def mixed(path):
+    """Write a network of float32 that computes in half precision in between."""
+    model = onnx.load(network(path))
+    _halve(model.graph.initializer)
+    convolution = model.graph.node[0]
+    convolution.input[0] = "images_half"
+    half_scale = numpy_helper.from_array(np.array(0.125, np.float16))
+    nodes = [
+        node("Cast", "images", "images_in_half", to=TensorProto.FLOAT16),
+        helper.make_node("Constant", [], ["half_scale"], value=half_scale),
+        node("Mul", "images_in_half half_scale", "images_half"),
+        *model.graph.node[:-1],
+        node("Cast", "mean", "mean_whole", to=TensorProto.FLOAT),
+        node("Flatten", "mean_whole", "pooled"),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return save(model, path)
+
+
+def _halve(tensors):
+    for tensor in tensors:
+        values = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
 def nhwc(path, **options):
     """Write the network and map of `network` with the channels last."""
     constants = [weights("kernel", (CHANNELS, 3, 3, 3)), weights("bias", CHANNELS, 1)]

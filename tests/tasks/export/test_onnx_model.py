@@ -11,7 +11,18 @@ from tasks.errors import InputError
 from tasks.export.formats import read_model
 from tasks.export.load import load_exported
 from tests.support.extraction import write_old_folder
-from tests.support.onnx_files import CHANNELS, as_ir, network, nhwc, node, save, tokens, weights
+from tests.support.onnx_files import (
+    CHANNELS,
+    as_ir,
+    half,
+    mixed,
+    network,
+    nhwc,
+    node,
+    save,
+    tokens,
+    weights,
+)
 from tests.tasks.backbones.files.test_real_files import NSFW, packaged
 from tests.tasks.export.test_write import exported
 
@@ -30,17 +41,6 @@ def model_of(pets, path, kind="logistic", **asked):
     _, found = exported(pets, folder, kind, ("onnx",), **usual | asked)
     assert found["onnx"].within_tolerance
     return onnx.load(folder / "model.onnx")
-
-
-def half(path):
-    """Write a network that computes in half precision."""
-    model = onnx.load(network(path))
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.elem_type = TensorProto.FLOAT16
-    return save(model, path)
 
 
 def outside(path):
@@ -95,6 +95,7 @@ def named_as_ours(path):
         (tokens, {"pooling": "cls+mean", "kind": "ridge"}),
         (tokens, {"pooling": "none"}),
         (half, {}),
+        (mixed, {}),
         (outside, {}),
         (old, {}),
         (branching, {}),

@@ -13,7 +13,18 @@ from tasks.features.engines.second_executor import second_executor
 from tasks.features.engines.verified import trusted_engine
 from tasks.features.job import make_job
 from tasks.features.request import FeatureRequest
-from tests.support.onnx_files import IMAGENET, as_ir, half, mixed, network, nhwc, node, tokens
+from tests.support.onnx_files import (
+    IMAGENET,
+    as_ir,
+    half,
+    mixed,
+    network,
+    nhwc,
+    node,
+    of_one,
+    tokens,
+    transformer_of_one,
+)
 
 BGR = "channels = 'bgr'\nmean = [104, 117, 123]\nstd = [1, 2, 3]"
 
@@ -99,6 +110,19 @@ def test_another_size_than_the_files_own(tmp_path):
     path = network(tmp_path / "m.onnx")
     engine = trusted_engine(job_of(path, tmp_path, taps=("map",), image_size=32))
     assert engine.feature_shapes == ((16, 16, 8),)
+
+
+@pytest.mark.parametrize("as_it_is", [True, False])
+@pytest.mark.parametrize("write", [of_one, transformer_of_one])
+def test_a_batch_of_one_that_is_written_into_the_file(tmp_path, write, as_it_is):
+    path = write(tmp_path / "m.onnx")
+    image = pixels().transpose(0, 3, 1, 2)
+    (name,) = (one.name for one in onnx.load(path).graph.output)
+    expected = np.concatenate([by_hand(path, image[n : n + 1], name)[0] for n in range(5)])
+    place = path if as_it_is else as_ir(path, tmp_path / "m.xml")
+    engine = trusted_engine(job_of(place, tmp_path))
+    same(expected, engine.compute(pixels())[0])
+    assert (engine.producer["agreement"]["with"] == "onnxruntime") == as_it_is
 
 
 @pytest.mark.parametrize("write", [half, mixed])

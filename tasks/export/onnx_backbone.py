@@ -19,6 +19,7 @@ from stores.features.recipe import Pooling, Recipe
 from tasks.backbones.files.backbone import of_recipe
 from tasks.backbones.files.onnx_graph import read_in_float32, tensor_named
 from tasks.errors import InputError
+from tasks.export.onnx_batch import free_batch
 from tasks.export.onnx_head import FEATURES
 from tasks.export.onnx_pixels import OPSET
 
@@ -52,6 +53,9 @@ def cut_backbone(path: Path, tap: str) -> tuple[onnx.ModelProto, str, str, int]:
     inferred = shape_inference.infer_shapes(model).graph
     known = {one.name: one for one in (*inferred.value_info, *inferred.output)}
     output = known.get(tensor) or helper.make_tensor_value_info(tensor, element, None)
+    shapes = {name: _shape(one) for name, one in known.items()} | {images.name: _shape(images)}
+    if shapes[images.name][0] > 0:
+        free_batch(graph, images.name, shapes)
     del graph.value_info[:], graph.output[:], graph.input[:]
     graph.input.append(images)
     graph.output.append(output)
@@ -112,6 +116,12 @@ def _steps(pooling: Pooling, rank: int, *, nchw: bool) -> str:
             "cls+mean": f"{alone}{mean}\n  {FEATURES} = Concat<axis=1>(class_token, mean)",
         }[pooling]
     return f"{FEATURES} = Identity(value)"
+
+
+def _shape(value: onnx.ValueInfoProto) -> list[int]:
+    """Return the shape of a tensor, with -1 for what varies; [] where it is not known."""
+    sides = value.type.tensor_type.shape.dim
+    return [int(side.dim_value) if side.HasField("dim_value") else -1 for side in sides]
 
 
 def _opset(model: onnx.ModelProto) -> int:

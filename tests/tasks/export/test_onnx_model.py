@@ -19,14 +19,14 @@ from tests.support.onnx_files import (
     network,
     nhwc,
     node,
+    of_one,
     save,
     tokens,
+    transformer_of_one,
     weights,
 )
 from tests.tasks.backbones.files.test_real_files import NSFW, packaged
 from tests.tasks.export.test_write import exported
-
-FIXED = (("images", TensorProto.FLOAT, (1, 3, 16, 16)),)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def pets(tmp_path_factory):
 
 
 def model_of(pets, path, kind="logistic", **asked):
-    """Export a head on a file's features as ONNX alone, which is compared; return the model."""
+    """Export a head on a file's features, which is compared; return the ONNX model."""
     folder = path.parent / "model"
     usual = {"image_size": None, "weights": "imagenet", "engine": "auto", "backbone": str(path)}
-    _, found = exported(pets, folder, kind, ("onnx",), **usual | asked)
-    assert found["onnx"].within_tolerance
+    _, found = exported(pets, folder, kind, ("onnx", "openvino"), **usual | asked)
+    assert all(one.within_tolerance for one in found.values())
     return onnx.load(folder / "model.onnx")
 
 
@@ -99,6 +99,8 @@ def named_as_ours(path):
         (outside, {}),
         (old, {}),
         (branching, {}),
+        (of_one, {}),
+        (transformer_of_one, {"pooling": "cls+mean"}),
         (named_as_ours, {}),
     ],
     ids=lambda given: getattr(given, "__name__", str(given)),
@@ -155,6 +157,20 @@ def test_a_damaged_model_is_refused(pets, tmp_path):
         read_model("onnx", path.parent)
     with pytest.raises(InputError, match=r"model\.onnx: the model is damaged"):
         load_exported(path)
+
+
+def test_what_does_not_take_two_images_is_refused(pets, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.export.onnx_backbone.free_batch", lambda *_: None)
+    with pytest.raises(InputError, match=r"m\.onnx cannot be written .*; use --format openvino$"):
+        model_of(pets, of_one(tmp_path / "m.onnx"))
+
+
+def test_scores_that_depend_on_other_images_are_refused(pets, tmp_path, monkeypatch):
+    """The kind: what is compared one by one, and is wrong only for several."""
+    alone, beside = np.zeros(2), np.array([0, 0.01])
+    monkeypatch.setattr("tasks.export.onnx_model._scores_of_two", lambda _: [(alone, beside)])
+    with pytest.raises(InputError, match="computes other scores of an image beside another"):
+        model_of(pets, network(tmp_path / "m.onnx"))
 
 
 def test_where_the_extra_is_missing_it_is_named(pets, tmp_path, monkeypatch):

@@ -84,15 +84,13 @@ def _repeat(
             numpy_helper.from_array(np.array(values, np.int64), f"{start}/{what}")
             for what, values in (("zero", [0]), ("one", [1]), ("rest", [1] * (rank - 1)))
         )
-        steps = (
-            ("Shape", [own[0]], "like", {}),
-            ("Slice", [f"{start}/like", f"{start}/zero", f"{start}/one"], "images", {}),
-            ("Concat", [f"{start}/images", f"{start}/rest"], "sides", {"axis": 0}),
-            ("Expand", [name, f"{start}/sides"], "each", {}),
-        )
+        zero, one, like = f"{start}/zero", f"{start}/one", f"{start}/like"
+        images, sides = f"{start}/images", f"{start}/sides"
         made += [
-            helper.make_node(kind, inputs, [f"{start}/{what}"], **attributes)
-            for kind, inputs, what, attributes in steps
+            helper.make_node("Shape", [own[0]], [like]),
+            helper.make_node("Slice", [like, zero, one], [images]),
+            helper.make_node("Concat", [images, f"{start}/rest"], [sides], axis=0),
+            helper.make_node("Expand", [name, sides], [f"{start}/each"]),
         ]
         node.input[place] = f"{start}/each"
     return made

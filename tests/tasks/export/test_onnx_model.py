@@ -10,6 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tasks.errors import InputError
 from tasks.export.formats import read_model
 from tasks.export.load import load_exported
+from tasks.export.write import possible_formats
+from tasks.features.job import make_job
+from tasks.features.request import FeatureRequest
 from tests.support.extraction import write_old_folder
 from tests.support.onnx_files import (
     CHANNELS,
@@ -25,6 +28,7 @@ from tests.support.onnx_files import (
     transformer_of_one,
     weights,
 )
+from tests.support.samples import flip
 from tests.tasks.backbones.files.test_real_files import NSFW, packaged
 from tests.tasks.export.test_write import exported
 
@@ -149,6 +153,17 @@ def test_what_cannot_be_written_is_refused(pets, tmp_path, write, match):
         model_of(pets, write(tmp_path / "m.onnx"))
 
 
+def test_what_is_too_large_for_one_file_is_two(pets, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.export.onnx_model._MOST_BYTES", 0)
+    asked = {"taps": ("map",), "pooling": "none"}  # the head has 4 kB
+    model_of(pets, network(tmp_path / "m.onnx"), **asked)
+    weights = tmp_path / "model/model.onnx.data"
+    assert weights.stat().st_size > 0
+    flip(weights, 5)
+    with pytest.raises(InputError, match=r"model\.onnx\.data: the model is damaged"):
+        load_exported(tmp_path / "model/model.onnx")
+
+
 def test_a_damaged_model_is_refused(pets, tmp_path):
     model_of(pets, network(tmp_path / "m.onnx"))
     path = tmp_path / "model/model.onnx"
@@ -177,6 +192,8 @@ def test_where_the_extra_is_missing_it_is_named(pets, tmp_path, monkeypatch):
     path = network(tmp_path / "m.onnx")
     model_of(pets, path)
     monkeypatch.setattr("tasks.execution.onnx_extra.find_spec", lambda _: None)
+    made = make_job(FeatureRequest(str(path)), store="unused", engine="auto").recipes[0]
+    assert possible_formats(made) == ["openvino"]
     with pytest.raises(InputError, match=r"^--format onnx needs .* pip install 'gargalo\[onnx\]'"):
         model_of(pets, path)
     with pytest.raises(InputError, match=r"^model.onnx, .* pip install 'gargalo\[onnx\]'$"):

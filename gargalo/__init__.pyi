@@ -87,7 +87,7 @@ def export(
     folder: str | PathLike[str],
     *,
     store: str | PathLike[str] = 'feature-store',
-    format: Union[Literal['saved-model', 'keras', 'openvino'], Sequence[Literal['saved-model', 'keras', 'openvino']]] = ['saved-model', 'keras', 'openvino'],
+    format: Union[Literal['saved-model', 'keras', 'openvino', 'onnx'], Sequence[Literal['saved-model', 'keras', 'openvino', 'onnx']]] = ['saved-model', 'keras', 'openvino'],
     force: bool = False,
     weights: str | None = None,
 ) -> ExportSummary:

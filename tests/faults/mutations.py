@@ -467,4 +467,34 @@ MUTATIONS = (
         "tests/tasks/backbones/files/test_keras_file.py"
         "::test_a_converted_model_does_not_need_keras_memory",
     ),
+    Mutation(
+        "OpenVINO computes beyond the end of its memory",
+        "tasks/backbones/files/network.py",
+        "    if reason := miscounted(whole):",
+        "    if reason := None:",
+        "tests/tasks/backbones/files/test_network.py::test_what_it_does_not_offer_is_refused",
+    ),
+    Mutation(
+        "a class token for the first image only",
+        "tasks/backbones/files/reshaping.py",
+        "_repeated(source, own[0])",
+        "source",
+        "tests/tasks/features/engines/test_file_engine.py"
+        "::test_a_batch_of_one_that_is_written_into_the_file",
+    ),
+    Mutation(
+        "an exported ONNX model whose images change one another's scores",
+        "tasks/export/onnx_model.py",
+        "    if not all(np.abs(alone - beside).max() <= _SAME for alone, beside in found):",
+        "    if False:",
+        "tests/tasks/export/test_onnx_model.py"
+        "::test_scores_that_depend_on_other_images_are_refused",
+    ),
+    Mutation(
+        "an exported ONNX model resizes beyond the border",
+        "tasks/export/onnx_pixels.py",
+        ", exclude_outside=1",
+        "",
+        "tests/tasks/export/test_onnx_pixels.py::test_images_are_resized_as_by_keras",
+    ),
 )

@@ -130,7 +130,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, f
 
 
 @pytest.mark.parametrize("kind", ["onnx", "xml", "crop"])
-def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_path, kind):
+def test_a_graph_is_exported_and_agrees(run, run_json, photos, tmp_path, kind):
     path = network(tmp_path / "m.onnx", description=CROPPED if kind == "crop" else RAW)
     if kind == "xml":
         path = as_ir(path, tmp_path / "m.xml")
@@ -138,12 +138,16 @@ def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_
     trained = run_json("pipeline", photos, *flags)["train"]["run"]
     code, output, errors = run("export", trained, "model")
     assert code == 0, errors
-    assert "the same labels on 4 validation images" in output
-    assert (tmp_path / "model/model.xml").exists()
+    written = {"model.xml"} if kind == "xml" else {"model.xml", "model.onnx"}
+    assert output.count("the same labels on 4 validation images") == len(written)
+    found = {file.name for file in (tmp_path / "model").iterdir()}
+    assert found == {"README.md", "classes.json", "model.bin", *written}
     card = (tmp_path / "model/README.md").read_text()
     assert "from a file of the user, under its own licence" in card
-    code, output, errors = run("predict", "model/model.xml", photos)
-    assert code == 0, errors
+    assert ("`model.onnx` (ONNX)" in card) == (kind != "xml")
+    for name in written:
+        code, output, errors = run("predict", f"model/{name}", photos)
+        assert code == 0, errors
     code, _, errors = run("export", trained, "other", "--format", "keras")
     assert (code, errors.count("\n")) == (2, 1)
     assert "no Keras model; use --format openvino" in errors

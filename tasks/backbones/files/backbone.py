@@ -73,6 +73,11 @@ def is_keras_file(recipe: Recipe) -> bool:
     return is_from_file(recipe) and recipe.backbone.startswith("keras-")
 
 
+def is_onnx_file(recipe: Recipe) -> bool:
+    """Return whether a recipe is of an ONNX file."""
+    return is_from_file(recipe) and recipe.backbone.startswith("onnx-")
+
+
 def is_graph_file(recipe: Recipe) -> bool:
     """Return whether a recipe is of a file that OpenVINO reads, and nothing else here."""
     return is_from_file(recipe) and not is_keras_file(recipe)

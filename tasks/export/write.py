@@ -16,7 +16,7 @@ from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
-from tasks.backbones.files.backbone import is_graph_file
+from tasks.backbones.files.backbone import is_graph_file, is_preset
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.output_paths import check_place
@@ -110,7 +110,8 @@ def possible_formats(recipe: Recipe) -> list[ExportFormat]:
     """Return the formats in which a recipe's backbone can be exported."""
     if is_graph_file(recipe) or recipe.compute_precision == "int8":
         return ["openvino"]
-    return list(PLACES)
+    # A `.keras` file has layers as they describe themselves, which KerasHub's do not all do.
+    return [name for name in PLACES if name != "keras" or not is_preset(recipe)]
 
 
 def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> None:
@@ -118,10 +119,11 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
     recipe = classifier.recipe
     if others := [name for name in formats if name not in possible_formats(recipe)]:
         int8 = "quantised to int8, which only OpenVINO computes"
-        why = int8 if recipe.compute_precision == "int8" else f"{recipe.backbone}, no Keras model"
+        no_keras = "of KerasHub's layers" if is_preset(recipe) else "no Keras model"
+        why = int8 if recipe.compute_precision == "int8" else f"{recipe.backbone}, {no_keras}"
         raise InputError(
             f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is {why}; "
-            "use --format openvino"
+            f"use --format {' or '.join(possible_formats(recipe))}"
         )
 
 

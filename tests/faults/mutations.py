@@ -440,7 +440,7 @@ MUTATIONS = (
     Mutation(
         "a Keras file is loaded unread",
         "tasks/backbones/files/keras_config.py",
-        "        _check(part, path)\n",
+        "        _check(part, path, hub=hub)\n",
         "        pass\n",
         "tests/tasks/backbones/files/test_keras_file.py"
         "::test_what_is_not_keras_own_is_refused_and_not_executed",

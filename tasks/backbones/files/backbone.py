@@ -12,7 +12,7 @@ from tasks.backbones.files.digest import file_digest
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError, WeightsError
 
-_NAME = re.compile(r"(onnx|ir|keras)-[0-9a-f]{8}")
+_NAME = re.compile(r"(onnx|ir|keras|kerashub)-[0-9a-f]{8}")
 _NUMBERS = r"\(([^,()]+), ([^,()]+), ([^,()]+)\)"
 _PREPROCESSING = re.compile(rf"(rgb|bgr): \(x \* ([^ ]+) - {_NUMBERS}\) / {_NUMBERS}")
 
@@ -70,7 +70,12 @@ def is_from_file(recipe: Recipe) -> bool:
 
 def is_keras_file(recipe: Recipe) -> bool:
     """Return whether a recipe is of a Keras model from a file, which Keras computes and trains."""
-    return is_from_file(recipe) and recipe.backbone.startswith("keras-")
+    return is_from_file(recipe) and recipe.backbone.startswith(("keras-", "kerashub-"))
+
+
+def is_preset(recipe: Recipe) -> bool:
+    """Return whether a recipe is of a KerasHub preset."""
+    return is_from_file(recipe) and recipe.backbone.startswith("kerashub-")
 
 
 def is_graph_file(recipe: Recipe) -> bool:

@@ -1,7 +1,8 @@
 """The description of a backbone's file: what the file itself does not say. TOML beside it."""
 
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,29 +66,52 @@ class Description(BaseModel):
 
 
 def description_path(path: Path) -> Path:
-    """Return where the description of a file is: FILE.toml."""
-    return path.with_name(f"{path.name}.toml")
+    """Return where the description of a file, or of a preset's folder, is: FILE.toml."""
+    named = path if path.name not in {"", ".."} else Path(os.path.realpath(path))
+    return Path(f"{named}.toml")
 
 
-def read_description(path: Path) -> Description:
-    """Return the description beside a backbone's file; raises InputError."""
+def read_description(
+    path: Path,
+    own: Mapping[str, Any] | None = None,
+    prepared: Callable[[], Mapping[str, Any]] = dict,
+) -> Description:
+    """Return the description beside a backbone's file; raises InputError.
+
+    Its keys go before those that the file itself has: `own`, and how images are `prepared`, which
+    is not asked for where a preset beside the file says that. A file that says it needs no other.
+    """
     place = description_path(path)
-    others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+    values = _values(place)
+    if values is None:
+        values, place = prepared(), path
+        if not values:
+            raise _not_found(description_path(path))
+    elif "preset" not in values:
+        values = {**prepared(), **values}
+    return described({**(own or {}), **values}, str(place))
+
+
+def _values(place: Path) -> Mapping[str, Any] | None:
+    """Return the keys in a file, None where there is none; raises InputError."""
     try:
-        values = tomllib.loads(read_whole(place, most=_LARGEST).decode())
+        return tomllib.loads(read_whole(place, most=_LARGEST).decode())
     except FileNotFoundError:
-        raise InputError(
-            f"{place}: file not found; it has to say how the network's images are prepared: write "
-            f'one line, preset = "imagenet" (or {others}), or the keys of '
-            "docs/files.md"
-        ) from None
+        return None
     except OSError as error:
         raise InputError(f"{place}: cannot be read: {error.strerror}") from error
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
         raise InputError(f"{place}: not TOML: {error}") from error
-    return described(values, str(place))
+
+
+def _not_found(place: Path) -> InputError:
+    others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+    return InputError(
+        f"{place}: file not found; it has to say how the network's images are prepared: write "
+        f'one line, preset = "imagenet" (or {others}), or the keys of docs/files.md'
+    )
 
 
 def described(values: Mapping[str, Any], place: str) -> Description:

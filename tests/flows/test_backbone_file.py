@@ -158,15 +158,12 @@ def test_a_preset_is_told_by_its_folder(run_json, photos, tmp_path, name, given)
 @pytest.mark.server  # it takes a minute of a Prefect server
 @pytest.mark.parametrize(
     ("layer", "options"),
-    [
-        ("vit_encoder", {}),
-        ("embeddings", {"kind": "DINOV2Backbone", "settings": keras_presets.DINO}),
-    ],
+    [("vit_encoder", ()), ("embeddings", ("DINOV2Backbone", keras_presets.DINO))],
 )
 def test_a_preset_is_trained_fine_tuned_and_exported(
     run, run_json, photos, tmp_path, layer, options
 ):
-    folder = keras_presets.preset(tmp_path / "net", **options)
+    folder = keras_presets.preset(tmp_path / "net", *options)
     flags = ("--backbone", "net", "--pooling", "cls+mean", "--head", "dense", "--epochs", "30")
     trained = run_json("pipeline", photos, *flags)["train"]["run"]
     flags = ("--strategy", "top-layers", "--unfreeze", layer, "--epochs", "2")

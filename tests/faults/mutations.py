@@ -446,6 +446,14 @@ MUTATIONS = (
         "::test_what_is_not_keras_own_is_refused_and_not_executed",
     ),
     Mutation(
+        "what is not of Keras or KerasHub in a preset is loaded",
+        "tasks/backbones/files/preset_folder.py",
+        "        check_classes(config, path, hub=True)\n",
+        "        pass\n",
+        "tests/tasks/backbones/files/test_preset_folder.py"
+        "::test_what_is_not_to_be_loaded_is_one_line",
+    ),
+    Mutation(
         "a converted model reads Keras's memory",
         "tasks/features/engines/openvino_engine.py",
         "share_weights=False",

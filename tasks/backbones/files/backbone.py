@@ -140,7 +140,8 @@ def of_other_file(recipe: Recipe, digest: str) -> Recipe:
 def file_of_recipe(recipe: Recipe, given: str) -> Weights:
     """Return the file that a recipe's features were computed with; raises WeightsError."""
     path = Path(os.path.expanduser(given))  # noqa: PTH111
-    fix = f"give the file of {recipe.backbone}, wherever it is now, with --weights FILE"
+    what = "folder" if is_preset(recipe) else "file"
+    fix = f"give the {what} of {recipe.backbone}, wherever it is now, with --weights {what.upper()}"
     try:
         digest = file_digest(path)
     except InputError as error:

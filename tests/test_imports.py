@@ -24,6 +24,7 @@ ROOMS = {
         "manifest_digests",
         "manifest",
         "features",
+        "int8_recipes",
         "quantized",
         "runs",
         "merge",

@@ -2,7 +2,9 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,6 +78,15 @@ def is_keras_file(recipe: Recipe) -> bool:
 def is_preset(recipe: Recipe) -> bool:
     """Return whether a recipe is of a KerasHub preset."""
     return is_from_file(recipe) and recipe.backbone.startswith("kerashub-")
+
+
+def library_versions(recipe: Recipe, *names: str) -> dict[str, str]:
+    """Return the versions of the libraries that a recipe's features depend on, KerasHub's too."""
+    found = {name: version(name) for name in names}
+    if is_preset(recipe):
+        with suppress(PackageNotFoundError):  # said where the preset is loaded
+            found["keras-hub"] = version("keras-hub")
+    return found
 
 
 def is_graph_file(recipe: Recipe) -> bool:

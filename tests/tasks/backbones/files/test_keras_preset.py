@@ -168,3 +168,13 @@ def test_what_was_trained_is_saved_as_a_preset(tmp_path, kind, side, added):
     values = pixels(side=side)
     trained = np.asarray(model(values / 127.5 - 1))
     assert agreement(trained, again.compute(values)[0]).within_tolerance
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_keras_hubs_version_is_that_of_its_features_alone(tmp_path, engine):
+    jobs = (
+        job(preset(tmp_path / "vgg", **KINDS["vgg"]), tmp_path, engine),
+        job("lenet5", tmp_path, engine, weights="none"),
+    )
+    of_preset, of_name = (load_engine(one).producer["versions"] for one in jobs)
+    assert of_preset == of_name | {"keras-hub": hub().__version__}

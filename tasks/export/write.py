@@ -16,7 +16,7 @@ from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
-from tasks.backbones.files.backbone import is_graph_file, is_onnx_file
+from tasks.backbones.files.backbone import is_graph_file, is_onnx_file, is_preset
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.onnx_extra import check_onnx, has_onnx
@@ -113,7 +113,9 @@ def possible_formats(recipe: Recipe) -> list[ExportFormat]:
         return ["openvino"]
     if is_graph_file(recipe):
         return ["openvino", "onnx"] if is_onnx_file(recipe) and has_onnx() else ["openvino"]
-    return [name for name in PLACES if name != "onnx"]
+    # A `.keras` file has layers as they describe themselves, which KerasHub's do not all do.
+    others = {"onnx", "keras"} if is_preset(recipe) else {"onnx"}
+    return [name for name in PLACES if name not in others]
 
 
 def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> None:
@@ -123,7 +125,8 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
     others = [name for name in formats if name not in possible]
     if not others:
         return
-    why = f"{recipe.backbone}, no Keras model"
+    no_keras = "of KerasHub's layers" if is_preset(recipe) else "no Keras model"
+    why = f"{recipe.backbone}, {no_keras}"
     if recipe.compute_precision == "int8":
         why = "quantised to int8, which only OpenVINO computes"
     elif others == ["onnx"]:

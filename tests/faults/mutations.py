@@ -283,7 +283,7 @@ MUTATIONS = (
     Mutation(
         "arrays of the weights file left unused",
         "tasks/backbones/keras_weights.py",
-        "    if foreign or unset:\n",
+        "    if foreign.total() > spare or unset:\n",
         "    if unset:\n",
         "tests/tasks/backbones/test_keras_weights.py::test_weights_of_another_model_are_refused",
     ),
@@ -454,10 +454,18 @@ MUTATIONS = (
     Mutation(
         "a Keras file is loaded unread",
         "tasks/backbones/files/keras_config.py",
-        "        _check(part, path)\n",
+        "        _check(part, path, hub=hub)\n",
         "        pass\n",
         "tests/tasks/backbones/files/test_keras_file.py"
         "::test_what_is_not_keras_own_is_refused_and_not_executed",
+    ),
+    Mutation(
+        "what is not of Keras or KerasHub in a preset is loaded",
+        "tasks/backbones/files/preset_folder.py",
+        "        check_classes(config, path, hub=True)\n",
+        "        pass\n",
+        "tests/tasks/backbones/files/test_preset_folder.py"
+        "::test_what_is_not_to_be_loaded_is_one_line",
     ),
     Mutation(
         "a converted model reads Keras's memory",

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.support import keras_files
+from tests.support import keras_files, keras_presets
 from tests.support.onnx_files import RAW, as_ir, describe, network, tokens
 
 CROPPED = 'resize = "bicubic"\naspect_ratio = "crop"\ncrop_fraction = 0.5'
@@ -164,6 +164,41 @@ def test_a_keras_file_is_trained_fine_tuned_and_exported(run, run_json, photos, 
     code, output, errors = run("export", tuned, "model")
     assert code == 0, errors
     assert output.count("the same labels on 4 validation images") == 3
+    code, _, errors = run("predict", tuned, photos)
+    assert code == 0, errors
+    code, _, errors = run("finetune", tuned, "--strategy", "scratch")
+    assert (code, errors.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(("name", "given"), [("vit", "vit"), ("vgg16", "./vgg16")])
+def test_a_preset_is_told_by_its_folder(run_json, photos, tmp_path, name, given):
+    folder = keras_presets.preset(tmp_path / name)
+    flags = ("--pooling", "cls")
+    assert run_json("extract", photos, "--backbone", given, *flags)["computed"] == 30
+    moved = folder.rename(tmp_path / "moved")
+    assert run_json("extract", photos, "--backbone", moved, *flags)["computed"] == 0
+
+
+@pytest.mark.server  # it takes a minute of a Prefect server
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [("vit_encoder", ()), ("embeddings", ("DINOV2Backbone", keras_presets.DINO))],
+)
+def test_a_preset_is_trained_fine_tuned_and_exported(
+    run, run_json, photos, tmp_path, layer, options
+):
+    folder = keras_presets.preset(tmp_path / "net", *options)
+    flags = ("--backbone", "net", "--pooling", "cls+mean", "--head", "dense", "--epochs", "30")
+    trained = run_json("pipeline", photos, *flags)["train"]["run"]
+    flags = ("--strategy", "top-layers", "--unfreeze", layer, "--epochs", "2")
+    tuned = run_json("finetune", trained, *flags)["run"]
+    shutil.rmtree(folder)  # a fine-tuned run has its own
+    code, output, errors = run("export", tuned, "model")
+    assert code == 0, errors
+    assert output.count("the same labels on 4 validation images") == 2
+    code, _, errors = run("export", tuned, "other", "--format", "keras")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "of KerasHub's layers; use --format saved-model or openvino" in errors
     code, _, errors = run("predict", tuned, photos)
     assert code == 0, errors
     code, _, errors = run("finetune", tuned, "--strategy", "scratch")

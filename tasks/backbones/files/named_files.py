@@ -24,8 +24,9 @@ def kind_of(path: Path) -> str:
     if os.path.isdir(os.path.expanduser(path)):  # noqa: PTH111, PTH112
         return "kerashub"
     if path.suffix not in _KINDS:
+        missing = "" if path.exists() else "not found; "
         raise InputError(
-            f"--backbone {path}: expected the name of a backbone, a file that ends in "
+            f"--backbone {path}: {missing}expected the name of a backbone, a file that ends in "
             f"{', '.join(_KINDS)}, or the folder of a KerasHub preset"
         )
     return _KINDS[path.suffix]

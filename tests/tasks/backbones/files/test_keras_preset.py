@@ -103,6 +103,18 @@ def test_a_moved_folder_is_the_same(tmp_path):
     assert load_engine(found).feature_shapes == ((16,),)
 
 
+def test_files_may_be_links_as_in_the_cache_of_hugging_face(tmp_path):
+    folder = preset(tmp_path / "vit")
+    before = job(folder, tmp_path, pooling="cls").recipes[0]
+    (tmp_path / "blobs").mkdir()
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(tmp_path / "blobs" / str(number))
+        path.symlink_to(tmp_path / "blobs" / str(number))
+    linked = job(folder, tmp_path, pooling="cls")
+    assert linked.recipes[0] == before
+    assert load_engine(linked).feature_shapes == ((16,),)
+
+
 def test_files_that_change_meanwhile_are_not_used(tmp_path):
     folder = preset(tmp_path / "vit")
     made = job(folder, tmp_path, pooling="cls")

@@ -10,7 +10,7 @@ from tasks.backbones.files.backbone import file_of_recipe, is_from_file, of_reci
 from tasks.errors import InputError, WeightsError
 from tasks.features.job import job_of, make_job
 from tasks.features.request import FeatureRequest
-from tests.support.onnx_files import IMAGENET, as_ir, network, tokens
+from tests.support.onnx_files import IMAGENET, RAW, as_ir, network, tokens
 
 BGR = 'channels = "bgr"\nmean = [104.0, 117.0, 123.5]\nscale = 0.25\nregister_tokens = 4'
 
@@ -23,7 +23,7 @@ def recipe(path, **asked):
     return job(path, **asked).recipes[0]
 
 
-@pytest.mark.parametrize("description", ["", IMAGENET, BGR, 'preset = "siglip"'])
+@pytest.mark.parametrize("description", [RAW, IMAGENET, BGR, 'preset = "siglip"'])
 def test_a_recipe_gives_the_backbone_back(tmp_path, description):
     made = recipe(network(tmp_path / "m.onnx", description=description))
     assert is_from_file(made)

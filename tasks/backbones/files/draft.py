@@ -46,7 +46,7 @@ def drafted(given: str, preset: Preset) -> Draft:
 
         network = graph_network(path)
     outputs = [output.place for output in network.outputs if output.place is not None]
-    taps = likely_taps(network.steps, outputs)
+    taps = likely_taps(network.steps, outputs, network.size)
     best = {tap.kind: tap for tap in reversed(taps)}
     maps, tokens = best.get("map"), best.get("tokens")
     is_output = not taps or (len(network.outputs) == 1 and taps[0].place in outputs)

@@ -81,16 +81,16 @@ def export(
     """
     check_backend()
     check_formats(classifier, formats)
-    from tasks.export.formats import read_model, write_model
+    from tasks.export.formats import write_model
     from tasks.export.keras_model import join
 
-    keras_there = "keras" in possible_formats(classifier.recipe)
-    model = join(classifier) if keras_there else None
+    by_keras = "saved-model" in possible_formats(classifier.recipe)
+    model = join(classifier) if by_keras else None
     found: dict[str, Deviation] = {}
     with publish_folder(folder, tmp=folder.parent) as draft:
         for name in formats:
             write_model(name, model, classifier, draft)
-            found[name] = _deviation(read_model(name, draft), expected, classifier)
+            found[name] = _compared(name, draft, expected, classifier)
             _check(name, found[name])
         about = {
             "classes": list(classifier.classes),
@@ -105,6 +105,29 @@ def export(
         if folder.exists():  # `check_new` has checked that it may be replaced
             shutil.rmtree(folder)
     return found
+
+
+def _compared(
+    name: ExportFormat,
+    draft: Path,
+    expected: Sequence[tuple[Path, Prediction]],
+    classifier: Classifier,
+) -> Deviation:
+    """Return the deviation of a written model; raises InputError where OpenVINO cannot run it."""
+    from tasks.export.formats import read_model
+
+    try:
+        return _deviation(read_model(name, draft), expected, classifier)
+    except RuntimeError as error:  # OpenVINO's, of an operation that it converts and does not run
+        if name != "openvino":
+            raise
+        reason = " ".join(str(error).split())[-200:]
+        others = [one for one in possible_formats(classifier.recipe) if one != name]
+        fix = f"use --format {' or '.join(others)}" if others else "use another backbone"
+        raise InputError(
+            f"--format openvino: OpenVINO cannot run {classifier.recipe.backbone}, and nothing was "
+            f"written: …{reason}; {fix}"
+        ) from error
 
 
 def possible_formats(recipe: Recipe) -> list[ExportFormat]:

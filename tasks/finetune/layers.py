@@ -12,6 +12,9 @@ from tasks.backbones.layer_graph import cut_points, layers_found
 from tasks.errors import InputError, nearest, unknown
 from tasks.finetune.specification import EVERYTHING, NOTHING
 
+# DINOv2's, in place of the patches that its own training hides: here it has no gradient.
+_UNUSED = {"mask_token"}
+
 
 def layer_names(recipe: Recipe, store: StoreLike, *, file: str = "") -> list[str]:
     """Return a backbone's layers, in order, up to the recipe's tap.
@@ -70,6 +73,8 @@ def freeze(base: Any, names: Sequence[str], first: str) -> None:  # noqa: ANN401
     trained = set(names[names.index(first) if start is None else start :])
     for layer in base.layers:
         layer.trainable = layer.name in trained
+    for weight in base.trainable_weights:
+        weight.trainable = weight.name not in _UNUSED
 
 
 def last_frozen_cut(model: Any) -> str | None:  # noqa: ANN401  a Keras model

@@ -182,7 +182,7 @@ def test_a_preset_is_told_by_its_folder(run_json, photos, tmp_path, name, given)
 @pytest.mark.server  # it takes a minute of a Prefect server
 @pytest.mark.parametrize(
     ("layer", "options"),
-    [("vit_encoder", ()), ("embeddings", ("DINOV2Backbone", keras_presets.DINO))],
+    [("vit_encoder", ()), ("1", ("DINOV2Backbone", keras_presets.DINO))],
 )
 def test_a_preset_is_trained_fine_tuned_and_exported(
     run, run_json, photos, tmp_path, layer, options

@@ -150,6 +150,20 @@ def test_scores_that_are_a_little_off_are_said_by_how_much(pets, tmp_path):
         exported(pets, tmp_path / "model", formats=["keras"], spoil=off)
 
 
+def test_what_openvino_cannot_run_is_one_line_and_not_written(pets, tmp_path, monkeypatch):
+    def read(*_):
+        raise RuntimeError("Check 'in == out' failed\nwhile validating Reshape_5")
+
+    monkeypatch.setattr("tasks.export.formats.read_model", read)
+    match = r"OpenVINO cannot run lenet5, .*Reshape_5; use --format saved-model or keras"
+    with pytest.raises(InputError, match=match) as error:
+        exported(pets, tmp_path / "model", formats=("openvino",))
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RuntimeError, match="in == out"):
+        exported(pets, tmp_path / "model", formats=("saved-model",))
+
+
 @pytest.mark.parametrize(
     ("precision", "labels", "largest", "mean", "same"),
     [

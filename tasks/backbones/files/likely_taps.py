@@ -31,12 +31,16 @@ class Tap(NamedTuple):
     place: int  # among the steps
 
 
-def likely_taps(steps: Sequence[Step], outputs: Sequence[int]) -> list[Tap]:
-    """Return the likely taps of a network with outputs at these places, the best first."""
+def likely_taps(steps: Sequence[Step], outputs: Sequence[int], size: tuple[int, int]) -> list[Tap]:
+    """Return the likely taps of a network with outputs at these places, the best first.
+
+    `size` is that of its images, height and width.
+    """
+    kinds = [_kind(step, size) for step in steps]
     found: dict[int, Tap] = {}
     for output in dict.fromkeys(outputs):
-        for place, role in _of_output(steps, output):
-            kind, shape = _kind(steps[place]), steps[place].shape
+        for place, role in _of_output(steps, kinds, output):
+            kind, shape = kinds[place], steps[place].shape
             inner = role == "inner"
             # That name is the only output's, whatever tensor has it.
             taken = inner and (place in outputs or steps[place].name == "output")
@@ -63,7 +67,7 @@ def _use(tap: Tap) -> tuple[bool, int, bool, int]:
     return tap.role == "classes", _KINDS.index(tap.kind), tap.role != "output", -tap.place
 
 
-def _kind(step: Step) -> TapKind | None:
+def _kind(step: Step, size: tuple[int, int]) -> TapKind | None:
     """Return the kind of a step's tensor; None if it is not to be described, or no tap."""
     if not step.name or len(step.name) > _LONGEST or step.shape is None or len(step.shape) > 3:
         return None
@@ -71,12 +75,18 @@ def _kind(step: Step) -> TapKind | None:
         step.name.encode()  # TOML has no lone surrogates
     except UnicodeEncodeError:
         return None
-    kinds: tuple[TapKind, ...] = ("unknown", "vector", "tokens", "map")
-    return kinds[len(step.shape)]
+    match step.shape:
+        case (1, _):  # of a head with attention
+            return None
+        case (first, second, third) if size[0] == size[1] and second not in {first, third}:
+            return None  # no map of a square
+        case shape:
+            kinds: tuple[TapKind, ...] = ("unknown", "vector", "tokens", "map")
+            return kinds[len(shape)]
 
 
 def _of_output(
-    steps: Sequence[Step], output: int
+    steps: Sequence[Step], kinds: Sequence[TapKind | None], output: int
 ) -> Iterator[tuple[int, Literal["output", "inner", "classes"]]]:
     """Yield the places of likely taps for one output, and what they are."""
     way = _way_to(steps, output)
@@ -85,28 +95,31 @@ def _of_output(
     classifies = _classifies(steps, output)
     yield output, "classes" if classifies else "output"
     end = last if classifies else output
-    usable = [p for p in _on_every_way(steps, way) if _kind(steps[p]) and first <= p < end]
-    of_kind = {kind: [p for p in usable if _kind(steps[p]) == kind] for kind in _KINDS}
+    usable = [p for p in _on_every_way(steps, way) if kinds[p] and first <= p < end]
+    of_kind = {kind: [p for p in usable if kinds[p] == kind] for kind in _KINDS}
     # The last vector, and that before the last layer, which may be a projection.
     vectors = [*of_kind["vector"][-1:], *[p for p in of_kind["vector"] if p < last][-1:]]
     of_sides = {_sides(steps[place]): place for place in of_kind["map"]}  # the last of each
-    tokens = _not_turned([(place, steps[place].shape or ()) for place in of_kind["tokens"]])
-    of_output = _kind(steps[output])  # it is the last of its kind
-    if of_output == "tokens":
+    tokens = _last_tokens([(place, steps[place].shape or ()) for place in of_kind["tokens"]])
+    if kinds[output] == "tokens":  # they are the last
         tokens = []
-    if of_output == "map":
+    if kinds[output] == "map":
         of_sides.pop(_sides(steps[output]), None)
-    for place in (*vectors, *tokens[-1:], *of_sides.values()):
+    for place in (*vectors, *tokens, *of_sides.values()):
         yield place, "inner"
 
 
-def _not_turned(tokens: Sequence[tuple[int, tuple[int, ...]]]) -> list[int]:
-    """Return the places of tokens without those of (channels, tokens), as a decoder has them.
+def _last_tokens(tokens: Sequence[tuple[int, tuple[int, ...]]]) -> list[int]:
+    """Return the place of the last tokens, [] where there are none.
 
-    A network has as many channels at many places, and so many tokens at few.
+    They have as many channels as most: a head's attention widens them. Those of a decoder, turned
+    to (channels, tokens), are none: so many channels are at many places, and so many tokens at few.
     """
     channels = Counter(shape[1] for _, shape in tokens)
-    return [place for place, shape in tokens if channels[shape[0]] <= channels[shape[1]]]
+    straight = [one for one in tokens if channels[one[1][0]] <= channels[one[1][1]]]
+    as_many = [one for one in straight if one[1][0] == straight[-1][1][0]]
+    alike = Counter(shape[1] for _, shape in as_many)
+    return [place for place, shape in as_many if alike[shape[1]] == max(alike.values())][-1:]
 
 
 def _sides(step: Step) -> tuple[int, ...]:

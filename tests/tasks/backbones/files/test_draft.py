@@ -174,6 +174,11 @@ def test_no_description_is_needed_or_read(tmp_path, found):
     assert drafted(str(path), "raw").tap == "output"
 
 
+def preset(path):
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+
+
 @pytest.mark.parametrize(
     ("write", "match"),
     [
@@ -186,6 +191,7 @@ def test_no_description_is_needed_or_read(tmp_path, found):
         (lambda path: path.write_bytes(b"half a file"), "the file is cut off, or not an ONNX"),
         (lambda path: None, r"m.onnx: file not found; expected a file \(.onnx, .xml, .keras\)"),
         (lambda path: path.mkdir(), "m.onnx: is a folder; expected a file"),
+        (preset, "says itself how its images are prepared, and needs no description; use it as"),
     ],
 )
 def test_what_is_no_backbone_is_told_in_one_line(tmp_path, write, match):

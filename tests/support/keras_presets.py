@@ -25,6 +25,17 @@ DINO = {
     "intermediate_dim": 32,
     "num_register_tokens": 2,
 }
+STAGES = {  # with an output of each
+    "depths": [1, 1],
+    "embedding_size": 8,
+    "hidden_sizes": [8, 16],
+    "stem_channels": [3, 8, 8],
+    "hidden_act": "relu",
+    "use_learnable_affine_block": False,
+    "stackwise_stage_filters": [[8, 8, 8, 1, 3, 3], [8, 8, 16, 1, 3, 3]],
+    "apply_downsample": [False, True],
+    "use_lightweight_conv_block": [False, True],
+}
 CNN = {"stackwise_num_repeats": [1, 1], "stackwise_num_filters": [4, 8]}
 
 

@@ -118,16 +118,28 @@ def _load(backbone: Any, folder: Path) -> None:  # noqa: ANN401
 
 
 def _of_images(keras: Any, backbone: Any, folder: Path) -> Any:  # noqa: ANN401
-    """Return the model from a tensor of images to one output; raises InputError."""
+    """Return the model from a tensor of images; raises InputError for other inputs.
+
+    Of several outputs, each is a layer with its name, which is given as a tap.
+    """
     inputs, outputs = list(backbone.inputs), list(backbone.outputs)
-    for what, some in (("inputs", inputs), ("outputs", outputs)):
-        if len(some) != 1:
-            names = ", ".join(str(one.name) for one in some[:6])
-            raise InputError(
-                f"{folder}: {len(some)} {what} ({names}), expected one; give a preset of a network "
-                "from images to features"
-            )
-    return keras.Model(inputs[0], outputs[0])
+    if len(inputs) != 1:
+        names = ", ".join(str(one.name) for one in inputs[:6])
+        raise InputError(
+            f"{folder}: {len(inputs)} inputs ({names}), expected one; give a preset of a network "
+            "of images alone"
+        )
+    if len(outputs) == 1:
+        return keras.Model(inputs[0], outputs[0])
+    named = {f"output_{number}": output for number, output in enumerate(outputs)}
+    if isinstance(backbone.output, dict) and len(backbone.output) == len(outputs):
+        named = backbone.output
+    taken = {layer.name for layer in backbone.layers}
+    taps = [
+        keras.layers.Identity(name=f"output_{name}" if name in taken else name)(output)
+        for name, output in named.items()
+    ]
+    return keras.Model(inputs[0], taps)
 
 
 def _refused(

@@ -55,8 +55,13 @@ class KerasEngine(Engine):
 
 def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
     """Return the output of a layer by name, or of the model; raises InputError."""
-    if tap == DEFAULT_TAP:
+    if tap == DEFAULT_TAP and len(base.outputs) == 1:
         return base.output
+    if tap == DEFAULT_TAP:
+        raise InputError(
+            f"{len(base.outputs)} outputs ({', '.join(base.output_names)}): name one of them, or "
+            "another layer, with --tap, or as tap in the TOML file beside the backbone"
+        )
     names = [layer.name for layer in base.layers]
     if tap not in names:
         raise unknown("layer", tap, names, fix=f"or {DEFAULT_TAP!r}, the backbone's output")

@@ -13,7 +13,17 @@ from tasks.features.agreement import agreement
 from tasks.features.engines import load_engine
 from tasks.features.job import job_of, make_job
 from tasks.features.request import FeatureRequest
-from tests.support.keras_presets import CNN, CONVERTER, DINO, SIDE, converted, hub, preset, written
+from tests.support.keras_presets import (
+    CNN,
+    CONVERTER,
+    DINO,
+    SIDE,
+    STAGES,
+    converted,
+    hub,
+    preset,
+    written,
+)
 
 KINDS = {
     "vit": {},
@@ -71,6 +81,18 @@ def test_a_tap_is_any_layer_and_another_size_has_the_same_weights(tmp_path):
     for before, after in zip(own, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     assert load_engine(made).feature_shapes == ((8,), (4,))
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_of_several_outputs_one_is_named(tmp_path, engine):
+    folder = preset(tmp_path / "stages", "HGNetV2Backbone", STAGES)
+    outputs = hub().models.Backbone.from_preset(str(folder))(pixels() / 127.5 - 1)
+    taps = ("stage1", "stage2")
+    found = load_engine(job(folder, tmp_path, engine, taps=taps)).compute(pixels())
+    for tap, rows in zip(taps, found, strict=True):
+        assert agreement(np.asarray(outputs[tap]).mean((1, 2)), rows).within_tolerance
+    with pytest.raises(InputError, match=r"3 outputs \(stem, stage1, stage2\): name one of them"):
+        load_engine(job(folder, tmp_path, engine))
 
 
 def test_a_vision_transformer_has_its_own_size(tmp_path):

@@ -80,7 +80,7 @@ def backbone(
     *,
     preset: Literal['clip', 'imagenet', 'inception', 'raw', 'siglip'] = 'raw',
 ) -> DescribeSummary:
-    """Look at a file for --backbone: an ONNX file, OpenVINO's own format, or a Keras model."""
+    """Look at a file as a backbone: an ONNX file, OpenVINO's own format, or a Keras model."""
 
 def export(
     run: str | PathLike[str],

@@ -2,36 +2,15 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from cyclopts import App
 
-from benchmarks.changes import again
-from benchmarks.extraction import cold, whole
-from benchmarks.finetuning import frozen_prefix
-from benchmarks.heads import heads
-from benchmarks.int8 import has_nncf, int8, with_weights
-from benchmarks.lab import digits, estimates, ridge_path
-from benchmarks.large_photos import large_photos
-from benchmarks.memory import growth
-from benchmarks.modern import modern
-from benchmarks.modern_rivals import BATCH_SIZE as WHOLE_BATCH
-from benchmarks.modern_rivals import lacking
-from benchmarks.near_duplicates import bursts, copies, indexed, large
-from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
-from benchmarks.ours import REQUEST, Setting
-from benchmarks.photos import keep_first, write_large_photos, write_photos
-from benchmarks.prediction import prediction
+from benchmarks.groups import Benchmarks
 from benchmarks.results import told, write_results
-from benchmarks.rivals import RIVALS
-from benchmarks.rows import extractions, listing, manifests
-from benchmarks.storage import reading
+from benchmarks.scale import FULL, QUICK
 from benchmarks.timing import Finding
-from benchmarks.variants import has_bfloat16, variants
-from tasks.datasets.digits_sample import write_sample
-from tests.support.prefect_server import running_server
 
 Group = Literal[
     "cold",
@@ -53,234 +32,6 @@ Group = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Scale:
-    """How much is measured."""
-
-    rounds: int
-    images: int  # of a cold extraction
-    slow: int  # of one by a large backbone
-    large: int  # of one of photographs of 12 megapixels
-    changing: int  # of one that is called again
-    many: int  # beside `images`, for the growth of memory
-    rows: int  # read from a store
-    keys: int  # looked up
-    side: int  # of the images, in pixels, at most
-    heads: int
-    epochs: int  # of each head
-    digits: int  # of the sample's 1,797
-    resplits: int  # of them
-    manifest: int  # rows
-    listed: int  # files
-    tiny: tuple[int, int]  # images, few and many
-
-
-FULL = Scale(
-    3,
-    3000,
-    300,
-    200,
-    300,
-    30_000,
-    51_200,
-    1_000_000,
-    side=224,
-    heads=100,
-    epochs=10,
-    digits=1797,
-    resplits=20,
-    manifest=10_000_000,
-    listed=200_000,
-    tiny=(100_000, 1_000_000),
-)
-# That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
-QUICK = Scale(
-    1,
-    40,
-    8,
-    4,
-    20,
-    80,
-    6_400,
-    10_000,
-    side=96,
-    heads=5,
-    epochs=2,
-    digits=200,
-    resplits=2,
-    manifest=10_000,
-    listed=1000,
-    tiny=(40, 80),
-)
-
-
-class Benchmarks:
-    """All groups of benchmarks at one scale, in a folder of their own."""
-
-    def __init__(self, work: Path, scale: Scale) -> None:
-        self.work, self.scale = work, scale
-        self.about = write_photos(work / "photos", scale.images)
-        self.half = work / "half of the photos"
-        write_photos(self.half, scale.images // 2)
-        self.rounds = scale.rounds
-
-    def setting(self, store: str, backbone: str = "mobilenet_v2", side: int = 160) -> Setting:
-        """Return what is measured with, in a store of that name."""
-        side = min(side, self.scale.side)
-        weights = "imagenet" if backbone == "efficientnet_lite0" else "none"
-        request = replace(REQUEST, backbone=backbone, weights=weights, image_size=side)
-        return Setting(self.work / "photos", self.work / store, request)
-
-    def cold(self) -> Iterator[Finding]:
-        """A whole extraction."""
-        # Where TensorFlow waits for its tuner, `predict` takes 1.3 times as long, or more.
-        predict, untuned, *others = RIVALS
-        more = 2 * self.rounds - 1
-        setting = self.setting("cold")
-        yield from cold(setting, {predict: "≥ 2.3", untuned: ""}, limit="≥ 0.95", rounds=more)
-        yield from cold(setting, dict.fromkeys(others, ""), limit="", rounds=self.rounds)
-        yield from whole(setting, rounds=self.rounds)
-        half = replace(self.setting("half", "efficientnet_lite0", 224), folder=self.half)
-        yield from cold(half, {predict: "≥ 2", untuned: ""}, limit="≥ 0.95", rounds=more)
-
-    def bfloat16(self) -> Iterator[Finding]:
-        """A whole extraction by large backbones, where the CPU has bfloat16."""
-        few = self.work / "fewer photos"
-        write_photos(few, self.scale.slow)
-        for backbone, side in (("vgg16", 150), ("resnet50", 224)) if has_bfloat16() else ():
-            setting = self.setting("bfloat16", backbone, side).asked(precision="bfloat16")
-            setting = replace(setting, folder=few)
-            predict, untuned, *_ = RIVALS
-            yield from cold(
-                setting, {predict: "≥ 6", untuned: ""}, limit="≥ 0.95", rounds=self.rounds
-            )
-
-    def int8(self) -> Iterator[Finding]:
-        """Quantised backbones, where NNCF is installed."""
-        if not has_nncf():
-            return
-        small = with_weights(self.setting("int8", "mobilenet_v2", 160))
-        for setting in (small, self.setting("int8", "efficientnet_lite0", 224)):
-            yield from int8(setting, rounds=self.rounds, expected="≥ 1.8")
-        few = self.work / "photos for large backbones"
-        write_photos(few, max(40, self.scale.slow))  # with fewer nothing is quantised
-        for backbone, side in (("resnet50", 224), ("vgg16", 150)):
-            setting = replace(self.setting("int8 of few", backbone, side), folder=few)
-            yield from int8(setting, rounds=self.rounds, expected="≥ 2.5")
-
-    def rivals(self) -> Iterator[Finding]:
-        """What people would reach for today, where it is installed."""
-        if missing := lacking():
-            hint = "run pip install --constraint constraints.txt '.[rivals]'"
-            print(f"rivals: skipped: {', '.join(missing)} not installed; {hint}")  # noqa: T201
-            return
-        for backbone, side, images in (
-            ("mobilenet_v2", 160, self.scale.images // 2),
-            ("resnet50", 224, self.scale.slow),
-        ):
-            folder = self.work / f"photos for rivals of {backbone}"
-            # Whole batches: compiled code is for one size.
-            write_photos(folder, max(1, images // WHOLE_BATCH) * WHOLE_BATCH)
-            setting = self.setting("rivals", backbone, side)
-            setting = replace(setting, folder=folder, engine="openvino")
-            compiled = self.scale is not QUICK
-            yield from modern(setting, rounds=self.rounds, compiled=compiled)
-
-    def large(self) -> Iterator[Finding]:
-        """New photographs of 12 megapixels, by an engine for many images."""
-        folder = self.work / "large photos"
-        write_large_photos(folder, self.scale.large)
-        setting = self.setting("large", "efficientnet_lite0", 224)
-        setting = replace(setting, folder=folder, engine="openvino")
-        yield from large_photos(setting, rounds=self.rounds)
-
-    def again(self) -> Iterator[Finding]:
-        """A second one."""
-        folder = self.work / "changing photos"
-        write_photos(folder, self.scale.changing)
-        yield from again(replace(self.setting("again"), folder=folder), rounds=self.rounds)
-
-    def reading(self) -> Iterator[Finding]:
-        """What the store gives back."""
-        rows, keys = self.scale.rows, self.scale.keys
-        yield from reading(self.work / "read", rows=rows, keys=keys, rounds=self.rounds)
-
-    def prefect(self) -> Iterator[Finding]:
-        """The orchestrator's cost."""
-        with running_server(self.work / "prefect") as server:
-            environment = server.environment
-            setting = self.setting("prefect")
-            for backbone, side in (("efficientnet_lite0", 224), ("mobilenet_v2", 160)):
-                each = self.setting("prefect", backbone, side)
-                yield overhead(each, environment, rounds=self.rounds)
-            yield artifacts(setting, environment, rounds=self.rounds)
-            temporary = self.scale is not QUICK  # each takes ten seconds to start
-            yield from nothing_to_do(setting, environment, rounds=self.rounds, temporary=temporary)
-            large = self.setting("dask", "efficientnet_lite0", 224)
-            large = replace(large, shard_size=max(1, self.scale.images // 3))
-            yield through_dask(large, environment, rounds=self.rounds)
-
-    def memory(self) -> Iterator[Finding]:
-        """Few images and many."""
-        write_photos(self.work / "many", self.scale.many)
-        side = self.setting("memory").request.image_size or 0
-        yield from growth(
-            self.work / "photos", self.work / "many", self.work / "memory", side=side, rounds=1
-        )
-
-    def rows(self) -> Iterator[Finding]:
-        """Data sets of millions of images."""
-        work, scale = self.work / "rows", self.scale
-        yield from manifests(work / "store", rows=scale.manifest, rounds=self.rounds)
-        yield from listing(work / "listed", files=scale.listed, rounds=self.rounds)
-        few, many = scale.tiny
-        yield from extractions(work / "tiny", few=few, many=many)
-
-    def variants(self) -> Iterator[Finding]:
-        """Recipes that are quicker."""
-        setting = self.setting("variants", "efficientnet_lite0", 160)
-        yield from variants(setting, rounds=self.rounds)
-
-    def heads(self) -> Iterator[Finding]:
-        """Many heads on the same features."""
-        setting = self.setting("heads", "efficientnet_lite0", 224)
-        yield from heads(setting, count=self.scale.heads, epochs=self.scale.epochs)
-        yield ridge_path(setting, rounds=self.rounds)
-
-    def lab(self) -> Iterator[Finding]:
-        """What is said of heads, and whether that can be believed."""
-        yield from estimates(self.setting("lab", "efficientnet_lite0", 224))
-        setting = self.setting("digits", "efficientnet_lite0")
-        folder = write_sample(self.work / "sample")
-        keep_first(folder, self.scale.digits)
-        many = {"resplits": self.scale.resplits, "heads": self.scale.heads}
-        yield from digits(folder, setting, **many)
-
-    def duplicates(self) -> Iterator[Finding]:
-        """Copies and bursts among photographs, and a search among many rows."""
-        setting = self.setting("duplicates", "efficientnet_lite0", 224)
-        things, twins = max(1, self.scale.slow // 10), max(1, self.scale.slow * 2 // 15)
-        yield from bursts(setting, self.work, things=things, twins=twins)
-        yield from large(images=self.scale.keys // 10)
-        yield from indexed(images=self.scale.keys // 10)
-        yield from copies(setting, self.work, copied=self.scale.slow)
-
-    def prediction(self) -> Iterator[Finding]:
-        """What a run says of new images."""
-        yield from prediction(self.setting("prediction"), rounds=self.rounds)
-
-    def finetuning(self) -> Iterator[Finding]:
-        """Epochs from the frozen layers' cached features, where they pay, and where they do not."""
-        few = self.work / "photos to learn from"
-        write_photos(few, self.scale.slow)
-        for backbone, side, layer, expected in (
-            ("vgg16", 150, "block5_conv1", "≥ 6"),
-            ("mobilenet_v2", 160, "100", ""),
-        ):
-            setting = replace(self.setting("finetuning", backbone, side), folder=few)
-            yield from frozen_prefix(setting, unfreeze=layer, expected=expected, rounds=self.rounds)
-
-
 def bench(
     *, quick: bool = False, only: list[Group] | None = None, results: Path | None = None
 ) -> None:
@@ -290,6 +41,7 @@ def bench(
         quick: A few tiny images and one round: only to see that the benchmarks run.
         only: Some of the groups; without, all of them.
         results: Folder for the results [default: benchmarks/, with --quick or --only nowhere].
+            With --only, other groups stay there as they were.
     """
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="gargalo-bench-") as work:
@@ -318,7 +70,9 @@ def bench(
                 findings.append(finding)
         folder = results or (None if quick or only else Path(__file__).parent)
         if folder:
-            print(write_results(findings, folder, images=benchmarks.about))  # noqa: T201
+            about = benchmarks.about
+            path = write_results(findings, folder, images=about, keep=bool(only))
+            print(path)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from pathlib import Path
 from dataclasses import replace
 from benchmarks.memory import peak_bytes
 from benchmarks.ours import REQUEST, Setting, extract
+from tasks.execution.freed_memory import use_few_arenas
+use_few_arenas()  # as each command does
 folder, store, request = sys.argv[1:]
 setting = Setting(Path(folder), Path(store), replace(REQUEST, **json.loads(request)))
 computed = extract(setting, setting.ingest())

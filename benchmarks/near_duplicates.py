@@ -61,8 +61,8 @@ def copies(setting: Setting, work: Path, *, copied: int) -> Iterator[Finding]:
         # Among a few images the search says that it cannot tell; crops are not all to be found.
         promised = "" if "cropped" in kind or len(originals) < 2 * FEWEST else "≥ 95"
         yield Finding(GROUP, what, (100 * min(share for share, _ in found),), "%", promised)
-        what = f"{kind}: strangers among the pairs reported, the most"
-        yield Finding(GROUP, what, (100 * max(other for _, other in found),), "%", "≤ 1")
+        what = f"{kind}: strangers reported, the most"
+        yield Finding(GROUP, what, (max(other for _, other in found),), "pairs", "≤ 5")
 
 
 def bursts(setting: Setting, work: Path, *, things: int, twins: int) -> Iterator[Finding]:
@@ -190,8 +190,8 @@ class _Searched:
         )
         return first, second
 
-    def copies_found(self, share: float, already: set[frozenset[str]]) -> tuple[float, float]:
-        """Return which share of the copies is found, and the strangers' share of what is."""
+    def copies_found(self, share: float, already: set[frozenset[str]]) -> tuple[float, int]:
+        """Return which share of the copies is found, and how many pairs of strangers are."""
         copied = np.char.startswith(self.names, "copy-")
         originals = int((~copied).sum())
         count = max(1, round(min(copied.sum(), share * originals)))
@@ -206,4 +206,4 @@ class _Searched:
             for pair in pairs - true
             if frozenset(name.removeprefix("copy-") for name in pair) not in already
         }
-        return len(pairs & true) / len(true), len(strangers) / max(1, len(pairs))
+        return len(pairs & true) / len(true), len(strangers)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from flows.parameters.values import AS_TEXT
 from tasks.errors import InputError, unknown, what_is_wrong
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,7 +38,7 @@ def keywords_of(model: type[BaseModel]) -> list[Parameter]:
 
 
 def _type_of(name: str, field: FieldInfo) -> Any:  # noqa: ANN401  types
-    if name in _STORES:
+    if name in _STORES or AS_TEXT in field.metadata:
         return StrPath if field.default is not None else StrPath | None
     if name == "grid" and _is_list(field.annotation):
         return _GRID

@@ -16,13 +16,13 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from stores.errors import CorruptStore, NotInStore, StoreError
 from stores.features.layers import read_layers
 from stores.features.recipe import Recipe, stored_recipes
+from stores.int8_recipes import ARGUMENTS, model_named_by
 from stores.layout import locate
 from stores.storage.digests import file_digests, json_digest
 from stores.storage.garbage import Garbage, aged
@@ -36,7 +36,6 @@ RECORD, MODEL, VALUES, PROBE = "quantized.json", "model.xml", "model.bin", "prob
 FILES = (MODEL, VALUES, PROBE)
 _FORMAT = 1
 _FIELDS = ("format", "asked", "made", "gate", "sha256", "digest")
-_ARGUMENTS = ("int8_calibration", "int8_model", "int8_nncf")
 MOST_LOST = 0.5  # percentage points
 
 
@@ -106,7 +105,7 @@ class Quantized:
         """What names the model in a recipe."""
         model = json_digest({name: self.sha256[name] for name in (MODEL, VALUES)})
         named = (self.made.calibration, model, self.made.nncf)
-        return tuple(zip(_ARGUMENTS, named, strict=True))
+        return tuple(zip(ARGUMENTS, named, strict=True))
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes; raises CorruptStore if they are not those of the record."""
@@ -118,23 +117,6 @@ class Quantized:
         if hashlib.sha256(content).hexdigest() != self.sha256[name]:
             raise damaged_model(self.place / name, f"its digest is not that in {RECORD}")
         return content
-
-
-def at_float32(recipe: Recipe) -> Recipe:
-    """Return the recipe at float32, of which a recipe at int8 is the quicker form."""
-    others = tuple(pair for pair in recipe.backbone_arguments if pair[0] not in _ARGUMENTS)
-    return replace(recipe, compute_precision="float32", dtype="float32", backbone_arguments=others)
-
-
-def at_int8(recipe: Recipe, model: Quantized) -> Recipe:
-    """Return a recipe with its backbone quantised."""
-    named = tuple(sorted((*recipe.backbone_arguments, *model.arguments)))
-    return replace(recipe, compute_precision="int8", backbone_arguments=named)
-
-
-def _named_by(recipe: Recipe) -> dict[str, Any]:
-    """Return what a recipe says of its quantised model; the values may be anything."""
-    return {name: value for name, value in recipe.backbone_arguments if name in _ARGUMENTS}
 
 
 def model_place(store: Location, asked: Asked) -> Location:
@@ -181,7 +163,7 @@ def find_kept(store: Location, asked: Asked) -> Quantized | None:
 
 def named_model(store: Location, recipe: Recipe) -> Quantized:
     """Return the model that a recipe names, of the store or a layer; raises NotInStore."""
-    named = _named_by(recipe)
+    named = model_named_by(recipe)
     for one in (store, *read_layers(store)):
         with suppress(OSError):  # a layer may be out of reach
             for place in model_places(one):
@@ -246,7 +228,7 @@ def unnamed_models(store: StoreLike, grace_seconds: float) -> Iterator[Garbage]:
     except (StoreError, OSError) as error:
         log.warning("quantised models are all kept: %s", error)
         return
-    named = [_named_by(recipe) for recipe in recipes]
+    named = [model_named_by(recipe) for recipe in recipes]
     for place in places:
         with suppress(CorruptStore, OSError):  # what is damaged is for `verify`
             if dict(read_model(place).arguments) not in named:

@@ -24,6 +24,7 @@ ROOMS = {
         "manifest_digests",
         "manifest",
         "features",
+        "int8_recipes",
         "quantized",
         "runs",
         "merge",
@@ -73,6 +74,21 @@ def imported(source, modules=()):
     return names
 
 
+def at_the_top(source):
+    """Return the packages that a source imports as soon as it is imported itself."""
+    whole = ast.parse(source)
+    inside = {
+        id(part)
+        for node in ast.walk(whole)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for part in ast.walk(node)
+    }
+    nodes = [node for node in ast.walk(whole) if id(node) not in inside]
+    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
 def astray(folder, source):
     """Return the imports that a source in a folder must not have."""
     names = {name.partition(".")[0] for name in imported(source)}
@@ -112,6 +128,24 @@ def circle(imports):
 def test_imports_go_one_way(path):
     assert astray(path.relative_to(ROOT).parts[0], path.read_text()) == set()
     assert upwards(module_of(path), path.read_text()) == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_extra_that_may_be_missing_is_imported_where_it_is_needed(path):
+    assert "keras_hub" not in at_the_top(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import keras_hub.models", {"keras_hub"}),
+        ("try:\n    from keras_hub import models\nexcept ImportError:\n    pass", {"keras_hub"}),
+        ("class A:\n    import keras_hub", {"keras_hub"}),
+        ("def f():\n    import keras_hub", set()),
+    ],
+)
+def test_an_import_at_the_top_is_found(source, found):
+    assert at_the_top(source) == found
 
 
 def test_no_modules_import_one_another():

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from flows.parameters.datasets import DatasetParameters
 from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters
-from flows.parameters.values import Seed, Side
+from flows.parameters.values import NameOrPath, Seed, Side
 from flows.stages.runners import Runner, RunnerChoice
 from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, StoredDtype
 from tasks.backbones.files.description import Preset
@@ -32,7 +32,7 @@ def _backbone(name: str) -> str:
     return name if is_backbone_file(name) else find_backbone(name).name
 
 
-BackboneName = Annotated[str, AfterValidator(_backbone)]
+BackboneName = Annotated[NameOrPath, AfterValidator(_backbone)]
 
 
 @Parameter(name="*")
@@ -43,14 +43,15 @@ class FeatureParameters(ReaderParameters):
         EFFICIENTNET_LITE0,
         description="Pretrained network: one of keras.applications in snake case, such as "
         "resnet50_v2; efficientnet_lite0 to efficientnet_lite2, resnext50, resnext101, alexnet or "
-        "lenet5; or a FILE (.onnx, .xml, .keras), described by FILE.toml or --preset.",
+        "lenet5; a FILE (.onnx, .xml, .keras), described by FILE.toml or --preset; or the FOLDER "
+        "of a KerasHub preset.",
     )
     image_size: Annotated[Side | None, MOST_USED] = Field(
         None,
         description="Height and width in pixels to which images are resized "
         "[default: the backbone's native size].",
     )
-    weights: Annotated[str, FEATURES] = Field(
+    weights: Annotated[NameOrPath, FEATURES] = Field(
         "imagenet",
         description="Weights of the backbone: imagenet, none (untrained), or a weights file.",
     )

@@ -40,7 +40,7 @@ class ExportParameters(StoreParameters):
         ["saved-model", "keras", "openvino"],
         min_length=1,
         description="Format of the exported model. May be repeated, for several formats. A run at "
-        "int8 has openvino alone.",
+        "int8 has openvino alone, and onnx is for a backbone from an ONNX file.",
     )
     force: Annotated[bool, OUTPUT] = Field(
         default=False, description="Replace an exported model that already exists."

@@ -1,15 +1,26 @@
 """Values that the parameters of several flows take."""
 
+import os
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from flows.parameters.groups import FEATURES
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(gt=0, le=4096)]  # of an image, in pixels
+
+
+def _as_text(given: object) -> object:
+    return os.fspath(given) if isinstance(given, os.PathLike) else given
+
+
+# The text of a name or a path, which a program may also give as a path.
+AS_TEXT = BeforeValidator(_as_text)
+NameOrPath = Annotated[str, AS_TEXT]
 MovedWeights = Annotated[
     str | None,
+    AS_TEXT,
     FEATURES,
     Field(
         description="Weights file of the backbone, if it was moved [default: the run's weights]."

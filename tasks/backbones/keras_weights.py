@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from collections import Counter
+from collections.abc import Collection, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -40,38 +41,69 @@ def most_bytes(path: Path) -> int:
     return min(_MOST_BYTES, 2 * announced + _BESIDE_BYTES)
 
 
-def load_keras_weights(model: Any, path: Path, backbone: str) -> None:  # noqa: ANN401
-    """Load a file into a backbone, all of it and nothing else; raises WeightsError."""
-    if not h5py.is_hdf5(path):
-        raise _other_architecture(
-            path, backbone, "not a Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
-        )
-    if not path.name.endswith(_ENDING) and not _is_legacy(path):
-        raise _other_architecture(
-            path, backbone, f"a file of this format has to be named *{_ENDING}; rename it"
-        )
+def load_keras_weights(
+    model: Any,  # noqa: ANN401  a Keras model
+    path: Path,
+    backbone: str,
+    *,
+    parts: Sequence[Path] = (),
+    computed: Collection[str] = (),
+) -> None:
+    """Load a file into a backbone, all of it and nothing else; raises WeightsError.
+
+    With `parts`, the file is an index of these, in which the weights are. Variables with names in
+    `computed` are made of others, whatever the file has of them.
+    """
+    files = parts or [path]
+    for file in files:
+        if not h5py.is_hdf5(file):
+            raise _other_architecture(
+                file, backbone, "not a Keras weights file (HDF5, .weights.h5 or .h5), or damaged"
+            )
+        if not file.name.endswith(_ENDING) and not _is_legacy(file):
+            raise _other_architecture(
+                file, backbone, f"a file of this format has to be named *{_ENDING}; rename it"
+            )
     try:
-        _check_announced(path, model, backbone)
+        weights = [weight for weight in model.weights if weight.name not in computed]
+        spare = len(model.weights) - len(weights)
+        _check_announced(path, files, weights, backbone, spare)
         with warnings.catch_warnings():
             # Keras warns of layers without weights; missing weights are found below.
             warnings.simplefilter("ignore")
             model.load_weights(path)
-        own = Counter(_name(variable.numpy()) for variable in model.weights)
-        _check_same(path, backbone, _stored_arrays(path), own)
+        own = Counter(_name(variable.numpy()) for variable in weights)
+        _check_same(path, backbone, sum(map(_stored_arrays, files), Counter()), own, spare)
     except WeightsError:
         raise
     except (ValueError, KeyError, OSError, TypeError, RuntimeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, _first_sentence(error)) from error
 
 
-def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: ANN401
-    """Raise WeightsError if a file declares other arrays than the backbone's; none is read.
+def _check_announced(
+    path: Path, files: Sequence[Path], weights: Sequence[Any], backbone: str, spare: int
+) -> None:
+    """Raise WeightsError if files declare other arrays than the backbone's; none is read.
 
     A small file can declare gigabytes. The file may have an optimizer's state, which for Adam is
     twice the size of the weights. Links could lead to other files, and Keras writes none.
     """
-    own = Counter(tuple(variable.shape) for variable in model.weights)
+    own = Counter(tuple(variable.shape) for variable in weights)
     largest = _MOST_BYTES_A_VALUE * sum(math.prod(shape) * n for shape, n in own.items())
+    announced, stored = 0, Counter[Any]()
+    for file in files:
+        size, arrays = _announced(file)
+        announced += size
+        stored += arrays
+    if announced > largest + _SPARE_BYTES:
+        raise _other_architecture(
+            path, backbone, f"arrays of {announced} bytes, expected at most {largest}"
+        )
+    _check_same(path, backbone, stored, own, spare)
+
+
+def _announced(path: Path) -> tuple[int, Counter[Any]]:
+    """Return the bytes that a file declares, and the shapes of its weights; raises WeightsError."""
     with (
         h5py.File(path, "r", locking=False) as file,
         path.open("rb") as raw,
@@ -81,13 +113,8 @@ def _check_announced(path: Path, model: Any, backbone: str) -> None:  # noqa: AN
             arrays = plain_arrays(file, content)
         except NotPlain as error:
             raise WeightsError(f"{path}: {error}") from None
-        announced = sum(map(announced_bytes, arrays))
         stored = Counter(a.shape for a in arrays if not _is_left_out(a.name))
-    if announced > largest + _SPARE_BYTES:
-        raise _other_architecture(
-            path, backbone, f"arrays of {announced} bytes, expected at most {largest}"
-        )
-    _check_same(path, backbone, stored, own)
+        return sum(map(announced_bytes, arrays)), stored
 
 
 def _is_left_out(name: str) -> bool:
@@ -116,10 +143,12 @@ def _name(array: np.ndarray[Any, Any]) -> tuple[Any, ...]:
     return (*values.shape, hashlib.sha256(values.data).digest())
 
 
-def _check_same(path: Path, backbone: str, stored: Counter[Any], own: Counter[Any]) -> None:
-    """Raise WeightsError if a file has other arrays than the backbone."""
+def _check_same(
+    path: Path, backbone: str, stored: Counter[Any], own: Counter[Any], spare: int
+) -> None:
+    """Raise WeightsError if a file has other arrays than the backbone, beside `spare` ones."""
     foreign, unset = stored - own, own - stored
-    if foreign or unset:
+    if foreign.total() > spare or unset:
         raise _other_architecture(
             path,
             backbone,

@@ -7,12 +7,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ExportFormat = Literal["saved-model", "keras", "openvino"]
+ExportFormat = Literal["saved-model", "keras", "openvino", "onnx"]
 # The path of each in the folder of an exported model.
 PLACES: dict[ExportFormat, str] = {
     "saved-model": "saved_model",
     "keras": "model.keras",
     "openvino": "model.xml",
+    "onnx": "model.onnx",
 }
 
 Scores: TypeAlias = "NDArray[np.float64]"

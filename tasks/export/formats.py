@@ -11,6 +11,7 @@ from tasks.backbones.keras_archive import check_keras
 from tasks.errors import InputError
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
+from tasks.execution.onnx_extra import check_onnx, onnx_session
 from tasks.execution.quiet_openvino import CORE, ov
 from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.export.graph_model import join_graph
@@ -67,6 +68,13 @@ def write_openvino(model: Any, classifier: Classifier, path: Path) -> None:  # n
     ov.save_model(model, path, compress_to_fp16=False)
 
 
+def write_onnx(_model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write an ONNX model, for decoded images; the backbone is one, too."""
+    from tasks.export.onnx_model import write_onnx_model
+
+    write_onnx_model(classifier, path)
+
+
 def read_saved_model(path: Path) -> Scorer:
     """Return the scorer of a SavedModel."""
     try:
@@ -104,15 +112,30 @@ def read_openvino(path: Path) -> Scorer:
     return lambda contents: _each(contents, lambda image: compiled(image)[0])
 
 
+def read_onnx(path: Path) -> Scorer:
+    """Return the scorer of an ONNX model."""
+    check_onnx(f"{path.name}, an exported model in ONNX,")
+    try:
+        session = onnx_session(path, path.parent)
+        (images,), (scores,) = session.get_inputs(), session.get_outputs()
+    except Exception as error:  # onnxruntime's are of classes of their own
+        raise _damaged(path, error) from error
+    return lambda contents: _each(
+        contents, lambda image: session.run([scores.name], {images.name: image})[0]
+    )
+
+
 _WRITERS: dict[ExportFormat, Callable[[Any, Classifier, Path], None]] = {
     "saved-model": write_saved_model,
     "keras": write_keras,
     "openvino": write_openvino,
+    "onnx": write_onnx,
 }
 _READERS: dict[ExportFormat, Callable[[Path], Scorer]] = {
     "saved-model": read_saved_model,
     "keras": read_keras,
     "openvino": read_openvino,
+    "onnx": read_onnx,
 }
 
 

@@ -63,9 +63,9 @@ def load_exported(place: Path) -> ExportedModel:
 
 def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
     """Raise InputError if the files of a model have changed."""
-    stem = place.removesuffix(".xml")  # OpenVINO's weights are in a .bin file
-    found = {n: digest for n, digest in file_digests(folder).items() if n.startswith(stem)}
-    expected = {n: digest for n, digest in digests.items() if n.startswith(stem)}
+    own = (place, place.replace(".xml", ".bin"))  # OpenVINO's weights are in a file of their own
+    found = {n: digest for n, digest in file_digests(folder).items() if n.startswith(own)}
+    expected = {n: digest for n, digest in digests.items() if n.startswith(own)}
     if not expected:
         raise InputError(f"{folder}: no digest of {place} in {CLASSES}; export it again")
     if damaged := damage(folder, expected, found):

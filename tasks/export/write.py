@@ -16,9 +16,10 @@ from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
 from stores.storage.publish import publish_folder
-from tasks.backbones.files.backbone import is_graph_file
+from tasks.backbones.files.backbone import is_graph_file, is_onnx_file, is_preset
 from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
+from tasks.execution.onnx_extra import check_onnx, has_onnx
 from tasks.execution.output_paths import check_place
 from tasks.export.format_names import PLACES, ExportFormat, Scorer
 from tasks.images.image_files import read_image
@@ -83,8 +84,8 @@ def export(
     from tasks.export.formats import read_model, write_model
     from tasks.export.keras_model import join
 
-    graph_only = possible_formats(classifier.recipe) == ["openvino"]
-    model = None if graph_only else join(classifier)
+    keras_there = "keras" in possible_formats(classifier.recipe)
+    model = join(classifier) if keras_there else None
     found: dict[str, Deviation] = {}
     with publish_folder(folder, tmp=folder.parent) as draft:
         for name in formats:
@@ -107,22 +108,35 @@ def export(
 
 
 def possible_formats(recipe: Recipe) -> list[ExportFormat]:
-    """Return the formats in which a recipe's backbone can be exported."""
-    if is_graph_file(recipe) or recipe.compute_precision == "int8":
+    """Return the formats in which a recipe's backbone can be exported here."""
+    if recipe.compute_precision == "int8":
         return ["openvino"]
-    return list(PLACES)
+    if is_graph_file(recipe):
+        return ["openvino", "onnx"] if is_onnx_file(recipe) and has_onnx() else ["openvino"]
+    # A `.keras` file has layers as they describe themselves, which KerasHub's do not all do.
+    others = {"onnx", "keras"} if is_preset(recipe) else {"onnx"}
+    return [name for name in PLACES if name not in others]
 
 
 def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> None:
     """Raise InputError for a format in which a classifier's backbone cannot be exported."""
     recipe = classifier.recipe
-    if others := [name for name in formats if name not in possible_formats(recipe)]:
-        int8 = "quantised to int8, which only OpenVINO computes"
-        why = int8 if recipe.compute_precision == "int8" else f"{recipe.backbone}, no Keras model"
-        raise InputError(
-            f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is {why}; "
-            "use --format openvino"
-        )
+    possible = possible_formats(recipe)
+    others = [name for name in formats if name not in possible]
+    if not others:
+        return
+    no_keras = "of KerasHub's layers" if is_preset(recipe) else "no Keras model"
+    why = f"{recipe.backbone}, {no_keras}"
+    if recipe.compute_precision == "int8":
+        why = "quantised to int8, which only OpenVINO computes"
+    elif others == ["onnx"]:
+        if is_onnx_file(recipe):
+            check_onnx("--format onnx")
+        why = f"{recipe.backbone}, and only a backbone from an ONNX file is written as ONNX"
+    raise InputError(
+        f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is {why}; "
+        f"use --format {' or '.join(possible)}"
+    )
 
 
 def _deviation(

@@ -3,8 +3,9 @@
 import re
 
 from stores.features.recipe import RECIPE_VERSION, Recipe
+from stores.int8_recipes import at_float32, at_int8
 from stores.layout import locate
-from stores.quantized import Asked, Quantized, at_float32, at_int8, find_kept
+from stores.quantized import Asked, Quantized, find_kept
 from stores.storage.location import Location, StoreLike
 from tasks.backbones.files.backbone import file_of_recipe, is_from_file, of_recipe
 from tasks.backbones.files.named_files import is_backbone_file
@@ -65,7 +66,7 @@ def _quantized(recipes: tuple[Recipe, ...], request: FeatureRequest, store: Loca
             f"{request.dataset!r} yet; extract first, with the same flags"
         )
     check_gate(kept)
-    return at_int8(recipe, kept)
+    return at_int8(recipe, kept.arguments)
 
 
 def check_int8(request: FeatureRequest) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from stores.features.recipe import Recipe
 from stores.storage.location import StoreLike
-from tasks.backbones.files.backbone import is_keras_file
+from tasks.backbones.files.backbone import is_keras_file, library_versions
 from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.layer_graph import cut_points, layers_found
 from tasks.errors import InputError, nearest, unknown
@@ -27,7 +26,7 @@ def layer_names(recipe: Recipe, store: StoreLike, *, file: str = "") -> list[str
         "arguments": repr(recipe.backbone_arguments),
         "image_size": repr(recipe.image_size),
         "tap": recipe.tap,
-        "versions": repr([version(name) for name in ("gargalo", "keras")]),
+        "versions": repr(list(library_versions(recipe, "gargalo", "keras").values())),
     }
     return layers_found(
         question,

@@ -12,7 +12,13 @@ from stores.runs.store import RunStore
 from stores.storage.digests import file_digests
 from stores.storage.location import StoreLike
 from stores.storage.safe_files import read_text
-from tasks.backbones.files.backbone import is_from_file, is_keras_file, of_other_file
+from tasks.backbones.files.backbone import (
+    is_from_file,
+    is_keras_file,
+    is_preset,
+    of_other_file,
+)
+from tasks.backbones.files.digest import file_digest, joined
 from tasks.errors import InputError
 from tasks.features.engines import Job
 from tasks.features.job import job_of
@@ -22,8 +28,10 @@ if TYPE_CHECKING:
     from tasks.finetune.network import Network
 
 # In a run's model folder, beside the head's own file.
-# A backbone from a file is kept whole: its layers are known from no other place.
-_WEIGHTS, _FILE, _RECIPE = "backbone.weights.h5", "backbone.keras", "recipe.json"
+# A backbone from a file is kept whole: its layers are known from no other place. A preset stays
+# one: the layers of KerasHub alone are not always saved as they are made.
+_WEIGHTS, _FILE, _FOLDER = "backbone.weights.h5", "backbone.keras", "backbone"
+_RECIPE = "recipe.json"
 
 
 def save(network: "Network", recipe: Recipe, folder: Path) -> None:
@@ -32,7 +40,10 @@ def save(network: "Network", recipe: Recipe, folder: Path) -> None:
     The recipe has the current weights of the backbone.
     """
     network.trained_head().save(folder)
-    if is_keras_file(recipe):
+    if is_preset(recipe):
+        network.base.preset.save(folder / _FOLDER)
+        recipe = of_other_file(recipe, file_digest(folder / _FOLDER))
+    elif is_keras_file(recipe):
         network.base.save(folder / _FILE)
         recipe = of_other_file(recipe, f"sha256:{file_digests(folder)[_FILE]}")
     else:
@@ -52,10 +63,16 @@ def fine_tuned_job(run: Run, *, store: StoreLike, engine: EngineChoice) -> Job:
         raise CorruptStore(f"{path}: file not found; {fix}") from error
     except ValueError as error:  # CorruptStore is one
         raise CorruptStore(f"{path}: the file is damaged: {error}; {fix}") from error
-    name = _FILE if is_from_file(recipe) else _WEIGHTS
-    if recipe.weights != f"sha256:{run.model_digests.get(name)}":
+    name = _FOLDER if is_preset(recipe) else _FILE if is_from_file(recipe) else _WEIGHTS
+    parts = [digest for part, digest in sorted(run.model_digests.items()) if _is_of(part, name)]
+    if recipe.weights != joined(parts):
         raise CorruptStore(f"{path}: the weights in the recipe are not those of {name}; {fix}")
     return job_of(recipe, str(folder / name), store=store, engine=engine)
+
+
+def _is_of(part: str, name: str) -> bool:
+    """Return whether a file of a model, by its path there, is or is in what has this name."""
+    return part == name or part.startswith(f"{name}/")
 
 
 def features_job(

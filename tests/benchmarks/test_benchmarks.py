@@ -54,7 +54,8 @@ def test_each_group_of_benchmarks_runs(group, parts, tmp_path, capfd):
     output = capfd.readouterr().out
     for part in parts:
         assert part in output
-    findings = json.loads((tmp_path / "results.json").read_text())["findings"]
+    (run,) = json.loads((tmp_path / "results.json").read_text())
+    findings = run["findings"]
     assert all(finding["values"] for finding in findings)
     assert (tmp_path / "RESULTS.md").read_text().count("\n| ") >= len(findings)
 

@@ -283,7 +283,7 @@ MUTATIONS = (
     Mutation(
         "arrays of the weights file left unused",
         "tasks/backbones/keras_weights.py",
-        "    if foreign or unset:\n",
+        "    if foreign.total() > spare or unset:\n",
         "    if unset:\n",
         "tests/tasks/backbones/test_keras_weights.py::test_weights_of_another_model_are_refused",
     ),
@@ -454,10 +454,18 @@ MUTATIONS = (
     Mutation(
         "a Keras file is loaded unread",
         "tasks/backbones/files/keras_config.py",
-        "        _check(part, path)\n",
+        "        _check(part, path, hub=hub)\n",
         "        pass\n",
         "tests/tasks/backbones/files/test_keras_file.py"
         "::test_what_is_not_keras_own_is_refused_and_not_executed",
+    ),
+    Mutation(
+        "what is not of Keras or KerasHub in a preset is loaded",
+        "tasks/backbones/files/preset_folder.py",
+        "        check_classes(config, path, hub=True)\n",
+        "        pass\n",
+        "tests/tasks/backbones/files/test_preset_folder.py"
+        "::test_what_is_not_to_be_loaded_is_one_line",
     ),
     Mutation(
         "a converted model reads Keras's memory",
@@ -466,5 +474,35 @@ MUTATIONS = (
         "share_weights=True",
         "tests/tasks/backbones/files/test_keras_file.py"
         "::test_a_converted_model_does_not_need_keras_memory",
+    ),
+    Mutation(
+        "OpenVINO computes beyond the end of its memory",
+        "tasks/backbones/files/network.py",
+        "    if reason := miscounted(whole):",
+        "    if reason := None:",
+        "tests/tasks/backbones/files/test_network.py::test_what_it_does_not_offer_is_refused",
+    ),
+    Mutation(
+        "a class token for the first image only",
+        "tasks/backbones/files/reshaping.py",
+        "_repeated(source, own[0])",
+        "source",
+        "tests/tasks/features/engines/test_file_engine.py"
+        "::test_a_batch_of_one_that_is_written_into_the_file",
+    ),
+    Mutation(
+        "an exported ONNX model whose images change one another's scores",
+        "tasks/export/onnx_model.py",
+        "    if not all(np.abs(alone - beside).max() <= _SAME for alone, beside in found):",
+        "    if False:",
+        "tests/tasks/export/test_onnx_model.py"
+        "::test_scores_that_depend_on_other_images_are_refused",
+    ),
+    Mutation(
+        "an exported ONNX model resizes beyond the border",
+        "tasks/export/onnx_pixels.py",
+        ", exclude_outside=1",
+        "",
+        "tests/tasks/export/test_onnx_pixels.py::test_images_are_resized_as_by_keras",
     ),
 )

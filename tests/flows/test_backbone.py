@@ -59,7 +59,7 @@ def test_json_has_shapes_with_names(run_json, tmp_path):
     [
         ("no.onnx", (), "no.onnx: file not found; expected a file (.onnx, .xml, .keras)"),
         ("resnet50", (), "A backbone that has a name needs no description"),
-        ("m.txt", (), "or a file that ends in .onnx, .xml, .keras"),
+        ("m.txt", (), "a file that ends in .onnx, .xml, .keras"),
         ("m.onnx", (), "m.onnx: the file is cut off, or not an ONNX file"),
         ("m.onnx", ("--preset", "imagnet"), "--preset"),
     ],

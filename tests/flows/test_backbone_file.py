@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.support import keras_files
+from tests.support import keras_files, keras_presets
 from tests.support.onnx_files import RAW, as_ir, describe, network, tokens
 
 CROPPED = 'resize = "bicubic"\naspect_ratio = "crop"\ncrop_fraction = 0.5'
@@ -130,7 +130,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, photos, file, description, f
 
 
 @pytest.mark.parametrize("kind", ["onnx", "xml", "crop"])
-def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_path, kind):
+def test_a_graph_is_exported_and_agrees(run, run_json, photos, tmp_path, kind):
     path = network(tmp_path / "m.onnx", description=CROPPED if kind == "crop" else RAW)
     if kind == "xml":
         path = as_ir(path, tmp_path / "m.xml")
@@ -138,12 +138,16 @@ def test_a_graph_is_exported_for_openvino_and_agrees(run, run_json, photos, tmp_
     trained = run_json("pipeline", photos, *flags)["train"]["run"]
     code, output, errors = run("export", trained, "model")
     assert code == 0, errors
-    assert "the same labels on 4 validation images" in output
-    assert (tmp_path / "model/model.xml").exists()
+    written = {"model.xml"} if kind == "xml" else {"model.xml", "model.onnx"}
+    assert output.count("the same labels on 4 validation images") == len(written)
+    found = {file.name for file in (tmp_path / "model").iterdir()}
+    assert found == {"README.md", "classes.json", "model.bin", *written}
     card = (tmp_path / "model/README.md").read_text()
     assert "from a file of the user, under its own licence" in card
-    code, output, errors = run("predict", "model/model.xml", photos)
-    assert code == 0, errors
+    assert ("`model.onnx` (ONNX)" in card) == (kind != "xml")
+    for name in written:
+        code, output, errors = run("predict", f"model/{name}", photos)
+        assert code == 0, errors
     code, _, errors = run("export", trained, "other", "--format", "keras")
     assert (code, errors.count("\n")) == (2, 1)
     assert "no Keras model; use --format openvino" in errors
@@ -160,6 +164,41 @@ def test_a_keras_file_is_trained_fine_tuned_and_exported(run, run_json, photos, 
     code, output, errors = run("export", tuned, "model")
     assert code == 0, errors
     assert output.count("the same labels on 4 validation images") == 3
+    code, _, errors = run("predict", tuned, photos)
+    assert code == 0, errors
+    code, _, errors = run("finetune", tuned, "--strategy", "scratch")
+    assert (code, errors.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(("name", "given"), [("vit", "vit"), ("vgg16", "./vgg16")])
+def test_a_preset_is_told_by_its_folder(run_json, photos, tmp_path, name, given):
+    folder = keras_presets.preset(tmp_path / name)
+    flags = ("--pooling", "cls")
+    assert run_json("extract", photos, "--backbone", given, *flags)["computed"] == 30
+    moved = folder.rename(tmp_path / "moved")
+    assert run_json("extract", photos, "--backbone", moved, *flags)["computed"] == 0
+
+
+@pytest.mark.server  # it takes a minute of a Prefect server
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [("vit_encoder", ()), ("embeddings", ("DINOV2Backbone", keras_presets.DINO))],
+)
+def test_a_preset_is_trained_fine_tuned_and_exported(
+    run, run_json, photos, tmp_path, layer, options
+):
+    folder = keras_presets.preset(tmp_path / "net", *options)
+    flags = ("--backbone", "net", "--pooling", "cls+mean", "--head", "dense", "--epochs", "30")
+    trained = run_json("pipeline", photos, *flags)["train"]["run"]
+    flags = ("--strategy", "top-layers", "--unfreeze", layer, "--epochs", "2")
+    tuned = run_json("finetune", trained, *flags)["run"]
+    shutil.rmtree(folder)  # a fine-tuned run has its own
+    code, output, errors = run("export", tuned, "model")
+    assert code == 0, errors
+    assert output.count("the same labels on 4 validation images") == 2
+    code, _, errors = run("export", tuned, "other", "--format", "keras")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "of KerasHub's layers; use --format saved-model or openvino" in errors
     code, _, errors = run("predict", tuned, photos)
     assert code == 0, errors
     code, _, errors = run("finetune", tuned, "--strategy", "scratch")

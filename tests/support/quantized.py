@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from stores.int8_recipes import at_int8
 from stores.layout import locate
-from stores.quantized import FILES, Asked, Gate, Made, at_int8, find_kept, keeping
+from stores.quantized import FILES, Asked, Gate, Made, find_kept, keeping
 from tests.support.samples import RECIPE
 
 GATE = Gate(2000, 0.985, 0.987, 464.0, 196.0, 0.12)
@@ -21,4 +22,4 @@ def keep(store, *, recipe=RECIPE, dataset="photos", gate=GATE, made=MADE, conten
 
 def named_by(model, recipe=RECIPE):
     """Return the recipe at int8 that names a model."""
-    return at_int8(replace(recipe, compute_precision="int8"), model)
+    return at_int8(replace(recipe, compute_precision="int8"), model.arguments)

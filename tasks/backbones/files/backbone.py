@@ -2,7 +2,9 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from tasks.backbones.files.digest import file_digest
 from tasks.backbones.weights import Weights
 from tasks.errors import InputError, WeightsError
 
-_NAME = re.compile(r"(onnx|ir|keras)-[0-9a-f]{8}")
+_NAME = re.compile(r"(onnx|ir|keras|kerashub)-[0-9a-f]{8}")
 _NUMBERS = r"\(([^,()]+), ([^,()]+), ([^,()]+)\)"
 _PREPROCESSING = re.compile(rf"(rgb|bgr): \(x \* ([^ ]+) - {_NUMBERS}\) / {_NUMBERS}")
 
@@ -70,7 +72,26 @@ def is_from_file(recipe: Recipe) -> bool:
 
 def is_keras_file(recipe: Recipe) -> bool:
     """Return whether a recipe is of a Keras model from a file, which Keras computes and trains."""
-    return is_from_file(recipe) and recipe.backbone.startswith("keras-")
+    return is_from_file(recipe) and recipe.backbone.startswith(("keras-", "kerashub-"))
+
+
+def is_preset(recipe: Recipe) -> bool:
+    """Return whether a recipe is of a KerasHub preset."""
+    return is_from_file(recipe) and recipe.backbone.startswith("kerashub-")
+
+
+def library_versions(recipe: Recipe, *names: str) -> dict[str, str]:
+    """Return the versions of the libraries that a recipe's features depend on, KerasHub's too."""
+    found = {name: version(name) for name in names}
+    if is_preset(recipe):
+        with suppress(PackageNotFoundError):  # said where the preset is loaded
+            found["keras-hub"] = version("keras-hub")
+    return found
+
+
+def is_onnx_file(recipe: Recipe) -> bool:
+    """Return whether a recipe is of an ONNX file."""
+    return is_from_file(recipe) and recipe.backbone.startswith("onnx-")
 
 
 def is_graph_file(recipe: Recipe) -> bool:
@@ -135,7 +156,8 @@ def of_other_file(recipe: Recipe, digest: str) -> Recipe:
 def file_of_recipe(recipe: Recipe, given: str) -> Weights:
     """Return the file that a recipe's features were computed with; raises WeightsError."""
     path = Path(os.path.expanduser(given))  # noqa: PTH111
-    fix = f"give the file of {recipe.backbone}, wherever it is now, with --weights FILE"
+    what = "folder" if is_preset(recipe) else "file"
+    fix = f"give the {what} of {recipe.backbone}, wherever it is now, with --weights {what.upper()}"
     try:
         digest = file_digest(path)
     except InputError as error:

@@ -1,8 +1,9 @@
 """The description of a backbone's file: what the file itself does not say. TOML beside it."""
 
+import os
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,18 +68,27 @@ class Description(BaseModel):
 
 
 def description_path(path: Path) -> Path:
-    """Return where the description of a file is: FILE.toml."""
-    return path.with_name(f"{path.name}.toml")
+    """Return where the description of a file, or of a preset's folder, is: FILE.toml."""
+    named = path if path.name not in {"", ".."} else Path(os.path.realpath(path))
+    return Path(f"{named}.toml")
 
 
-def read_description(path: Path, preset: Preset | None = None) -> Description:
+def read_description(
+    path: Path,
+    preset: Preset | None = None,
+    own: Mapping[str, Any] | None = None,
+    prepared: Callable[[], Mapping[str, Any]] = dict,
+) -> Description:
     """Return the description beside a backbone's file; raises InputError.
 
-    A preset that is given goes before that of the description, and needs none.
+    Its keys go before those that the file itself has: `own`, and how images are `prepared`, which
+    is not asked for where a preset says that. A preset that is given goes before that of the
+    description. Either of these needs no description.
     """
     place = description_path(path)
-    given = {"preset": preset} if preset else {}
-    values = _values(place) | given
+    values = _values(place) | ({"preset": preset} if preset else {})
+    if "preset" not in values:
+        values = {**prepared(), **values}
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
@@ -88,7 +98,8 @@ def read_description(path: Path, preset: Preset | None = None) -> Description:
             f'line, preset = "imagenet" (or {others}), give --preset, or have it drafted by '
             f"`python -m flows.backbone describe {file} > {toml}`"
         )
-    return described(values, str(place))
+    where = place if place.exists() else path
+    return described({**(own or {}), **values}, str(where))
 
 
 def _values(place: Path) -> dict[str, Any]:

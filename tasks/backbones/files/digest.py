@@ -6,10 +6,11 @@ fields are those of onnx.proto; no tensor is.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from tasks.backbones.files.preset_folder import preset_files
 from tasks.errors import InputError
 from tasks.execution.user_files import opened, size_of
 
@@ -34,8 +35,11 @@ _MOST_DEPTH = 64
 def files_of(path: Path) -> list[Path]:
     """Return a backbone's file, and those that hold its weights; raises InputError.
 
-    An error names a file that is missing, or damaged.
+    Of a preset's folder, these are its configuration and its weights. An error names a file that
+    is missing, or damaged.
     """
+    if path.is_dir():
+        return preset_files(path)
     check_is_file(path)
     if path.suffix == ".xml":
         weights = path.with_suffix(".bin")
@@ -63,10 +67,9 @@ def files_of(path: Path) -> list[Path]:
 def check_is_file(path: Path) -> None:
     """Raise InputError where there is no file."""
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "file not found"
         raise InputError(
-            f"--backbone {path}: {what}; expected the name of a backbone, or a file (.onnx, .xml, "
-            ".keras)"
+            f"--backbone {path}: file not found; expected the name of a backbone, a file (.onnx, "
+            ".xml, .keras), or the folder of a KerasHub preset"
         )
 
 
@@ -75,7 +78,11 @@ def file_digest(path: Path) -> str:
 
     A file alone has its own. Of several, it is that of their digests; their names do not matter.
     """
-    digests = [_sha256(some) for some in files_of(path)]
+    return joined([_sha256(some) for some in files_of(path)])
+
+
+def joined(digests: Sequence[str]) -> str:
+    """Return the digest of files with these SHA-256, in this order."""
     if len(digests) == 1:
         return f"sha256:{digests[0]}"
     return f"sha256:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"

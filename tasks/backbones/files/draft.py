@@ -10,6 +10,7 @@ from tasks.backbones.files.keras_steps import keras_network
 from tasks.backbones.files.layouts import layout_of_map
 from tasks.backbones.files.likely_taps import Tap, likely_taps, special_tokens
 from tasks.backbones.files.named_files import kind_of
+from tasks.backbones.files.preset_folder import CONFIG
 from tasks.backbones.files.steps import Network
 from tasks.errors import InputError
 
@@ -63,6 +64,11 @@ def drafted(given: str, preset: Preset) -> Draft:
 
 def _checked(path: Path) -> str:
     """Return the kind of a file that is there, with its weights; raises InputError."""
+    if path.is_dir() and (path / CONFIG).is_file():
+        raise InputError(
+            f"{path}: a preset of KerasHub says itself how its images are prepared, and needs no "
+            f"description; use it as --backbone {os.path.join(path, '')}"  # noqa: PTH118
+        )
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "file not found"
         raise InputError(

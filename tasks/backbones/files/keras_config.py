@@ -32,6 +32,10 @@ _ROOMS = re.compile(
     r"keras|keras\.(layers|initializers|regularizers|constraints|activations|models|ops|random)"
     r"|keras\.src\.(layers|models|ops|random|initializers|dtype_policies)(\.\w+)*"
 )
+# Where KerasHub's backbones and layers are, under its present and its earlier name; tokenizers and
+# the like read other files.
+_HUB_ROOMS = re.compile(r"keras_(hub|nlp)\.src\.(models|layers\.modeling)(\.\w+)*")
+_HUB_READERS = re.compile(r"(?i)tokenizer|preprocess|converter")
 _TENSORS = {"__keras_tensor__", "__tensor__"}  # what a call is given
 _FIX = "save a model of Keras's built-in layers, for inference"
 
@@ -43,16 +47,25 @@ def keras_config(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
             config.pop("compile_config", None)  # a model for inference is not compiled
-            parts = list(_objects(config))
+            check_classes(config, path)
             named = {"layers": [], **dict(config["config"])}
+    except InputError:
+        raise
     except (OSError, zipfile.BadZipFile, *ABSURD) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path}: not a model that Keras saved, or damaged: {reason}; save it again"
         ) from error
-    for part in parts:
-        _check(part, path)
     return named
+
+
+def check_classes(config: Any, path: Path, *, hub: bool = False) -> None:  # noqa: ANN401  from JSON
+    """Raise InputError for a class that is not Keras's own, or with `hub` KerasHub's.
+
+    Raises RecursionError where it has too many lists in lists.
+    """
+    for part in list(_objects(config)):
+        _check(part, path, hub=hub)
 
 
 def keras_input(path: Path) -> tuple[int, ...]:
@@ -88,20 +101,30 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
             yield from _objects(part)
 
 
-def _check(part: dict[str, Any], path: Path) -> None:
+def _check(part: dict[str, Any], path: Path, *, hub: bool) -> None:
     name, module = str(part["class_name"]), str(part.get("module"))
     registered = part.get("registered_name")
     if name in _NOT_HERE:
         raise InputError(f"{path}: {name} has {_NOT_HERE[name]}, which is not loaded; {_FIX}")
     own = _ROOMS.fullmatch(module) or (module, name) == ("builtins", "function")
-    if name not in _TENSORS and (not own or ">" in str(registered)):
+    known = name in _TENSORS or (own and ">" not in str(registered))
+    if not known and not (hub and _is_of_hub(name, module, registered)):
+        whose = "Keras's or KerasHub's" if hub else "Keras's"
         raise InputError(
-            f"{path}: {registered or name} is not one of Keras's own classes, and is not loaded; "
+            f"{path}: {registered or name} is not one of {whose} own classes, and is not loaded; "
             f"{_FIX}"
         )
     settings = part.get("config")
-    if name == "DTypePolicy" and isinstance(settings, dict) and settings.get("name") != "float32":
-        raise InputError(
-            f"{path}: it computes in {settings.get('name')}; set the dtype policy float32, and "
-            "save it again"
-        )
+    if name.endswith("DTypePolicy") and isinstance(settings, dict):
+        policy = settings.get("name") or settings.get("mode")
+        if policy != "float32":
+            raise InputError(
+                f"{path}: it computes in {policy}; set the dtype policy float32, and save it again"
+            )
+
+
+def _is_of_hub(name: str, module: str, registered: object) -> bool:
+    """Return whether a class is one of KerasHub's backbones or layers."""
+    names = {None, name, f"keras_hub>{name}", f"keras_nlp>{name}"}
+    of_hub = _HUB_ROOMS.fullmatch(module) is not None and registered in names
+    return of_hub and not _HUB_READERS.search(f"{module}.{name}")

@@ -1,6 +1,5 @@
-"""A saved Keras model as a backbone: loaded in Keras's safe mode, and only of built-in layers."""
+"""A saved Keras model as a backbone, or a preset: loaded in Keras's safe mode, of known classes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from stores.features.recipe import Recipe
 from tasks.backbones.files.backbone import FileBackbone, is_keras_file, of_recipe
 from tasks.backbones.files.digest import file_digest
 from tasks.backbones.files.keras_config import keras_config
+from tasks.backbones.files.keras_preset import keras_reason, loaded_preset
 from tasks.backbones.registry import Backbone, find_backbone
 from tasks.errors import InputError, WeightsError
 from tasks.execution.keras_backend import check_backend, use_float32
@@ -17,7 +17,7 @@ from tasks.execution.keras_backend import check_backend, use_float32
 
 @dataclass(frozen=True)
 class KerasFile(Backbone):
-    """A Keras model in a file; its weights are in it, too."""
+    """A Keras model in a file, or a preset in a folder; its weights are there, too."""
 
     file: FileBackbone | None = None
     path: str = ""
@@ -29,6 +29,8 @@ class KerasFile(Backbone):
         use_float32()
         path, about = Path(self.path), self.file
         assert about is not None
+        if about.kind == "kerashub":
+            return loaded_preset(path, about.digest, image_size)
         return sized(loaded(path, about.digest), image_size, path)
 
     def preprocess(self, pixels: Any) -> Any:  # noqa: ANN401
@@ -72,7 +74,7 @@ def loaded(path: Path, digest: str) -> Any:  # noqa: ANN401  a Keras model
         outputs = list(model.outputs)
         flat = keras.Model(model.inputs[0], outputs[0])
     except Exception as error:  # whatever Keras raises for a damaged file
-        reason = _reason(error)
+        reason = keras_reason(error)
         raise InputError(f"{path}: Keras cannot load it: {reason}; save it again") from error
     if len(outputs) != 1:
         raise InputError(
@@ -95,18 +97,12 @@ def sized(model: Any, image_size: tuple[int, int], path: Path) -> Any:  # noqa: 
         other = keras.models.clone_model(model, input_tensors=keras.Input((*image_size, 3)))
         other.set_weights(model.get_weights())
     except (ValueError, TypeError) as error:
-        reason = _reason(error)
+        reason = keras_reason(error)
         raise InputError(
             f"{path}: the network does not take images of {height}×{width} pixels: {reason}; use "
             f"its own size, {_shown(model.input_shape[1:3])}"
         ) from error
     return other
-
-
-def _reason(error: Exception) -> str:
-    """Return Keras's reason on one line, without the colours that it has for terminals."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    return " ".join(plain.partition("Arguments received by")[0].split())[:200].rstrip(". ")
 
 
 def _shown(sides: Sequence[int | None]) -> str:

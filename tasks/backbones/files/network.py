@@ -8,6 +8,7 @@ from typing import Any
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
 from tasks.backbones.files.layouts import shown
+from tasks.backbones.files.reshaping import free_batch, miscounted
 from tasks.errors import InputError, unknown
 from tasks.execution.quiet_openvino import CORE, ov
 
@@ -62,6 +63,9 @@ def reshape(
     path: Path,
 ) -> None:
     """Give a model the shape of its images; raises InputError if it does not take them."""
+    batch = model.inputs[0].partial_shape[0]
+    if batch.is_static:
+        free_batch(model, batch.get_length())
     shape = (3, *image_size) if layout == "NCHW" else (*image_size, 3)
     try:
         model.reshape([rows, *shape])
@@ -91,6 +95,8 @@ def features_model(
         for tap, pooling in outputs
     ]
     whole = ov.Model([ops.result(some) for some in results], model.get_parameters(), "backbone")
+    if reason := miscounted(whole):
+        raise _refused(path, image_size, reason)
     prepared = ov.preprocess.PrePostProcessor(whole)
     pixels = prepared.input()
     pixels.tensor().set_layout(ov.Layout("NHWC")).set_element_type(ov.Type.f32)
@@ -220,7 +226,8 @@ def _refused(path: Path, image_size: tuple[int, int], reason: str) -> InputError
     height, width = image_size
     return InputError(
         f"{path}: the network does not take batches of images of {height}×{width} pixels: "
-        f"{reason}; use its own --image-size, and export it with a dynamic batch"
+        f"{reason}; use its own --image-size, and export it with a dynamic batch, as "
+        'torch.onnx.export does with dynamic_axes={"images": {0: "batch"}}'
     )
 
 

@@ -1,14 +1,13 @@
 """The reference engine: the Keras model itself, on CPU or GPU."""
 
 import platform
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.features.recipe import Pooling, Recipe
-from tasks.backbones.files.backbone import special_tokens
+from tasks.backbones.files.backbone import library_versions, special_tokens
 from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
@@ -34,7 +33,7 @@ class KerasEngine(Engine):
         self.producer = {
             "engine": self.name,
             "instruction_set": instruction_set(),
-            "versions": {name: version(name) for name in ("gargalo", "keras", "tensorflow")},
+            "versions": library_versions(first, "gargalo", "keras", "tensorflow"),
         }
         # One graph for all batch sizes: the last batch of a shard is not padded.
         self._forward = tf.function(

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.storage.publish import publish_folder
+from tasks.backbones.files.backbone import library_versions
 from tasks.errors import InputError
 from tasks.execution.quiet_openvino import CORE, ov
 from tasks.features.engines import Engine, Job
@@ -118,7 +118,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "rows_at_once": ROWS_AT_ONCE,
         "probe": PROBE_VERSION,
         "instruction_set": str(CORE.get_property(_DEVICE, "FULL_DEVICE_NAME")),
-        "versions": {n: version(n) for n in ("gargalo", "keras", "openvino", "tensorflow")},
+        "versions": library_versions(first, "gargalo", "keras", "openvino", "tensorflow"),
     }
 
 

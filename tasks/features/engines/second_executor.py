@@ -1,12 +1,13 @@
 """A second way to compute the features of a backbone from a file, to compare the engine with.
 
 It is onnxruntime for an ONNX file where that and `onnx` are installed, with preprocessing and
-pooling in NumPy. Else it is OpenVINO again, one image at a time, with nothing done for speed.
+pooling in NumPy. Half precision is raised to float32 for it, as OpenVINO does: what each would
+round in between is not the same. Else it is OpenVINO again, one image at a time, with nothing done
+for speed.
 """
 
 import logging
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from stores.features.recipe import Pooling
 from tasks.backbones.files.backbone import FileBackbone, of_recipe
 from tasks.backbones.files.network import features_model
+from tasks.backbones.files.onnx_graph import read_in_float32, tensor_named
+from tasks.execution.onnx_extra import has_onnx, onnx_session
 from tasks.execution.quiet_openvino import CORE
 from tasks.features.engines import Job
-from tasks.features.request import DEFAULT_TAP
 
 log = logging.getLogger("gargalo.extract")
 
@@ -36,7 +38,7 @@ _PLAIN = {
 def second_executor(job: Job) -> tuple[Executor, str]:
     """Return a function from pixels (n, height, width, 3) to each recipe's rows, and its name."""
     backbone = of_recipe(job.recipes[0])
-    if backbone.kind == "onnx" and find_spec("onnx") and find_spec("onnxruntime"):
+    if backbone.kind == "onnx" and has_onnx():
         try:
             other = _by_onnxruntime(job, backbone)
         except Exception as error:  # noqa: BLE001  it has classes of errors of its own
@@ -44,7 +46,7 @@ def second_executor(job: Job) -> tuple[Executor, str]:
             log.info("onnxruntime cannot compute %s: %s", job.weights.path, reason)
             other = None
         if other:
-            return other, "onnxruntime"
+            return other
     return _by_openvino(job, backbone), "OpenVINO at its most accurate"
 
 
@@ -61,32 +63,22 @@ def _by_openvino(job: Job, backbone: FileBackbone) -> Executor:
     return compute
 
 
-def _by_onnxruntime(job: Job, backbone: FileBackbone) -> Executor | None:
+def _by_onnxruntime(job: Job, backbone: FileBackbone) -> tuple[Executor, str] | None:
     """Return onnxruntime's session as a function, or None where it would compute something else.
 
-    This is so for half precision, which it does not raise to float32, and for an image size that is
-    not the file's.
+    This is so for bfloat16, and for an image size that is not the file's.
     """
     import onnx
-    import onnxruntime
 
     path = Path(job.weights.path)
-    model = onnx.load(path, load_external_data=False)
-    half = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
-    names = [_tensor(model.graph, recipe.tap) for recipe in job.recipes]
-    if any(one.data_type in half for one in model.graph.initializer) or None in names:
+    model, raised = read_in_float32(path)
+    kinds = {one.data_type for one in model.graph.initializer}
+    names = [tensor_named(model.graph, recipe.tap) for recipe in job.recipes]
+    if onnx.TensorProto.BFLOAT16 in kinds or None in names:
         return None
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    onnxruntime.set_default_logger_severity(4)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", str(path.parent)
-    )
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnx_session(model.SerializeToString(), path.parent)
     (images,) = session.get_inputs()
     batch, *sides = images.shape
     size = job.recipes[0].image_size
@@ -105,7 +97,7 @@ def _by_onnxruntime(job: Job, backbone: FileBackbone) -> Executor | None:
         joined = [np.concatenate(some)[: len(pixels)] for some in zip(*found, strict=True)]
         return [pool(some, how, backbone) for some, how in zip(joined, poolings, strict=True)]
 
-    return compute
+    return compute, "onnxruntime in float32" if raised else "onnxruntime"
 
 
 def prepare(pixels: Pixels, backbone: FileBackbone) -> Pixels:
@@ -131,17 +123,6 @@ def pool(rows: NDArray[Any], pooling: Pooling, backbone: FileBackbone) -> NDArra
         "cls+mean": lambda: np.concatenate([rows[:, 0], rows[:, special:].mean(axis=1)], axis=1),
     }
     return np.asarray(pooled[pooling](), np.float32)
-
-
-def _tensor(graph: Any, tap: str) -> str | None:  # noqa: ANN401  an onnx.GraphProto
-    """Return the name of a tap's tensor, or None where only OpenVINO has that tap."""
-    if tap == DEFAULT_TAP and len(graph.output) == 1:
-        return str(graph.output[0].name)
-    known = {name: name for node in graph.node for name in node.output}
-    for node in graph.node:  # OpenVINO finds a tensor by its node, too
-        if len(node.output) == 1:
-            known.setdefault(node.name, node.output[0])
-    return known.get(tap)
 
 
 def _filled(some: Pixels, rows: int) -> Pixels:

@@ -1,8 +1,13 @@
 from dataclasses import fields
+from pathlib import Path
+
+import pytest
 
 from flows.cli.parser import make_parser
 from flows.ingest import ingest
-from flows.parameters.features import FeatureParameters
+from flows.parameters.features import ExtractParameters, FeatureParameters
+from flows.parameters.finetune import FinetuneParameters
+from flows.parameters.runs import ExportParameters, PredictParameters
 from flows.parameters.store import ReaderParameters
 from flows.pipeline import pipeline
 from stores.features.recipe import Recipe
@@ -26,3 +31,18 @@ def test_a_pipeline_needs_no_folder():
     """The kind: what checks a value is called for a value that was not given."""
     parse = make_parser(pipeline.fn, "gargalo pipeline", lambda given, _: given.arguments)
     assert parse([])["folder"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (ExtractParameters, "backbone"),
+        (ExtractParameters, "weights"),
+        (FinetuneParameters, "weights"),
+        (PredictParameters, "weights"),
+        (ExportParameters, "weights"),
+    ],
+)
+def test_a_file_is_given_as_text_or_as_a_path(model, name):
+    for given in (Path("some") / "net.onnx", "some/net.onnx"):
+        assert getattr(model(**{name: given}), name) == "some/net.onnx"

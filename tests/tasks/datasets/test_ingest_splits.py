@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from tasks.datasets import folder_listing as listing_module
 from tasks.datasets import keras_listing as keras_module
+from tasks.datasets import listed_files as listing_module
 from tasks.datasets.ingest import ingest
 from tasks.datasets.splits import SplitRule
 from tests.support.entries import as_entries, entries_of

@@ -38,9 +38,8 @@ def test_the_preprocessing_of_every_backbone_is_a_layer(name):
     np.testing.assert_allclose(model(pixels), expected, atol=1e-3, rtol=1e-5)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize(("kind", "settings"), HEADS, ids=str)
-def test_a_head_as_layers_says_what_it_says_itself(kind, settings, classes):
+def trained_head(kind, settings, classes):
+    """Return a head that was trained on random features, and others (50, 12)."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % classes
     features = (rng.normal(size=(60, 12)) + 2 * np.eye(12)[labels] + 1).astype("f4")
@@ -48,9 +47,15 @@ def test_a_head_as_layers_says_what_it_says_itself(kind, settings, classes):
     examples = Examples(MemoryStream(features), labels, classes, [Fold(everything, ~everything)])
     head = make_head(kind, settings, classes=classes)
     (trained,) = find_kind(kind).train([Candidate(head, 0)], examples)
+    return trained, rng.normal(size=(50, 12)).astype("f4")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(("kind", "settings"), HEADS, ids=str)
+def test_a_head_as_layers_says_what_it_says_itself(kind, settings, classes):
+    trained, new = trained_head(kind, settings, classes)
     inputs = keras.Input((12,))
     model = keras.Model(inputs, trained.keras_scores(inputs))
-    new = rng.normal(size=(50, 12)).astype("f4")
     np.testing.assert_allclose(model(new), trained.scores(new), atol=2e-5, rtol=1e-4)
 
 

@@ -60,6 +60,15 @@ def test_the_folder_stands_for_its_first_model(written):
     assert next(predict_by([expected[0][0]], model)).predicted == expected[0][1].predicted
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_model_does_not_need_the_others_of_its_folder(written, tmp_path, name):
+    folder = shutil.copytree(written[0], tmp_path / "model")
+    for other in set(FORMATS) - {name}:
+        place = folder / PLACES[other]
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    assert load_exported(folder).classes == ("cats", "dogs")
+
+
 def test_a_bad_image_is_a_row_with_a_reason(written, tmp_path):
     folder, expected = written
     bad, gone = write(tmp_path / "bad.png", b"bad"), tmp_path / "gone.png"

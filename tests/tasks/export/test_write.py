@@ -34,9 +34,9 @@ def exported(pets, folder, kind="logistic", formats=FORMATS, spoil=lambda said: 
     """Export a head on untrained features of a small backbone; return what each format said."""
     store = pets.parent / "store"
     done = extract(pets, store, **LENET | request)
-    plan = PlannedRun(
-        done.manifest, done.job.recipes[0], make_head(kind, {}, classes=2), 0, {"weights": "none"}
-    )
+    asked = {"weights": "none", "backbone": request.get("backbone", "")}
+    head = make_head(kind, {}, classes=2)
+    plan = PlannedRun(done.manifest, done.job.recipes[0], head, 0, asked)
     (run_id,) = train([plan], store=store)
     run = RunStore(store).read(run_id)
     classifier = load_classifier(run, store=store)

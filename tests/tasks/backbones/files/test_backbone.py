@@ -106,5 +106,5 @@ def test_a_recipe_that_nobody_wrote_is_refused(tmp_path, change):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected the name of a backbone, or a file that ends "):
+    with pytest.raises(InputError, match=r"expected the name of a backbone, a file that ends "):
         job(tmp_path / "resnet50.pt")

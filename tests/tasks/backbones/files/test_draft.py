@@ -15,9 +15,18 @@ from tasks.backbones.files.found import found_in_file
 from tasks.backbones.files.network import features_model
 from tasks.errors import InputError
 from tests.support import keras_files
-from tests.support.onnx_files import as_ir, describe, network, nhwc, node, save, tokens, weights
+from tests.support.onnx_files import (
+    as_ir,
+    describe,
+    network,
+    nhwc,
+    node,
+    save,
+    tokens,
+    weights,
+    windows_of_one,
+)
 from tests.tasks.backbones.files.test_network import (
-    fixed,
     grey,
     of_tomorrow,
     text_model,
@@ -165,6 +174,11 @@ def test_no_description_is_needed_or_read(tmp_path, found):
     assert drafted(str(path), "raw").tap == "output"
 
 
+def preset(path):
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+
+
 @pytest.mark.parametrize(
     ("write", "match"),
     [
@@ -172,11 +186,12 @@ def test_no_description_is_needed_or_read(tmp_path, found):
         (text_model, "a text model"),
         (of_tomorrow, "cannot read it: .*Telepathy"),
         (grey, "expected 3 colour channels"),
-        (fixed, r"does not take batches of images of 16×16 pixels: .*with a dynamic batch"),
+        (windows_of_one, r"does not take batches of images of 16×16 pixels: .*with dynamic_axes="),
         (lambda path: path.write_bytes(b""), "the file is empty; export the network again"),
         (lambda path: path.write_bytes(b"half a file"), "the file is cut off, or not an ONNX"),
         (lambda path: None, r"m.onnx: file not found; expected a file \(.onnx, .xml, .keras\)"),
         (lambda path: path.mkdir(), "m.onnx: is a folder; expected a file"),
+        (preset, "says itself how its images are prepared, and needs no description; use it as"),
     ],
 )
 def test_what_is_no_backbone_is_told_in_one_line(tmp_path, write, match):

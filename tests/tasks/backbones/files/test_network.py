@@ -10,7 +10,7 @@ from tasks.backbones.files.description import Description
 from tasks.backbones.files.found import found_in_file
 from tasks.backbones.files.network import features_model, only_input, read_network
 from tasks.errors import InputError
-from tests.support.onnx_files import network, nhwc, node, save, tokens
+from tests.support.onnx_files import network, nhwc, node, of_one, save, tokens, windows_of_one
 
 IMAGES = ("images", TensorProto.FLOAT, ("n", 3, 16, 16))
 
@@ -21,12 +21,11 @@ def model(path, tap="output", pooling="none", side=16, **about):
     return features_model(path, backbone, outputs, image_size=(side, side), rows=2)
 
 
-def fixed(path):
-    """Write a network whose batch is fixed, by a shape in the middle of it."""
-    shape = numpy_helper.from_array(np.array([1, 512]), "shape")
-    given = (("images", TensorProto.FLOAT, (1, 3, 16, 16)),)
+def of_one_size(path):
+    """Write a network with a dynamic batch and the size of its images in the middle of it."""
+    shape = numpy_helper.from_array(np.array([0, 512]), "shape")
     more = [node("Reshape", "map shape", "flat")]
-    return network(path, inputs=given, nodes=more, outputs=("flat",), more=(shape,))
+    return network(path, nodes=more, outputs=("flat",), more=(shape,))
 
 
 def two_inputs(path):
@@ -83,7 +82,7 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path, write, match):
 @pytest.mark.parametrize(
     ("write", "asked", "match"),
     [
-        (fixed, {}, r"does not take batches of images of 16×16 pixels: .*with a dynamic batch"),
+        (windows_of_one, {}, r"does not take batches of images of 16×16 .*with dynamic_axes="),
         (network, {"tap": "mapp"}, "unknown tensor 'mapp': did you mean map"),
         (network, {"tap": "zebra"}, r"unknown tensor 'zebra': expected one of .*outputs: pool"),
         (
@@ -101,7 +100,8 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path, write, match):
             {"pooling": "avg"},
             r"\(65, 8\); use --pooling cls, mean-tokens, cls\+",
         ),
-        (fixed, {"side": 32}, r"does not take batches of images of 32×32 pixels: .*own --image-s"),
+        (of_one_size, {"side": 32}, r"'flat' cannot make \[2,512\] of \[2,8,16,16\]; use"),
+        (of_one, {"side": 32}, r"does not take batches of images of 32×32 pixels: .*own --image-s"),
         (
             tokens,
             {"pooling": "cls", "class_token": False},
@@ -119,6 +119,11 @@ def test_what_it_does_not_offer_is_refused(tmp_path, write, asked, match):
     with pytest.raises(InputError, match=match) as error:
         model(path, **asked)
     assert "\n" not in str(error.value)
+
+
+def test_a_tap_before_what_another_size_does_not_fit_is_taken(tmp_path):
+    path = of_one_size(tmp_path / "m.onnx")
+    assert list(model(path, tap="map", side=32).outputs[0].shape) == [2, 16, 16, 8]
 
 
 def test_of_several_outputs_one_is_named(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper
 
 from tasks.errors import ExtractionError, InputError, WeightsError
 from tasks.features.agreement import agreement
@@ -14,7 +13,19 @@ from tasks.features.engines.second_executor import second_executor
 from tasks.features.engines.verified import trusted_engine
 from tasks.features.job import make_job
 from tasks.features.request import FeatureRequest
-from tests.support.onnx_files import IMAGENET, RAW, as_ir, network, nhwc, node, tokens
+from tests.support.onnx_files import (
+    IMAGENET,
+    RAW,
+    as_ir,
+    half,
+    mixed,
+    network,
+    nhwc,
+    node,
+    of_one,
+    tokens,
+    transformer_of_one,
+)
 
 BGR = "channels = 'bgr'\nmean = [104, 117, 123]\nstd = [1, 2, 3]"
 
@@ -102,16 +113,24 @@ def test_another_size_than_the_files_own(tmp_path):
     assert engine.feature_shapes == ((16, 16, 8),)
 
 
-def test_half_precision_is_compared_with_what_computes_the_same(tmp_path):
-    path = network(tmp_path / "m.onnx")
-    model = onnx.load(path)
-    for tensor in model.graph.initializer:
-        half = numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
-    onnx.save(model, path)
-    engine = trusted_engine(job_of(path, tmp_path))
+@pytest.mark.parametrize("as_it_is", [True, False])
+@pytest.mark.parametrize("write", [of_one, transformer_of_one])
+def test_a_batch_of_one_that_is_written_into_the_file(tmp_path, write, as_it_is):
+    path = write(tmp_path / "m.onnx")
+    image = pixels().transpose(0, 3, 1, 2)
+    (name,) = (one.name for one in onnx.load(path).graph.output)
+    expected = np.concatenate([by_hand(path, image[n : n + 1], name)[0] for n in range(5)])
+    place = path if as_it_is else as_ir(path, tmp_path / "m.xml")
+    engine = trusted_engine(job_of(place, tmp_path))
+    same(expected, engine.compute(pixels())[0])
+    assert (engine.producer["agreement"]["with"] == "onnxruntime") == as_it_is
+
+
+@pytest.mark.parametrize("write", [half, mixed])
+def test_half_precision_is_compared_in_float32_with_onnxruntime(tmp_path, write):
+    engine = trusted_engine(job_of(write(tmp_path / "m.onnx"), tmp_path))
+    figures = engine.producer["agreement"]
+    assert (figures["with"], figures["tolerance"]) == ("onnxruntime in float32", 2e-5)
     assert engine.compute(pixels())[0].dtype == np.float32
 
 

@@ -70,7 +70,7 @@ def dynamic(path):
         (grey, r"the input is \(\?, 1, 16, 16\): expected 3 colour channels"),
         (
             dynamic,
-            r"takes images of any size; write .* m.onnx.toml, as image_size = 224, .*flows.backbone describe ",
+            r"any size; write .* m.onnx.toml, as image_size = 224, .*flows.backbone describe ",
         ),
     ],
 )

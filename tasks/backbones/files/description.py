@@ -73,6 +73,11 @@ def description_path(path: Path) -> Path:
     return Path(f"{named}.toml")
 
 
+def describe_command(path: Path) -> str:
+    """Return the command that drafts the description of a file."""
+    return f"python -m flows.backbone describe {shlex.quote(str(path))}"
+
+
 def read_description(
     path: Path,
     preset: Preset | None = None,
@@ -92,11 +97,10 @@ def read_description(
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
-        file, toml = (shlex.quote(str(one)) for one in (path, place))
         raise InputError(
             f"{place}: {there}; it has to say how the network's images are prepared: write one "
             f'line, preset = "imagenet" (or {others}), give --preset, or have it drafted by '
-            f"`python -m flows.backbone describe {file} > {toml}`"
+            f"`{describe_command(path)} > {shlex.quote(str(place))}`"
         )
     where = place if place.exists() else path
     return described({**(own or {}), **values}, str(where))

@@ -5,7 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from tasks.backbones.files.backbone import FileBackbone, with_layout
-from tasks.backbones.files.description import Description, Layout, Preset, read_description
+from tasks.backbones.files.description import (
+    Description,
+    Layout,
+    Preset,
+    describe_command,
+    read_description,
+)
 from tasks.backbones.files.digest import file_digest, files_of
 from tasks.backbones.files.keras_config import keras_input
 from tasks.backbones.files.layouts import input_layout
@@ -53,6 +59,7 @@ def _size(
     if height < 0 or width < 0:
         raise InputError(
             f"{path}: the network takes images of any size; write the one it was trained with into "
-            f"{path.name}.toml, as image_size = 224, or give --image-size"
+            f"{path.name}.toml, as image_size = 224, or give --image-size; one that it takes is "
+            f"told by `{describe_command(path)}`"
         )
     return height, width

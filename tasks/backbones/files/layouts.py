@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.backbones.files.description import Layout
+from tasks.backbones.files.description import Layout, describe_command
 from tasks.errors import InputError
 
 
@@ -14,10 +14,15 @@ def input_layout(given: Layout | None, shape: Sequence[int], path: Path) -> Layo
         return given
     if given is None and len(found) == 1:
         return found[0]
-    what = f'layout = "{given}" does not fit' if given else 'write layout = "NCHW" or "NHWC"'
+    what = f'layout = "{given}" does not fit in {path.name}.toml'
+    if given is None:
+        what = (
+            f'write layout = "NCHW" or "NHWC" in {path.name}.toml; the one that it takes is told '
+            f"by `{describe_command(path)}`"
+        )
     if not fits:
         what = "expected 3 colour channels at the second or the last place; export it for RGB"
-    raise InputError(f"{path}: the input is {shown(shape)}: {what} in {path.name}.toml")
+    raise InputError(f"{path}: the input is {shown(shape)}: {what}")
 
 
 def possible_layouts(shape: Sequence[int]) -> list[Layout]:

@@ -6,6 +6,7 @@ from typing import Any
 from tasks.backbones.files.description import Layout
 from tasks.backbones.files.layouts import input_layout, possible_layouts
 from tasks.backbones.files.network import name_of, only_input, read_network, reshape, tensors
+from tasks.backbones.files.reshaping import miscounted
 from tasks.backbones.files.steps import USUAL_SIDE, Network, Output, Step
 from tasks.errors import InputError
 
@@ -19,7 +20,7 @@ def graph_network(path: Path) -> Network:
     model = read_network(path)
     images = only_input(model, path)
     layouts = possible_layouts(images.shape) or [input_layout(None, images.shape, path)]
-    layout, size = _shaped(model, images.shape, layouts, path)
+    model, layout, size = _shaped(model, images.shape, layouts, path)
     steps, places = _steps(model)
     outputs = [
         Output(name_of(output), _shape(output), places.get(_maker(output)))
@@ -35,28 +36,29 @@ def _shaped(
     shape: tuple[int, ...],
     layouts: list[Layout],
     path: Path,
-) -> tuple[Layout, tuple[int, int]]:
-    """Give a model the first layout and size that it takes; raises InputError if it takes none.
+) -> tuple[Any, Layout, tuple[int, int]]:
+    """Return a model in the first layout and size that it takes; raises InputError if none.
 
     Better is one that gives a row for each image: a size may be taken, and change their number.
     """
     refusals: list[InputError] = []
-    taken: list[tuple[Layout, tuple[int, int]]] = []
+    taken: list[tuple[Any, Layout, tuple[int, int]]] = []
     for layout in layouts:
         own = _sides(shape, layout)
         for side in _SIDES if min(own) < 0 else _SIDES[:1]:
             height, width = (side if given < 0 else given for given in own)
+            tried = model.clone()
             try:
-                reshape(model, layout, (height, width), _ROWS, path)
+                reshape(tried, layout, (height, width), _ROWS, path)
             except InputError as error:
                 refusals.append(error)
                 continue
-            taken.append((layout, (height, width)))
-            if any(_shape(output) is not None for output in model.outputs):
+            taken.append((tried, layout, (height, width)))
+            has_rows = any(_shape(output) is not None for output in tried.outputs)
+            if has_rows and not miscounted(tried):
                 return taken[-1]
     if not taken:
         raise refusals[0]
-    reshape(model, *taken[0], _ROWS, path)
     return taken[0]
 
 

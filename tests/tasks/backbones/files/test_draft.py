@@ -21,6 +21,7 @@ from tests.support.onnx_files import (
     network,
     nhwc,
     node,
+    of_one,
     save,
     tokens,
     weights,
@@ -120,6 +121,13 @@ def test_a_size_is_one_that_the_network_takes(tmp_path):
     more = (shape, weights("dense", (8 * 48 * 48, 4)))
     path = network(tmp_path / "m.onnx", inputs=ANY, nodes=nodes, outputs=("vector",), more=more)
     assert drafted_values(path)["image_size"] == 96
+
+
+def test_a_size_is_one_that_a_network_of_one_image_takes(tmp_path):
+    shape = numpy_helper.from_array(np.array([1, 8 * 16 * 16]), "shape")
+    given = (("images", TensorProto.FLOAT, (1, 3, "h", "w")),)
+    path = of_one(tmp_path / "m.onnx", inputs=given, more=(shape,))
+    assert drafted_values(path)["image_size"] == 32
 
 
 def test_of_several_outputs_the_best_is_named(tmp_path):

@@ -97,10 +97,11 @@ def read_description(
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
+        drafted = f"`{describe_command(path)} > {shlex.quote(str(place))}`"
         raise InputError(
             f"{place}: {there}; it has to say how the network's images are prepared: write one "
-            f'line, preset = "imagenet" (or {others}), give --preset, or have it drafted by '
-            f"`{describe_command(path)} > {shlex.quote(str(place))}`"
+            f'line, preset = "imagenet" (or {others}), or give --preset'
+            f"{'' if path.is_dir() else f', or have it drafted by {drafted}'}"
         )
     where = place if place.exists() else path
     return described({**(own or {}), **values}, str(where))

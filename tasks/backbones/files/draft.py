@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.backbones.files.description import Description, Layout, Preset
+from tasks.backbones.files.description import Description, Layout, Preset, description_path
 from tasks.backbones.files.digest import files_of
 from tasks.backbones.files.keras_steps import keras_network
 from tasks.backbones.files.layouts import layout_of_map
@@ -66,8 +66,9 @@ def _checked(path: Path) -> str:
     """Return the kind of a file that is there, with its weights; raises InputError."""
     if path.is_dir() and (path / CONFIG).is_file():
         raise InputError(
-            f"{path}: a preset of KerasHub says itself how its images are prepared, and needs no "
-            f"description; use it as --backbone {os.path.join(path, '')}"  # noqa: PTH118
+            f"{path}: a preset of KerasHub is not drafted; its image_converter.json says how its "
+            f"images are prepared, or {description_path(path).name} beside it; use it as "
+            f"--backbone {os.path.join(path, '')}"  # noqa: PTH118
         )
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "file not found"

@@ -63,7 +63,10 @@ def test_a_given_preset_goes_before_that_of_the_file_and_a_key_before_both(tmp_p
     ("content", "match"),
     [
         (None, r'm.onnx.toml: file not found; .* write one line, preset = "imagenet"'),
-        (b"", "m.onnx.toml: says nothing; it has to say .* give --preset, or have it drafted by"),
+        (
+            b"",
+            "m.onnx.toml: says nothing; .* or give --preset, or have it drafted by",
+        ),
         (b"# preset", "m.onnx.toml: says nothing; "),
         (b"preset = ", "m.onnx.toml: not TOML: "),
         (b"\xff", "m.onnx.toml: not TOML: "),

@@ -199,7 +199,10 @@ def preset(path):
         (lambda path: path.write_bytes(b"half a file"), "the file is cut off, or not an ONNX"),
         (lambda path: None, r"m.onnx: file not found; expected a file \(.onnx, .xml, .keras\)"),
         (lambda path: path.mkdir(), "m.onnx: is a folder; expected a file"),
-        (preset, "says itself how its images are prepared, and needs no description; use it as"),
+        (
+            preset,
+            r"is not drafted; its image_converter\.json says .*, or m\.onnx\.toml beside it",
+        ),
     ],
 )
 def test_what_is_no_backbone_is_told_in_one_line(tmp_path, write, match):

@@ -503,6 +503,6 @@ MUTATIONS = (
         "tasks/export/onnx_pixels.py",
         ", exclude_outside=1",
         "",
-        "tests/tasks/export/test_onnx_pixels.py::test_images_are_resized_as_by_keras",
+        "tests/tasks/export/test_onnx_pixels.py::test_images_are_resized_as_for_features",
     ),
 )

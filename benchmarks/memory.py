@@ -23,6 +23,18 @@ computed = extract(setting, setting.ingest())
 print(json.dumps({"computed": computed, "peak": peak_bytes()}))
 """
 
+_COMMAND = """
+import runpy, sys
+from benchmarks.memory import peak_bytes
+sys.modules["faiss"] = None  # with it, more images are searched for near-duplicates, in memory
+try:
+    runpy.run_module("flows.extract", run_name="__main__")
+except SystemExit as end:
+    if end.code:
+        raise
+print(peak_bytes())
+"""
+
 
 def growth(few: Path, many: Path, stores: Path, *, side: int, rounds: int) -> Iterator[Finding]:
     """Compare the peak memory of ingest and extraction for few and for many images."""
@@ -50,15 +62,24 @@ def peaks(folder: Path, store: Path, request: Mapping[str, Any]) -> dict[str, in
 
     `request` are the fields of the features asked for that are not as usual.
     """
+    told: dict[str, int] = json.loads(_last_line(_CODE, folder, store, json.dumps(request)))
+    return told
+
+
+def peak_of_command(folder: Path, *flags: object) -> int:
+    """Extract by the command, in a process of its own; return its peak, bytes."""
+    return int(_last_line(_COMMAND, folder, *flags))
+
+
+def _last_line(code: str, *arguments: object) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", _CODE, str(folder), str(store), json.dumps(request)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         check=True,
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
     )
-    told: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    return done.stdout.splitlines()[-1]
 
 
 def peak_bytes() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.memory import peak_bytes, peaks
+from benchmarks.memory import peak_bytes, peak_of_command
 from benchmarks.timing import Contender, Finding, in_turn
 from stores.keys import as_arrow
 from stores.manifest import Manifest
@@ -33,6 +33,7 @@ _LISTED_NS = 1_700_000_000_000_000_000
 _OF_TEN = 10  # parts, of which one is new
 _MILLIONS = 10_000_000  # files, for which a listing's time is told
 _CODE = "import sys; from benchmarks.rows import measured; measured(sys.argv[1])"
+_ONE_LAYER = ["--backbone", "lenet5", "--tap", "c1", "--image-size", "16", "--weights", "none"]
 # What is measured of a manifest, with the seconds that are allowed at ten million rows.
 _LIMITS = {
     "read": "≤ 5",
@@ -69,16 +70,16 @@ def listing(folder: Path, *, files: int, rounds: int) -> Iterator[Finding]:
 
 
 def extractions(work: Path, *, few: int, many: int) -> Iterator[Finding]:
-    """Compare the memory of ingest and extraction of tiny images by one layer, few and many."""
+    """Compare the memory of `flows.extract FOLDER`, by one layer, for few and many tiny images."""
+    peaks = []
     for files in (few, many):
-        write_tiny(work / str(files), files)
-    request = {"backbone": "lenet5", "taps": ["c1"], "image_size": 16}
-    found = [peaks(work / str(files), work / f"store {files}", request) for files in (few, many)]
-    values = (found[1]["peak"] / found[0]["peak"],)
-    remark = " and ".join(f"{each['peak'] / 2**30:.2f}" for each in found)
-    what = f"peak for {many:,} tiny images by one layer, in units of that for {few:,}"
-    yield Finding(GROUP, what, values, "×", "≤ 1.1", f"{remark} GiB")
-    more = (found[1]["peak"] - found[0]["peak"]) / (many - few)
+        folder = work / str(files)
+        write_tiny(folder, files)
+        peaks.append(peak_of_command(folder, "--store", work / f"store {files}", *_ONE_LAYER))
+    remark = " and ".join(f"{peak / 2**30:.2f}" for peak in peaks)
+    what = f"peak for {many:,} new tiny images by one layer, in units of that for {few:,}"
+    yield Finding(GROUP, what, (peaks[1] / peaks[0],), "×", "≤ 1.1", f"{remark} GiB")
+    more = (peaks[1] - peaks[0]) / (many - few)
     remark = "a row of the manifest has about 110"
     yield Finding(GROUP, "memory for each of the images more", (more,), "bytes", "", remark)
 

@@ -191,7 +191,7 @@ def _check(name: ExportFormat, found: Deviation, recipe: Recipe) -> None:
         raise InputError(
             f"the {name} model differs from the run on {found.labels_that_differ} of "
             f"{found.images} validation images, with scores up to {found.largest_difference:.2g} "
-            f"apart ({found.expected}); nothing was written. {_remedy(name, recipe)}"
+            f"apart ({found.expected}); nothing was written; {_remedy(name, recipe)}"
         )
 
 

@@ -510,6 +510,7 @@ MUTATIONS = (
         "tasks/export/graph_pixels.py",
         "tf.maximum(tf.constant(size), -sides)",
         "tf.constant(size)",
-        "tests/tasks/export/test_graph_pixels.py::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
+        "tests/tasks/export/test_graph_pixels.py"
+        "::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
     ),
 )

@@ -208,7 +208,7 @@ def _remedy(name: ExportFormat, recipe: Recipe) -> str:
     if name == "keras" and recipe.aspect_ratio != "stretch":
         fixes.append(
             f"Keras's layer may {recipe.aspect_ratio} otherwise than the features at this image "
-            f"size: use --format {' or '.join(others)}, or another --image-size"
+            f"size: use --format {' or '.join(others)}"
         )
     if given:
         fixes.append(f"the features were extracted with {given}: extract and train without")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
-from tasks.backbones.files.layouts import shown
+from tasks.backbones.files.layouts import check_map_layout, shown
 from tasks.backbones.files.reshaping import free_batch, miscounted
 from tasks.errors import InputError, unknown
 from tasks.execution.quiet_openvino import CORE, ov
@@ -168,6 +168,8 @@ def _pooled(
             image_size,
             f"tensor {name!r} is {shown(shape)} for a batch of {rows if rows > 0 else 'any size'}",
         )
+    if len(shape) == _MAP:
+        check_map_layout(name, tuple(shape[1:]), backbone.map_layout, path, image_size)
     value = ops.convert(tap, "f32")
     if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
         return value  # it has no places to pool

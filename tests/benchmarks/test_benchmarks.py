@@ -40,7 +40,10 @@ def untuned(monkeypatch):
         ("reading", ["speed of np.memmap's", "10,000 keys looked up in 100 shards"]),
         ("prefect", ["over the plain functions, 40 images", "a running server, --engine keras"]),
         ("memory", ["peak for 80 images, in units of that for 40"]),
-        ("rows", ["10,000 rows: nothing changed", "1,000 files listed", "80 new tiny images by one"]),
+        (
+            "rows",
+            ["10,000 rows: nothing changed", "1,000 files listed", "80 new tiny images by one"],
+        ),
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
         ("heads", ["5 dense on 26×1280, 2 epochs: against Keras's fit, one by one"]),
         ("lab", ["by the same sweep again: 0 heads", "one value added: 1 heads", "2 resplits"]),

@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,18 +87,18 @@ def read_description(
     path: Path,
     preset: Preset | None = None,
     own: Mapping[str, Any] | None = None,
-    prepared: Callable[[], Mapping[str, Any]] = dict,
+    prepared: Callable[[Collection[str]], Mapping[str, Any]] = lambda _: {},
 ) -> Description:
     """Return the description beside a backbone's file; raises InputError.
 
     Its keys go before those that the file itself has: `own`, and how images are `prepared`, which
-    is not asked for where a preset says that. A preset that is given goes before that of the
-    description. Either of these needs no description.
+    is asked for what the description does not say, and not where a preset says that. A preset that
+    is given goes before that of the description. Either of these needs no description.
     """
     place = description_path(path)
     values = _values(place) | ({"preset": preset} if preset else {})
     if "preset" not in values:
-        values = {**prepared(), **values}
+        values = {**prepared(values), **values}
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))

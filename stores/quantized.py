@@ -148,8 +148,11 @@ def keeping(store: Location, asked: Asked, *, made: Made, gate: Gate) -> Iterato
         write_new(draft / RECORD, text.encode())
 
 
-def find_kept(store: Location, asked: Asked) -> Quantized | None:
-    """Return the kept model that is asked for; None if none is, or its record is damaged."""
+def find_kept(store: Location, asked: Asked, *, tell: bool = True) -> Quantized | None:
+    """Return the kept model that is asked for; None if none is, or its record is damaged.
+
+    That is a warning, unless one is not to `tell` it because it is asked again.
+    """
     place = model_place(store, asked)
     place.refresh()
     if not is_file((place / RECORD).path):
@@ -157,7 +160,8 @@ def find_kept(store: Location, asked: Asked) -> Quantized | None:
     try:
         found = read_model(place)
     except CorruptStore as error:
-        log.warning("%s; it is quantised again", error)
+        if tell:
+            log.warning("%s; the backbone is quantised again", error)
         return None
     return found if found.asked == asked else None
 

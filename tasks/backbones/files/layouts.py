@@ -14,13 +14,17 @@ def input_layout(given: Layout | None, shape: Sequence[int], path: Path) -> Layo
         return given
     if given is None and len(found) == 1:
         return found[0]
-    what = f'layout = "{given}" does not fit in {path.name}.toml'
-    if given is None:
+    if given is not None and fits:
+        raise InputError(
+            f'{path}.toml: layout = "{given}" does not fit the input {shown(shape)}; write '
+            f'"{fits[0]}", or remove the line'
+        )
+    if fits:
         what = (
             f'write layout = "NCHW" or "NHWC" in {path.name}.toml; the one that it takes is told '
             f"by `{describe_command(path)}`"
         )
-    if not fits:
+    else:
         what = "expected 3 colour channels at the second or the last place; export it for RGB"
     raise InputError(f"{path}: the input is {shown(shape)}: {what}")
 

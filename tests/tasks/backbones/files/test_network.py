@@ -103,8 +103,16 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path, write, match):
             {"pooling": "avg"},
             r"\(65, 8\); use --pooling cls, mean-tokens, cls\+",
         ),
-        (of_one_size, {"side": 32}, r"'flat' cannot make \[2,512\] of \[2,8,16,16\]; use"),
-        (of_one, {"side": 32}, r"does not take batches of images of 32×32 pixels: .*own --image-s"),
+        (
+            of_one_size,
+            {"side": 32},
+            r"'flat' cannot make \[2,512\] of \[2,8,16,16\]; use its own --image-size$",
+        ),
+        (
+            of_one,
+            {"side": 32},
+            r"does not take batches of images of 32×32 pixels: .*own --image-size, and export",
+        ),
         (
             tokens,
             {"pooling": "cls", "class_token": False},

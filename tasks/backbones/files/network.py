@@ -93,7 +93,7 @@ def features_model(
     refused = partial(_refused, path, image_size, free=free)
     reshape(model, backbone.layout, image_size, rows, path)
     results = [
-        _pooled(_tap(model, tap, path), pooling, backbone, path, (rows, refused))
+        _pooled(_tap(model, tap, path), pooling, backbone, path, (image_size, rows, refused))
         for tap, pooling in outputs
     ]
     whole = ov.Model([ops.result(some) for some in results], model.get_parameters(), "backbone")
@@ -153,10 +153,10 @@ def _pooled(
     pooling: str,
     backbone: FileBackbone,
     path: Path,
-    asked: tuple[int, Callable[[str], InputError]],
+    asked: tuple[tuple[int, int], int, Callable[[str], InputError]],
 ) -> Any:  # noqa: ANN401
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
-    rows, refused = asked
+    image_size, rows, refused = asked
     name = name_of(tap)
     if tap.partial_shape.rank.is_dynamic or any(s.is_dynamic for s in list(tap.partial_shape)[1:]):
         raise InputError(

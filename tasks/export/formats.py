@@ -13,11 +13,14 @@ from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
 from tasks.execution.onnx_extra import check_onnx, onnx_session
 from tasks.execution.quiet_openvino import CORE, ov
+from tasks.export.cubic import openvino_pixels
 from tasks.export.format_names import PLACES, ExportFormat, Scorer, Scores
 from tasks.export.graph_model import join_graph
+from tasks.export.graph_pixels import graph_pixels
+from tasks.export.keras_model import with_resizing
 from tasks.features.engines.openvino_engine import converted
 from tasks.images.centre_crop import uncropped
-from tasks.images.decoding import image_loader
+from tasks.images.decoding import image_decoder
 from tasks.inference.predict import Classifier
 
 # By default OpenVINO computes in bfloat16 if the CPU supports it; a file cannot set this.
@@ -29,20 +32,22 @@ _REFUSED = (ValueError, TypeError, KeyError, AttributeError, OSError, BadZipFile
 def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
     """Write a SavedModel with two signatures: for the bytes of files, and for decoded images."""
     recipe = classifier.recipe
-    whole = uncropped(recipe)  # the model takes the centre
-    load = image_loader(whole.image_size, recipe.interpolation, recipe.aspect_ratio, recipe.decode)
+    decode = image_decoder(uncropped(recipe).image_size, recipe.decode)
+
+    def load(content: tf.Tensor) -> tf.Tensor:
+        return graph_pixels(decode(content)[tf.newaxis], recipe)[0]
 
     def answer(scores: tf.Tensor) -> dict[str, tf.Tensor]:
         names = tf.constant(classifier.classes)
         return {"label": tf.gather(names, tf.argmax(scores, axis=1)), classifier.scores: scores}
 
     def from_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = tf.TensorSpec((*whole.image_size, 3), tf.float32)
+        spec = tf.TensorSpec((*recipe.image_size, 3), tf.float32)
         images = tf.map_fn(load, contents, fn_output_signature=spec)
         return answer(model(images, training=False))
 
     def from_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(model(images, training=False))
+        return answer(model(graph_pixels(images, recipe), training=False))
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -52,20 +57,23 @@ def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  
     archive.write_out(path, verbose=False)
 
 
-def write_keras(model: Any, _classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+def write_keras(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
     """Write a `.keras` file that Keras loads in its safe mode, without gargalo."""
-    model.save(path)
+    with_resizing(model, classifier.recipe).save(path)
 
 
 def write_openvino(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
     """Write an OpenVINO model, for decoded images; `model` is None where Keras has none."""
-    if model is None or classifier.recipe.interpolation == "bicubic":
+    if model is None:
         ov.save_model(join_graph(classifier), path, compress_to_fp16=False)
         return
-    graph = tf.function(lambda images: model(images, training=False), autograph=False)
+
+    def scores(images: tf.Tensor) -> tf.Tensor:
+        return model(openvino_pixels(images, classifier.recipe), training=False)
+
     signature = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
-    model = converted(graph.get_concrete_function(signature))
-    ov.save_model(model, path, compress_to_fp16=False)
+    graph = tf.function(scores, autograph=False).get_concrete_function(signature)
+    ov.save_model(converted(graph), path, compress_to_fp16=False)
 
 
 def write_onnx(_model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
@@ -140,7 +148,7 @@ _READERS: dict[ExportFormat, Callable[[Path], Scorer]] = {
 
 
 def write_model(name: ExportFormat, model: Any, classifier: Classifier, folder: Path) -> None:  # noqa: ANN401
-    """Write a joined Keras model in a format, at its path in a folder; None: there is none."""
+    """Write what `join` returned in a format, at its path in a folder; None: there is no model."""
     check_backend()
     _WRITERS[name](model, classifier, folder / PLACES[name])
 

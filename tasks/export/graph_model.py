@@ -1,25 +1,22 @@
 """One OpenVINO model from pixels to scores, of parts that are converted one by one.
 
 It is for what is no Keras model as a whole: a backbone that only OpenVINO reads or that is
-quantised, and a resizing that OpenVINO does not convert.
+quantised.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from stores.features.recipe import Recipe
 from stores.quantized import named_model
-from tasks.backbones.files.backbone import is_graph_file, of_recipe
+from tasks.backbones.files.backbone import of_recipe
 from tasks.backbones.files.network import features_model
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.quiet_openvino import ov
-from tasks.export.cubic import made_cubic
-from tasks.export.keras_model import features_of, resized
+from tasks.export.cubic import openvino_pixels
 from tasks.features.engines.int8_engine import kept_graph
 from tasks.features.engines.openvino_engine import converted
-from tasks.images.centre_crop import uncropped
 from tasks.inference.predict import Classifier
 
 
@@ -52,12 +49,8 @@ def _result(model: Any) -> Any:  # noqa: ANN401
 
 
 def _resizing(recipe: Recipe) -> Any:  # noqa: ANN401
-    images = keras.Input((None, None, 3))
-    linear = replace(recipe, interpolation="bilinear")
-    model = _converted(keras.Model(images, resized(images, linear)))
-    if recipe.interpolation != "bicubic":
-        return model
-    return made_cubic(model, uncropped(recipe).image_size)
+    graph = tf.function(lambda images: openvino_pixels(images, recipe), autograph=False)
+    return converted(graph.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32)))
 
 
 def _backbone(classifier: Classifier) -> Any:  # noqa: ANN401
@@ -66,12 +59,9 @@ def _backbone(classifier: Classifier) -> Any:  # noqa: ANN401
         quantised = kept_graph(named_model(classifier.job.store, recipe))
         quantised.reshape([-1, *recipe.image_size, 3])
         return quantised
-    if is_graph_file(recipe):
-        path, outputs = Path(classifier.job.weights.path), [(recipe.tap, recipe.pooling)]
-        size = recipe.image_size
-        return features_model(path, of_recipe(recipe), outputs, image_size=size, rows=-1)
-    pixels = keras.Input((*recipe.image_size, 3))
-    return _converted(keras.Model(pixels, features_of(pixels, classifier)))
+    path, outputs = Path(classifier.job.weights.path), [(recipe.tap, recipe.pooling)]
+    size = recipe.image_size
+    return features_model(path, of_recipe(recipe), outputs, image_size=size, rows=-1)
 
 
 def _converted(model: Any) -> Any:  # noqa: ANN401  from a Keras model to an ov.Model

@@ -1,4 +1,4 @@
-"""One Keras model from pixels to scores: preprocessing, backbone and head joined."""
+"""One Keras model from images to scores: preprocessing, backbone and head joined."""
 
 from typing import Any
 
@@ -19,18 +19,27 @@ _SAME = 1e-3
 
 
 def join(classifier: Classifier) -> Any:  # noqa: ANN401  a Keras model
-    """Return a model of built-in layers: images (n, height, width, 3) of 0 to 255 → scores.
+    """Return a model of built-in layers: images of the recipe's size, of 0 to 255 → scores.
 
-    Images of any size are resized as in the recipe; scores are (n, classes). Raises InputError if
-    the preprocessing cannot be done by built-in layers.
+    Scores are (n, classes). Raises InputError if the preprocessing cannot be done by built-in
+    layers.
+    """
+    pixels = keras.Input((*classifier.recipe.image_size, 3), name="pixels")
+    flat = keras.layers.Flatten()(_features_of(pixels, classifier))
+    return keras.Model(pixels, classifier.head.keras_scores(flat), name="scores")
+
+
+def with_resizing(model: Any, recipe: Recipe) -> Any:  # noqa: ANN401  Keras models
+    """Return what `join` returned for images of any size, resized by built-in layers.
+
+    At some sizes Keras's layer crops or pads otherwise than the recipe; see `graph_pixels`.
     """
     images = keras.Input((None, None, 3), name="images")
-    rows = features_of(resized(images, classifier.recipe), classifier)
-    flat = keras.layers.Flatten()(rows)
-    return keras.Model(images, classifier.head.keras_scores(flat), name="classifier")
+    scores = model(_resized(images, recipe), training=False)
+    return keras.Model(images, scores, name="classifier")
 
 
-def features_of(pixels: Any, classifier: Classifier) -> Any:  # noqa: ANN401  Keras tensors
+def _features_of(pixels: Any, classifier: Classifier) -> Any:  # noqa: ANN401  Keras tensors
     """Return the features of pixels (n, height, width, 3), by the whole backbone."""
     recipe, weights = classifier.recipe, classifier.job.weights
     backbone = backbone_of(recipe, weights.path)
@@ -39,7 +48,7 @@ def features_of(pixels: Any, classifier: Classifier) -> Any:  # noqa: ANN401  Ke
     return extractor(preprocessed(pixels, backbone), training=False)
 
 
-def resized(images: Any, recipe: Recipe) -> Any:  # noqa: ANN401  Keras tensors
+def _resized(images: Any, recipe: Recipe) -> Any:  # noqa: ANN401  Keras tensors
     """Return images resized and cropped as in a recipe, by built-in layers."""
     whole = uncropped(recipe)
     pixels = keras.layers.Resizing(

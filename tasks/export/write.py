@@ -91,7 +91,7 @@ def export(
         for name in formats:
             write_model(name, model, classifier, draft)
             found[name] = _compared(name, draft, expected, classifier)
-            _check(name, found[name])
+            _check(name, found[name], classifier.recipe)
         about = {
             "classes": list(classifier.classes),
             "scores": classifier.scores,
@@ -186,15 +186,36 @@ def _deviation(
     )
 
 
-def _check(name: str, found: Deviation) -> None:
+def _check(name: ExportFormat, found: Deviation, recipe: Recipe) -> None:
     if not found.within_tolerance:
         raise InputError(
             f"the {name} model differs from the run on {found.labels_that_differ} of "
             f"{found.images} validation images, with scores up to {found.largest_difference:.2g} "
-            f"apart ({found.expected}); nothing was written. If the features were extracted with "
-            "--precision int8 or bfloat16, --decode fast or --dtype float16, extract and train "
-            "without that flag"
+            f"apart ({found.expected}); nothing was written; {_remedy(name, recipe)}"
         )
+
+
+def _remedy(name: ExportFormat, recipe: Recipe) -> str:
+    """Return what may be done about a model in a format that differs from its run."""
+    flags = {
+        f"--precision {recipe.compute_precision}": recipe.compute_precision != "float32",
+        f"--decode {recipe.decode}": recipe.decode != "exact",
+        f"--dtype {recipe.dtype}": recipe.dtype != "float32",
+    }
+    given = " and ".join(flag for flag, coarse in flags.items() if coarse)
+    others = [one for one in possible_formats(recipe) if one != name]
+    fixes = []
+    if name == "keras" and recipe.aspect_ratio != "stretch":
+        fixes.append(
+            f"Keras's layer may {recipe.aspect_ratio} otherwise than the features at this image "
+            f"size: use --format {' or '.join(others)}, or another --image-size"
+        )
+    if given:
+        fixes.append(f"the features were extracted with {given}: extract and train without")
+    elif not fixes:
+        other = f"use --format {' or '.join(others)}, or " if others else ""
+        fixes.append(f"{other}train the run again")
+    return "; ".join(fixes)
 
 
 def check_new(folder: Path, *, force: bool) -> None:

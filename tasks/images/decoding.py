@@ -140,16 +140,11 @@ def _unfit(recipe: Recipe) -> InputError:
     )
 
 
-def image_loader(
-    image_size: tuple[int, int], interpolation: str, aspect_ratio: AspectRatio, decode: Decode
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return a TensorFlow function from a file's bytes to pixels (height, width, 3)."""
-
-    def load(content: tf.Tensor) -> tf.Tensor:
-        image = _decode(content) if decode == "exact" else _decode_reduced(content, image_size)
-        return _resized(image, image_size, interpolation, aspect_ratio)
-
-    return load
+def image_decoder(image_size: tuple[int, int], decode: Decode) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a TensorFlow function from a file's bytes to the pixels that are to be resized."""
+    if decode == "exact":
+        return _decode
+    return lambda content: _decode_reduced(content, image_size)
 
 
 def _resized(
@@ -174,7 +169,10 @@ def _loader(
     # In a dataset's map, as in Keras. Elsewhere the crop or the padding is sometimes off by a row:
     # eager smart_resize computes in Python floats instead of float32, and in a tf.function
     # TensorFlow replaces divisions by a constant with multiplications by its reciprocal.
-    load = image_loader(image_size, interpolation, aspect_ratio, decode)
+    stored = image_decoder(image_size, decode)
+
+    def load(content: tf.Tensor) -> tf.Tensor:
+        return _resized(stored(content), image_size, interpolation, aspect_ratio)
 
     def load_all(contents: tf.Tensor) -> tf.Tensor:
         # One dataset per batch: one per image would double the time of decoding.

@@ -48,6 +48,18 @@ def layout_of_map(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | Non
     return fits[0] if len(fits) == 1 else None
 
 
+def check_map_layout(
+    name: str, shape: tuple[int, ...], given: Layout, path: Path, image_size: tuple[int, int]
+) -> None:
+    """Raise InputError for a map whose sides show another layout: its means would mix channels."""
+    found = layout_of_map(shape, image_size)
+    if found not in {None, given}:
+        raise InputError(
+            f"{path}: tensor {name!r} has the shape {shown(shape)}, which is {found} and not "
+            f'{given}; write map_layout = "{found}" into {path.name}.toml'
+        )
+
+
 def shown(shape: Sequence[int]) -> str:
     """Return a shape as messages have it, with ? for what varies."""
     return f"({', '.join('?' if side < 0 else str(side) for side in shape)})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
-from tasks.backbones.files.layouts import shown
+from tasks.backbones.files.layouts import check_map_layout, shown
 from tasks.backbones.files.reshaping import free_batch, miscounted
 from tasks.errors import InputError, unknown
 from tasks.execution.quiet_openvino import CORE, ov
@@ -93,7 +93,7 @@ def features_model(
     refused = partial(_refused, path, image_size, free=free)
     reshape(model, backbone.layout, image_size, rows, path)
     results = [
-        _pooled(_tap(model, tap, path), pooling, backbone, path, (rows, refused))
+        _pooled(_tap(model, tap, path), pooling, backbone, path, (image_size, rows, refused))
         for tap, pooling in outputs
     ]
     whole = ov.Model([ops.result(some) for some in results], model.get_parameters(), "backbone")
@@ -153,10 +153,10 @@ def _pooled(
     pooling: str,
     backbone: FileBackbone,
     path: Path,
-    asked: tuple[int, Callable[[str], InputError]],
+    asked: tuple[tuple[int, int], int, Callable[[str], InputError]],
 ) -> Any:  # noqa: ANN401
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
-    rows, refused = asked
+    image_size, rows, refused = asked
     name = name_of(tap)
     if tap.partial_shape.rank.is_dynamic or any(s.is_dynamic for s in list(tap.partial_shape)[1:]):
         raise InputError(
@@ -168,6 +168,8 @@ def _pooled(
         raise refused(
             f"tensor {name!r} is {shown(shape)} for a batch of {rows if rows > 0 else 'any size'}"
         )
+    if len(shape) == _MAP:
+        check_map_layout(name, tuple(shape[1:]), backbone.map_layout, path, image_size)
     value = ops.convert(tap, "f32")
     if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
         return value  # it has no places to pool

@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stores.runs.store import RunStore
 from tasks.errors import InputError
@@ -17,7 +18,7 @@ from tasks.inference.predict import load_classifier, predict
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
 from tests.support.extraction import extract, write_folder, write_old_folder
-from tests.support.images import pixels, rotated, write
+from tests.support.images import encoded, pixels, rotated, write
 
 # Four layers, which are written in a tenth of the time that a large backbone's take.
 LENET = {"backbone": "lenet5", "image_size": 32}
@@ -88,12 +89,23 @@ def test_what_keras_applications_lacks_is_of_built_in_layers_too(pets, tmp_path,
     assert found["keras"].images == len(expected)
 
 
+@pytest.mark.parametrize("size", [110, 219])
 @pytest.mark.parametrize("aspect_ratio", ["crop", "pad"])
-def test_images_are_cropped_or_padded_as_the_recipe_says(pets, tmp_path, aspect_ratio):
-    _, found = exported(
-        pets, tmp_path / "model", formats=["saved-model"], aspect_ratio=aspect_ratio
-    )
-    assert found["saved-model"].within_tolerance
+def test_images_are_cropped_or_padded_as_the_recipe_says(tmp_path, aspect_ratio, size):
+    """At these sizes the product with a reciprocal is less than the quotient."""
+    pets = tmp_path / "pets"
+    for number in range(12):
+        image, label = pixels(number, size, size + 5 * number), ("cats", "dogs")[number % 2]
+        write(pets / label / f"{number}.png", encoded(image, "PNG"))
+    formats = ["saved-model", "openvino"]
+    options = {"formats": formats, "aspect_ratio": aspect_ratio, "image_size": size}
+    expected, found = exported(pets, tmp_path / "model", **options)
+    assert {name for name in formats if found[name].within_tolerance} == set(formats)
+    from_images = tf.saved_model.load(tmp_path / "model/saved_model").signatures["from_images"]
+    for path, said in expected:
+        image = keras.utils.img_to_array(keras.utils.load_img(path))[np.newaxis]
+        (scores,) = from_images(images=tf.constant(image))["probability"]
+        np.testing.assert_allclose(scores, said.scores, atol=1e-3)
 
 
 def test_a_map_is_flattened_as_the_head_learned_it(pets, tmp_path):
@@ -143,6 +155,30 @@ def test_a_model_that_says_something_else_is_not_written(pets, tmp_path):
     with pytest.raises(InputError, match=r"on \d+ of \d+ validation images.*nothing was"):
         exported(pets, tmp_path / "model", formats=["keras"], spoil=turned)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "fix"),
+    [
+        ("keras", {"aspect_ratio": "crop"}, "layer may crop .*: use --format saved-model or openv"),
+        ("keras", {"aspect_ratio": "pad", "decode": "fast"}, "layer may pad .*with --decode fast:"),
+        (
+            "saved-model",
+            {"aspect_ratio": "crop"},
+            "written; use --format keras or openvino, or ",
+        ),
+        (
+            "keras",
+            {"dtype": "float16"},
+            "; the features were extracted with --dtype float16:",
+        ),
+    ],
+)
+def test_the_fix_is_for_what_the_run_has(pets, tmp_path, name, request_, fix):
+    turned = lambda said: replace(said, scores=said.scores[::-1])  # noqa: E731
+    with pytest.raises(InputError, match=fix) as error:
+        exported(pets, tmp_path / "model", formats=[name], spoil=turned, **request_)
+    assert "int8" not in str(error.value)
 
 
 def test_scores_that_are_a_little_off_are_said_by_how_much(pets, tmp_path):

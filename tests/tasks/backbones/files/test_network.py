@@ -155,6 +155,17 @@ def test_the_layout_is_found_or_said(tmp_path):
     assert found_in_file(str(path))[0].layout == "NCHW"
 
 
+def test_a_map_in_another_layout_than_is_said_is_refused(tmp_path):
+    """Means over its channels would be features that say nothing."""
+    turned = [node("Transpose", "wide", "turned", perm=[0, 2, 3, 1])]
+    wide = node("Concat", "map map", "wide", axis=1)
+    path = network(tmp_path / "m.onnx", nodes=[wide, *turned], outputs=("turned",))
+    with pytest.raises(InputError, match=r"\(8, 8, 16\), which is NHWC and not NCHW; write map_la"):
+        model(path, tap="turned")
+    made = model(path, tap="turned", pooling="avg", map_layout="NHWC")
+    assert list(made.outputs[0].shape) == [2, 16]
+
+
 def test_a_network_of_any_size_takes_the_size_that_is_given(tmp_path):
     path = dynamic(tmp_path / "m.onnx")
     assert found_in_file(str(path), 48)[2] == (48, 48)

@@ -505,4 +505,12 @@ MUTATIONS = (
         "",
         "tests/tasks/export/test_onnx_pixels.py::test_images_are_resized_as_for_features",
     ),
+    Mutation(
+        "an exported graph pads by the reciprocal of a constant size",
+        "tasks/export/graph_pixels.py",
+        "tf.maximum(tf.constant(size), -sides)",
+        "tf.constant(size)",
+        "tests/tasks/export/test_graph_pixels.py"
+        "::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
+    ),
 )

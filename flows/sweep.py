@@ -28,6 +28,8 @@ from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from tasks.backbones.files.description import description_path
+from tasks.backbones.files.named_files import is_backbone_file
 from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
 from tasks.evaluation.duplicate_search import summary_of
@@ -122,7 +124,27 @@ def requested_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
     if twice := sorted(parameters.explicit_settings & refused):
         flags = ", ".join(map(flag_of, twice))
         raise InputError(f"{flags}: given in {file or '--grid'} too; give it there alone")
+    _check_preset(space, parameters)
     return space
+
+
+def _check_preset(space: Sweep, parameters: SweepParameters) -> None:
+    """Raise InputError for a preset, which is for files, where other backbones are named ones."""
+    backbones, presets = (
+        [str(value) for value in axis] if isinstance(axis, list) else []
+        for axis in (
+            space.features.get("backbone", [parameters.backbone]),
+            space.features.get("preset", [parameters.preset or ""]),
+        )
+    )
+    files = [name for name in backbones if is_backbone_file(name)]
+    named = [name for name in backbones if name not in files]
+    if files and named and (preset := "".join(presets[:1])):
+        place = description_path(Path(files[0]))
+        raise InputError(
+            f"preset {preset}: it is for a file, as {files[0]}, and {named[0]} has its own "
+            f'preprocessing; write preset = "{preset}" into {place}, and give none to the sweep'
+        )
 
 
 def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -> Swept:

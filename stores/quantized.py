@@ -58,11 +58,12 @@ class Gate:
     @property
     def refusal(self) -> str:
         """Why the model is not used, with figures; empty if it is."""
-        if self.lost > MOST_LOST:
+        most = max(MOST_LOST, 100 / max(1, self.images))  # one image decides nothing
+        if self.lost > round(most, 6):
             return (
                 f"a logistic head by folds loses {self.lost:.2f} points of accuracy on "
                 f"{self.images} train images ({100 * self.accuracy:.2f}%, float32 "
-                f"{100 * self.accuracy_at_float32:.2f}%), expected at most {MOST_LOST}"
+                f"{100 * self.accuracy_at_float32:.2f}%), expected at most {most:.2g}"
             )
         if self.speed <= self.speed_at_float32:
             return (
@@ -147,8 +148,11 @@ def keeping(store: Location, asked: Asked, *, made: Made, gate: Gate) -> Iterato
         write_new(draft / RECORD, text.encode())
 
 
-def find_kept(store: Location, asked: Asked) -> Quantized | None:
-    """Return the kept model that is asked for; None if none is, or its record is damaged."""
+def find_kept(store: Location, asked: Asked, *, tell: bool = True) -> Quantized | None:
+    """Return the kept model that is asked for; None if none is, or its record is damaged.
+
+    That is a warning, unless one is not to `tell` it because it is asked again.
+    """
     place = model_place(store, asked)
     place.refresh()
     if not is_file((place / RECORD).path):
@@ -156,7 +160,8 @@ def find_kept(store: Location, asked: Asked) -> Quantized | None:
     try:
         found = read_model(place)
     except CorruptStore as error:
-        log.warning("%s; it is quantised again", error)
+        if tell:
+            log.warning("%s; the backbone is quantised again", error)
         return None
     return found if found.asked == asked else None
 

@@ -7,7 +7,7 @@ not the class that is imported, and because `--help` imports them alone.
 from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from flows.parameters.datasets import DatasetParameters
 from flows.parameters.groups import DATA, FEATURES, MOST_USED, RUN
@@ -18,6 +18,7 @@ from stores.features.recipe import AspectRatio, Decode, Pooling, Precision, Stor
 from tasks.backbones.files.description import Preset
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.registry import EFFICIENTNET_LITE0, find_backbone
+from tasks.errors import InputError
 from tasks.features.request import (
     BATCH_SIZE,
     DEFAULT_TAP,
@@ -30,6 +31,15 @@ from tasks.features.request import (
 def _backbone(name: str) -> str:
     """Return a backbone's name, or the path of a file; raises InputError for an unknown name."""
     return name if is_backbone_file(name) else find_backbone(name).name
+
+
+def _not_int8(precision: object) -> object:
+    """Return a precision of advice; raises InputError for int8."""
+    if precision == "int8":
+        raise InputError(
+            "advise measures at float32 or bfloat16; remove the flag, and give int8 to extract"
+        )
+    return precision
 
 
 BackboneName = Annotated[NameOrPath, AfterValidator(_backbone)]
@@ -183,10 +193,12 @@ class AdviseParameters(ExtractParameters):
     pooling: Annotated[Literal["avg", "max", "cls", "mean-tokens", "cls+mean"], FEATURES] = Field(
         "avg", description="Global pooling of a convolutional layer's output."
     )
-    precision: Annotated[Literal["float32", "bfloat16"], FEATURES] = Field(
-        "float32",
-        description="Precision in which the backbone computes. bfloat16: only on a CPU that "
-        "supports it.",
+    precision: Annotated[Literal["float32", "bfloat16"], BeforeValidator(_not_int8), FEATURES] = (
+        Field(
+            "float32",
+            description="Precision in which the backbone computes. bfloat16: only on a CPU that "
+            "supports it.",
+        )
     )
 
     def at(self, *taps: str) -> ExtractParameters:

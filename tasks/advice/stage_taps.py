@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from stores.storage.location import StoreLike
+from tasks.backbones.files.description import describe_command
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.backbones.layer_graph import layers_found, stage_ends
 from tasks.backbones.registry import Backbone, find_backbone
@@ -24,9 +26,11 @@ def taps_to_compare(
     """
     if is_backbone_file(backbone):
         if not requested:
+            path = Path(backbone)
+            told = "" if path.is_dir() else f"; likely ones are told by `{describe_command(path)}`"
             raise InputError(
                 f"--backbone {backbone}: the stages of a network in a file are not known; give "
-                "the tensors to compare with --tap TENSOR"
+                f"the tensors to compare with --tap TENSOR{told}"
             )
         return (*(tap for tap in requested if tap != DEFAULT_TAP), DEFAULT_TAP)
     found = find_backbone(backbone)

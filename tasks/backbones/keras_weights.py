@@ -76,7 +76,11 @@ def load_keras_weights(
         _check_same(path, backbone, sum(map(_stored_arrays, files), Counter()), own, spare)
     except WeightsError:
         raise
-    except (ValueError, KeyError, OSError, TypeError, RuntimeError, BadZipFile) as error:
+    except (OSError, RuntimeError) as error:  # h5py's, of what it cannot read
+        raise WeightsError(
+            f"{path}: the file is damaged or cut off: {_first_sentence(error)}; copy it again"
+        ) from error
+    except (ValueError, KeyError, TypeError, BadZipFile) as error:
         raise _other_architecture(path, backbone, _first_sentence(error)) from error
 
 
@@ -158,7 +162,8 @@ def _check_same(
 
 
 def _first_sentence(error: Exception) -> str:
-    return re.split(r"(?<=[.:;]) ", " ".join(str(error).split()))[0].rstrip(".:;")
+    first = re.split(r"(?<=[.:;]) ", " ".join(str(error).split()))[0].rstrip(".:;")
+    return first + ")" * (first.count("(") - first.count(")"))  # one that the rest would close
 
 
 def _other_architecture(path: Path, backbone: str, what: str) -> WeightsError:

@@ -13,6 +13,7 @@ from stores.storage.digests import file_digests
 from stores.storage.location import StoreLike
 from stores.storage.safe_files import read_text
 from tasks.backbones.files.backbone import (
+    check_is_there,
     is_from_file,
     is_keras_file,
     is_preset,
@@ -95,4 +96,7 @@ def features_job(
         ) from error
     named = "backbone" if is_from_file(recipe) else "weights"
     source = weights or str(run.parameters.get(named, "imagenet"))
+    if is_from_file(recipe):
+        asked = f"--weights {weights}" if weights else source
+        check_is_there(recipe, source, named=asked, needed_by=f"run {run.id[:16]} needs")
     return job_of(recipe, source, store=store, engine=engine)

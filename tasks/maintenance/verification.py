@@ -10,7 +10,7 @@ from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers
 from stores.layout import PARTS
 from stores.manifest import Manifest, datasets
-from stores.quantized import check_model, model_places
+from stores.quantized import check_model, model_places, named_model
 from stores.runs.checkpoints import all_checkpoints, is_stored
 from stores.runs.store import RunStore
 from stores.storage.location import Location
@@ -42,6 +42,8 @@ def _features(store: Location, found: Found) -> None:
             name = f"features {features.recipe}"
             with _listed(found, name):
                 found[name] = features.verify()
+                if features.recipe.compute_precision == "int8":
+                    named_model(store, features.recipe)  # new images and predictions need it
 
 
 def _datasets(store: Location, found: Found) -> None:

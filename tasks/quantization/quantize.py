@@ -61,9 +61,9 @@ def float32_job(request: FeatureRequest, *, store: StoreLike) -> Job:
 
 
 def is_quantized(_manifest: Manifest, request: FeatureRequest, *, store: StoreLike) -> bool:
-    """Return whether the model that a request is for is kept."""
+    """Return whether the model that a request is for is kept; `quantize` tells of a damaged one."""
     (recipe,) = float32_job(request, store=store).recipes
-    return find_kept(locate(store), asked_for(request, recipe)) is not None
+    return find_kept(locate(store), asked_for(request, recipe), tell=False) is not None
 
 
 quantize_task = task(

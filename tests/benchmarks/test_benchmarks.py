@@ -42,7 +42,7 @@ def untuned(monkeypatch):
         ("memory", ["peak for 80 images, in units of that for 40"]),
         (
             "rows",
-            ["10,000 rows: nothing changed", "1,000 files listed", "80 new tiny images by one"],
+            ["10,000 rows: nothing changed", "1,000 files listed", "80 new tiny images"],
         ),
         ("variants", ["--decode fast, efficientnet_lite0 at 96: speed"]),
         ("heads", ["5 dense on 26×1280, 2 epochs: against Keras's fit, one by one"]),

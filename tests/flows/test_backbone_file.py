@@ -1,6 +1,7 @@
 """A network from a file, by the commands, from images to predictions."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -35,8 +36,10 @@ def test_a_head_is_trained_and_predicts_wherever_the_file_is(
     file.rename(tmp_path / "moved.onnx")
     code, _, errors = run("predict", trained["run"], copy)
     assert (code, errors.count("\n")) == (2, 1)
-    assert "m.onnx: file not found" in errors
-    assert "--weights FILE" in errors
+    assert f"{trained['run'][:16]} needs the file of onnx-" in errors
+    assert re.search(r"m.onnx: file not found; run .* give it by --weights FILE\n", errors)
+    _, _, errors = run("predict", trained["run"], copy, "--weights", tmp_path / "no.onnx")
+    assert re.search(r"--weights /.*no.onnx: file not found; run ", errors)
     flags = ("--weights", tmp_path / "moved.onnx", "--output", tmp_path / "said.jsonl")
     code, _, errors = run("predict", trained["run"], copy, *flags)
     assert code == 0, errors

@@ -153,15 +153,27 @@ def of_other_file(recipe: Recipe, digest: str) -> Recipe:
     return replace(recipe, backbone=other.name, weights=digest)
 
 
+def check_is_there(recipe: Recipe, given: str, *, named: str, needed_by: str) -> None:
+    """Raise WeightsError where a recipe's file is not; the message has how it was `named`."""
+    if not os.path.exists(os.path.expanduser(given)):  # noqa: PTH110, PTH111
+        what = "folder" if is_preset(recipe) else "file"
+        raise WeightsError(
+            f"{named}: {what} not found; {needed_by} the {what} of {recipe.backbone} "
+            f"({recipe.weights}), wherever it is now: give it by --weights {what.upper()}"
+        )
+
+
 def file_of_recipe(recipe: Recipe, given: str) -> Weights:
     """Return the file that a recipe's features were computed with; raises WeightsError."""
+    check_is_there(recipe, given, named=given, needed_by="the stored features need")
     path = Path(os.path.expanduser(given))  # noqa: PTH111
     what = "folder" if is_preset(recipe) else "file"
     fix = f"give the {what} of {recipe.backbone}, wherever it is now, with --weights {what.upper()}"
     try:
         digest = file_digest(path)
     except InputError as error:
-        raise WeightsError(f"{error}; expected {recipe.weights}: {fix}") from error
+        reason = str(error).removeprefix("--backbone ")
+        raise WeightsError(f"{reason}; expected {recipe.weights}: {fix}") from error
     if digest != recipe.weights:
         raise WeightsError(
             f"{path}: expected {recipe.weights}, the backbone of the stored features; received "

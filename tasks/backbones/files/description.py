@@ -1,9 +1,10 @@
 """The description of a backbone's file: what the file itself does not say. TOML beside it."""
 
 import os
+import re
 import shlex
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,9 +17,12 @@ from tasks.execution.user_files import read_whole
 Layout = Literal["NCHW", "NHWC"]
 Preset = Literal["clip", "imagenet", "inception", "raw", "siglip"]
 Interpolation = Literal["bilinear", "bicubic"]
-Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+# TOML has no tuples: a list is taken for one.
+_FromList = Field(strict=False)
+Three = Annotated[tuple[FiniteFloat, FiniteFloat, FiniteFloat], _FromList]
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(gt=0, le=MOST_PIXELS)]
+Sides = Annotated[tuple[Pixels, Pixels], _FromList]
 
 # How the networks of each family were trained: torchvision's transforms (references/classification
 # presets), OpenAI's and open_clip's preprocess, SigLIP's processor at Hugging Face, and
@@ -39,6 +43,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     "raw": {},
 }
 _LARGEST = 2**16  # bytes of a description
+_UNQUOTED = re.compile(r"^\s*(\w+)\s*=\s*(?!true\b|false\b|inf\b|nan\b)([A-Za-z]\w*)", re.MULTILINE)
 
 
 class Description(BaseModel):
@@ -50,15 +55,15 @@ class Description(BaseModel):
     `register_tokens` follow it; neither is part of a mean.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    image_size: Pixels | tuple[Pixels, Pixels] | None = None  # height, width
+    image_size: Pixels | Sides | None = None  # height, width
     layout: Layout | None = None  # of the input
     map_layout: Layout | None = None  # of feature maps [default: as the input]
     channels: Literal["rgb", "bgr"] = "rgb"
     scale: Deviation = 1.0
     mean: Three = (0.0, 0.0, 0.0)
-    std: tuple[Deviation, Deviation, Deviation] = (1.0, 1.0, 1.0)
+    std: Annotated[tuple[Deviation, Deviation, Deviation], _FromList] = (1.0, 1.0, 1.0)
     resize: Interpolation = "bilinear"
     aspect_ratio: AspectRatio = "stretch"
     crop_fraction: float = Field(1.0, ge=0.25, le=1)
@@ -82,18 +87,18 @@ def read_description(
     path: Path,
     preset: Preset | None = None,
     own: Mapping[str, Any] | None = None,
-    prepared: Callable[[], Mapping[str, Any]] = dict,
+    prepared: Callable[[Collection[str]], Mapping[str, Any]] = lambda _: {},
 ) -> Description:
     """Return the description beside a backbone's file; raises InputError.
 
     Its keys go before those that the file itself has: `own`, and how images are `prepared`, which
-    is not asked for where a preset says that. A preset that is given goes before that of the
-    description. Either of these needs no description.
+    is asked for what the description does not say, and not where a preset says that. A preset that
+    is given goes before that of the description. Either of these needs no description.
     """
     place = description_path(path)
     values = _values(place) | ({"preset": preset} if preset else {})
     if "preset" not in values:
-        values = {**prepared(), **values}
+        values = {**prepared(values), **values}
     if not values:
         there = "says nothing" if place.exists() else "file not found"
         others = ", ".join(sorted(PRESETS.keys() - {"imagenet"}))
@@ -109,8 +114,10 @@ def read_description(
 
 def _values(place: Path) -> dict[str, Any]:
     """Return what a description says; raises InputError. Without one, it says nothing."""
+    text = ""
     try:
-        return tomllib.loads(read_whole(place, most=_LARGEST).decode())
+        text = read_whole(place, most=_LARGEST).decode("utf-8-sig")
+        return tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -118,7 +125,9 @@ def _values(place: Path) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
-        raise InputError(f"{place}: not TOML: {error}") from error
+        bare = _UNQUOTED.search(text)
+        fix = f'; write {bare[1]} = "{bare[2]}", in quotes' if bare else ""
+        raise InputError(f"{place}: not TOML: {error}{fix}") from error
 
 
 def described(values: Mapping[str, Any], place: str) -> Description:
@@ -132,10 +141,10 @@ def described(values: Mapping[str, Any], place: str) -> Description:
     try:
         return Description.model_validate(PRESETS[preset] | own)
     except ValidationError as error:
-        raise InputError(f"{place}: {_mistakes(error)}") from None
+        raise InputError(f"{place}: {_mistakes(error, own)}") from None
 
 
-def _mistakes(error: ValidationError) -> str:
+def _mistakes(error: ValidationError, values: Mapping[str, Any]) -> str:
     found = list[str]()
     for mistake in error.errors():
         key = str(mistake["loc"][0])
@@ -145,10 +154,14 @@ def _mistakes(error: ValidationError) -> str:
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
             found.append(f"unknown key {key!r}: {hint}")
         elif key in {"mean", "std"}:
-            received = mistake["input"]
             positive = "positive " if key == "std" else ""
             found.append(
-                f"{key}: expected three {positive}numbers, one a channel. Received: {received!r}"
+                f"{key}: expected three {positive}numbers, one a channel. Received: {values[key]!r}"
+            )
+        elif key == "image_size":
+            found.append(
+                f"{key}: expected pixels, from 1 to {MOST_PIXELS}, as 224 or as [height, width]. "
+                f"Received: {values[key]!r}"
             )
         else:
             found.append(f"{key}: {what_is_wrong(dict(mistake))}")

@@ -17,7 +17,7 @@ from tasks.execution.user_files import opened, size_of
 # Where tensors are: the fields on the way from a model, and in what they lie. A graph has
 # initializers (5), and nodes (1) whose attributes (5) have a tensor (5), graphs (6, 11), or
 # tensors (10).
-_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _ENTRY = range(6)
+_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = range(5)
 _INNER = {
     (_MODEL, 7): _GRAPH,
     (_GRAPH, 1): _NODE,
@@ -27,9 +27,10 @@ _INNER = {
     (_ATTRIBUTE, 6): _GRAPH,
     (_ATTRIBUTE, 10): _TENSOR,
     (_ATTRIBUTE, 11): _GRAPH,
-    (_TENSOR, 13): _ENTRY,
 }
+_EXTERNAL = 13  # of a tensor: its data in another file
 _MOST_DEPTH = 64
+_MOST_DIGITS = 20  # of a size, which has 64 bits
 
 
 def files_of(path: Path) -> list[Path]:
@@ -52,13 +53,18 @@ def files_of(path: Path) -> list[Path]:
     if path.suffix != ".onnx":
         return found
     folder = Path(os.path.realpath(path.parent))
-    for name in sorted(_external(path)):
+    for name, end in sorted(_external(path).items()):
         place = folder / name
         if not Path(os.path.realpath(place)).is_relative_to(folder):
             raise InputError(f"{path}: its data are in {name!r}, outside its folder; refused")
         if not place.is_file():
             raise InputError(
                 f"{place}: file not found; it has the weights of {path.name}: copy it beside it"
+            )
+        if (size := place.stat().st_size) < end:
+            raise InputError(
+                f"{place}: {size:,} bytes, expected at least {end:,}: it has the weights of "
+                f"{path.name}, and is cut off; copy it again"
             )
         found.append(place)
     return found
@@ -96,14 +102,17 @@ def _sha256(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _external(path: Path) -> set[str]:
-    """Return the names of the files in which an ONNX file keeps tensors."""
+def _external(path: Path) -> dict[str, int]:
+    """Return the names of the files in which an ONNX file keeps tensors, and where these end."""
     try:
         with opened(path) as file:
             if not size_of(file):
                 raise InputError(f"{path}: the file is empty; export the network again")
             with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-                return set(_locations(content, 0, len(content), _MODEL))
+                ends = dict[str, int]()
+                for name, end in _locations(content, 0, len(content), _MODEL):
+                    ends[name] = max(end, ends.get(name, 0))
+                return ends
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (IndexError, EOFError, UnicodeDecodeError):
@@ -112,18 +121,42 @@ def _external(path: Path) -> set[str]:
         ) from None
 
 
-def _locations(content: mmap, start: int, end: int, kind: int, depth: int = 0) -> Iterator[str]:
-    """Yield the locations in a message of a kind; raises EOFError where it is cut off."""
+def _locations(
+    content: mmap, start: int, end: int, kind: int, depth: int = 0
+) -> Iterator[tuple[str, int]]:
+    """Yield the files of tensors in a message of a kind, and their ends there.
+
+    Raises EOFError where it is cut off.
+    """
     if depth > _MOST_DEPTH:
         raise EOFError
-    entry = dict[int, str]()
+    names, numbers = list[str](), {"offset": 0, "length": 0}
     for field, first, last in _fields(content, start, end):
-        if kind == _ENTRY:
-            entry[field] = content[first:last].decode()
+        if (kind, field) == (_TENSOR, _EXTERNAL):
+            key, value = _entry(content, first, last)
+            if key == "location":
+                names.append(value)
+            elif key in numbers:
+                numbers[key] = _whole(value)
         elif (inner := _INNER.get((kind, field))) is not None:
             yield from _locations(content, first, last, inner, depth + 1)
-    if entry.get(1) == "location":
-        yield entry.get(2, "")
+    for name in names:
+        yield name, sum(numbers.values())
+
+
+def _entry(content: mmap, start: int, end: int) -> tuple[str, str]:
+    """Return the key and value of what a tensor has of its data in another file."""
+    texts = {
+        field: content[first:last].decode() for field, first, last in _fields(content, start, end)
+    }
+    return texts.get(1, ""), texts.get(2, "")
+
+
+def _whole(text: str) -> int:
+    """Return a number of bytes; raises EOFError for what is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise EOFError
+    return int(text)
 
 
 def _fields(content: mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:

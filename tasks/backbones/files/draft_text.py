@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tasks.backbones.files.description import PRESETS
 from tasks.backbones.files.draft import Draft
-from tasks.backbones.files.layouts import shown
+from tasks.backbones.files.layouts import layout_of_map, shown
 from tasks.backbones.files.likely_taps import Tap
 
 _KINDS = {"onnx": "an ONNX file", "ir": "OpenVINO's format", "keras": "a Keras model"}
@@ -76,7 +76,7 @@ def _taps(draft: Draft) -> Iterator[str]:
     yield ""
     yield "# What is meant without --tap. Likely taps, the most useful first, for one image:"
     for tap in draft.taps[:_MOST_SHOWN]:
-        yield f"#   {_named(tap.name)} {_about(tap)}"
+        yield f"#   {_named(tap.name)} {_about(tap)}{_other_layout(tap, draft)}"
     if not draft.taps:
         yield "#   none was found"
     yield f"tap = {quoted(draft.tap)}"
@@ -96,6 +96,12 @@ def _taps(draft: Draft) -> Iterator[str]:
 def _about(tap: Tap) -> str:
     what = "" if tap.kind == "unknown" else f"{tap.kind} "
     return f"{what}{_shape(tap.shape)}{_ROLES[tap.role]}{_POOLING[tap.kind]}"
+
+
+def _other_layout(tap: Tap, draft: Draft) -> str:
+    """Return what a map needs whose layout is not that of the best map."""
+    layout = layout_of_map(tap.shape, draft.network.size) if tap.kind == "map" else None
+    return "" if layout in {None, draft.map_layout} else f", with map_layout = {quoted(layout)}"
 
 
 def _shape(shape: Sequence[int] | None) -> str:

@@ -44,7 +44,8 @@ def keras_network(path: Path) -> Network:
             f"{path}: not a model that Keras saved, or damaged: {reason}; save it again"
         ) from error
     is_told = {"layout_is_told": True, "size_is_told": min(shape[1:]) > 0}
-    height, width = (side if side > 0 else USUAL_SIDE for side in shape[1:3])
+    usual = max(shape[1:3]) if max(shape[1:3]) > 0 else USUAL_SIDE  # of images, mostly squares
+    height, width = (side if side > 0 else usual for side in shape[1:3])
     return Network(
         Input(name, shape), "NHWC", (height, width), steps=steps, outputs=made, **is_told
     )

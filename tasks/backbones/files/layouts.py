@@ -14,13 +14,17 @@ def input_layout(given: Layout | None, shape: Sequence[int], path: Path) -> Layo
         return given
     if given is None and len(found) == 1:
         return found[0]
-    what = f'layout = "{given}" does not fit in {path.name}.toml'
-    if given is None:
+    if given is not None and fits:
+        raise InputError(
+            f'{path}.toml: layout = "{given}" does not fit the input {shown(shape)}; write '
+            f'"{fits[0]}", or remove the line'
+        )
+    if fits:
         what = (
             f'write layout = "NCHW" or "NHWC" in {path.name}.toml; the one that it takes is told '
             f"by `{describe_command(path)}`"
         )
-    if not fits:
+    else:
         what = "expected 3 colour channels at the second or the last place; export it for RGB"
     raise InputError(f"{path}: the input is {shown(shape)}: {what}")
 
@@ -42,6 +46,18 @@ def layout_of_map(shape: tuple[int, ...], size: tuple[int, int]) -> Layout | Non
     if min(shape) > 0 and shape[0] * width == shape[1] * height:
         fits.append("NHWC")
     return fits[0] if len(fits) == 1 else None
+
+
+def check_map_layout(
+    name: str, shape: tuple[int, ...], given: Layout, path: Path, image_size: tuple[int, int]
+) -> None:
+    """Raise InputError for a map whose sides show another layout: its means would mix channels."""
+    found = layout_of_map(shape, image_size)
+    if found not in {None, given}:
+        raise InputError(
+            f"{path}: tensor {name!r} has the shape {shown(shape)}, which is {found} and not "
+            f'{given}; write map_layout = "{found}" into {path.name}.toml'
+        )
 
 
 def shown(shape: Sequence[int]) -> str:

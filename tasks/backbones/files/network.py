@@ -1,13 +1,14 @@
 """A network from a file, as OpenVINO reads it: its input, its taps, and their pooling."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tasks.backbones.files.backbone import FileBackbone, Input
 from tasks.backbones.files.description import Layout
-from tasks.backbones.files.layouts import shown
+from tasks.backbones.files.layouts import check_map_layout, shown
 from tasks.backbones.files.reshaping import free_batch, miscounted
 from tasks.errors import InputError, unknown
 from tasks.execution.quiet_openvino import CORE, ov
@@ -70,7 +71,7 @@ def reshape(
     try:
         model.reshape([rows, *shape])
     except RuntimeError as error:
-        raise _refused(path, image_size, _reason(error)) from None
+        raise _refused(path, image_size, _reason(error), free=batch.is_dynamic) from None
 
 
 def features_model(
@@ -88,15 +89,16 @@ def features_model(
     take.
     """
     model = read_network(path)
-    only_input(model, path)
+    free = only_input(model, path).shape[0] < 0
+    refused = partial(_refused, path, image_size, free=free)
     reshape(model, backbone.layout, image_size, rows, path)
     results = [
-        _pooled(_tap(model, tap, path), pooling, backbone, path, (image_size, rows))
+        _pooled(_tap(model, tap, path), pooling, backbone, path, (image_size, rows, refused))
         for tap, pooling in outputs
     ]
     whole = ov.Model([ops.result(some) for some in results], model.get_parameters(), "backbone")
     if reason := miscounted(whole):
-        raise _refused(path, image_size, reason)
+        raise refused(reason)
     prepared = ov.preprocess.PrePostProcessor(whole)
     pixels = prepared.input()
     pixels.tensor().set_layout(ov.Layout("NHWC")).set_element_type(ov.Type.f32)
@@ -151,10 +153,10 @@ def _pooled(
     pooling: str,
     backbone: FileBackbone,
     path: Path,
-    asked: tuple[tuple[int, int], int],
+    asked: tuple[tuple[int, int], int, Callable[[str], InputError]],
 ) -> Any:  # noqa: ANN401
     """Return a tap's pooled output, float32; raises InputError if it does not fit."""
-    image_size, rows = asked
+    image_size, rows, refused = asked
     name = name_of(tap)
     if tap.partial_shape.rank.is_dynamic or any(s.is_dynamic for s in list(tap.partial_shape)[1:]):
         raise InputError(
@@ -163,11 +165,11 @@ def _pooled(
         )
     shape = [-1 if side.is_dynamic else int(side.get_length()) for side in tap.partial_shape]
     if not shape or shape[0] != rows:
-        raise _refused(
-            path,
-            image_size,
-            f"tensor {name!r} is {shown(shape)} for a batch of {rows if rows > 0 else 'any size'}",
+        raise refused(
+            f"tensor {name!r} is {shown(shape)} for a batch of {rows if rows > 0 else 'any size'}"
         )
+    if len(shape) == _MAP:
+        check_map_layout(name, tuple(shape[1:]), backbone.map_layout, path, image_size)
     value = ops.convert(tap, "f32")
     if len(shape) == _VECTOR and pooling in {"none", "avg", "max"}:
         return value  # it has no places to pool
@@ -222,12 +224,16 @@ def name_of(output: Any) -> str:  # noqa: ANN401  an ov.Output
     return names[0] if names else str(output.get_node().get_friendly_name())
 
 
-def _refused(path: Path, image_size: tuple[int, int], reason: str) -> InputError:
+def _refused(path: Path, image_size: tuple[int, int], reason: str, *, free: bool) -> InputError:
+    """Return the error of a size or a batch; `free` is whether the file's batch may be any."""
     height, width = image_size
+    batch = (
+        ", and export it with a dynamic batch, as torch.onnx.export does with "
+        'dynamic_axes={"images": {0: "batch"}}'
+    )
     return InputError(
         f"{path}: the network does not take batches of images of {height}×{width} pixels: "
-        f"{reason}; use its own --image-size, and export it with a dynamic batch, as "
-        'torch.onnx.export does with dynamic_axes={"images": {0: "batch"}}'
+        f"{reason}; use its own --image-size{'' if free else batch}"
     )
 
 

@@ -45,7 +45,8 @@ def _shaped(
     taken: list[tuple[Any, Layout, tuple[int, int]]] = []
     for layout in layouts:
         own = _sides(shape, layout)
-        for side in _SIDES if min(own) < 0 else _SIDES[:1]:
+        likely = (max(own), *_SIDES) if max(own) > 0 else _SIDES  # images are mostly squares
+        for side in likely if min(own) < 0 else likely[:1]:
             height, width = (side if given < 0 else given for given in own)
             tried = model.clone()
             try:

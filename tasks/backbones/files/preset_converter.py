@@ -2,13 +2,13 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stores.storage.json_files import ABSURD
-from tasks.backbones.files.description import description_path
+from tasks.backbones.files.description import described, description_path
 from tasks.backbones.files.preset_folder import preset_config, read_optional
 from tasks.errors import InputError
 
@@ -35,13 +35,20 @@ def preset_tokens(folder: Path) -> dict[str, Any]:
     }
 
 
-def preset_preparation(folder: Path) -> dict[str, Any]:
-    """Return how a preset's image converter prepares images, {} without one; raises InputError."""
+def preset_preparation(folder: Path, said: Collection[str] = ()) -> dict[str, Any]:
+    """Return how a preset's image converter prepares images, {} without one; raises InputError.
+
+    What is `said` beside the folder is not asked of the converter.
+    """
     place = folder / _CONVERTER
     converter = read_optional(place)
     if converter is None:
         return {}
-    keys = _converted(converter, place)
+    keys = {key: value for key, value in _converted(converter, place).items() if key not in said}
+    try:
+        described(keys, str(place))
+    except InputError as error:
+        raise InputError(f"{error}; {_fix(place)}") from None
     if converter["config"].get("antialias"):
         _tell(place)
     return keys
@@ -54,9 +61,14 @@ def _tell(place: Path) -> None:
 
 def _converted(converter: Mapping[str, Any], place: Path) -> dict[str, Any]:
     """Return the keys that do what an image converter does: resize, × scale, + offset."""
-    settings: Any = converter.get("config")
-    fix = f"write preset and what else differs into {description_path(place.parent)}"
-    if isinstance(settings, dict) and (unknown := sorted(settings.keys() - _PLAIN)):
+    settings = converter.get("config")
+    fix = _fix(place)
+    if not isinstance(settings, dict):
+        raise InputError(
+            f"{place}: not an image converter of KerasHub: it has no settings in config; copy it "
+            f"again, or {fix}"
+        )
+    if unknown := sorted(settings.keys() - _PLAIN):
         raise InputError(f"{place}: {', '.join(unknown)}: not known here; {fix}")
     try:
         scale, offset = _three(settings.get("scale"), 1), _three(settings.get("offset"), 0)
@@ -76,6 +88,10 @@ def _converted(converter: Mapping[str, Any], place: Path) -> dict[str, Any]:
     keys["aspect_ratio"] = "pad" if pad else "crop" if crop else "stretch"
     keys["resize"] = settings.get("interpolation", "bilinear")
     return keys | ({"image_size": size} if size else {})
+
+
+def _fix(place: Path) -> str:
+    return f"write preset and what else differs into {description_path(place.parent)}"
 
 
 def _three(value: Any, otherwise: float) -> list[float]:  # noqa: ANN401  from JSON

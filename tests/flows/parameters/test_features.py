@@ -5,7 +5,7 @@ import pytest
 
 from flows.cli.parser import make_parser
 from flows.ingest import ingest
-from flows.parameters.features import ExtractParameters, FeatureParameters
+from flows.parameters.features import AdviseParameters, ExtractParameters, FeatureParameters
 from flows.parameters.finetune import FinetuneParameters
 from flows.parameters.runs import ExportParameters, PredictParameters
 from flows.parameters.store import ReaderParameters
@@ -46,3 +46,9 @@ def test_a_pipeline_needs_no_folder():
 def test_a_file_is_given_as_text_or_as_a_path(model, name):
     for given in (Path("some") / "net.onnx", "some/net.onnx"):
         assert getattr(model(**{name: given}), name) == "some/net.onnx"
+
+
+def test_advice_at_int8_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match="advise measures at float32 or bfloat16; remove the flag"):
+        AdviseParameters(precision="int8")
+    assert AdviseParameters(precision="bfloat16").precision == "bfloat16"

@@ -22,3 +22,12 @@ def test_layers_that_were_asked_for_come_before_the_output(tmp_path):
 def test_an_output_alone_is_compared_with_nothing(tiny, tmp_path, backbone, asked):
     with pytest.raises(InputError, match=f"{backbone}: .*--tap LAYER"):
         taps_to_compare(asked, backbone, None, store=tmp_path)
+
+
+def test_the_tensors_of_a_file_are_told_by_describe(tmp_path):
+    with pytest.raises(
+        InputError, match=r"--tap TENSOR; .* `python -m flows.backbone describe m.o"
+    ):
+        taps_to_compare([], "m.onnx", None, store=tmp_path)
+    with pytest.raises(InputError, match=r"--tap TENSOR$"):
+        taps_to_compare([], str(tmp_path), None, store=tmp_path)

@@ -155,6 +155,14 @@ def test_what_is_no_weights_file_is_refused(saved, tmp_path, name, content):
     refused(path)
 
 
+def test_a_file_that_is_cut_off_is_to_be_copied_again(saved, tmp_path):
+    path = tmp_path / "bad.weights.h5"
+    path.write_bytes(saved.read_bytes()[:5000])
+    message = refused(path)
+    assert "the file is damaged or cut off: Unable to" in message
+    assert message.endswith("(truncated file); copy it again")
+
+
 def announcing(kind, saved, path):
     """Write a small weights file that announces 8 GB, or leads elsewhere."""
     shutil.copy(saved, path)

@@ -59,6 +59,7 @@ def test_each_format_says_what_the_run_says(pets, tmp_path, kind, backbone):
     card = (tmp_path / "model/README.md").read_text()
     assert backbone["backbone"] in card
     assert "drawn at random" in card
+    assert "(OpenVINO), from decoded images too:" in card
     assert all(f"| {name} | {len(expected)} | 0 |" in card for name in FORMATS)
     about = json.loads((tmp_path / "model/classes.json").read_text())
     assert about["classes"] == ["cats", "dogs"]
@@ -227,6 +228,8 @@ def test_what_is_there_is_replaced_only_by_force(pets, tmp_path):
     exported(pets, tmp_path / "model", formats=["openvino"])
     assert not (tmp_path / "model/model.keras").exists()
     assert (tmp_path / "model/model.xml").exists()
+    card = (tmp_path / "model/README.md").read_text()
+    assert "(OpenVINO), from decoded images:" in card  # not "too", after another format
 
 
 def test_the_file_of_keras_holds_built_in_layers_only(pets, tmp_path):

@@ -13,7 +13,7 @@ from stores.runs.checkpoints import Checkpoints
 from tasks.maintenance.maintain import collect_garbage, reindex, verify
 from tests.stores.runs.test_record import RUN
 from tests.stores.test_manifest import PETS
-from tests.support.quantized import keep
+from tests.support.quantized import keep, named_by
 from tests.support.runs import look, publish
 from tests.support.samples import FLOAT16, RECIPE, a_store, fragments, in_child, shards
 
@@ -179,3 +179,12 @@ def test_one_damaged_recipe_keeps_no_other_from_being_opened(store):
     assert FeatureStore.open(store, FLOAT16.fingerprint[:8]).recipe == FLOAT16
     with pytest.raises((ValueError, NotInStore), match="the file is damaged"):
         FeatureStore.open(store)
+
+
+def test_features_at_int8_without_their_model_are_listed(tmp_path):
+    kept = keep(tmp_path)
+    a_store(tmp_path, recipe=named_by(kept))
+    assert not any(verify(tmp_path).values())
+    shutil.rmtree(kept.place.path)
+    (said,) = (said for said in verify(tmp_path).values() if said)
+    assert "its quantised model is not in" in said[0]

@@ -15,8 +15,9 @@ def test_each_preset_is_whole(preset):
 
 
 def test_a_key_goes_before_its_preset():
-    about = described({"preset": "imagenet", "crop_fraction": 1, "image_size": [32, 48]}, "here")
-    assert (about.crop_fraction, about.image_size) == (1, (32, 48))
+    own = {"crop_fraction": 1, "image_size": [32, 48], "scale": 255}
+    about = described({"preset": "imagenet", **own}, "here")
+    assert (about.crop_fraction, about.image_size, about.scale) == (1, (32, 48), 255)
     assert about.mean == (0.485, 0.456, 0.406)
 
 
@@ -35,7 +36,12 @@ def test_a_key_goes_before_its_preset():
         ({"scale": 0}, "scale: Input should be greater than 0"),
         ({"scale": float("nan")}, "scale: "),
         ({"mean": [1, 2, float("nan")]}, "mean: expected three numbers"),
-        ({"image_size": -1}, "image_size: "),
+        ({"image_size": -1}, "image_size: expected pixels"),
+        ({"image_size": True}, r"image_size: expected pixels, .* Received: True$"),
+        ({"image_size": [32]}, r"image_size: expected pixels, from 1 to \d+, .* Received: \[32\]$"),
+        ({"class_token": 1}, "class_token: Input should be a valid boolean"),
+        ({"scale": "2"}, "scale: Input should be a valid number"),
+        ({"mean": [1, True, 2]}, r"mean: expected three numbers.* Received: \[1, True, 2\]$"),
         ({"crop_fraction": 0.1}, "crop_fraction: "),
         ({"register_tokens": -1}, "register_tokens: "),
         ({"resize": "lanczos"}, "resize: Input should be 'bilinear' or 'bicubic'"),
@@ -69,10 +75,11 @@ def test_a_given_preset_goes_before_that_of_the_file_and_a_key_before_both(tmp_p
         ),
         (b"# preset", "m.onnx.toml: says nothing; "),
         (b"preset = ", "m.onnx.toml: not TOML: "),
+        (b"preset = imagenet", 'm.onnx.toml: not TOML: .*; write preset = "imagenet", in quotes$'),
         (b"\xff", "m.onnx.toml: not TOML: "),
         (b"#" * 2**17, "m.onnx.toml: a file of 131,072 bytes, expected at most 65,536"),
     ],
-    ids=["missing", "empty", "comment", "half", "no text", "large"],
+    ids=["missing", "empty", "comment", "half", "no quotes", "no text", "large"],
 )
 def test_a_file_that_is_none_is_told(tmp_path, content, match):
     if content is not None:
@@ -80,3 +87,8 @@ def test_a_file_that_is_none_is_told(tmp_path, content, match):
     with pytest.raises(InputError, match=match) as error:
         read_description(tmp_path / "m.onnx")
     assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "m.onnx.toml").write_bytes(b'\xef\xbb\xbfpreset = "raw"')
+    assert read_description(tmp_path / "m.onnx") == described({"preset": "raw"}, "here")

@@ -69,6 +69,11 @@ def spoil(name, change):
             spoil("weights.bin", lambda p: p.unlink()),
             "weights.bin: file not found; it has the weights of far.onnx: copy it beside it",
         ),
+        (
+            "far.onnx",
+            spoil("weights.bin", lambda p: p.write_bytes(p.read_bytes()[:-1])),
+            r"weights.bin: [\d,]+ bytes, expected at least [\d,]+: it has the weights of far.onnx",
+        ),
     ],
 )
 def test_what_is_missing_or_damaged_is_one_line(tmp_path, name, change, match):

@@ -123,6 +123,11 @@ def test_a_size_is_one_that_the_network_takes(tmp_path):
     assert drafted_values(path)["image_size"] == 96
 
 
+def test_a_side_that_varies_is_that_beside_it(tmp_path):
+    given = (("images", TensorProto.FLOAT, ("n", 3, "h", 40)),)
+    assert drafted_values(network(tmp_path / "m.onnx", inputs=given))["image_size"] == 40
+
+
 def test_a_size_is_one_that_a_network_of_one_image_takes(tmp_path):
     shape = numpy_helper.from_array(np.array([1, 8 * 16 * 16]), "shape")
     given = (("images", TensorProto.FLOAT, (1, 3, "h", "w")),)

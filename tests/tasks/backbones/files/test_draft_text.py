@@ -1,6 +1,7 @@
 """A draft is TOML, whatever the names in the file are."""
 
 import tomllib
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +67,12 @@ def test_what_cannot_be_told_is_said():
     assert "# The file does not say: there are 257 tokens.\nclass_token = true" in text
     assert "class_token = false\n" in draft_text(draft(special_tokens=0))
     assert "#   none was found\n" in draft_text(draft(count=0))
+
+
+def test_a_map_of_another_layout_than_the_best_says_so():
+    """open-nsfw's maps have their channels first, and its last pooling has them last."""
+    made = draft(map_layout="NHWC")
+    maps = [Tap(f"map {shape}", "map", shape, "inner", 0) for shape in ((1, 1, 9), (9, 7, 7))]
+    text = draft_text(replace(made, taps=maps))
+    assert "(1, 1, 9)  --pooling avg or max\n" in text
+    assert '(9, 7, 7)  --pooling avg or max, with map_layout = "NCHW"\n' in text

@@ -119,7 +119,7 @@ def test_a_moved_folder_is_the_same(tmp_path):
     assert made.backbone == f"kerashub-{made.weights.removeprefix('sha256:')[:8]}"
     moved = folder.rename(tmp_path / "moved")
     assert job(moved, tmp_path, pooling="cls").recipes[0] == made
-    with pytest.raises(WeightsError, match=r"vit: file not found.*with --weights FOLDER"):
+    with pytest.raises(WeightsError, match=r"vit: folder not found; .* by --weights FOLDER"):
         job_of(made, str(folder), store=tmp_path, engine="keras")
     found = job_of(made, str(moved), store=tmp_path, engine="keras")
     assert load_engine(found).feature_shapes == ((16,),)

@@ -41,8 +41,8 @@ def sequential(path, *last):
     return save(keras.Sequential([*made, pooled, *last]), path)
 
 
-def any_size(path):
-    images = keras.Input((None, None, 3))
+def any_size(path, shape=(None, None, 3)):
+    images = keras.Input(shape)
     map_ = layers.Conv2D(4, 3, name="conv")(images)
     return save(keras.Model(images, layers.GlobalMaxPooling2D(name="pooled")(map_)), path)
 
@@ -90,6 +90,8 @@ def test_the_likely_layers_are_found(tmp_path, write, expected):
 def test_a_size_that_varies_is_a_usual_one(tmp_path):
     made = keras_network(any_size(tmp_path / "m.keras"))
     assert (made.images.shape, made.size, made.size_is_told) == ((-1, -1, -1, 3), (224, 224), False)
+    beside = keras_network(any_size(tmp_path / "beside.keras", (None, 32, 3)))
+    assert (beside.size, beside.size_is_told) == ((32, 32), False)
 
 
 def test_of_keras_2_there_are_names_without_shapes(tmp_path):

@@ -1,8 +1,11 @@
 """Where the channels are, by the sides of an image and of a map."""
 
+from pathlib import Path
+
 import pytest
 
-from tasks.backbones.files.layouts import layout_of_map, possible_layouts
+from tasks.backbones.files.layouts import input_layout, layout_of_map, possible_layouts
+from tasks.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,11 @@ def test_a_map_has_the_proportions_of_its_image(shape, size, expected):
 )
 def test_the_layouts_that_an_input_may_have(shape, expected):
     assert possible_layouts(shape) == expected
+
+
+def test_a_layout_that_does_not_fit_is_told_with_the_one_that_does():
+    match = (
+        r'^m.onnx.toml: layout = "NHWC" does not fit the input \(\?, 3, 8, 8\); write "NCHW", or'
+    )
+    with pytest.raises(InputError, match=match):
+        input_layout("NHWC", (-1, 3, 8, 8), Path("m.onnx"))

@@ -103,8 +103,16 @@ def test_a_file_that_is_no_backbone_is_refused(tmp_path, write, match):
             {"pooling": "avg"},
             r"\(65, 8\); use --pooling cls, mean-tokens, cls\+",
         ),
-        (of_one_size, {"side": 32}, r"'flat' cannot make \[2,512\] of \[2,8,16,16\]; use"),
-        (of_one, {"side": 32}, r"does not take batches of images of 32×32 pixels: .*own --image-s"),
+        (
+            of_one_size,
+            {"side": 32},
+            r"'flat' cannot make \[2,512\] of \[2,8,16,16\]; use its own --image-size$",
+        ),
+        (
+            of_one,
+            {"side": 32},
+            r"does not take batches of images of 32×32 pixels: .*own --image-size, and export",
+        ),
         (
             tokens,
             {"pooling": "cls", "class_token": False},
@@ -145,6 +153,17 @@ def test_the_layout_is_found_or_said(tmp_path):
         found_in_file(str(path))
     path.with_name("c.onnx.toml").write_text('layout = "NCHW"')
     assert found_in_file(str(path))[0].layout == "NCHW"
+
+
+def test_a_map_in_another_layout_than_is_said_is_refused(tmp_path):
+    """Means over its channels would be features that say nothing."""
+    turned = [node("Transpose", "wide", "turned", perm=[0, 2, 3, 1])]
+    wide = node("Concat", "map map", "wide", axis=1)
+    path = network(tmp_path / "m.onnx", nodes=[wide, *turned], outputs=("turned",))
+    with pytest.raises(InputError, match=r"\(8, 8, 16\), which is NHWC and not NCHW; write map_la"):
+        model(path, tap="turned")
+    made = model(path, tap="turned", pooling="avg", map_layout="NHWC")
+    assert list(made.outputs[0].shape) == [2, 16]
 
 
 def test_a_network_of_any_size_takes_the_size_that_is_given(tmp_path):

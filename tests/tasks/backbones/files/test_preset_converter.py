@@ -64,6 +64,7 @@ def test_what_is_beside_the_folder_goes_before_it(tmp_path):
     found = described(folder)
     assert (found.resize, found.class_token) == ("bicubic", False)
     assert found.scale == CONVERTER["scale"]
+    assert described(converted(folder, interpolation="lanczos5")).resize == "bicubic"
     converted(folder, scale="unknown")
     beside.write_text('preset = "raw"')
     assert (described(folder).scale, described(folder).aspect_ratio) == (1.0, "stretch")
@@ -100,8 +101,11 @@ def test_tokens_that_are_no_places_are_known(tmp_path, name, settings, expected)
         ({"scale": [0, 1, 2]}, "not an image converter of KerasHub: "),
         ({"scale": "a"}, "not an image converter of KerasHub: "),
         ({"pan_and_scan": True}, r"pan_and_scan: not known here; write .* into .*vit\.toml"),
-        ({"interpolation": "lanczos5"}, "vit: resize: Input should be 'bilinear' or 'bicubic'"),
-        ({"scale": -1.0}, "vit: scale: "),
+        (
+            {"interpolation": "lanczos5"},
+            r"image_converter.json: resize: Input should be 'bilinear' or .*; write .*vit\.toml$",
+        ),
+        ({"scale": -1.0}, "image_converter.json: scale: "),
     ],
     ids=str,
 )
@@ -121,8 +125,9 @@ def test_what_it_does_otherwise_is_told_once(tmp_path, caplog):
     ]
 
 
-def test_a_damaged_converter_is_one_line(tmp_path):
+@pytest.mark.parametrize("content", [{"config": 1}, {"config": None}, {}], ids=str)
+def test_a_damaged_converter_is_one_line(tmp_path, content):
     folder = written(tmp_path / "vit")
-    (folder / "image_converter.json").write_text(json.dumps({"config": 1}))
-    with pytest.raises(InputError, match="not an image converter of KerasHub"):
+    (folder / "image_converter.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="it has no settings in config; copy it again, or write"):
         described(folder)

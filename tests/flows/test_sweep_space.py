@@ -1,0 +1,27 @@
+"""A sweep that cannot be is refused before any head is trained."""
+
+import pytest
+
+from flows.parameters.heads import SweepParameters
+from flows.sweep import requested_sweep
+from tasks.errors import InputError
+
+BOTH = "backbone=m.onnx,lenet5"
+
+
+@pytest.mark.parametrize(
+    ("grid", "flags"), [([BOTH], {"preset": "clip"}), ([BOTH, "preset=clip"], {})]
+)
+def test_a_preset_of_files_alone_is_to_be_in_their_description(grid, flags):
+    parameters = SweepParameters(head=["ridge"], grid=grid, **flags)
+    match = 'as m.onnx, and lenet5 has .*; write preset = "clip" into m.onnx.toml, and'
+    with pytest.raises(InputError, match=match):
+        requested_sweep(None, parameters)
+
+
+@pytest.mark.parametrize(
+    ("grid", "flags"), [([BOTH], {}), (["backbone=m.onnx,b.onnx"], {"preset": "clip"})]
+)
+def test_a_preset_of_all_backbones_or_of_none_is_taken(grid, flags):
+    space = requested_sweep(None, SweepParameters(head=["ridge"], grid=grid, **flags))
+    assert len(space.features["backbone"]) == 2

@@ -12,13 +12,14 @@ import tensorflow as tf
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.export.model_card import model_card
-from tasks.export.write import Deviation, check_new, export, images_of
+from tasks.export.write import Deviation, check_new, export, images_of, possible_formats
 from tasks.heads.presets import make_head
 from tasks.inference.predict import load_classifier, predict
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
 from tests.support.extraction import extract, write_folder, write_old_folder
 from tests.support.images import encoded, pixels, rotated, write
+from tests.support.samples import RECIPE
 
 # Four layers, which are written in a tenth of the time that a large backbone's take.
 LENET = {"backbone": "lenet5", "image_size": 32}
@@ -185,6 +186,19 @@ def test_scores_that_are_a_little_off_are_said_by_how_much(pets, tmp_path):
     off = lambda said: replace(said, scores=(said.scores[0] + 0.004, said.scores[1]))  # noqa: E731
     with pytest.raises(InputError, match=r"scores up to 0\.00[34]"):
         exported(pets, tmp_path / "model", formats=["keras"], spoil=off)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "formats"),
+    [
+        ("lenet5", ["saved-model", "keras", "openvino"]),
+        ("keras-0123abcd", ["saved-model", "keras", "openvino"]),
+        ("kerashub-0123abcd", ["saved-model", "openvino"]),
+        ("ir-0123abcd", ["openvino"]),
+    ],
+)
+def test_a_backbone_has_the_formats_that_hold_its_layers(backbone, formats):
+    assert possible_formats(replace(RECIPE, backbone=backbone)) == formats
 
 
 def test_what_openvino_cannot_run_is_one_line_and_not_written(pets, tmp_path, monkeypatch):

@@ -16,7 +16,8 @@ from tasks.export.format_names import PLACES, Scorer
 from tasks.export.write import CLASSES
 from tasks.images.exif import UPRIGHT, orientation
 from tasks.images.image_check import examined
-from tasks.inference.predict import Prediction, written
+from tasks.inference.image_rows import written
+from tasks.inference.predict import Prediction
 
 _IMAGES_AT_ONCE = 32
 _CLASSES_BYTES = 2**26

@@ -1,38 +1,23 @@
 """Predict the classes of images with a run's head; stored features are reused."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from stores.errors import MissingFeatures
 from stores.features.recipe import Recipe
-from stores.features.store import FeatureStore
-from stores.keys import ImageKey, Rows
+from stores.keys import ImageKey
 from stores.orientation import Orientation
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.errors import InputError
-from tasks.execution.progress import advance
-from tasks.features.engines import Engine, Job, load_engine
-from tasks.features.engines.choice import choose_engine
-from tasks.features.feature_batches import feature_batches
+from tasks.features.engines import Job
 from tasks.features.request import EngineChoice
-from tasks.features.shard_work import checked
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.heads.stored import load_head
-from tasks.images.exif import key_of
-from tasks.images.image_check import examined
-from tasks.images.pixel_batches import ImageFile, pixel_batches
-
-# Images that are looked up and computed at once; between two parts, the engine is idle.
-_IMAGES_AT_ONCE = 8192
-_ROWS_AT_ONCE = 64  # of stored features, which may be feature maps
+from tasks.inference.image_rows import IMAGES_AT_ONCE, ImageRows, image_rows, written
 
 
 @dataclass(frozen=True)
@@ -104,22 +89,15 @@ def predict(
     An image whose key is `known` is read only if its features are missing. Photographs with EXIF
     rotation are used as in the run's training, or by `orientation`.
     """
-    known, used = known or {}, orientation or classifier.orientation
-    for start in range(0, len(paths), _IMAGES_AT_ONCE):
-        part = paths[start : start + _IMAGES_AT_ONCE]
-        some = [str(path) for path in part]
-        with ThreadPoolExecutor() as pool:
-            keys = list(pool.map(lambda path: known.get(path) or _key(str(path), used), part))
-        images: list[ImageFile] = []
+    used = orientation or classifier.orientation
+    for start in range(0, len(paths), IMAGES_AT_ONCE):
+        part = paths[start : start + IMAGES_AT_ONCE]
         found: dict[str, Prediction] = {}
-        for path, key in zip(some, keys, strict=True):
-            if isinstance(key, ImageKey):
-                images.append(ImageFile(key, path))
-            else:
-                found[path] = Prediction(written(path), reason=key)
-        advance(len(found))
-        found |= _of_images(images, classifier, batch_size)
-        yield from (found[path] for path in some)
+        for some in image_rows(
+            part, classifier.job, orientation=used, batch_size=batch_size, known=known
+        ):
+            found |= _predicted(some, classifier)
+        yield from (found[str(path)] for path in part)
 
 
 def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: str) -> pa.Table:
@@ -141,83 +119,19 @@ def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: st
     return pa.table(columns)
 
 
-def _of_images(
-    images: list[ImageFile], classifier: Classifier, batch_size: int
-) -> dict[str, Prediction]:
-    """Return the predictions for images, by path."""
-    if not images:
-        return {}
-    stored = FeatureStore(classifier.job.store, classifier.recipe)
-    is_missing = stored.missing([image.key for image in images])
-    found: dict[str, Prediction] = {}
-    try:
-        known = [image for image, lost in zip(images, is_missing, strict=True) if not lost]
-        for at, rows in stored.batches([image.key for image in known], batch_size=_ROWS_AT_ONCE):
-            found |= _predicted([known[n] for n in at.tolist()], rows, classifier, cached=True)
-            advance(len(at))
-    except MissingFeatures:
-        pass  # damaged features were set aside: they are computed again
-    missing = [image for image in images if image.path not in found]
-    if missing:
-        engine = load_engine(choose_engine(classifier.job, len(missing)))
-        for some in _computed(missing, classifier, engine, batch_size):
-            found |= some
-            advance(len(some))
-    return found
-
-
-def _computed(
-    images: list[ImageFile], classifier: Classifier, engine: Engine, batch_size: int
-) -> Iterator[dict[str, Prediction]]:
-    """Yield the predictions for images whose features have to be computed, batch by batch."""
-    done: set[str] = set()
-    try:
-        with pixel_batches(images, Path(), classifier.recipe, batch_size=batch_size) as decoded:
-            for batch, (rows,) in feature_batches(decoded, engine):
-                found = _predicted(
-                    batch.images, checked(rows, classifier.recipe, batch.images), classifier
-                )
-                found |= {
-                    bad.path: Prediction(written(bad.path), reason=bad.reason)
-                    for bad in batch.rejected
-                }
-                done |= found.keys()
-                yield found
-    except InputError as error:  # an image that does not fit the recipe
-        if len(images) == 1:
-            yield {images[0].path: Prediction(written(images[0].path), reason=str(error))}
-            return
-        for image in images:
-            if image.path not in done:
-                yield from _computed([image], classifier, engine, batch_size)
-
-
-def _predicted(
-    images: Sequence[ImageFile], rows: Rows, classifier: Classifier, *, cached: bool = False
-) -> dict[str, Prediction]:
-    if not images:
-        return {}
-    scores = classifier.head.scores(rows)
-    return {
+def _predicted(some: ImageRows, classifier: Classifier) -> dict[str, Prediction]:
+    """Return the predictions for some images, by path."""
+    found = {bad.path: Prediction(written(bad.path), reason=bad.reason) for bad in some.rejected}
+    if not some.images:
+        return found
+    scores = classifier.head.scores(some.rows)
+    return found | {
         image.path: Prediction(
             written(image.path),
             classifier.classes[int(own.argmax())],
             tuple(own.tolist()),
-            cached=cached,
+            cached=some.cached,
             key=image.key,
         )
-        for image, own in zip(images, scores, strict=True)
+        for image, own in zip(some.images, scores, strict=True)
     }
-
-
-def _key(path: str, used: Orientation) -> ImageKey | str:
-    """Return the key of a file's content, or the reason why it is rejected."""
-    try:
-        return key_of(examined(path), used)
-    except InputError as error:
-        return str(error)
-
-
-def written(path: Path | str) -> str:
-    """Return a path as text, with bytes that are not UTF-8 as escapes."""
-    return os.fsencode(path).decode(errors="backslashreplace")

@@ -15,11 +15,12 @@ from benchmarks.ours import Setting, extract
 from benchmarks.photos import image_paths
 from benchmarks.timing import Finding
 from stores.features.store import FeatureStore
-from tasks.evaluation.duplicate_search import vectors
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
-from tasks.evaluation.indexed_pairs import can_index, indexed_pairs
+from tasks.evaluation.indexed_pairs import indexed_pairs
 from tasks.evaluation.near_duplicates import FEWEST, near_duplicates
 from tasks.evaluation.similar_pairs import similar_pairs, unit
+from tasks.evaluation.vector_index import can_index
+from tasks.features.vectors import vectors
 
 GROUP = "Near-duplicates"
 SHARES = (0.02, 0.1, 0.3, 0.45, 1.0)

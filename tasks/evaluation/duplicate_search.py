@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
-from stores.keys import Keys
 from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
@@ -23,10 +21,10 @@ from tasks.evaluation.near_duplicates import (
     why_not,
 )
 from tasks.execution.steps import task
+from tasks.features.vectors import vectors
 
 MOST_PAIRS = 12
 SIDE = 144  # of an image, in pixels
-_ROWS_AT_ONCE = 64  # of features, which may be maps
 
 
 def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> NearDuplicates:
@@ -173,18 +171,6 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
-
-
-def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
-    """Return a vector an image, (n, channels): maps are averaged over their places."""
-    found, done = np.empty((len(keys), 0), np.float32), 0
-    for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE):
-        if not done:  # filled in place: together they may be half of the memory
-            found = np.empty((len(keys), rows.shape[-1]), np.float32)
-        some = rows.reshape(len(rows), -1, rows.shape[-1])
-        some.mean(axis=1, dtype=np.float32, out=found[done : done + len(rows)])
-        done += len(rows)
-    return found
 
 
 def _files(manifest: Manifest) -> list[tuple[str, bytes]]:

@@ -1,24 +1,16 @@
 """Similar pairs among more vectors than can all be compared: an index that finds most of them."""
 
-from importlib.util import find_spec
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.similar_pairs import SimilarPairs, Vectors, most_similar
+from tasks.evaluation.vector_index import empty_index, sampled
 
 # Vectors lie in lists, each around a centre, and are compared with those of the nearest lists. Of
 # 200,000, that finds all pairs with a cosine of 0.9, and 98% of those with 0.7 to 0.8, in 100 s of
 # one core. Of a million it should take 20 minutes, and a comparison of each with each two hours.
 MOST_INDEXED = 1_000_000  # images
-_LISTS, _NEAREST_LISTS = 4, 32  # the lists, as times the root of the vectors
-_VECTORS_A_LIST, _ROUNDS = 64, 10  # from which the centres are found
 _QUERIES_AT_ONCE = 1024
-
-
-def can_index() -> bool:
-    """Return whether there is a library that does."""
-    return find_spec("faiss") is not None
 
 
 def indexed_pairs(
@@ -28,16 +20,9 @@ def indexed_pairs(
 
     As `similar_pairs` does; time grows with the vectors' number to the power of 1.5.
     """
-    import faiss
-
-    count, width = vectors.shape
-    lists = int(_LISTS * count**0.5)
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.spherical, index.cp.niter, index.cp.seed = True, _ROUNDS, 0
-    some = np.random.default_rng(0).permutation(count)[: _VECTORS_A_LIST * lists]
-    index.train(vectors[np.sort(some)])
+    count = len(vectors)
+    index = empty_index(vectors[sampled(count)], count)
     index.add(vectors)
-    index.nprobe = _NEAREST_LISTS
     kept, total, least = np.empty((3, 0)), 0, limit
     for queries in (vectors,) if mirrored is None else (vectors, mirrored):
         for start in range(0, count, _QUERIES_AT_ONCE):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.alignment import aligned_correlation
-from tasks.evaluation.indexed_pairs import MOST_INDEXED, can_index
+from tasks.evaluation.indexed_pairs import MOST_INDEXED
 from tasks.evaluation.likeness import (
     MOST_COMPARED,
     MOST_PAIRS,
@@ -21,6 +21,7 @@ from tasks.evaluation.likeness import (
     strangers,
 )
 from tasks.evaluation.similar_pairs import NO_PAIRS, Places, SimilarPairs
+from tasks.evaluation.vector_index import can_index
 
 FEWEST = 40  # images
 # Crops are less alike than copies. So whatever is as alike by features as the most alike strangers

@@ -1,0 +1,48 @@
+"""An index of vectors, for more comparisons than can all be made: faiss's inverted lists."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tasks.evaluation.similar_pairs import Vectors
+
+NEAREST_LISTS = 32  # that are looked into for each query
+_LISTS = 4  # times the root of the vectors
+_VECTORS_A_LIST, _ROUNDS = 64, 10  # from which the centres are found
+
+
+def can_index() -> bool:
+    """Return whether there is a library that does."""
+    return find_spec("faiss") is not None
+
+
+def sampled(count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return which of so many vectors the centres are found from, in their order."""
+    drawn = np.random.default_rng(0).permutation(count)[: _VECTORS_A_LIST * _lists(count)]
+    return np.sort(drawn)
+
+
+def empty_index(sample: Vectors, count: int, *, half: bool = False) -> Any:  # noqa: ANN401  faiss's
+    """Return an index for so many vectors of length 1, around the centres of a sample of them.
+
+    With `half` it keeps them as float16, in half the memory.
+    """
+    import faiss
+
+    width, lists = sample.shape[1], min(_lists(count), len(sample))
+    centres, by = faiss.IndexFlatIP(width), faiss.METRIC_INNER_PRODUCT
+    if half:
+        of_two_bytes = faiss.ScalarQuantizer.QT_fp16
+        index = faiss.IndexIVFScalarQuantizer(centres, width, lists, of_two_bytes, by)
+        index.by_residual = False
+    else:
+        index = faiss.IndexIVFFlat(centres, width, lists, by)
+    index.cp.spherical, index.cp.niter, index.cp.seed = True, _ROUNDS, 0
+    index.train(sample)
+    index.nprobe = NEAREST_LISTS
+    return index
+
+
+def _lists(count: int) -> int:
+    return max(1, int(_LISTS * count**0.5))

@@ -15,12 +15,13 @@ from benchmarks.ours import Setting, extract
 from benchmarks.photos import image_paths
 from benchmarks.timing import Finding
 from stores.features.store import FeatureStore
-from tasks.evaluation.duplicate_search import vectors
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
-from tasks.evaluation.indexed_pairs import can_index, indexed_pairs
+from tasks.evaluation.indexed_pairs import indexed_pairs
 from tasks.evaluation.near_duplicates import FEWEST, near_duplicates
 from tasks.evaluation.similar_pairs import similar_pairs, unit
 from tasks.evaluation.vector_blocks import Cosines
+from tasks.evaluation.vector_index import can_index
+from tasks.features.vectors import vectors
 from tasks.heads.examples import MemoryStream
 
 GROUP = "Near-duplicates"

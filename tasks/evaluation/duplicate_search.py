@@ -1,6 +1,6 @@
 """Near-duplicates of a data set: found by what the store has, and as the report shows them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,12 +8,11 @@ import numpy as np
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
-from stores.keys import Keys
 from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.storage.location import Location, StoreLike
-from tasks.datasets.folds import LEARNED_FROM, Chosen, fold_numbers
+from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
 from tasks.evaluation.near_duplicates import (
     NearDuplicates,
@@ -21,12 +20,11 @@ from tasks.evaluation.near_duplicates import (
     not_searched,
     why_not,
 )
-from tasks.evaluation.similar_pairs import Places, Vectors
 from tasks.execution.steps import task
+from tasks.features.vectors import StoredVectors, Vectors, vectors
 
 MOST_PAIRS = 12
 SIDE = 144  # of an image, in pixels
-_ROWS_AT_ONCE = 64  # of features, which may be maps
 _IN_MEMORY_BYTES = 2**27  # of vectors; more are read as often as they are needed
 
 
@@ -174,30 +172,6 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
-
-
-@dataclass(frozen=True)
-class StoredVectors:
-    """A vector an image, read from the store: maps are averaged over their places."""
-
-    features: FeatureStore
-    keys: Keys
-
-    def ordered(self, chosen: Chosen | None = None) -> Iterator[tuple[Places, Vectors]]:
-        """Yield (positions, vectors) of all or the chosen images, in their order."""
-        places = np.arange(len(self.keys)) if chosen is None else np.flatnonzero(chosen)
-        keys = self.keys if chosen is None else self.keys[places]
-        for positions, rows in self.features.batches(keys, batch_size=_ROWS_AT_ONCE):
-            maps = rows.reshape(len(rows), -1, rows.shape[-1])
-            yield places[positions], maps.mean(axis=1, dtype=np.float32)
-
-
-def vectors(features: FeatureStore, keys: Keys) -> Vectors:
-    """Return a vector an image, (n, channels): maps are averaged over their places."""
-    found = np.empty((len(keys), (features.feature_shape or (0,))[-1]), np.float32)
-    for positions, rows in StoredVectors(features, keys).ordered():
-        found[positions] = rows  # filled in place: together they may be half of the memory
-    return found
 
 
 def _rows(features: FeatureStore, keys: Keys) -> Vectors | StoredVectors:

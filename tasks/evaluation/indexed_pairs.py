@@ -1,20 +1,18 @@
 """Similar pairs among more vectors than can all be compared: an index that finds most of them."""
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.similar_pairs import Mirror, SimilarPairs, Vectors, most_similar
+from tasks.evaluation.vector_index import empty_index, sampled
 
 # Vectors lie in lists, each around a centre, and are compared with those of the nearest lists. Of
 # 200,000, that finds all pairs with a cosine of 0.9, and 98% of those with 0.7 to 0.8, in 100 s of
 # one core. Of a million it should take 20 minutes, and a comparison of each with each two hours.
 MOST_INDEXED = 1_000_000  # images
-_LISTS, _NEAREST_LISTS = 4, 32  # the lists, as times the root of the vectors
-_VECTORS_A_LIST, _ROUNDS = 40, 10  # from which the centres are found; faiss wants 39
 _QUERIES_AT_ONCE = 512
 
 
@@ -33,11 +31,6 @@ class VectorBlocks(Protocol):
         """Yield them in order, some at a time."""
 
 
-def can_index() -> bool:
-    """Return whether there is a library that does."""
-    return find_spec("faiss") is not None
-
-
 def indexed_pairs(
     vectors: VectorBlocks, mirror: Mirror | None = None, *, limit: float, most: int
 ) -> SimilarPairs:
@@ -46,21 +39,9 @@ def indexed_pairs(
     As `similar_pairs` does; time grows with the vectors' number to the power of 1.5. The index has
     a byte a number, by which cosines are right to some thousandths.
     """
-    import faiss
-
-    lists = int(_LISTS * vectors.count**0.5)
-    index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(vectors.width),
-        vectors.width,
-        lists,
-        faiss.ScalarQuantizer.QT_8bit,
-        faiss.METRIC_INNER_PRODUCT,
-    )
-    index.cp.spherical, index.cp.niter, index.cp.seed = True, _ROUNDS, 0
-    index.train(_some(vectors, _VECTORS_A_LIST * lists))
+    index = empty_index(_some(vectors), vectors.count, number_bytes=1)
     for block in vectors:
         index.add(np.ascontiguousarray(block))
-    index.nprobe = _NEAREST_LISTS
     kept, total, least = np.empty((3, 0)), 0, limit
     for start, block in _queries(vectors):
         for queries in (block,) if mirror is None else (block, mirror(block)):
@@ -81,15 +62,14 @@ def indexed_pairs(
     return SimilarPairs(first, second, kept[2].astype(np.float32), left_out)
 
 
-def _some(vectors: VectorBlocks, most: int) -> Vectors:
-    """Return some vectors, drawn by chance."""
-    drawn = np.zeros(vectors.count, np.bool_)
-    drawn[np.random.default_rng(0).permutation(vectors.count)[:most]] = True
-    found, start, done = np.empty((int(drawn.sum()), vectors.width), np.float32), 0, 0
+def _some(vectors: VectorBlocks) -> Vectors:
+    """Return the vectors from which the index is made."""
+    places = sampled(vectors.count)
+    found, start = np.empty((len(places), vectors.width), np.float32), 0
     for block in vectors:
-        some = block[drawn[start : start + len(block)]]
-        found[done : done + len(some)] = some
-        start, done = start + len(block), done + len(some)
+        first, end = np.searchsorted(places, (start, start + len(block)))
+        found[first:end] = block[places[first:end] - start]
+        start += len(block)
     return found
 
 

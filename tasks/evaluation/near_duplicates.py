@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.alignment import aligned_correlation
-from tasks.evaluation.indexed_pairs import MOST_INDEXED, can_index
+from tasks.evaluation.indexed_pairs import MOST_INDEXED
 from tasks.evaluation.likeness import (
     MOST_COMPARED,
     MOST_PAIRS,
@@ -20,6 +20,7 @@ from tasks.evaluation.likeness import (
 )
 from tasks.evaluation.similar_pairs import NO_PAIRS, Places, SimilarPairs
 from tasks.evaluation.vector_blocks import Cosines, Rows, flat
+from tasks.evaluation.vector_index import can_index
 from tasks.heads.examples import MemoryStream
 
 FEWEST = 40  # images

@@ -96,7 +96,8 @@ def _computed(
     try:
         with pixel_batches(images, Path(), recipe, batch_size=batch_size) as decoded:
             for batch, (rows,) in feature_batches(decoded, engine):
-                done |= {one.path for one in (*batch.images, *batch.rejected)}
+                done |= {image.path for image in batch.images}
+                done |= {bad.path for bad in batch.rejected}
                 yield ImageRows(
                     batch.images,
                     checked(rows, recipe, batch.images),

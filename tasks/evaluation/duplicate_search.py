@@ -8,6 +8,7 @@ import numpy as np
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
+from stores.keys import Keys
 from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from stores.storage.location import Location, StoreLike
 from tasks.datasets.label_table import labels_csv
 from tasks.datasets.split_file import split_csv
 from tasks.datasets.splits import majority_baseline
+from tasks.evaluation.calibrated import honest, score_kind
+from tasks.evaluation.calibration import ScoreKind
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
 from tasks.evaluation.majority_baseline import remedy
@@ -32,15 +34,14 @@ from tasks.evaluation.suspect_labels import suspects, suspects_csv
 from tasks.execution.steps import task
 from tasks.features.accounting import ExtractSummary
 from tasks.finetune.specification import head_settings, in_words
-from tasks.heads import KINDS, find_kind
 from tasks.report.heads_summary import HeadsSummary, summarize_heads
 from tasks.report.sweep_sections import (
     MOST_SWEPT,
-    calibration,
     comparable_runs,
     curves_of,
     map_of,
     recipe_labels,
+    reliability_curves,
     swept_charts,
 )
 from tasks.report.templating import render
@@ -59,8 +60,8 @@ class Shot:
     src: str
     true: str
     predicted: str
-    score: float
-    true_score: float
+    probability: float
+    true_probability: float
 
 
 def write_report(
@@ -135,15 +136,20 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
     result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority_baseline(sizes)
-    kind = str(run.head.get("kind"))
-    score_name = find_kind(kind).scores if kind in KINDS else "score"
+    held = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    kind = score_kind(run)
+    found = honest(result, held, kind) if len(result.keys) else None
+    if found:
+        result = replace(result, scores=found.probabilities)
     images = manifest.select()
     grid, mistakes = np.arange(min(GRID_IMAGES, len(result.keys))), result.mistakes()
     shown = np.concatenate([grid, mistakes[:MOST_MISTAKES]])
     paths = _paths(images, result.keys[shown])
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
-        "calibration": calibration(result, score_name),
+        "calibration": found,
+        "score_kind": kind,
+        "reliability": reliability_curves(found) if found else [],
         "result": result,
         "openings": openings,
         "interval": result.interval,
@@ -155,24 +161,25 @@ def _results(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> d
         "by_class": by_class(result.predicted, result.true),
         "remedy": remedy(run, result.baseline(largest) or 0.0),
         "differences": differences(predictions, manifest),
-        "score_name": score_name,
         "grid": [shot(n) for n in grid.tolist()],
         "mistakes": [shot(n) for n in mistakes[:MOST_MISTAKES].tolist()],
-        **_suspects(run, predictions, manifest, images, place),
+        **_suspects(held, kind, manifest, images, place),
     }
 
 
 def _suspects(
-    run: Run, predictions: pa.Table, manifest: Manifest, images: Images, report: Location
+    held_out: SplitResult, kind: ScoreKind, manifest: Manifest, images: Images, report: Location
 ) -> dict[str, Any]:
     """Return the suspect labels, and publish a table of all of them beside the report."""
-    held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     found = suspects(held_out)
     paths = _paths(images, as_keys(one.key for one in found))
     shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
     places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
     table = report.parent / f"{report.path.stem}.suspect-labels.csv"
     table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
+    if found:
+        probabilities = honest(held_out, held_out, kind).probabilities
+        held_out = replace(held_out, scores=probabilities)
     shot = partial(_shot, held_out, Path(manifest.folder), paths)
     return {
         "suspects": [shot(n) for n in places],
@@ -262,6 +269,6 @@ def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) ->
         src=thumbnail(folder / path, key) if path else placeholder("not listed"),
         true=result.classes[result.true[n]],
         predicted=result.classes[result.predicted[n]],
-        score=float(result.scores[n, result.predicted[n]]),
-        true_score=float(result.scores[n, result.true[n]]),
+        probability=float(result.scores[n, result.predicted[n]]),
+        true_probability=float(result.scores[n, result.true[n]]),
     )

@@ -1,7 +1,7 @@
 """The parameters of the flows that look at images by their features."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from flows.parameters.groups import MOST_USED, OUTPUT
 from flows.parameters.store import ReaderParameters
 from tasks.exploration.method_names import LabelMethod
 
+ClusterCount = Annotated[int, Field(ge=2, le=500)]
 _OF_FEATURES = set(FeatureParameters.model_fields) - set(ReaderParameters.model_fields)
 
 
@@ -88,4 +89,16 @@ class NextParameters(ExploreParameters):
     )
     grid: Annotated[Path | None, OUTPUT] = Field(
         None, description="File (.png) for a picture of the first of these images."
+    )
+
+
+@Parameter(name="*")
+class ClustersParameters(ExploreParameters):
+    """The parameters of `flows.clusters`."""
+
+    k: Annotated[ClusterCount | Literal["auto"], MOST_USED, Parameter(name="-k")] = Field(
+        "auto", description="Number of clusters; auto: as many, up to 50, as separate best."
+    )
+    page: Annotated[Path | None, MOST_USED] = Field(
+        None, description="File (.html) for a page with the most central images of each cluster."
     )

@@ -14,7 +14,6 @@ from tasks.errors import InputError
 from tasks.evaluation.nearest import Blocks
 from tasks.evaluation.similar_pairs import Places, Vectors, unit
 
-MOST_CLUSTERS = 500
 MOST_FITTED = 50_000  # images that the clusters are found from, drawn by chance
 _DIRECTIONS = 50
 _TRIED = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50)  # numbers of clusters, for auto
@@ -100,20 +99,20 @@ def _separations(points: Vectors, different: int, seed: int) -> dict[int, float]
     most = min(different, len(some)) - 1
     found = {}
     for count in [n for n in _TRIED if n <= most] or [2]:
-        labels, _ = _nearest(some, _centres(points, count, seed))
+        labels, _ = _nearest(some, _centres(some, count, seed, starts=1))
         if 1 < len(np.unique(labels)) < len(some):
             found[count] = round(float(silhouette_score(some, labels)), 4)
     return found or {2: 0.0}
 
 
-def _centres(points: Vectors, count: int, seed: int) -> Vectors:
+def _centres(points: Vectors, count: int, seed: int, *, starts: int = _STARTS) -> Vectors:
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
     kind = KMeans if len(points) < _MANY else MiniBatchKMeans
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # copies may leave one empty
-        fitted = kind(count, n_init=_STARTS, random_state=seed).fit(points)
+        fitted = kind(count, n_init=starts, random_state=seed).fit(points)
     return np.asarray(fitted.cluster_centers_, np.float32)
 
 

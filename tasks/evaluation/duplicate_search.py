@@ -8,6 +8,7 @@ import numpy as np
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
+from stores.keys import Keys
 from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
@@ -21,10 +22,11 @@ from tasks.evaluation.near_duplicates import (
     why_not,
 )
 from tasks.execution.steps import task
-from tasks.features.vectors import vectors
+from tasks.features.vectors import StoredVectors, Vectors, vectors
 
 MOST_PAIRS = 12
 SIDE = 144  # of an image, in pixels
+_IN_MEMORY_BYTES = 2**27  # of vectors; more are read as often as they are needed
 
 
 def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> NearDuplicates:
@@ -65,7 +67,7 @@ def _search(
     if reason := why_not(len(images.keys)):  # before anything is read
         return not_searched(reason)
     try:
-        rows = vectors(FeatureStore.open(store, fingerprint), images.keys)
+        rows = _rows(FeatureStore.open(store, fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
@@ -171,6 +173,13 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
+
+
+def _rows(features: FeatureStore, keys: Keys) -> Vectors | StoredVectors:
+    """Return the vectors in memory where they are few."""
+    channels = (features.feature_shape or (0,))[-1]
+    fit = 4 * len(keys) * channels <= _IN_MEMORY_BYTES
+    return vectors(features, keys) if fit else StoredVectors(features, keys)
 
 
 def _files(manifest: Manifest) -> list[tuple[str, bytes]]:

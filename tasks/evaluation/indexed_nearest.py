@@ -25,7 +25,7 @@ def indexed_nearest(
 
     The index is made around a `sample` of the vectors, and keeps them as float16.
     """
-    index = empty_index(unit(sample), count, half=True)
+    index = empty_index(unit(sample), count, number_bytes=2)
     place_of = np.empty(count, np.int64)
     done = 0
     for at, vectors in blocks:

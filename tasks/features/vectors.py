@@ -1,6 +1,7 @@
 """A vector an image, of stored features: what distances are taken of."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,28 @@ def averaged(rows: Rows) -> Vectors:
     return np.asarray(some.mean(axis=1, dtype=np.float32))
 
 
+@dataclass(frozen=True)
+class StoredVectors:
+    """A vector an image, read from the store as often as needed."""
+
+    features: FeatureStore
+    keys: Keys
+
+    def ordered(
+        self, chosen: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+        """Yield (positions, vectors) of all or the chosen images, in their order."""
+        places = np.arange(len(self.keys)) if chosen is None else np.flatnonzero(chosen)
+        keys = self.keys if chosen is None else self.keys[places]
+        for positions, rows in self.features.batches(keys, batch_size=_ROWS_AT_ONCE):
+            yield places[positions], averaged(rows)
+
+
 def vectors(features: FeatureStore, keys: Keys) -> Vectors:
     """Return the vectors of some images, in their order."""
-    found, done = np.empty((len(keys), 0), np.float32), 0
-    for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE):
-        if not done:  # filled in place: together they may be half of the memory
-            found = np.empty((len(keys), rows.shape[-1]), np.float32)
-        found[done : done + len(rows)] = averaged(rows)
-        done += len(rows)
+    found = np.empty((len(keys), (features.feature_shape or (0,))[-1]), np.float32)
+    for positions, rows in StoredVectors(features, keys).ordered():
+        found[positions] = rows  # filled in place: together they may be half of the memory
     return found
 
 

@@ -1,4 +1,4 @@
-"""Clusters of images: k-means on the main directions of their features, each of length 1.
+"""Clusters of images: k-means by the cosine, on the main directions of their features.
 
 Density (HDBSCAN) left 70% of the digits out as noise.
 """
@@ -28,7 +28,7 @@ class Clusters:
 
     places: Places
     number: NDArray[np.int64]
-    distance: Vectors  # to the centre of its cluster: the smallest are the most central
+    distance: Vectors  # 1 less the cosine with its cluster's centre: the smallest are central
     tried: dict[int, float]  # for auto: how well each number of clusters separates (silhouette)
 
     @property
@@ -60,7 +60,7 @@ def find_clusters(sample: Vectors, blocks: Blocks, k: int | None, *, seed: int =
     centred = unit(sample - mean)
     directions = min(_DIRECTIONS, *centred.shape)
     axes = PCA(directions, random_state=seed).fit(centred).components_.T
-    points = centred @ axes
+    points = unit(centred @ axes)
     tried = {} if k else _separations(points, different, seed)
     centres = _centres(points, k or max(tried, key=lambda n: tried[n]), seed)
     assigned = list(_assigned(blocks, mean, axes, centres))
@@ -117,16 +117,15 @@ def _centres(points: Vectors, count: int, seed: int, *, starts: int = _STARTS) -
 
 
 def _nearest(points: Vectors, centres: Vectors) -> tuple[NDArray[np.int64], Vectors]:
-    """Return the number of the nearest centre of each point, and its distance."""
-    apart = (points * points).sum(axis=1)[:, np.newaxis] - 2 * points @ centres.T
-    apart += (centres * centres).sum(axis=1)
-    number = apart.argmin(axis=1)
-    squares = apart[np.arange(len(points)), number]
-    return number, np.sqrt(np.maximum(squares, 0)).astype(np.float32)
+    """Return the number of the nearest centre of each point, and 1 less the cosine with it."""
+    # By Euclid's distance, images that are like none would be nearest to the middle of all.
+    cosines = points @ unit(centres).T
+    number = cosines.argmax(axis=1)
+    return number, np.maximum(1 - cosines[np.arange(len(points)), number], 0)
 
 
 def _assigned(
     blocks: Blocks, mean: Vectors, axes: Vectors, centres: Vectors
 ) -> Iterator[tuple[Places, NDArray[np.int64], Vectors]]:
     for at, vectors in blocks:
-        yield at, *_nearest(unit(vectors - mean) @ axes, centres)
+        yield at, *_nearest(unit(unit(vectors - mean) @ axes), centres)

@@ -12,6 +12,7 @@ from stores.orientation import Orientation
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from tasks.evaluation.calibrated import Calibrated, calibrated_run
 from tasks.features.engines import Job
 from tasks.features.request import EngineChoice
 from tasks.finetune.saved import features_job
@@ -29,6 +30,7 @@ class Classifier:
     classes: tuple[str, ...]
     scores: str  # the kind of its scores: probability or margin
     job: Job
+    calibrated: Calibrated
 
     @property
     def orientation(self) -> Orientation:
@@ -52,11 +54,18 @@ class Prediction:
     cached: bool = False  # whether its features were in the store
     key: ImageKey | None = None
     split: str = ""  # of the image in the run's data set; empty for other images
+    probabilities: tuple[float, ...] = ()  # one per class, calibrated
+    set: tuple[str, ...] | None = None  # with a coverage: the classes of its set
 
     @property
-    def score(self) -> float | None:
-        """The score of the predicted class."""
-        return max(self.scores) if self.scores else None
+    def probability(self) -> float | None:
+        """The probability of the predicted class."""
+        return max(self.probabilities) if self.probabilities else None
+
+    @property
+    def unsure(self) -> bool | None:
+        """Whether its set is not one class; None without a set."""
+        return None if self.set is None else len(self.set) != 1
 
 
 def load_classifier(
@@ -67,12 +76,14 @@ def load_classifier(
     `weights` is the backbone's weights file, if it was moved. Raises InputError if the run has no
     model, the recipe of its features is not stored, or the weights are not those of the features.
     """
+    runs = RunStore(store)
     return Classifier(
         run=run,
-        head=load_head(RunStore(store), run),
+        head=load_head(runs, run),
         classes=run.classes,
         scores=find_kind(run.head["kind"]).scores,
         job=features_job(run, store=store, weights=weights, engine=engine),
+        calibrated=calibrated_run(runs, run),
     )
 
 
@@ -100,22 +111,26 @@ def predict(
         yield from (found[str(path)] for path in part)
 
 
-def as_table(predictions: Sequence[Prediction], classes: Sequence[str], name: str) -> pa.Table:
-    """Return predictions as a table: path, predicted, score, reason, split, each class's score.
+def as_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pa.Table:
+    """Return predictions as a table: path, predicted, probability, reason, split, each class's.
 
-    `split` is that of an image in the run's data set. `name` is the kind of the scores,
-    `probability` or `margin`; a class's column is `margin of CLASS`.
+    `split` is that of an image in the run's data set. A class's column is `probability of CLASS`.
+    With sets there are `set`, a list of classes, and `unsure`, whether it is not one class.
     """
     columns = {
         "path": pa.array([one.path for one in predictions], pa.string()),
         "predicted": pa.array([one.predicted for one in predictions], pa.string()),
-        name: pa.array([one.score for one in predictions], pa.float64()),
+        "probability": pa.array([one.probability for one in predictions], pa.float64()),
         "reason": pa.array([one.reason or None for one in predictions], pa.string()),
         "split": pa.array([one.split or None for one in predictions], pa.string()),
     }
+    if any(one.set is not None for one in predictions):
+        sets = [one.set for one in predictions]
+        columns["set"] = pa.array(sets, pa.list_(pa.string()))
+        columns["unsure"] = pa.array([one.unsure for one in predictions], pa.bool_())
     for number, label in enumerate(classes):
-        scores = [one.scores[number] if one.scores else None for one in predictions]
-        columns[f"{name} of {label}"] = pa.array(scores, pa.float64())
+        found = [one.probabilities[number] if one.scores else None for one in predictions]
+        columns[f"probability of {label}"] = pa.array(found, pa.float64())
     return pa.table(columns)
 
 

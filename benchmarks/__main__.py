@@ -28,6 +28,8 @@ Group = Literal[
     "lab",
     "duplicates",
     "prediction",
+    "novelty",
+    "probabilities",
     "finetuning",
 ]
 
@@ -62,6 +64,8 @@ def bench(
             "lab": benchmarks.lab,
             "duplicates": benchmarks.duplicates,
             "prediction": benchmarks.prediction,
+            "novelty": benchmarks.novelty,
+            "probabilities": benchmarks.probabilities,
             "finetuning": benchmarks.finetuning,
         }
         for name in only or groups:

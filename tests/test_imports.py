@@ -41,6 +41,7 @@ ROOMS = {
         "training",
         "finetune",
         "inference",
+        "exploration",
         "report",
         "export",
         "advice",

@@ -1,0 +1,214 @@
+"""How unlike an image is to those that a head has learned from, by its features.
+
+The distance of an image to the nearest training image is compared with the distances of images that
+were held out. The share of these that is as far, or farther, is a p-value: of images like those of
+the training, a share of 0.01 has 0.01 or less. See V. Vovk, A. Gammerman and G. Shafer, Algorithmic
+Learning in a Random World (2005), chapter 2.
+
+Example:
+    >>> reference = reference_of(features, learned)
+    >>> reference.shift([one.p_value for one in reference.novelty(rows)])
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from stores.errors import CorruptStore, MissingFeatures
+from stores.features.store import FeatureStore
+from stores.keys import KEY_BYTES, Keys, from_arrow
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from tasks.evaluation.group_effect import Groups
+from tasks.evaluation.similar_pairs import Vectors, unit
+from tasks.evaluation.split_result import groups_of
+from tasks.features.vectors import averaged, vectors
+
+NEAREST = 3
+LEVEL = 0.01  # at which a folder of images is compared with what is expected
+# Drawn from more: all are compared with the same images, so a p-value stays one.
+MOST_TRAINING, MOST_HELD_OUT = 20_000, 2_000
+_ROWS_AT_ONCE = 256  # so that a block of similarities takes 20 MiB
+_ROUNDING = 1e-9
+_SURE = 0.01  # the share of folders like the training images that are told to have changed
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The images that a head has learned from, and those held out; their order is that of `keys`.
+
+    With folds all images are both: each is compared with the others.
+    """
+
+    keys: Keys
+    training: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    groups: Groups | None = None
+    labels: pa.Array | None = None  # names
+
+    @property
+    def folded(self) -> bool:
+        """Whether images were held out in turn."""
+        return bool((self.training & self.held_out).any())
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image that is like another image."""
+
+    key: bytes
+    label: str
+    similarity: float  # the cosine of their features
+    path: str = ""  # in the folder of the run's data set; empty where that is not known
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How unlike the training images an image is."""
+
+    p_value: float
+    nearest: tuple[Neighbour, ...]  # the most alike first
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How many images are unlike the training images, and whether more than chance explains."""
+
+    level: float  # the share of new images that is expected to be
+    images: int
+    unlike: int
+    held_out_images: int
+    changed: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What images are compared with."""
+
+    learned: Learned
+    training: Vectors  # (n, channels), each of length 1
+    positions: NDArray[np.int64]  # (n,) of the training images in `learned`
+    distances: NDArray[np.float32]  # (m,) of held-out images, ascending
+
+    @property
+    def least(self) -> float:
+        """The smallest p-value that there can be."""
+        return 1 / (len(self.distances) + 1)
+
+    def too_few(self, level: float) -> str:
+        """Return why no p-value can be as small as a level; empty where one can."""
+        if self.least <= level + _ROUNDING:
+            return ""
+        needed = math.ceil(1 / level - _ROUNDING) - 1
+        return f"needs {needed:,} held-out images, the run has {len(self.distances):,}"
+
+    def novelty(self, rows: NDArray[np.floating]) -> list[Novelty]:
+        """Return the novelty of images by their features, (n, *shape)."""
+        found = list[Novelty]()
+        for places, similarity in _nearest(unit(averaged(rows)), self.training, NEAREST):
+            farther = len(self.distances) - np.searchsorted(self.distances, 1 - similarity[:, 0])
+            p_values = (farther + 1) / (len(self.distances) + 1)
+            for p_value, some, alike in zip(p_values, places, similarity, strict=True):
+                nearest = zip(self.positions[some].tolist(), alike.tolist(), strict=True)
+                found.append(Novelty(float(p_value), tuple(self._neighbour(*n) for n in nearest)))
+        return found
+
+    def shift(self, p_values: Sequence[float], level: float = LEVEL) -> Shift:
+        """Return how many of some images are unlike the training images, at a level.
+
+        All are compared with the same held-out images: where none has changed, the number of those
+        at the level has a beta-binomial distribution.
+        """
+        from scipy.stats import betabinom
+
+        images, held_out = len(p_values), len(self.distances)
+        unlike = sum(one <= level + _ROUNDING for one in p_values)
+        rank = math.floor(level * (held_out + 1) + _ROUNDING)
+        by_chance = betabinom.sf(unlike - 1, images, rank, held_out + 1 - rank) if rank else 1.0
+        return Shift(level, images, unlike, held_out, bool(by_chance <= _SURE))
+
+    def _neighbour(self, position: int, similarity: float) -> Neighbour:
+        labels = self.learned.labels
+        label = "" if labels is None else labels[position].as_py()
+        return Neighbour(self.learned.keys[position].tobytes(), label, min(1.0, similarity))
+
+
+def learned_images(predictions: pa.Table, *, folds: int) -> Learned:
+    """Return the images of a run by its predictions (see RunStore.predictions)."""
+    rows = predictions.filter(pc.is_in(predictions["split"], pa.array(["train", "validation"])))
+    keys = from_arrow(rows["key"].cast(pa.binary(KEY_BYTES)))
+    labels = rows["label"].combine_chunks()
+    if folds:
+        every = np.ones(len(keys), np.bool_)
+        return Learned(keys, every, every, groups_of(rows), labels)
+    held_out = pc.equal(rows["split"], "validation").to_numpy(zero_copy_only=False)
+    return Learned(keys, ~held_out, held_out, groups_of(rows), labels)
+
+
+def reference_of(features: FeatureStore, learned: Learned, *, seed: int = 0) -> Reference | str:
+    """Return what images are compared with, or the reason why there is nothing.
+
+    Of more images than MOST_TRAINING and MOST_HELD_OUT some are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    training = _some(learned.training, MOST_TRAINING, rng)
+    held_out = _some(learned.held_out, MOST_HELD_OUT, rng)
+    if not len(training) or not len(held_out):
+        return "the run has no training images and held-out images"
+    try:
+        vectors_of = unit(vectors(features, learned.keys[training]))
+        others = unit(vectors(features, learned.keys[held_out]))
+    except MissingFeatures:
+        return f"the features of its training images are not in the store ({features.recipe})"
+    apart = None
+    if learned.folded:  # an image is neither compared with itself nor with others of its group
+        group = learned.groups if learned.groups is not None else np.arange(len(learned.keys))
+        apart = group[held_out], group[training]
+    distances = _distances(others, vectors_of, apart)
+    return Reference(learned, vectors_of, training, np.sort(distances[np.isfinite(distances)]))
+
+
+def run_reference(runs: RunStore, run: Run, features: FeatureStore) -> Reference | str:
+    """Return what images are compared with that a run predicts, or why there is nothing."""
+    try:
+        learned = learned_images(runs.predictions(run.id), folds=run.folds)
+    except CorruptStore as error:
+        return str(error)
+    return reference_of(features, learned)
+
+
+def _some(chosen: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    places = np.flatnonzero(chosen)
+    return np.sort(rng.permutation(places)[:most])
+
+
+def _distances(
+    rows: Vectors, training: Vectors, apart: tuple[Groups, Groups] | None
+) -> NDArray[np.float32]:
+    """Return each row's distance to the nearest training image, of another group."""
+    found = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        similarity = rows[some] @ training.T
+        if apart:
+            similarity[apart[0][some, np.newaxis] == apart[1]] = -np.inf
+        found[some] = 1 - similarity.max(axis=1)
+    return found
+
+
+def _nearest(
+    rows: Vectors, training: Vectors, count: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield (places, similarities) of the nearest training images, for some rows at a time."""
+    count = min(count, len(training))
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        similarity = rows[start : start + _ROWS_AT_ONCE] @ training.T
+        some = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+        alike = np.take_along_axis(similarity, some, axis=1)
+        order = np.argsort(-alike, axis=1, kind="stable")
+        yield np.take_along_axis(some, order, axis=1), np.take_along_axis(alike, order, axis=1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from stores.decisions.journal import Entry, Journal
+from stores.decisions.journal import Decision, Entry, Journal
 from stores.storage.location import StoreLike
 
 EXCLUDED = ""  # in the place of a label
@@ -37,31 +37,33 @@ def decided(entries: Sequence[Entry]) -> Decided:
     """Return what holds after these entries, in their order: the last decision on an image."""
     found, undone = Decided(), undone_names(entries)
     for entry in entries:
-        decision = entry.decision
-        if decision.action == "reset":
+        if entry.decision.action == "reset":
             found = Decided()
-            continue
-        for name, key in _pairs(decision.labels_before):
-            if key not in found.labels:
-                found.labels_before[key] = name
-        for name, key in _pairs(decision.groups_before):
-            if key not in found.groups:
-                found.groups_before[key] = name
-                found.groups[key] = None
-        if decision.action == "table":
-            _replace(found.labels_before, decision.images)
-        elif decision.action == "grouping":
-            _replace(found.groups_before, decision.images)
-        elif decision.action == "group":
-            _decide(found.groups, decision.images, holds=entry.name not in undone)
-        elif decision.action != "undo":
-            holds = entry.name not in undone
-            _decide(found.labels, decision.images, holds=holds)
-            if holds:
-                keys = {key for _, key in _pairs(decision.images)}
-                found.right.difference_update(keys)
-                found.right.update(keys if decision.action == "right" else ())
+        else:
+            _add(found, entry.decision, holds=entry.name not in undone)
     return found
+
+
+def _add(found: Decided, decision: Decision, *, holds: bool) -> None:
+    for name, key in _pairs(decision.labels_before):
+        if key not in found.labels:
+            found.labels_before[key] = name
+    for name, key in _pairs(decision.groups_before):
+        if key not in found.groups:
+            found.groups_before[key] = name
+            found.groups[key] = None
+    match decision.action:
+        case "table":
+            _replace(found.labels_before, decision.images)
+        case "grouping":
+            _replace(found.groups_before, decision.images)
+        case "group":
+            _decide(found.groups, decision.images, holds=holds)
+        case "label" | "right" | "exclude":
+            _decide(found.labels, decision.images, holds=holds)
+            keys = {key for _, key in _pairs(decision.images)} if holds else set()
+            found.right.difference_update(keys)
+            found.right.update(keys if decision.action == "right" else ())
 
 
 def undone_names(entries: Sequence[Entry]) -> set[str]:

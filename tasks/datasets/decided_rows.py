@@ -92,19 +92,17 @@ def bases(
     return found
 
 
-def before_decisions(
+def labels_before(
     manifest: Manifest, keys: Sequence[bytes], decided: Decided
-) -> dict[str, dict[str, tuple[str, ...]]]:
+) -> dict[str, tuple[str, ...]]:
     """Return what corrects images that nobody has decided on yet, for a decision on their labels.
 
     It is known from the manifest as long as no decision was used in it.
     """
     rows = manifest.rows.filter(pc.is_valid(manifest.rows["given_label"]))
-    new = {key: None for key in keys if key not in decided.labels}
+    new = [key for key in keys if key not in decided.labels]
     same = pc.equal(rows["given_label"], rows["label"])
-    return {
-        "labels_before": _images(_by_name(rows, pc.if_else(same, EXCLUDED, rows["label"]), new))
-    }
+    return _images(_by_name(rows, pc.if_else(same, EXCLUDED, rows["label"]), new))
 
 
 def groups_before(

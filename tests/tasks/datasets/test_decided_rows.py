@@ -2,13 +2,13 @@
 
 import pytest
 
+from stores.decisions.decided import Decided, decided_in
 from stores.decisions.journal import Decision, Journal
 from stores.manifest import Manifest
 from tasks.datasets.corrections import NO_CORRECTIONS
-from tasks.datasets.decided_rows import before_decisions, groups_before
+from tasks.datasets.decided_rows import groups_before, labels_before
 from tasks.datasets.ingest import ingest
 from tasks.datasets.label_table import LabelRule
-from stores.decisions.decided import Decided, decided_in
 from tests.support.images import write_classes
 from tests.support.ingested import by_path
 
@@ -42,7 +42,7 @@ def decide(store):
         manifest, journal = Manifest.read(store, "pets"), Journal(store, "pets")
         known = decided_in(store, "pets")
         keys = [by_path(manifest)[path].key for path in paths]
-        before = before_decisions(manifest, keys, known)
+        before = {"labels_before": labels_before(manifest, keys, known)}
         if action == "group":
             before = {"groups_before": groups_before(manifest, keys, known)}
         images = {name: tuple(key.hex() for key in keys)} if keys else {}

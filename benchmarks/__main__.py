@@ -28,6 +28,7 @@ Group = Literal[
     "lab",
     "duplicates",
     "prediction",
+    "novelty",
     "finetuning",
 ]
 
@@ -62,6 +63,7 @@ def bench(
             "lab": benchmarks.lab,
             "duplicates": benchmarks.duplicates,
             "prediction": benchmarks.prediction,
+            "novelty": benchmarks.novelty,
             "finetuning": benchmarks.finetuning,
         }
         for name in only or groups:

@@ -16,6 +16,7 @@ from benchmarks.modern import modern
 from benchmarks.modern_rivals import BATCH_SIZE as WHOLE_BATCH
 from benchmarks.modern_rivals import lacking
 from benchmarks.near_duplicates import bursts, copies, indexed, large
+from benchmarks.novelty import novelty
 from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through_dask
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_large_photos, write_photos
@@ -184,6 +185,11 @@ class Benchmarks:
     def prediction(self) -> Iterator[Finding]:
         """What a run says of new images."""
         yield from prediction(self.setting("prediction"), rounds=self.rounds)
+
+    def novelty(self) -> Iterator[Finding]:
+        """Which images are told to be unlike the training images."""
+        setting = self.setting("novelty", "efficientnet_lite0", 224)
+        yield from novelty(setting, self.work / "novelty", images=max(8, self.scale.slow))
 
     def finetuning(self) -> Iterator[Finding]:
         """Epochs from the frozen layers' cached features, where they pay, and where they do not."""

@@ -17,7 +17,7 @@ from flows.cli.command_line import command_line
 from flows.cli.warm_up import warm_up_extract
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
-from flows.parameters.features import ExtractParameters
+from flows.parameters.features import ComputeParameters, ExtractParameters
 from flows.stages.compute import job_for, shards_by
 from flows.stages.near_duplicates import in_features_stage, keep_together_stage
 from flows.stages.quantized import quantize_stage
@@ -74,7 +74,7 @@ def extract(
     return searched
 
 
-def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, Begun]:
+def begin_stage(source: str, parameters: ComputeParameters) -> tuple[Manifest, Begun]:
     """Return the data set of a folder, or of that name, and what was computed of new files."""
     if _is_folder(source, parameters):
         folder = Path(source)
@@ -83,10 +83,12 @@ def begin_stage(source: str, parameters: ExtractParameters) -> tuple[Manifest, B
     return find_manifest(source, parameters), NOTHING_YET
 
 
-def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
+def find_manifest(
+    source: str, parameters: ComputeParameters, *, needs_labels: bool = True
+) -> Manifest:
     """Return the data set of a folder, brought up to date, or the one of that name."""
     if _is_folder(source, parameters):
-        return ingest_stage(Path(source), parameters)[0]
+        return ingest_stage(Path(source), parameters, needs_labels=needs_labels)[0]
     if not source or "/" in source:
         raise InputError(f"{source!r}: folder not found; give a folder, or the name of a data set")
     if given := _FOLDERS_ONLY & parameters.explicit:
@@ -98,12 +100,12 @@ def find_manifest(source: str, parameters: ExtractParameters) -> Manifest:
         raise InputError(f"{source!r}: folder not found; {error}") from None
 
 
-def _is_folder(source: str, parameters: ExtractParameters) -> bool:
+def _is_folder(source: str, parameters: ComputeParameters) -> bool:
     return bool(source) and (Path(source).is_dir() or parameters.makes(Path(source)))
 
 
 def extract_stage(
-    manifest: Manifest, parameters: ExtractParameters, begun: Begun = NOTHING_YET
+    manifest: Manifest, parameters: ComputeParameters, begun: Begun = NOTHING_YET
 ) -> tuple[Manifest, ExtractSummary]:
     """Extract what is missing; return the manifest without unusable files, and a summary.
 

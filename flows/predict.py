@@ -16,17 +16,20 @@ from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.runs import PredictParameters
-from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
+from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary, Sets
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.find_images import FoundImages, find_images
+from tasks.errors import InputError
+from tasks.evaluation.prediction_sets import SetRule, set_rule
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
 from tasks.inference.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.inference.predict import predict as predict_images
 from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
+from tasks.inference.probabilities import with_probabilities
 from tasks.inference.table_files import ENDINGS, write_bytes, write_table
 
 
@@ -51,16 +54,20 @@ def predict(
     found = find_images(images, store=parameters.store)
     paths = found.paths
     classifier = find_model(model, parameters)
+    rule = _rule(classifier, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
     predictions = list(_predictions(found, classifier, parameters))
     seconds = time.perf_counter() - began
+    calibration = classifier.calibrated.calibration
+    predictions = with_probabilities(
+        predictions, calibration, classes=classifier.classes, rule=rule
+    )
     predictions, in_its_dataset = _compared_with_dataset(predictions, classifier, parameters.store)
     if parameters.output:
-        table = as_table(predictions, classifier.classes, classifier.scores)
-        write_table(table, parameters.output)
+        write_table(as_table(predictions, classifier.classes), parameters.output)
     if parameters.grid:
-        captioned = _captions(paths, predictions, classifier.scores)
+        captioned = _captions(paths, predictions)
         write_bytes(grid(captioned, classifier.orientation), parameters.grid)
     usable = [image for image in predictions if image.predicted]
     counts = Counter(image.predicted for image in usable)
@@ -73,9 +80,19 @@ def predict(
         computed=sum(not image.cached for image in usable),
         rejected=len(predictions) - len(usable),
         predictions=tuple(
-            PredictedImage(one.path, one.predicted, one.score, one.reason, one.split or None)
+            PredictedImage(
+                path=one.path,
+                predicted=one.predicted,
+                probability=one.probability,
+                reason=one.reason,
+                split=one.split or None,
+                set=one.set,
+                unsure=one.unsure,
+            )
             for one in predictions
         ),
+        not_calibrated=calibration.why_not,
+        sets=_sets(usable, rule) if rule else None,
         in_its_dataset=in_its_dataset,
         passed_over=found.passed_over,
         output=str(parameters.output) if parameters.output else None,
@@ -127,12 +144,43 @@ def _compared_with_dataset(
     )
 
 
-def _captions(
-    paths: Sequence[Path], predictions: Sequence[Prediction], scores: str
-) -> list[tuple[Path, str]]:
-    form = ".1%" if scores == "probability" else ".2f"
+def _rule(model: Classifier | ExportedModel, parameters: PredictParameters) -> SetRule | None:
+    """Return the rule of the sets that are asked for; raises InputError where it cannot be had."""
+    if parameters.coverage is None:
+        return None
+    found = model.calibrated
+    if not len(found.held_out.labels):
+        raise InputError(
+            f"--coverage {parameters.coverage:g}: no held-out images to calibrate by: "
+            f"{found.calibration.why_not}"
+        )
+    return set_rule(
+        found.held_out,
+        model.classes,
+        parameters.coverage,
+        kind=parameters.sets,
+        by=parameters.coverage_by,
+    )
+
+
+def _sets(predictions: Sequence[Prediction], rule: SetRule) -> Sets:
+    sizes = [len(one.set or ()) for one in predictions]
+    empty, several = sizes.count(0), sum(size > 1 for size in sizes)
+    return Sets(
+        coverage=rule.coverage,
+        kind=rule.kind,
+        by=rule.by,
+        held_out_images=rule.images,
+        unsure=empty + several,
+        several=several,
+        empty=empty,
+        mean_size=sum(sizes) / max(1, len(sizes)),
+    )
+
+
+def _captions(paths: Sequence[Path], predictions: Sequence[Prediction]) -> list[tuple[Path, str]]:
     return [
-        (path, f"{image.predicted} {image.score or 0.0:{form}}")
+        (path, f"{image.predicted} {image.probability or 0.0:.1%}{' unsure' * bool(image.unsure)}")
         for path, image in zip(paths, predictions, strict=True)
         if image.predicted
     ]

@@ -17,6 +17,8 @@ from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
 from flows.summaries.advice import AdviseSummary
 from flows.summaries.backbones import DescribeSummary
+from flows.summaries.exploration import NextSummary
+from flows.summaries.exploration import SimilarSummary
 from flows.summaries.features import Features
 from flows.summaries.heads import FinetuneSummary
 from flows.summaries.heads import PipelineSummary
@@ -226,6 +228,49 @@ def maintain(
 ) -> StatsSummary | VerifySummary | ReindexSummary | GarbageSummary | ListSummary | MergeSummary:
     """Look after a store."""
 
+def next_images(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    column: str | Sequence[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
+    corrections: str | PathLike[str] | None = None,
+    split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
+    keep_together: Optional[Literal['none', 'near-duplicates']] = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str | PathLike[str] = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str | PathLike[str] = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+    run: str | None = None,
+    output: str | PathLike[str] | None = None,
+    k: int = 100,
+    labelled: str | None = None,
+    method: Literal['auto', 'typical', 'uncertain'] = 'auto',
+    grid: str | PathLike[str] | None = None,
+) -> NextSummary:
+    """Choose the images whose labels would teach a head most, of those that have none."""
+
 def pipeline(
     folder: str | PathLike[str] | None = None,
     *,
@@ -292,6 +337,9 @@ def predict(
     read_through: str | Sequence[str] | None = None,
     output: str | PathLike[str] | None = None,
     grid: str | PathLike[str] | None = None,
+    coverage: float | None = None,
+    sets: Literal['lac', 'aps'] = 'lac',
+    coverage_by: Optional[Literal['class', 'group']] = None,
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
@@ -318,6 +366,48 @@ def runs(
     limit: int = 20,
 ) -> RunsListSummary | RunsShowSummary | CompareSummary | RunsExportSummary:
     """List, show, compare and export the runs of a store."""
+
+def similar(
+    images: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    column: str | Sequence[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
+    corrections: str | PathLike[str] | None = None,
+    split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
+    keep_together: Optional[Literal['none', 'near-duplicates']] = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str | PathLike[str] = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str | PathLike[str] = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+    run: str | None = None,
+    output: str | PathLike[str] | None = None,
+    within: str | None = None,
+    k: int = 10,
+    grid: str | PathLike[str] | None = None,
+) -> SimilarSummary:
+    """Find the images of a data set whose features are most similar to those of some images."""
 
 def sweep(
     dataset: str | PathLike[str],

@@ -24,13 +24,13 @@ from gargalo.keywords import (
     read_argument,
     without_flags,
 )
-from gargalo.public_names import flows
+from gargalo.public_names import functions
 
 
 @cache
 def function_of(name: str) -> Callable[..., Any]:
-    """Return the function of a command, which is that of the flow of the same name."""
-    flow: ServedFlow[..., Any] = resolve_name(f"flows.{name}:{name}")
+    """Return the function of that name, which is that of a flow, in the module of a command."""
+    flow: ServedFlow[..., Any] = resolve_name(f"flows.{functions()[name].name}:{name}")
     own = inspect.signature(flow.fn, eval_str=True)
     *positional, last = own.parameters.values()
     model: type[BaseModel] = last.annotation
@@ -76,4 +76,4 @@ def _documentation(name: str, flow: ServedFlow[..., Any], model: type[BaseModel]
     yield "    InputError: Something given cannot be used; the message says what to do."
     yield "    StoreError: Something about the store is wrong."
     yield "\nExample:"
-    yield from (f"    >>> {line}" for line in flows()[name].example)
+    yield from (f"    >>> {line}" for line in functions()[name].example)

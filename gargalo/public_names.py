@@ -19,6 +19,7 @@ CLASSES = {
 }
 _DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 _COMMAND = re.compile(r"^Command (\d+): (.+)$", re.MULTILINE)
+_CALL = re.compile(r"gargalo\.(\w+)\(")
 _EXAMPLE = re.compile(r"^    >>> (.+)$", re.MULTILINE)
 
 
@@ -29,6 +30,11 @@ class Command(NamedTuple):
     name: str
     about: str
     example: tuple[str, ...]  # lines of Python; without any, it is no function
+
+    @property
+    def function(self) -> str:
+        """The name of its function, of the example: the flow's, or one that is no built-in's."""
+        return next((found[1] for line in self.example if (found := _CALL.search(line))), "")
 
 
 @cache
@@ -54,5 +60,10 @@ def commands() -> dict[str, Command]:
 
 
 def function_names() -> list[str]:
-    """Return the names of the functions: all commands but the server, and `features`."""
-    return sorted(flow.name for flow in flows().values() if flow.example)
+    """Return the names of the functions: of all commands but the server, and `features`."""
+    return sorted(functions())
+
+
+def functions() -> dict[str, Command]:
+    """Return the flows that are functions, by the name of the function."""
+    return {flow.function: flow for flow in flows().values() if flow.example}

@@ -142,8 +142,8 @@ class FeatureParameters(ReaderParameters):
 
 
 @Parameter(name="*")
-class ExtractParameters(FeatureParameters, DatasetParameters):
-    """The parameters of `flows.extract`."""
+class ComputeParameters(FeatureParameters, DatasetParameters):
+    """Features of a folder or a data set, computed where they are missing."""
 
     seed: Annotated[Seed | None, DATA] = Field(
         None,
@@ -161,6 +161,17 @@ class ExtractParameters(FeatureParameters, DatasetParameters):
     shard_size: Annotated[int, RUN] = Field(
         SHARD_SIZE, gt=0, description="Maximum number of images per HDF5 file."
     )
+
+    @property
+    def where(self) -> Runner:
+        """Where shards are computed."""
+        return Runner()
+
+
+@Parameter(name="*")
+class ExtractParameters(ComputeParameters):
+    """The parameters of `flows.extract`."""
+
     runner: Annotated[RunnerChoice, RUN] = Field(
         "threads", description="Where features are computed: in threads, or on a Dask cluster."
     )

@@ -1,14 +1,15 @@
 """The parameters of the flows that use stored runs, or a store as a whole."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from cyclopts import Parameter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flows.parameters.groups import DATA, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, Store, StoreParameters
 from flows.parameters.values import MovedWeights
+from tasks.evaluation.set_names import CoverageBy, SetKind
 from tasks.export.format_names import ExportFormat
 from tasks.features.request import BATCH_SIZE, EngineChoice
 
@@ -23,6 +24,23 @@ class PredictParameters(ReaderParameters):
     grid: Annotated[Path | None, OUTPUT] = Field(
         None, description="File (.png) for a picture of the first images with their predictions."
     )
+    coverage: Annotated[float | None, MOST_USED] = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Tell for each image a set of classes, which holds the true one for this share "
+        "of new images, as 0.9. An image whose set is not one class is unsure.",
+    )
+    sets: Annotated[SetKind, RUN] = Field(
+        "lac",
+        description="With --coverage. lac: the smallest sets; empty for an image that is like no "
+        "class. aps: never empty, and larger for the images that are hard.",
+    )
+    coverage_by: Annotated[CoverageBy | None, RUN] = Field(
+        None,
+        description="With --coverage: that it holds for the images of each class, or for images of "
+        "a new group [default: group where the data set has groups, else over all images].",
+    )
     weights: MovedWeights = None
     engine: Annotated[EngineChoice, RUN] = Field(
         "auto", description="Engine that runs the backbone; auto chooses the fastest."
@@ -30,6 +48,14 @@ class PredictParameters(ReaderParameters):
     batch_size: Annotated[int, RUN] = Field(
         BATCH_SIZE, gt=0, description="Images per batch of the backbone."
     )
+
+    @model_validator(mode="after")
+    def _with_coverage(self) -> Self:
+        for name in ("sets", "coverage_by"):
+            if name in self.explicit and self.coverage is None:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag} {getattr(self, name)}: needs --coverage, as 0.9")
+        return self
 
 
 @Parameter(name="*")

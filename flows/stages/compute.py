@@ -8,7 +8,7 @@ from prefect.futures import PrefectFuture
 
 from flows.artifacts import progress_artifact
 from flows.cli.progress import announce
-from flows.parameters.features import ExtractParameters
+from flows.parameters.features import ComputeParameters
 from flows.parameters.seeds import seed_for
 from flows.stages.runners import Runner, Workers
 from stores.manifest import Manifest
@@ -50,7 +50,7 @@ def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
     return shard
 
 
-def job_for(parameters: ExtractParameters, manifest: Manifest | None) -> Job:
+def job_for(parameters: ComputeParameters, manifest: Manifest | None) -> Job:
     """Return the job that computes features of a data set; None: it is not ingested yet.
 
     Its store is absolute, for any process, wherever it was started. All get the same job: the

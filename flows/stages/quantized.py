@@ -3,7 +3,7 @@
 from typing import cast
 
 from flows.cli.progress import announce
-from flows.parameters.features import ExtractParameters
+from flows.parameters.features import ComputeParameters
 from flows.parameters.seeds import seed_for
 from stores.manifest import Manifest
 from stores.quantized import Gate, Quantized
@@ -14,7 +14,7 @@ from tasks.quantization.drawn_images import CALIBRATION_IMAGES, GATE_IMAGES
 from tasks.quantization.quantize import is_quantized, quantize_task
 
 
-def quantize_stage(manifest: Manifest, parameters: ExtractParameters) -> Gate | None:
+def quantize_stage(manifest: Manifest, parameters: ComputeParameters) -> Gate | None:
     """Quantise the backbone for a data set where int8 is asked for, and it is not kept yet.
 
     Returns what int8 costs and gains; None at another precision. Raises InputError for an engine

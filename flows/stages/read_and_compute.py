@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.ingest import announce_unpacking, summarized
-from flows.parameters.features import ExtractParameters
+from flows.parameters.features import ComputeParameters
 from flows.stages.compute import job_for, shards_by
 from flows.summaries.stores import IngestSummary
 from stores.keys import in_one_piece
@@ -56,7 +56,7 @@ class _Plan:
 
 def ingest_and_compute_stage(
     folder: Path,
-    parameters: ExtractParameters,
+    parameters: ComputeParameters,
     *,
     needs_labels: bool = True,
     check: Check = lambda _: None,
@@ -88,7 +88,7 @@ def ingest_and_compute_stage(
     return manifest, summary, Begun.of(done, ahead.rows, manifest, seconds)
 
 
-def _planned(request: IngestRequest, parameters: ExtractParameters, check: Check) -> _Plan | Seen:
+def _planned(request: IngestRequest, parameters: ComputeParameters, check: Check) -> _Plan | Seen:
     """Return what is to be read and computed at once; the folder as it was seen where nothing is.
 
     Where the data set that is expected has a mistake, its files may have it: they are examined

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stores.in_notebook import InNotebook, Table
+from tasks.evaluation.set_names import CoverageBy, SetKind
 
 
 @dataclass(frozen=True)
@@ -12,9 +13,25 @@ class PredictedImage:
 
     path: str
     predicted: str | None  # the class
-    score: float | None
+    probability: float | None
     reason: str
     split: str | None  # in the run's own data set
+    set: tuple[str, ...] | None = None  # with a coverage: the classes that may be true
+    unsure: bool | None = None  # with a coverage: whether that is not one class
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The sets of classes that hold the true one, of all images."""
+
+    coverage: float
+    kind: SetKind
+    by: CoverageBy | None
+    held_out_images: int  # by which they were calibrated
+    unsure: int  # images whose set is not one class: `several` and `empty`
+    several: int
+    empty: int
+    mean_size: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class PredictSummary(InNotebook):
     computed: int
     rejected: int
     predictions: tuple[PredictedImage, ...]
+    not_calibrated: str  # why probabilities are the head's own; '' where they are calibrated
+    sets: Sets | None  # with a coverage
     in_its_dataset: InDataset | None  # None: of an exported model
     passed_over: dict[str, int]  # files in the folders that were not predicted, by ending
     output: str | None  # the files that were written
@@ -55,7 +74,8 @@ class PredictSummary(InNotebook):
                 {
                     "image": image.path,
                     "predicted": image.predicted,
-                    "score": image.score,
+                    "probability": image.probability,
+                    **({"set": ", ".join(image.set or ())} if self.sets else {}),
                     "reason": image.reason,
                 }
                 for image in self.predictions

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from flows.cli.terminal import with_visible_names
-from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
+from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary, Sets
 from flows.text.stores import many
 from tasks.datasets.find_images import in_words
 from tasks.images.image_files import IMAGE_ENDINGS
 
 MOST_PREDICTIONS = 50
+MOST_NAMED = 5  # classes of a set
 
 
 @with_visible_names
@@ -26,6 +27,10 @@ def predict_text(summary: PredictSummary) -> str:
         f"features of {summary.computed} computed, {summary.cached} cached, "
         f"{summary.rejected} rejected"
     )
+    if summary.sets:
+        lines.append(_of_sets(summary.sets))
+    if summary.not_calibrated:
+        lines.append(f"probabilities are not calibrated: {summary.not_calibrated}")
     if passed_over := summary.passed_over:
         lines.append(
             f"{sum(passed_over.values())} other files and folders were not predicted: "
@@ -39,7 +44,24 @@ def predict_text(summary: PredictSummary) -> str:
 
 
 def _prediction(image: PredictedImage) -> str:
-    return f"{image.predicted}  {image.score:.4f}" if image.predicted else image.reason
+    if not image.predicted:
+        return image.reason
+    told = f"{image.predicted}  {image.probability:.4f}"
+    if not image.unsure:  # without a coverage, or its set is the predicted class
+        return told
+    names = image.set or ("none of the classes",)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{told}  unsure: {', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _of_sets(found: Sets) -> str:
+    of_each = {"class": " of each class", "group": ", in new groups", None: ""}[found.by]
+    return (
+        f"sets with the true class of {found.coverage * 100:g}% of images{of_each} "
+        f"({found.kind}, by {many(found.held_out_images, 'held-out image')}): "
+        f"{many(found.unsure, 'image')} unsure ({found.several} of several classes, "
+        f"{found.empty} of none), {found.mean_size:.2f} classes in the mean"
+    )
 
 
 def _in_dataset(found: InDataset) -> Iterator[str]:

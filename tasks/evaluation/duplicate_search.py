@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
@@ -23,10 +22,11 @@ from tasks.evaluation.near_duplicates import (
     why_not,
 )
 from tasks.execution.steps import task
+from tasks.features.vectors import StoredVectors, Vectors, vectors
 
 MOST_PAIRS = 12
 SIDE = 144  # of an image, in pixels
-_ROWS_AT_ONCE = 64  # of features, which may be maps
+_IN_MEMORY_BYTES = 2**27  # of vectors; more are read as often as they are needed
 
 
 def find_near_duplicates(manifest: Manifest, run: Run, *, store: StoreLike) -> NearDuplicates:
@@ -67,7 +67,7 @@ def _search(
     if reason := why_not(len(images.keys)):  # before anything is read
         return not_searched(reason)
     try:
-        rows = vectors(FeatureStore.open(store, fingerprint), images.keys)
+        rows = _rows(FeatureStore.open(store, fingerprint), images.keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
@@ -175,16 +175,11 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     return ShownImage(path, src, label, images.splits[place].as_py())
 
 
-def vectors(features: FeatureStore, keys: Keys) -> NDArray[np.float32]:
-    """Return a vector an image, (n, channels): maps are averaged over their places."""
-    found, done = np.empty((len(keys), 0), np.float32), 0
-    for _, rows in features.batches(keys, batch_size=_ROWS_AT_ONCE):
-        if not done:  # filled in place: together they may be half of the memory
-            found = np.empty((len(keys), rows.shape[-1]), np.float32)
-        some = rows.reshape(len(rows), -1, rows.shape[-1])
-        some.mean(axis=1, dtype=np.float32, out=found[done : done + len(rows)])
-        done += len(rows)
-    return found
+def _rows(features: FeatureStore, keys: Keys) -> Vectors | StoredVectors:
+    """Return the vectors in memory where they are few."""
+    channels = (features.feature_shape or (0,))[-1]
+    fit = 4 * len(keys) * channels <= _IN_MEMORY_BYTES
+    return vectors(features, keys) if fit else StoredVectors(features, keys)
 
 
 def _files(manifest: Manifest) -> list[tuple[str, bytes]]:

@@ -1,48 +1,51 @@
 """Similar pairs among more vectors than can all be compared: an index that finds most of them."""
 
-from importlib.util import find_spec
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluation.similar_pairs import SimilarPairs, Vectors, most_similar
+from tasks.evaluation.similar_pairs import Mirror, SimilarPairs, Vectors, most_similar
+from tasks.evaluation.vector_index import empty_index, sampled
 
 # Vectors lie in lists, each around a centre, and are compared with those of the nearest lists. Of
 # 200,000, that finds all pairs with a cosine of 0.9, and 98% of those with 0.7 to 0.8, in 100 s of
 # one core. Of a million it should take 20 minutes, and a comparison of each with each two hours.
 MOST_INDEXED = 1_000_000  # images
-_LISTS, _NEAREST_LISTS = 4, 32  # the lists, as times the root of the vectors
-_VECTORS_A_LIST, _ROUNDS = 64, 10  # from which the centres are found
-_QUERIES_AT_ONCE = 1024
+_QUERIES_AT_ONCE = 512
 
 
-def can_index() -> bool:
-    """Return whether there is a library that does."""
-    return find_spec("faiss") is not None
+class VectorBlocks(Protocol):
+    """Vectors that are made block by block, as often as they are iterated: never all in memory."""
+
+    @property
+    def count(self) -> int:
+        """The number of vectors."""
+
+    @property
+    def width(self) -> int:
+        """The numbers of a vector."""
+
+    def __iter__(self) -> Iterator[Vectors]:
+        """Yield them in order, some at a time."""
 
 
 def indexed_pairs(
-    vectors: Vectors, mirrored: Vectors | None = None, *, limit: float, most: int
+    vectors: VectorBlocks, mirror: Mirror | None = None, *, limit: float, most: int
 ) -> SimilarPairs:
     """Return nearly all pairs whose cosine is at least `limit`, or the `most` most similar.
 
-    As `similar_pairs` does; time grows with the vectors' number to the power of 1.5.
+    As `similar_pairs` does; time grows with the vectors' number to the power of 1.5. The index has
+    a byte a number, by which cosines are right to some thousandths.
     """
-    import faiss
-
-    count, width = vectors.shape
-    lists = int(_LISTS * count**0.5)
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
-    index.cp.spherical, index.cp.niter, index.cp.seed = True, _ROUNDS, 0
-    some = np.random.default_rng(0).permutation(count)[: _VECTORS_A_LIST * lists]
-    index.train(vectors[np.sort(some)])
-    index.add(vectors)
-    index.nprobe = _NEAREST_LISTS
+    index = empty_index(_some(vectors), vectors.count, number_bytes=1)
+    for block in vectors:
+        index.add(np.ascontiguousarray(block))
     kept, total, least = np.empty((3, 0)), 0, limit
-    for queries in (vectors,) if mirrored is None else (vectors, mirrored):
-        for start in range(0, count, _QUERIES_AT_ONCE):
-            block = np.ascontiguousarray(queries[start : start + _QUERIES_AT_ONCE])
-            ends, similarity, others = index.range_search(block, limit)
+    for start, block in _queries(vectors):
+        for queries in (block,) if mirror is None else (block, mirror(block)):
+            ends, similarity, others = index.range_search(np.ascontiguousarray(queries), limit)
             own = start + np.repeat(np.arange(len(block)), np.diff(ends.astype(np.int64)))
             total += int((own != others).sum())
             new = (own != others) & (similarity >= least)
@@ -57,6 +60,25 @@ def indexed_pairs(
     first, second = kept[:2].astype(np.int64)
     left_out = max(0, found - len(first))
     return SimilarPairs(first, second, kept[2].astype(np.float32), left_out)
+
+
+def _some(vectors: VectorBlocks) -> Vectors:
+    """Return the vectors from which the index is made."""
+    places = sampled(vectors.count)
+    found, start = np.empty((len(places), vectors.width), np.float32), 0
+    for block in vectors:
+        first, end = np.searchsorted(places, (start, start + len(block)))
+        found[first:end] = block[places[first:end] - start]
+        start += len(block)
+    return found
+
+
+def _queries(vectors: VectorBlocks) -> Iterator[tuple[int, Vectors]]:
+    start = 0
+    for block in vectors:
+        for first in range(0, len(block), _QUERIES_AT_ONCE):
+            yield start + first, block[first : first + _QUERIES_AT_ONCE]
+        start += len(block)
 
 
 def _once(pairs: NDArray[np.float64]) -> NDArray[np.float64]:

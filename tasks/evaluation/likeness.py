@@ -6,8 +6,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.evaluation.indexed_pairs import indexed_pairs
-from tasks.evaluation.similar_pairs import Places, SimilarPairs, Vectors, similar_pairs, unit
+from tasks.evaluation.indexed_pairs import VectorBlocks, indexed_pairs
+from tasks.evaluation.similar_pairs import Mirror, Places, SimilarPairs, similar_pairs
+from tasks.evaluation.vector_blocks import Cosines, Pixels, Projected, whole
 
 # Similarities are compared as Fisher's z (arctanh), which is near normal where they are of images
 # that have nothing to do with each other: strangers. Of N such pairs the most alike is expected at
@@ -20,29 +21,9 @@ MOST_COMPARED = 200_000  # images, each with each: ten minutes on two cores, of 
 _ALL_NUMBERS, _DIRECTIONS = 20_000, 256  # images up to which all numbers of a feature are compared
 # Those of one class are alike by themselves; in a class of fewer, copies would be much of them.
 SMALL_CLASS = 16
-_SAMPLE, _FEWEST, _FEWEST_PAIRS, _ROWS_AT_ONCE = 1000, 40, 100, 1024
+_SAMPLE, _FEWEST, _FEWEST_PAIRS = 1000, 40, 100
 _NO_COPY = 1 - 1e-4  # where even that is no copy, all images are too alike
 _NORMAL = NormalDist()
-
-
-class Cosines:
-    """Cosines of centred features, without a copy of all of them."""
-
-    def __init__(self, features: NDArray[np.float32]) -> None:
-        self.features, self.mean = features, features.mean(axis=0)
-
-    def rows(self, places: Places | slice) -> Vectors:
-        """Return some images' vectors, of length 1; zeros for one of which nothing is known."""
-        some = self.features[places]
-        return unit((some - self.mean) * some.any(axis=1, keepdims=True))
-
-    def of(self, first: Places, second: Places) -> Vectors:
-        """Return the cosine of each pair."""
-        found = np.empty(len(first), np.float32)
-        for start in range(0, len(first), _ROWS_AT_ONCE):
-            some = slice(start, start + _ROWS_AT_ONCE)
-            found[some] = np.einsum("ij,ij->i", self.rows(first[some]), self.rows(second[some]))
-        return found
 
 
 @dataclass(frozen=True)
@@ -72,8 +53,8 @@ def strangers(similarity: NDArray[np.floating], share: float) -> Strangers:
 class Signal:
     """How alike images are by one kind of vectors."""
 
-    vectors: Vectors
-    mirrored: Vectors | None
+    vectors: VectorBlocks
+    mirror: Mirror | None
     strangers: Strangers
     searched: Strangers  # the same by `vectors`, which may have fewer numbers
 
@@ -84,9 +65,11 @@ class Signal:
 
     def pairs(self, times: float) -> SimilarPairs:
         """Return the pairs that are alike so many times as far as strangers."""
-        limit = self.searched.limit(times)
-        search = similar_pairs if len(self.vectors) <= MOST_COMPARED else indexed_pairs
-        return search(self.vectors, self.mirrored, limit=limit, most=MOST_PAIRS)
+        limit, vectors = self.searched.limit(times), self.vectors
+        if vectors.count > MOST_COMPARED:
+            return indexed_pairs(vectors, self.mirror, limit=limit, most=MOST_PAIRS)
+        every = whole(iter(vectors), vectors.count, vectors.width)
+        return similar_pairs(every, self.mirror, limit=limit, most=MOST_PAIRS)
 
 
 def by_pixels(thumbnails: NDArray[np.uint8], labels: NDArray[np.int64]) -> Signal | None:
@@ -97,10 +80,11 @@ def by_pixels(thumbnails: NDArray[np.uint8], labels: NDArray[np.int64]) -> Signa
         return None
     alike = _of_one_class(labels, sample)
     alike = alike if alike.any() else ~np.eye(len(sample), dtype=np.bool_)
-    pixels, mirrored = flat(thumbnails), flat(thumbnails[:, :, ::-1])
-    similarity = np.maximum(pixels[sample] @ pixels[sample].T, pixels[sample] @ mirrored[sample].T)
+    pixels = Pixels(thumbnails)
+    rows = pixels.rows(sample)
+    similarity = np.maximum(rows @ rows.T, rows @ pixels.mirror(rows).T)
     expected = _most_alike(similarity[alike], len(labels))
-    return Signal(pixels, mirrored, expected, expected)
+    return Signal(pixels, pixels.mirror, expected, expected)
 
 
 def by_features(cosines: Cosines, labels: NDArray[np.int64]) -> Signal | None:
@@ -115,21 +99,11 @@ def by_features(cosines: Cosines, labels: NDArray[np.int64]) -> Signal | None:
         return None
     rows = cosines.rows(sample)
     expected = _most_alike((rows @ rows.T)[alike], len(labels))
-    blocks = [slice(n, n + _ROWS_AT_ONCE) for n in range(0, len(labels), _ROWS_AT_ONCE)]
-    if len(labels) <= _ALL_NUMBERS or rows.shape[1] <= _DIRECTIONS:
-        rows = np.concatenate([cosines.rows(block) for block in blocks])
-        return Signal(rows, None, expected, expected)
-    axes = np.linalg.eigh(rows.T @ rows)[1][:, -_DIRECTIONS:]
-    few = np.concatenate([unit(cosines.rows(block) @ axes) for block in blocks])
-    by_few = _most_alike((few[sample] @ few[sample].T)[alike], len(labels))
-    return Signal(few, None, expected, by_few)
-
-
-def flat(thumbnails: NDArray[np.uint8]) -> Vectors:
-    """Return thumbnails as vectors that do not depend on brightness or contrast."""
-    pixels = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    pixels -= pixels.mean(axis=1, keepdims=True)
-    return unit(pixels)
+    if len(labels) <= _ALL_NUMBERS or cosines.width <= _DIRECTIONS:
+        return Signal(cosines, None, expected, expected)
+    few = Projected(cosines, np.linalg.eigh(rows.T @ rows)[1][:, -_DIRECTIONS:])
+    rows = few.along(rows)
+    return Signal(few, None, expected, _most_alike((rows @ rows.T)[alike], len(labels)))
 
 
 def _most_alike(similarity: NDArray[np.floating], count: int) -> Strangers:

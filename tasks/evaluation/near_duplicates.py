@@ -7,20 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.alignment import aligned_correlation
-from tasks.evaluation.indexed_pairs import MOST_INDEXED, can_index
+from tasks.evaluation.indexed_pairs import MOST_INDEXED
 from tasks.evaluation.likeness import (
     MOST_COMPARED,
     MOST_PAIRS,
     SMALL_CLASS,
     TIMES,
-    Cosines,
     Signal,
     by_features,
     by_pixels,
-    flat,
     strangers,
 )
 from tasks.evaluation.similar_pairs import NO_PAIRS, Places, SimilarPairs
+from tasks.evaluation.vector_blocks import Cosines, Rows, flat
+from tasks.evaluation.vector_index import can_index
+from tasks.heads.examples import MemoryStream
 
 FEWEST = 40  # images
 # Crops are less alike than copies. So whatever is as alike by features as the most alike strangers
@@ -76,7 +77,7 @@ def why_not(count: int) -> str:
 
 
 def near_duplicates(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Rows,
     thumbnails: NDArray[np.uint8],
     labels: NDArray[np.int64],
     parts: Sequence[str],
@@ -84,14 +85,15 @@ def near_duplicates(
     """Return all pairs of near-duplicates, in different parts (splits, or folds) and within them.
 
     By the pixels of `thumbnails` (n, side, side), grey, as they are, mirrored, and aligned (zeros
-    where there is none), and by `features` (n, numbers). How alike copies are follows from how
-    alike strangers are, and not from the images around a pair: it is found however many more copies
-    there are.
+    where there is none), and by `features` (n, numbers), in memory or read when they are needed.
+    How alike copies are follows from how alike strangers are, and not from the images around a
+    pair: it is found however many more copies there are.
     """
-    count = len(features)
+    count = len(labels)
     if reason := why_not(count):
         return not_searched(reason)
-    cosines = Cosines(features)
+    stream = MemoryStream(features) if isinstance(features, np.ndarray) else features
+    cosines = Cosines(stream, count)
     pixels, kinds = by_pixels(thumbnails, labels), by_features(cosines, labels)
     copies = pixels.pairs(TIMES) if pixels and pixels.separates else NO_PAIRS
     alike = kinds.pairs(TIMES_TO_ALIGN) if kinds and kinds.separates else NO_PAIRS

@@ -1,5 +1,6 @@
 """The most similar pairs among many vectors: an exact search in blocks, of bounded memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]  # (n, numbers), each of length 1, or all zeros
 Places = NDArray[np.int64]
+Mirror = Callable[[Vectors], Vectors]  # from vectors of images to those of the images mirrored
 
 _ROWS_AT_ONCE = 1024
 _COLUMNS_AT_ONCE = 16_384  # so that a block of similarities takes 64 MiB
@@ -26,23 +28,23 @@ NO_PAIRS = SimilarPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0
 
 
 def similar_pairs(
-    vectors: Vectors, mirrored: Vectors | None = None, *, limit: float, most: int
+    vectors: Vectors, mirror: Mirror | None = None, *, limit: float, most: int
 ) -> SimilarPairs:
     """Return all pairs whose cosine is at least `limit`, or the `most` that are most similar.
 
-    With `mirrored`, vectors of the same images mirrored, a pair is as similar as the more similar
-    of the two ways. Each pair is looked at: time grows with the square of the images, memory does
-    not.
+    With `mirror` a pair is as similar as the more similar of the two ways. Each pair is looked at:
+    time grows with the square of the images, memory does not.
     """
     kept = np.empty((3, 0))
     total, least = 0, limit
     for row in range(0, len(vectors), _ROWS_AT_ONCE):
         block = vectors[row : row + _ROWS_AT_ONCE]
+        turned = mirror(block) if mirror else None
         for column in range(row, len(vectors), _COLUMNS_AT_ONCE):
             others = slice(column, column + _COLUMNS_AT_ONCE)
             similarity = block @ vectors[others].T
-            if mirrored is not None:
-                np.maximum(similarity, block @ mirrored[others].T, out=similarity)
+            if turned is not None:
+                np.maximum(similarity, turned @ vectors[others].T, out=similarity)
             rows, columns = np.nonzero(similarity >= limit)
             later = columns + column > rows + row
             rows, columns = rows[later], columns[later]

@@ -9,14 +9,18 @@ from stores.orientation import Orientation
 from stores.storage.digests import damage, file_digests
 from stores.storage.json_files import ABSURD
 from tasks.errors import InputError
+from tasks.evaluation.calibrated import Calibrated
+from tasks.evaluation.calibration import ScoreKind
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
 from tasks.export.format_names import PLACES, Scorer
+from tasks.export.held_out_json import from_json
 from tasks.export.write import CLASSES
 from tasks.images.exif import UPRIGHT, orientation
 from tasks.images.image_check import examined
-from tasks.inference.predict import Prediction, written
+from tasks.inference.image_rows import written
+from tasks.inference.predict import Prediction
 
 _IMAGES_AT_ONCE = 32
 _CLASSES_BYTES = 2**26
@@ -29,6 +33,7 @@ class ExportedModel:
     scorer: Scorer
     classes: tuple[str, ...]
     scores: str  # the kind of its scores: probability or margin
+    calibrated: Calibrated
     orientation: Orientation = "upright"  # how rotated photographs were used in its training
 
 
@@ -46,6 +51,8 @@ def load_exported(place: Path) -> ExportedModel:
         classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
         stored = about.get("orientation") == "stored"
+        kind: ScoreKind = "probability" if scores == "probability" else "margin"
+        calibrated = from_json(about, kind, len(classes))
     except (OSError, *ABSURD) as error:
         raise InputError(
             f"{place}: expected a model written by flows.export, with {CLASSES} in its folder "
@@ -58,7 +65,7 @@ def load_exported(place: Path) -> ExportedModel:
     from tasks.export.formats import read_model
 
     scorer = read_model(there[0], folder)
-    return ExportedModel(scorer, classes, scores, "stored" if stored else "upright")
+    return ExportedModel(scorer, classes, scores, calibrated, "stored" if stored else "upright")
 
 
 def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:

@@ -22,6 +22,7 @@ from tasks.execution.keras_backend import check_backend
 from tasks.execution.onnx_extra import check_onnx, has_onnx
 from tasks.execution.output_paths import check_place
 from tasks.export.format_names import PLACES, ExportFormat, Scorer
+from tasks.export.held_out_json import as_json
 from tasks.images.image_files import read_image
 from tasks.inference.predict import Classifier, Prediction
 
@@ -97,10 +98,12 @@ def export(
             "scores": classifier.scores,
             "orientation": classifier.orientation,
             "sha256": file_digests(draft),
+            **as_json(classifier.calibrated),
         }
-        (draft / CLASSES).write_text(
-            json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8"
-        )
+        # An entry a line: held-out images have thousands of numbers.
+        lines = [f'  "{n}": {json.dumps(value, ensure_ascii=False)}' for n, value in about.items()]
+        text = ",\n".join(lines)
+        (draft / CLASSES).write_text(f"{{\n{text}\n}}", encoding="utf-8")
         (draft / "README.md").write_bytes(card(found))
         if folder.exists():  # `check_new` has checked that it may be replaced
             shutil.rmtree(folder)

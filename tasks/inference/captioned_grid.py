@@ -1,4 +1,4 @@
-"""A picture of some images with their predictions, as in the TensorFlow tutorials."""
+"""A picture of some images with captions, such as their predictions."""
 
 import io
 import math
@@ -24,10 +24,15 @@ _INCHES = 2.2
 
 
 @default_settings()
-def grid(images: Sequence[tuple[Path, str]], used: Orientation = "upright") -> bytes:
-    """Return a PNG of the first images, as they were used, with captions; a bad image is grey."""
+def grid(
+    images: Sequence[tuple[Path, str]], used: Orientation = "upright", *, columns: int = 0
+) -> bytes:
+    """Return a PNG of the first images, as they were used, with captions; a bad image is grey.
+
+    It has so many columns, or is square.
+    """
     shown = images[:MOST_SHOWN]
-    columns = max(1, math.ceil(math.sqrt(len(shown))))
+    columns = columns or max(1, math.ceil(math.sqrt(len(shown))))
     rows = max(1, math.ceil(len(shown) / columns))
     figure = Figure(figsize=(_INCHES * columns, (_INCHES + 0.3) * rows), layout="constrained")
     places = figure.subplots(rows, columns, squeeze=False).ravel()

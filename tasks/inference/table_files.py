@@ -36,14 +36,24 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def _in_cells(table: pa.Table) -> pa.Table:
-    """Return a table with names and strings that spreadsheets do not read as formulas."""
-    columns = [
-        pa.array([text if text is None else cell(text) for text in column.to_pylist()], pa.string())
-        if pa.types.is_string(column.type)
-        else column
-        for column in table.columns
-    ]
+    """Return a table with names and strings that spreadsheets do not read as formulas.
+
+    A list, as of classes, is written as JSON: whatever is in the names, they stay apart.
+    """
+    columns = [_cells(column) for column in table.columns]
     return pa.table(columns, names=[cell(name) for name in table.column_names])
+
+
+def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(column.type):
+        texts = [
+            None if x is None else json.dumps(x, ensure_ascii=False) for x in column.to_pylist()
+        ]
+    elif pa.types.is_string(column.type):
+        texts = column.to_pylist()
+    else:
+        return column
+    return pa.chunked_array([[text if text is None else cell(text) for text in texts]], pa.string())
 
 
 def write_bytes(content: bytes, path: Path) -> None:

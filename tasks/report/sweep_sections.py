@@ -11,12 +11,13 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
-from tasks.evaluation.duplicate_search import ShownImage, shown_image, vectors
+from tasks.evaluation.duplicate_search import ShownImage, shown_image
 from tasks.evaluation.image_map import maps, sample
 from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
 from tasks.evaluation.split_result import SplitResult
 from tasks.features.accounting import RecipeSummary
 from tasks.features.request import FEATURE_SETTINGS
+from tasks.features.vectors import vectors
 from tasks.report.heads_summary import HeadsSummary, TrainedHead
 from tasks.report.settings import in_one_word
 

@@ -8,8 +8,8 @@ from stores.features.store import FeatureStore
 from stores.keys import Keys
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
-from tasks.evaluation.duplicate_search import vectors
 from tasks.evaluation.image_map import Points, maps
+from tasks.features.vectors import vectors
 from tasks.review.images import Codes
 
 METHODS = ("PCA", "t-SNE")

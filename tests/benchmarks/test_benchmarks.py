@@ -49,6 +49,7 @@ def untuned(monkeypatch):
         ("lab", ["by the same sweep again: 0 heads", "one value added: 1 heads", "2 resplits"]),
         ("finetuning", ["vgg16 at 96 from block5_conv1, 6 images: epochs a second by --prefix"]),
         ("duplicates", ["copies found, the fewest", "strangers among the pairs reported"]),
+        ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )

@@ -17,6 +17,7 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
     Image.new("RGB", (50, 40), (240, 60, 60)).save(new)
     (tmp_path / "bad.jpg").touch()
     outputs = ("--output", tmp_path / "said.jsonl", "--grid", tmp_path / "grid.png")
+    outputs += ("--coverage", "0.5", "--sets", "aps")
     code, output, _ = run("predict", run_id[:12], photos, new, tmp_path / "bad.jpg", *outputs)
     assert code == 0
     assert "features of 1 computed, 30 cached, 1 rejected" in output
@@ -26,6 +27,13 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
     assert f"and {len(tested)} test images" in output
     assert rows[-2]["split"] is None
     assert [row["predicted"] for row in rows[-2:]] == ["reddish", None]
+    assert sum(value for name, value in rows[-2].items() if "probability of " in name) == (
+        pytest.approx(1)
+    )
+    # Too few are held out to calibrate probabilities, and enough for sets with half of the images.
+    assert "probabilities are not calibrated: only 5 held-out images, expected at least" in output
+    assert "sets with the true class of 50% of images (aps, by 5 held-out images): " in output
+    assert (rows[-2]["set"][0], rows[-1]["set"]) == ("reddish", None)
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size[0] > 500
 
@@ -47,6 +55,10 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "photos", "--output", "no/said.csv"), "folder no not found; create it"),
         (("RUN", "photos", "--grid", "said.docx"), "expected a file name that ends in .png"),
         (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: file not found"),
+        (("RUN", "photos", "--coverage", "0.9"), "needs 9 held-out images, found 5; give at most"),
+        (("RUN", "photos", "--coverage", "1"), "--coverage: Input should be less than 1. Rec"),
+        (("RUN", "photos", "--coverage", "nan"), "--coverage: Input should be less than 1. Rec"),
+        (("RUN", "photos", "--coverage-by", "class"), "--coverage-by class: needs --coverage"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):

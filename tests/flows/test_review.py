@@ -16,6 +16,8 @@ from tasks.review.page import server
 from tests.support.browser import opened_page, until
 from tests.support.tiny import TINY
 
+DRAWN = "document.querySelector('#plot canvas') && !document.getElementById('said').textContent"
+
 
 @pytest.fixture
 def decided(photos, tmp_path, monkeypatch):
@@ -85,7 +87,10 @@ def test_labels_mended_in_a_browser_are_learned_by_the_next_pipeline(photos, tmp
     addresses: Queue[str] = Queue()
     session = session_of("photos", [], store=tmp_path / "store")
     served = Thread(
-        target=server.serve, args=(session,), kwargs={"port": 0, "ready": addresses.put}
+        target=server.serve,
+        args=(session,),
+        kwargs={"port": 0, "ready": addresses.put},
+        daemon=True,  # it outlives a test that fails
     )
     with opened_page() as page:
         served.start()
@@ -100,10 +105,7 @@ def test_labels_mended_in_a_browser_are_learned_by_the_next_pipeline(photos, tmp
         until(page, "document.querySelectorAll('.tile.decided:not([hidden])').length === 1")
         page.click("#clear")
         page.keyboard.press("m")
-        until(
-            page,
-            "document.querySelector('#plot canvas') && !document.getElementById('said').textContent",
-        )
+        until(page, DRAWN)
         box = page.locator("#plot .nsewdrag").bounding_box()
         corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]
         for n, (x, y) in enumerate(corners):

@@ -85,7 +85,8 @@ def test_the_exported_model_has_the_quantised_backbone(made, store, tmp_path):
     images = [str(path) for path in (made[0] / "photos").glob("*/*0.png")]
     ours = gargalo.predict(run, images, store=store).predictions
     theirs = gargalo.predict(str(tmp_path / "model"), images, store=store).predictions
-    assert [one.score for one in theirs] == pytest.approx([one.score for one in ours], abs=0.05)
+    expected = [one.probability for one in ours]
+    assert [one.probability for one in theirs] == pytest.approx(expected, abs=0.05)
 
 
 def test_what_int8_cannot_do_is_one_line(made, store):

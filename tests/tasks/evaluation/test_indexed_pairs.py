@@ -27,24 +27,37 @@ def pairs(found):
     return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
+class Blocks:
+    """Vectors in memory, as blocks."""
+
+    def __init__(self, rows):
+        self.rows, (self.count, self.width) = rows, rows.shape
+
+    def __iter__(self):
+        return iter(np.array_split(self.rows, 3))
+
+
+def mirror(rows):
+    return rows[:, ::-1]
+
+
 def test_nearly_all_pairs_are_found_each_once_and_as_similar():
     rows = bursts(6000)
-    mirrored = rows[:, ::-1].copy()
-    exact = similar_pairs(rows, mirrored, limit=0.8, most=10**6)
-    found = indexed_pairs(rows, mirrored, limit=0.8, most=10**6)
+    exact = similar_pairs(rows, mirror, limit=0.8, most=10**6)
+    found = indexed_pairs(Blocks(rows), mirror, limit=0.8, most=10**6)
     assert len(pairs(exact)) > 5000
-    assert pairs(found) <= pairs(exact)
-    assert len(pairs(found)) == len(found.first) >= 0.97 * len(exact.first)
+    assert len(pairs(found)) == len(found.first)
+    assert len(pairs(found) & pairs(exact)) >= 0.97 * len(exact.first)
     assert (found.first < found.second).all()
     assert (np.diff(found.similarity) <= 0).all()
-    np.testing.assert_allclose(
-        found.similarity, (rows[found.first] * rows[found.second]).sum(axis=1), atol=1e-5
-    )
+    one, other = rows[found.first], rows[found.second]
+    either = np.maximum((one * other).sum(axis=1), (one * mirror(other)).sum(axis=1))
+    np.testing.assert_allclose(found.similarity, either, atol=0.005)
     assert found.left_out == 0
 
 
 def test_the_most_similar_are_kept_and_the_others_counted(monkeypatch):
-    rows = bursts(3000)
+    rows = Blocks(bursts(3000))
     every = indexed_pairs(rows, limit=0.8, most=10**6)
     few = indexed_pairs(rows, limit=0.8, most=40)
     np.testing.assert_array_equal(few.similarity, every.similarity[:40])

@@ -65,7 +65,9 @@ def streamed(path):
 
 
 def predicted(path):
-    return [told.reason for told in predict_by([path], ExportedModel(None, (), "probability"))]
+    return [
+        told.reason for told in predict_by([path], ExportedModel(None, (), "probability", None))
+    ]
 
 
 DOORS = {

@@ -14,10 +14,13 @@ from stores.keys import ImageKey
 from stores.runs.store import RunStore
 from tasks.datasets.find_images import find_images
 from tasks.errors import InputError, WeightsError
+from tasks.evaluation.calibrated import calibrated_run
+from tasks.evaluation.prediction_sets import SetRule
 from tasks.export.load import ExportedModel, predict_by
 from tasks.heads.presets import make_head
 from tasks.images.image_check import examine
 from tasks.inference.predict import as_table, load_classifier, predict
+from tasks.inference.probabilities import with_probabilities
 from tasks.inference.table_files import write_table
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.train import train
@@ -128,7 +131,11 @@ def test_every_kind_of_head_predicts(extracted, store, tmp_path, kind):
     new = write_image(tmp_path / "new.png", seed=77)
     (one,) = said([new], run, store)
     assert one.predicted in {"cats", "dogs"}
-    assert one.score == max(one.scores)
+    calibration = calibrated_run(RunStore(store), run).calibration
+    (told,) = with_probabilities([one], calibration, classes=run.classes)
+    assert told.scores == one.scores
+    assert run.classes[int(np.argmax(told.probabilities))] == one.predicted
+    assert sum(told.probabilities) == pytest.approx(1)
 
 
 def test_a_bad_image_is_a_row_with_a_reason_and_the_others_are_said(run, store, tmp_path):
@@ -193,7 +200,8 @@ def test_predict_refuses_what_ingest_refuses(run, store, tmp_path):
     told = {one.path: one.reason for one in said(paths, run, store)}
     assert told == expected
     assert [path.name for path in paths if not expected[str(path)]] == ["good.png"]
-    model = ExportedModel(lambda contents: np.zeros((len(contents), 2)), ("a", "b"), "margin")
+    scorer = lambda contents: np.zeros((len(contents), 2))  # noqa: E731
+    model = ExportedModel(scorer, ("a", "b"), "margin", None)
     assert {one.path: one.reason for one in predict_by(paths, model)} == expected
 
 
@@ -221,14 +229,23 @@ def test_predictions_are_a_table_in_each_format(run, store, tmp_path, ending):
     bad = write(tmp_path / os.fsdecode(b"bad \xff.png"), b"")
     good = write_image(tmp_path / "good.png", seed=5)
     classifier = load_classifier(run, store=store, engine="keras")
-    told = list(predict([good, bad], classifier, batch_size=4))
+    rule = SetRule(0.9, "lac", None, np.array([1.0, 1.0]), 9)
+    told = with_probabilities(
+        list(predict([good, bad], classifier, batch_size=4)),
+        classifier.calibrated.calibration,
+        classes=classifier.classes,
+        rule=rule,
+    )
     path = tmp_path / f"out{ending}"
-    write_table(as_table(told, classifier.classes, classifier.scores), path)
+    write_table(as_table(told, classifier.classes), path)
     first, second = read(path)
     assert (first["path"], first["predicted"]) == (str(good), told[0].predicted)
     scores = [first[f"probability of {name}"] for name in ("cats", "dogs")]
-    assert scores == pytest.approx(told[0].scores)
+    assert scores == pytest.approx(told[0].probabilities)
     assert first["probability"] == pytest.approx(max(scores))
+    listed = json.loads(first["set"]) if ending == ".csv" else first["set"]
+    assert (sorted(listed), first["unsure"]) == (["cats", "dogs"], True)
+    assert not second["set"]
     assert second["path"].endswith("bad \\xff.png")
     assert second["reason"]
     assert not second["predicted"]

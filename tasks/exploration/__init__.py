@@ -1,0 +1,1 @@
+"""Looking at images by their features: similar ones, clusters, and what to label next."""

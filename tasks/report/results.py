@@ -1,0 +1,117 @@
+"""What the report says of the chosen run's results: accuracy, grid, mistakes, suspect labels."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stores.keys import ImageKey, Keys, as_arrow, as_keys
+from stores.manifest import Images, Manifest
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from stores.storage.location import Location
+from tasks.datasets.splits import majority_baseline
+from tasks.evaluation.comparison import Evaluated
+from tasks.evaluation.majority_baseline import remedy
+from tasks.evaluation.metrics import by_class
+from tasks.evaluation.selection import selection_of
+from tasks.evaluation.split_result import SplitResult, differences, evaluate
+from tasks.evaluation.suspect_labels import suspects, suspects_csv
+from tasks.heads import KINDS, find_kind
+from tasks.report.sweep_sections import calibration
+
+GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
+MOST_MISTAKES = 12
+MOST_SUSPECTS = 12
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An image with its prediction: a cell of the grid, or of the mistakes."""
+
+    path: str
+    src: str
+    true: str
+    predicted: str
+    score: float
+    true_score: float
+
+
+def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
+    """Return the run's results, on test where that was evaluated, else on validation."""
+    openings, predictions = runs.openings(run.id), runs.predictions(run.id)
+    split: Evaluated = "test" if openings else "validation"
+    result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
+    sizes = manifest.counts()
+    largest, _ = majority_baseline(sizes)
+    kind = str(run.head.get("kind"))
+    score_name = find_kind(kind).scores if kind in KINDS else "score"
+    images = manifest.select()
+    grid, mistakes = np.arange(min(GRID_IMAGES, len(result.keys))), result.mistakes()
+    shown = np.concatenate([grid, mistakes[:MOST_MISTAKES]])
+    paths = _paths(images, result.keys[shown])
+    shot = partial(_shot, result, Path(manifest.folder), paths)
+    return {
+        "calibration": calibration(result, score_name),
+        "result": result,
+        "openings": openings,
+        "interval": result.interval,
+        "headline": selection_of(runs, run, split),
+        "sizes": sizes,
+        "largest": largest,
+        "smallest": min(sizes, key=lambda name: sizes[name]["train"]),
+        "baseline": result.baseline(largest),
+        "by_class": by_class(result.predicted, result.true),
+        "remedy": remedy(run, result.baseline(largest) or 0.0),
+        "differences": differences(predictions, manifest),
+        "score_name": score_name,
+        "grid": [shot(n) for n in grid.tolist()],
+        "mistakes": [shot(n) for n in mistakes[:MOST_MISTAKES].tolist()],
+        **_suspects(run, predictions, manifest, images, place),
+    }
+
+
+def _suspects(
+    run: Run, predictions: pa.Table, manifest: Manifest, images: Images, report: Location
+) -> dict[str, Any]:
+    """Return the suspect labels, and publish a table of all of them beside the report."""
+    held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    found = suspects(held_out)
+    paths = _paths(images, as_keys(one.key for one in found))
+    shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
+    places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
+    table = report.parent / f"{report.path.stem}.suspect-labels.csv"
+    table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
+    shot = partial(_shot, held_out, Path(manifest.folder), paths)
+    return {
+        "suspects": [shot(n) for n in places],
+        "suspects_found": len(found),
+        "likely_errors": sum(one.likely for one in found),
+        "held_out_images": len(held_out.keys),
+        "suspects_table": table.name,
+    }
+
+
+def _paths(images: Images, keys: Keys) -> dict[bytes, str]:
+    """Return the paths of some images, (n, 32); of those that are not listed any more, none."""
+    found = images.paths.take(pc.index_in(as_arrow(keys), as_arrow(images.keys))).to_pylist()
+    return {key.tobytes(): path for key, path in zip(keys, found, strict=True) if path is not None}
+
+
+def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) -> Shot:
+    from tasks.images.thumbnails import placeholder, thumbnail
+
+    key = ImageKey(result.keys[n].tobytes())
+    path = paths.get(key, "")
+    return Shot(
+        path=path,
+        src=thumbnail(folder / path, key) if path else placeholder("not listed"),
+        true=result.classes[result.true[n]],
+        predicted=result.classes[result.predicted[n]],
+        score=float(result.scores[n, result.predicted[n]]),
+        true_score=float(result.scores[n, result.true[n]]),
+    )

@@ -1,0 +1,76 @@
+"""Novelty: images like those of the training are rarely called new, and others are."""
+
+import numpy as np
+import pytest
+
+from stores.features.store import FeatureStore
+from tasks.inference.novelty import Learned, reference_of
+from tests.support.samples import RECIPE
+
+RNG = np.random.default_rng(0)
+
+
+def rows_of(kind, count):
+    """Return features around a direction of their kind."""
+    centre = np.eye(8, dtype="f4")[kind] * 3
+    return centre + RNG.normal(size=(count, 8)).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    store = FeatureStore(tmp_path_factory.mktemp("store"), RECIPE)
+    keys = RNG.integers(0, 256, (400, 32), "u1")
+    store.write(keys, rows_of(0, 400))
+    return store, keys
+
+
+def learned(keys, *, folded=False, groups=None):
+    training = np.arange(len(keys)) < (len(keys) if folded else 200)
+    return Learned(keys, training, training if folded else ~training, groups)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_p_values_are_even_for_images_like_those_held_out_and_least_for_others(stored, folded):
+    reference = reference_of(stored[0], learned(stored[1], folded=folded))
+    like = np.array([one.p_value for one in reference.novelty(rows_of(0, 2000))])
+    for level in (0.05, 0.2, 0.5):
+        assert abs((like <= level).mean() - level) < 0.1
+    other = [one.p_value for one in reference.novelty(rows_of(1, 50))]
+    assert np.median(other) == reference.least == 1 / (401 if folded else 201)
+
+
+def test_the_nearest_training_images_are_named_the_most_alike_first(stored):
+    store, keys = stored
+    (one,) = reference_of(store, learned(keys)).novelty(store.read(keys[7:8]))
+    assert one.nearest[0] == 7
+    assert one.similarity[0] == pytest.approx(1)
+    assert list(one.similarity) == sorted(one.similarity, reverse=True)
+    assert max(one.nearest) < 200  # none of those held out
+
+
+def test_with_folds_an_image_is_not_compared_with_its_own_group(stored):
+    """Of bursts, five images each, every image has its siblings beside it."""
+    store = FeatureStore(stored[0].place.path.parent / "bursts", RECIPE)
+    keys = RNG.integers(0, 256, (300, 32), "u1")
+    bursts = np.arange(300) // 5
+    store.write(keys, rows_of(0, 60)[bursts] + 0.01 * rows_of(0, 300))
+    new = rows_of(0, 500)
+    alone = reference_of(store, learned(keys, folded=True)).novelty(new)
+    grouped = reference_of(store, learned(keys, folded=True, groups=bursts)).novelty(new)
+    assert np.mean([one.p_value <= 0.05 for one in alone]) > 0.5
+    assert np.mean([one.p_value <= 0.05 for one in grouped]) < 0.15
+
+
+def test_of_many_images_some_are_drawn_and_p_values_stay_even(stored, monkeypatch):
+    monkeypatch.setattr("tasks.inference.novelty.MOST_TRAINING", 50)
+    monkeypatch.setattr("tasks.inference.novelty.MOST_HELD_OUT", 120)
+    reference = reference_of(stored[0], learned(stored[1]))
+    assert reference.least == 1 / 121
+    assert len(reference.training) == 50
+    like = [one.p_value for one in reference.novelty(rows_of(0, 2000))]
+    assert abs(np.mean(np.array(like) <= 0.2) - 0.2) < 0.1
+
+
+def test_features_that_are_gone_are_a_reason_and_not_an_error(stored):
+    others = RNG.integers(0, 256, (400, 32), "u1")
+    assert "are not in the store" in reference_of(stored[0], learned(others))

@@ -303,13 +303,14 @@ const steps = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -grid.a
 
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select") || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const pressing = event.target.matches("button, a");
   const step = steps[event.key], digit = classOf(event.key);
   if (step) {
     const next = Math.max(0, Math.min(grid.order.length - 1, cursor + step()));
     if (event.shiftKey) choose(next); else anchor = next;
     move(next);
   } else if (digit) decide("label", digit.name);
-  else if (typed[event.key] && !event.target.matches("button")) typed[event.key]();
+  else if (typed[event.key] && !(pressing && ["Enter", " "].includes(event.key))) typed[event.key]();
   else return;
   event.preventDefault();
 });

@@ -41,7 +41,8 @@ def next_images(source: str, *, parameters: NextParameters = NextParameters()) -
     explored = explore_stage(source, parameters)
     pool = explored.rows
     labelled = labelled_rows(explored, parameters.labelled, parameters.store)
-    announce(len(pool.images.keys), doing="choosing")
+    known = len(labelled.images.keys) if labelled else 0
+    announce(len(pool.images.keys) + known + parameters.k, doing="choosing")
     began = time.perf_counter()
     found = label_next(
         pool,

@@ -17,6 +17,7 @@ from stores.errors import StoreError as StoreError
 from tasks.features.tf_dataset import feature_dataset as feature_dataset
 from flows.summaries.advice import AdviseSummary
 from flows.summaries.backbones import DescribeSummary
+from flows.summaries.exploration import ClustersSummary
 from flows.summaries.exploration import NextSummary
 from flows.summaries.exploration import SimilarSummary
 from flows.summaries.features import Features
@@ -84,6 +85,47 @@ def backbone(
     preset: Literal['clip', 'imagenet', 'inception', 'raw', 'siglip'] = 'raw',
 ) -> DescribeSummary:
     """Look at a file as a backbone: an ONNX file, OpenVINO's own format, or a Keras model."""
+
+def clusters(
+    source: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    dataset: str | None = None,
+    seed: int | None = None,
+    test_split: float | None = None,
+    validation_split: float | None = None,
+    layout: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    column: str | Sequence[str] | None = None,
+    group: str | None = None,
+    group_pattern: str | None = None,
+    orientation: Optional[Literal['upright', 'stored']] = None,
+    corrections: str | PathLike[str] | None = None,
+    split_file: str | PathLike[str] | None = None,
+    split_by: Optional[Literal['chance', 'time']] = None,
+    keep_together: Optional[Literal['none', 'near-duplicates']] = None,
+    rehash: bool = False,
+    read_through: str | Sequence[str] | None = None,
+    backbone: str | PathLike[str] = 'efficientnet_lite0',
+    image_size: int | None = None,
+    weights: str | PathLike[str] = 'imagenet',
+    preset: Optional[Literal['clip', 'imagenet', 'inception', 'raw', 'siglip']] = None,
+    tap: str | Sequence[str] = ['output'],
+    pooling: Literal['avg', 'max', 'none', 'cls', 'mean-tokens', 'cls+mean'] = 'avg',
+    dtype: Literal['float32', 'float16'] = 'float32',
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    decode: Literal['exact', 'fast'] = 'exact',
+    precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
+    engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
+    batch_size: int = 32,
+    shard_size: int = 512,
+    run: str | None = None,
+    output: str | PathLike[str] | None = None,
+    k: Union[int, Literal['auto']] = 'auto',
+    page: str | PathLike[str] | None = None,
+) -> ClustersSummary:
+    """Group images by their features, and show the most central ones of each cluster."""
 
 def export(
     run: str | PathLike[str],
@@ -340,6 +382,7 @@ def predict(
     coverage: float | None = None,
     sets: Literal['lac', 'aps'] = 'lac',
     coverage_by: Optional[Literal['class', 'group']] = None,
+    novelty: float | None = None,
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,

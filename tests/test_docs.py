@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from pkgutil import resolve_name
 
 import pytest
 
@@ -10,6 +9,7 @@ from flows.cli.command_line import make_app
 from tasks.backbones.registry import BACKBONES
 from tasks.datasets.digits_sample import write_sample
 from tests.support.extraction import extract, write_folder
+from tests.support.flows import flow_of
 from tests.support.places import ROOT
 from tests.support.tiny import TINY
 
@@ -89,7 +89,7 @@ def test_every_command_has_flags_that_exist(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     flow, arguments = COMMANDS[command]
-    app = make_app(resolve_name(f"flows.{flow}:{flow}"), str)
+    app = make_app(flow_of(flow), str)
     app.parse_args(shlex.split(arguments), print_error=False, exit_on_error=False)
 
 

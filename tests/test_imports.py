@@ -42,6 +42,7 @@ ROOMS = {
         "training",
         "finetune",
         "inference",
+        "exploration",
         "report",
         "export",
         "advice",

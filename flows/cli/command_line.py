@@ -220,7 +220,8 @@ def _mistake(mistake: dict[str, Any]) -> str:
     if not mistake["loc"]:  # an error of several parameters: the message names them
         return str(mistake["msg"].removeprefix("Value error, "))
     flag = str(mistake["loc"][0]).replace("_", "-")
-    return f"--{flag}: {what_is_wrong(mistake)}"
+    dashes = "-" if len(flag) == 1 else "--"
+    return f"{dashes}{flag}: {what_is_wrong(mistake)}"
 
 
 def _report(line: str, *, code: int) -> int:

@@ -1,15 +1,31 @@
 """The parameters of the flows that look at images by their features."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from flows.parameters.features import ComputeParameters, FeatureParameters
 from flows.parameters.groups import MOST_USED, OUTPUT
 from flows.parameters.store import ReaderParameters
 from tasks.exploration.method_names import LabelMethod
+
+MOST_CLUSTERS = 500
+
+
+def _cluster_count(given: object) -> object:
+    """Return a number of clusters, or auto; raises ValueError for anything else."""
+    if given == "auto":
+        return given
+    try:
+        count = int(str(given))
+    except ValueError:
+        count = 0
+    if not 2 <= count <= MOST_CLUSTERS:
+        raise ValueError(f"expected auto, or a number from 2 to {MOST_CLUSTERS}")
+    return count
+
 
 _OF_FEATURES = set(FeatureParameters.model_fields) - set(ReaderParameters.model_fields)
 
@@ -88,4 +104,16 @@ class NextParameters(ExploreParameters):
     )
     grid: Annotated[Path | None, OUTPUT] = Field(
         None, description="File (.png) for a picture of the first of these images."
+    )
+
+
+@Parameter(name="*")
+class ClustersParameters(ExploreParameters):
+    """The parameters of `flows.clusters`."""
+
+    k: Annotated[
+        int | Literal["auto"], BeforeValidator(_cluster_count), MOST_USED, Parameter(name="-k")
+    ] = Field("auto", description="Number of clusters; auto: as many, up to 50, as separate best.")
+    page: Annotated[Path | None, MOST_USED] = Field(
+        None, description="File (.html) for a page with the most central images of each cluster."
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stores.in_notebook import InNotebook, Table
+from tasks.exploration.dataset_clusters import Agreement, ClusterAbout
 from tasks.exploration.label_next import NextImage
 from tasks.exploration.similar_images import SimilarImages
 
@@ -52,3 +53,23 @@ class NextSummary(InNotebook):
     def tables(self) -> Iterator[Table]:
         """Yield the images."""
         yield Table(f"To label next in {self.dataset}", [vars(image) for image in self.images])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClustersSummary(InNotebook):
+    """The clusters of a data set's images, the largest first."""
+
+    dataset: str
+    seconds: float
+    images: int
+    unread: int  # images that could not be used
+    clusters: tuple[ClusterAbout, ...]
+    tried: dict[int, float]  # for auto: how well each number of clusters separates (silhouette)
+    agreement: Agreement | None  # with the labels, if there are some
+    output: str | None  # the files that were written
+    page: str | None
+
+    def tables(self) -> Iterator[Table]:
+        """Yield the clusters."""
+        rows = [vars(one) | {"central": ", ".join(one.central[:3])} for one in self.clusters]
+        yield Table(f"Clusters of {self.dataset}", rows)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from flows.cli.terminal import with_visible_names
-from flows.summaries.exploration import NextSummary, SimilarSummary
+from flows.summaries.exploration import ClustersSummary, NextSummary, SimilarSummary
 from flows.text.stores import many
 from tasks.datasets.find_images import in_words
 from tasks.exploration.label_next import NextImage
 from tasks.exploration.similar_images import SimilarImages
 from tasks.images.image_files import IMAGE_ENDINGS
 
-MOST_IMAGES, MOST_SHOWN = 10, 20
+MOST_IMAGES, MOST_SHOWN, _CENTRAL = 10, 20, 3
 _METHODS = {"typical": "most typical ones", "uncertain": "most uncertain and different ones"}
 _DRAWN = {"typical": ", drawn by chance", "uncertain": ", the most uncertain"}
 
@@ -54,7 +54,7 @@ def next_text(summary: NextSummary) -> str:
     if summary.drawn:
         lines.append(f"chosen among {summary.drawn:,} of them{_DRAWN[summary.method]}")
     if summary.copies:
-        lines.append(f"{many(summary.copies, 'copy')} of images with a label left out")
+        lines.append(f"{many(summary.copies, 'near-duplicate')} of images with a label left out")
     lines += [f"note: copies may be among these: {why}" for why in summary.untold]
     lines += _written(output=summary.output, grid=summary.grid)
     if summary.output:
@@ -77,6 +77,37 @@ def _similar(one: SimilarImages) -> Iterator[str]:
     for similar in one.similar:
         about = "  ".join(filter(None, (similar.label, similar.split)))
         yield f"  {similar.cosine:.4f}  {similar.path:{width}}  {about}".rstrip()
+
+
+@with_visible_names
+def clusters_text(summary: ClustersSummary) -> str:
+    """Return the clusters with their most central images, and how they agree with labels."""
+    size = max(len(f"{one.images:,}") for one in summary.clusters)
+    lines = []
+    for one in summary.clusters[:MOST_SHOWN]:
+        label = "" if one.share is None else f"  {one.share:4.0%} {one.label}"
+        central = ", ".join(one.central[:_CENTRAL])
+        lines.append(f"{one.name}  {one.images:{size},} images{label}  {central}")
+    if len(summary.clusters) > MOST_SHOWN:
+        where = summary.output or summary.page or "--output FILE"
+        lines.append(f"  and {len(summary.clusters) - MOST_SHOWN} more: {where}")
+    lines.append(
+        f"{many(summary.images, 'image')} of {summary.dataset} in "
+        f"{many(len(summary.clusters), 'cluster')}, in {summary.seconds:.1f} s"
+    )
+    if summary.tried:
+        best = sorted(summary.tried, key=lambda count: -summary.tried[count])[:3]
+        told = ", ".join(f"{count} ({summary.tried[count]:.3f})" for count in best)
+        lines.append(f"-k auto: these numbers of clusters separate best (silhouette): {told}")
+    if agreed := summary.agreement:
+        lines.append(
+            f"{agreed.purity:.1%} of the images have the most common label of their cluster; "
+            f"adjusted Rand index with the labels {agreed.rand_index:.3f}"
+        )
+    if summary.unread:
+        lines.append(f"{many(summary.unread, 'image')} could not be read, and are in none")
+    lines += _written(output=summary.output, page=summary.page)
+    return "\n".join(lines)
 
 
 def _written(**files: str | None) -> Iterator[str]:

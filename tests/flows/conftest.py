@@ -12,6 +12,7 @@ from flows.cli.command_line import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_predicted
+from tests.support.flows import flow_of
 from tests.support.prefect_server import running_server
 
 FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_predicted}
@@ -49,7 +50,7 @@ def run(prefect_settings, tmp_path, monkeypatch, capfd):
     def run(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capfd.readouterr()
-        flow = resolve_name(f"flows.{name}:{name}")
+        flow = flow_of(name)
         text = resolve_name(f"flows.{name}:{name}_text")
         try:
             command_line(flow, text, failed=FAILED.get(name, lambda _: False))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gargalo
-from gargalo.public_names import flows, function_names
+from gargalo.public_names import function_names, functions
 from tasks.backbones.registry import BACKBONES
 from tests.support.extraction import write_image, write_old_folder
 from tests.support.tiny import TINY
@@ -181,7 +181,7 @@ def test_each_says_what_it_takes_and_has_an_example_that_could_be_called(name):
     signature, text = inspect.signature(function), inspect.getdoc(function)
     assert all(f"\n    {parameter}: " in text for parameter in signature.parameters)
     assert "--" not in text
-    for line in flows()[name].example:
+    for line in functions()[name].example:
         assert f">>> {line}" in text
         for call in ast.walk(ast.parse(line)):
             if isinstance(call, ast.Call):

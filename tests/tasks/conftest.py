@@ -68,3 +68,12 @@ def pets_store(pets, tmp_path):
     rows = rng.normal(size=(20, 4)).astype("f4") + 5 * images.labels[:, None]
     FeatureStore(tmp_path, RECIPE).write(images.keys, rows)
     return tmp_path
+
+
+@pytest.fixture
+def pets_rows(pets, pets_store):
+    """The same images with these features, as they are looked at."""
+    from tasks.exploration.dataset_rows import DatasetRows
+    from tasks.features.engines import Job
+
+    return DatasetRows(pets, Job((RECIPE,), None, pets_store, "keras"))

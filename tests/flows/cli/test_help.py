@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from io import StringIO
-from pkgutil import resolve_name
 
 import pytest
 from rich.console import Console
@@ -12,6 +11,7 @@ from flows.cli.command_line import make_app
 from flows.cli.help import command_of
 from flows.cli.parser import make_parser
 from gargalo.public_names import commands, function_names
+from tests.support.flows import flow_of
 from tests.support.places import ROOT
 
 FLOWS = sorted(function_names() & commands().keys())
@@ -64,7 +64,7 @@ def test_help_is_that_of_the_flow_in_groups(name):
     shown = shown_by(
         make_parser(function, f"python -m flows.{name}", lambda _given, _as_json: None)
     )
-    assert shown == shown_by(make_app(resolve_name(f"flows.{name}:{name}"), str))
+    assert shown == shown_by(make_app(flow_of(name), str))
     groups = groups_in(shown)
     assert groups == [group for group in GROUPS if group in groups]
     assert {"Arguments", "Most used", "Output"} <= set(groups)

@@ -30,6 +30,8 @@ function say(text, wrong = false) {
   at("said").classList.toggle("wrong", wrong);
 }
 
+const many = (count) => `${count.toLocaleString("en")} image${count === 1 ? "" : "s"}`;
+
 // Whatever a person starts: what goes wrong is said, and the page goes on.
 const doing = (work) => async (...given) => {
   try { await work(...given); } catch (error) { say(error.message.replace("Failed to fetch", "the review was ended: start it again"), true); }
@@ -178,7 +180,7 @@ const decide = doing(async (action, value = "", confirmed = false, images = targ
     return;
   }
   const words = { label: `label ${value}`, right: "marked as right", exclude: "excluded", group: "one group", ungroup: "no group" };
-  say(`${words[action]}: ${images.length.toLocaleString("en")} ${images.length === 1 ? "image" : "images"} (u: undo)`);
+  say(`${words[action]}: ${many(images.length)} (u: undo)`);
   await changed(answer);
   if (confirmed) await refreshed();
   if (!chosen.size) move(cursor + 1);
@@ -186,7 +188,7 @@ const decide = doing(async (action, value = "", confirmed = false, images = targ
 
 const undo = doing(async () => {
   const answer = await ask("undo", { reviewer });
-  say(`undone: ${answer.changed.length.toLocaleString("en")} images`);
+  say(`undone: ${many(answer.changed.length)}`);
   await changed(answer);
 });
 
@@ -206,7 +208,7 @@ const news = doing(async () => {
   if (document.hidden) return;
   const answer = await ask("news", { seen: about.entries });
   if (answer.entries > about.entries) {
-    say(`${answer.changed.length.toLocaleString("en")} images were decided on elsewhere`);
+    say(`decided elsewhere: ${many(answer.changed.length)}`);
     await changed(answer);
   }
 });
@@ -302,7 +304,7 @@ const steps = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: () => -grid.a
   PageUp: () => -4 * grid.across, PageDown: () => 4 * grid.across, Home: () => -cursor, End: () => grid.order.length };
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select") || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!about || event.target.matches("input, select") || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
   const pressing = event.target.matches("button, a");
   const step = steps[event.key], digit = classOf(event.key);
   if (step) {
@@ -315,6 +317,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// Enter and Space are keys of the images again once a button was clicked.
+document.addEventListener("click", (event) => event.target.closest("header button, #filters button") && at("grid").focus());
 let typing;
 at("text").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(search, 200); });
 at("choices").addEventListener("change", search);

@@ -21,6 +21,7 @@ from stores.manifest_checks import LONGEST_NAME
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object
 from stores.storage.location import Location, StoreLike
+from stores.storage.safe_files import read_bytes
 
 JOURNAL_VERSION = 1
 # right: the label that it has is right. table, grouping: what a table, or a pattern, says of the
@@ -109,6 +110,24 @@ class Journal:
         (self.place / f"{name}.json").publish(content, tmp=self.place.parent / "tmp")
         self._read[name] = Entry(name, as_record(Decision, _with_tuples(body)))
         return self._read[name]
+
+
+def take_over(store: StoreLike, other: StoreLike, dataset: str) -> int:
+    """Copy the entries that a journal lacks from that of another store; return how many.
+
+    Raises CorruptStore or NewerFormat, before anything is copied, and what `Journal.add` does.
+    """
+    ours, theirs = Journal(store, dataset), Journal(other, dataset)
+    theirs.refresh()
+    ours.place.refresh()
+    there = ours.place.files(".json")
+    lacking = [
+        f"{entry.name}.json" for entry in theirs.entries if f"{entry.name}.json" not in there
+    ]
+    for name in lacking:
+        content = read_bytes((theirs.place / name).path)
+        (ours.place / name).publish(content, tmp=ours.place.parent / "tmp")
+    return len(lacking)
 
 
 def findings(store: StoreLike, dataset: str) -> Iterator[str]:

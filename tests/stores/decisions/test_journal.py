@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stores.decisions.decided import decided, decided_in
-from stores.decisions.journal import Decision, Journal, findings
+from stores.decisions.journal import Decision, Journal, findings, take_over
 from stores.errors import CorruptStore, NewerFormat
 
 A, B = ("a" * 64,), ("b" * 64,)
@@ -76,6 +76,22 @@ def test_a_damaged_entry_a_moved_one_and_a_newer_one_are_said(journal, tmp_path)
     path.write_text(whole)
     path.rename(path.with_name(path.name.replace("00000001", "00000009")))
     assert len(list(findings(tmp_path, "pets"))) == 1
+
+
+def test_another_store_takes_over_what_it_lacks(tmp_path):
+    ours, theirs = Journal(tmp_path / "a", "pets"), Journal(tmp_path / "b", "pets")
+    ours.add(Decision("label", {"cat": A}))
+    theirs.add(Decision("label", {"dog": B}))
+    assert take_over(tmp_path / "a", tmp_path / "b", "pets") == 1
+    assert decided_in(tmp_path / "a", "pets").labels == {KEY_A: "cat", KEY_B: "dog"}
+    assert take_over(tmp_path / "a", tmp_path / "b", "pets") == 0
+
+
+def test_a_journal_at_an_address_is_one_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("GARGALO_CACHE", str(tmp_path / "cache"))
+    address = f"memory://journal-{tmp_path.name}/store"
+    entry = Journal(address, "pets").add(Decision("label", {"cat": A}))
+    assert [one.name for one in Journal(address, "pets").refresh()] == [entry.name]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,11 @@ class Session:
         self._arrived: list[Entry] = self.journal.refresh()
         self._bring_up_to_date()
 
+    @property
+    def entries(self) -> int:
+        """How many entries of the journal are known of."""
+        return len(self._arrived)
+
     def found(self, query: Query) -> Found:
         """Return what a query finds; raises InputError."""
         return found(query, self.columns, self.images.rows["path"])

@@ -181,7 +181,7 @@ def about_session(session: Session) -> dict[str, Any]:
             }
             for c in session.columns.values()
         ],
-        "entries": session.news(0).entries,
+        "entries": session.entries,
         "methods": METHODS if len(session.images) <= MOST_BY_TSNE else METHODS[:1],
         "map": "" if _plotly_file() else NO_MAP,
     }

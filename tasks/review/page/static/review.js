@@ -182,7 +182,7 @@ const decide = doing(async (action, value = "", confirmed = false, images = targ
   const words = { label: `label ${value}`, right: "marked as right", exclude: "excluded", group: "one group", ungroup: "no group" };
   say(`${words[action]}: ${many(images.length)} (u: undo)`);
   await changed(answer);
-  if (confirmed) await refreshed();
+  if (confirmed || action.endsWith("group")) await refreshed();
   if (!chosen.size) move(cursor + 1);
 });
 
@@ -190,6 +190,7 @@ const undo = doing(async () => {
   const answer = await ask("undo", { reviewer });
   say(`undone: ${many(answer.changed.length)}`);
   await changed(answer);
+  await refreshed();
 });
 
 async function changed({ changed: numbers, entries }) {
@@ -199,7 +200,7 @@ async function changed({ changed: numbers, entries }) {
 }
 
 async function refreshed() {
-  about = await ask("about");
+  about = { ...await ask("about"), entries: about.entries };  // what others decided is still news
   controls();
 }
 
@@ -210,6 +211,7 @@ const news = doing(async () => {
   if (answer.entries > about.entries) {
     say(`decided elsewhere: ${many(answer.changed.length)}`);
     await changed(answer);
+    await refreshed();
   }
 });
 
@@ -334,7 +336,7 @@ at("showmap").addEventListener("click", toMap);
 at("method").addEventListener("change", draw);
 at("clear").addEventListener("click", () => { for (const select of at("choices").querySelectorAll("select")) select.value = ""; at("text").value = ""; onMap = null; search(); });
 at("near").addEventListener("click", doing(async () => {
-  about = await patiently("near", {}, "searching near-duplicates…");
+  about = { ...await patiently("near", {}, "searching near-duplicates…"), entries: about.entries };
   controls();
   say(about.untold || "near-duplicates are searched: see the filter and the order");
 }));

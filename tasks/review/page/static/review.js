@@ -172,21 +172,32 @@ function controls() {
 
 const target = () => (chosen.size ? [...chosen] : grid.order.length ? [grid.order[cursor]] : []);
 
-const decide = doing(async (action, value = "", confirmed = false, images = target()) => {
-  if (!images.length) return;
-  const answer = await ask("decide", { action, images, value, reviewer, confirmed });
-  if (answer.question) {
-    if (await wanted(answer.question)) await decide(action, value, true, images);
-    return;
-  }
-  const words = { label: `label ${value}`, right: "marked as right", exclude: "excluded", group: "one group", ungroup: "no group" };
-  say(`${words[action]}: ${many(images.length)} (u: undo)`);
-  await changed(answer);
-  if (confirmed || action.endsWith("group")) await refreshed();
-  if (!chosen.size) move(cursor + 1);
-});
+// One after the other, so that an undoing follows what it undoes.
+let before = Promise.resolve();
+const inTurn = (work) => { before = before.then(doing(work)); };
 
-const undo = doing(async () => {
+// The cursor moves on at once: the next key is for the next image, however long the answer takes.
+function decide(action, value = "") {
+  const images = target();
+  if (!images.length) return;
+  if (!chosen.size) move(cursor + 1);
+  inTurn(() => send({ action, images, value, reviewer }));
+}
+
+async function send(made) {
+  let answer = await ask("decide", made);
+  if (answer.question) {
+    if (!await wanted(answer.question)) return;
+    answer = await ask("decide", { ...made, confirmed: true });
+  }
+  const words = { label: `label ${made.value}`, right: "marked as right", exclude: "excluded", group: "one group", ungroup: "no group" };
+  say(`${words[made.action]}: ${many(made.images.length)} (u: undo)`);
+  const isNew = !about.classes.some((one) => one.name === made.value);
+  await changed(answer);
+  if (made.value && isNew || made.action.endsWith("group")) await refreshed();
+}
+
+const undo = () => inTurn(async () => {
   const answer = await ask("undo", { reviewer });
   say(`undone: ${many(answer.changed.length)}`);
   await changed(answer);

@@ -75,6 +75,7 @@ def _predicted(facts: Facts) -> Iterator[Column]:
         name, which = _named("predicted", number)
         title = f"Predicted{which}"
         yield Choice(name, title, one.run.classes, one.predicted)
+        yield Number(_named("probability", number)[0], f"Probability{which}", one.probability)
 
 
 def _suspect(facts: Facts) -> Iterator[Column]:

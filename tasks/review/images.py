@@ -14,6 +14,8 @@ from stores.keys import KEY_BYTES, ImageKey, Keys, as_arrow, from_arrow
 from stores.manifest import Manifest
 from stores.manifest_rows import first_of_each
 from stores.runs.record import Run
+from tasks.evaluation.calibrated import score_kind
+from tasks.evaluation.calibration import calibrate
 from tasks.evaluation.split_result import evaluate
 from tasks.evaluation.suspect_labels import suspects
 
@@ -28,6 +30,7 @@ class Judged:
     predicted: Codes  # (n,) indices of the run's classes
     true: Codes  # (n,) the same, of the label that it was compared with
     margin: NDArray[np.float64]  # (n,) of the other class over the label, where it is suspect
+    probability: NDArray[np.float64]  # (n,) of the predicted class, as `predict` shows it
     likely: NDArray[np.bool_]  # (n,) whether the other class is as sure as the images of that class
 
 
@@ -103,16 +106,22 @@ def _judged(run: Run, predictions: pa.Table, keys: pa.Array) -> Judged:
     size = len(keys)
     codes = np.full((2, size), -1, np.int64)
     margin, likely = np.full(size, np.nan), np.zeros(size, np.bool_)
+    probability = np.full(size, np.nan)
+    held = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    calibration = calibrate(held.scores, held.true, kind=score_kind(run))
     for split in ("validation", "test"):
         result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
         places, known = _places(result.keys, keys)
         codes[:, places] = result.predicted[known], result.true[known]
+        sure = calibration.probabilities(result.scores)
+        own = sure[np.arange(len(sure)), result.predicted]
+        probability[places] = own[known]
         found = suspects(result) if split == "validation" else []
         suspect = np.frombuffer(b"".join(one.key for one in found), np.uint8)
         places, known = _places(suspect.reshape(-1, KEY_BYTES), keys)
         margin[places] = np.array([one.margin for one in found], np.float64)[known]
         likely[places] = np.array([one.likely for one in found], np.bool_)[known]
-    return Judged(run, codes[0], codes[1], margin, likely)
+    return Judged(run, codes[0], codes[1], margin, probability, likely)
 
 
 def _places(some: Keys, keys: pa.Array) -> tuple[Codes, NDArray[np.bool_]]:

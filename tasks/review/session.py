@@ -22,7 +22,7 @@ from tasks.errors import InputError, unknown
 from tasks.evaluation.duplicate_search import find_in_features, groups_of
 from tasks.evaluation.image_map import Points
 from tasks.review.background import Background
-from tasks.review.columns import Choice, Column, Facts, columns
+from tasks.review.columns import Choice, Column, Facts, Number, columns
 from tasks.review.decide import Asked, Question, decision, undoing
 from tasks.review.features import METHODS, features_of, map_of, similar
 from tasks.review.images import Codes, Reviewed, labels_of, reviewed
@@ -109,6 +109,7 @@ class Session:
     def tiles(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return what the page shows of some images: path, label, and the choices by column."""
         rows, names = self.images.rows, self.facts.labels.names
+        told = [c for c in self.columns.values() if isinstance(c, Number)]
         shown = [c for c in self.columns.values() if isinstance(c, Choice) and c.name != "label"]
         return [
             {
@@ -117,6 +118,11 @@ class Session:
                 "label": visible(names[self.facts.labels.codes[n]]),
                 "given": visible(rows["given_label"][n].as_py() or rows["label"][n].as_py()),
                 **{c.name: visible(c.values[c.codes[n]]) for c in shown if c.codes[n] >= 0},
+                **{
+                    c.name: round(float(c.numbers[n]), 3)
+                    for c in told
+                    if not np.isnan(c.numbers[n])
+                },
             }
             for n in numbers
             if 0 <= n < len(rows)

@@ -67,6 +67,7 @@ def test_images_come_by_any_column_and_those_without_a_value_last(images):
     paths, _ = shown(images, sort="margin", descending=True)
     assert paths[0] == WRONG
     assert paths[1:] == sorted(set(paths) - {WRONG})
+    assert shown(images, sort="probability")[0][-1] == "dogs/9"  # of test: without a prediction
     assert shown(images, text="TS/1")[0] == ["cats/1"]
     assert shown(images, sort="path", descending=True)[0][0] == "dogs/9"
     near = np.full(20, -1)

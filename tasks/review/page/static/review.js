@@ -65,7 +65,8 @@ const grid = new Grid(at("grid"), {
 
 function guess(one) {
   const heads = Object.keys(one).filter((name) => name.startsWith("predicted")).map((name) => one[name]);
-  return heads.length ? `→ ${heads.join(" · ")}` : one.split ?? "";
+  const sure = one.probability === undefined ? "" : ` ${one.probability.toFixed(2)}`;
+  return heads.length ? `→ ${heads.join(" · ")}${sure}` : one.split ?? "";
 }
 
 async function learn(numbers) {

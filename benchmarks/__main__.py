@@ -29,6 +29,7 @@ Group = Literal[
     "duplicates",
     "prediction",
     "novelty",
+    "exploration",
     "finetuning",
 ]
 
@@ -64,6 +65,7 @@ def bench(
             "duplicates": benchmarks.duplicates,
             "prediction": benchmarks.prediction,
             "novelty": benchmarks.novelty,
+            "exploration": benchmarks.exploration,
             "finetuning": benchmarks.finetuning,
         }
         for name in only or groups:

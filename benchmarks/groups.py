@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.changes import again
+from benchmarks.exploration import similar, what_to_label
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
@@ -190,6 +191,16 @@ class Benchmarks:
         """Which images are told to be unlike the training images."""
         setting = self.setting("novelty", "efficientnet_lite0", 224)
         yield from novelty(setting, self.work / "novelty", images=max(8, self.scale.slow))
+
+    def exploration(self) -> Iterator[Finding]:
+        """What to label next, and similar images among many."""
+        folder = write_sample(self.work / "digits to label")
+        keep_first(folder, self.scale.digits)
+        setting = replace(self.setting("to label", "efficientnet_lite0", 224), folder=folder)
+        few = self.scale is QUICK
+        budgets = ((20, 40),) if few else ((20, 100), (200, 400))
+        yield from what_to_label(setting, seeds=self.scale.resplits // 2, budgets=budgets)
+        yield from similar(self.work / "similar", rows=self.scale.keys, rounds=self.rounds)
 
     def finetuning(self) -> Iterator[Finding]:
         """Epochs from the frozen layers' cached features, where they pay, and where they do not."""

@@ -50,6 +50,7 @@ def untuned(monkeypatch):
         ("finetuning", ["vgg16 at 96 from block5_conv1, 6 images: epochs a second by --prefix"]),
         ("duplicates", ["copies found, the fewest", "strangers among the pairs reported"]),
         ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
+        ("exploration", ["gargalo next, more than by chance", "to 100: memory of plain NumPy"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )

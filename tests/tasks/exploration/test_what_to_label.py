@@ -71,12 +71,9 @@ def test_the_distance_is_that_to_the_nearest_with_a_label_or_before():
     assert distances(vectors[1:2], vectors) == pytest.approx([1, 0, 0], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("kind", "scores"),
-    [("probability", [[0.5, 0.5], [0.9, 0.1]]), ("margin", [[2, 2], [np.log(9), 0]])],
-)
-def test_uncertainty_is_one_where_two_classes_are_as_likely(kind, scores):
-    assert uncertainty_of(np.array(scores), kind) == pytest.approx([1, 0.2])
+def test_uncertainty_is_one_where_two_classes_are_as_likely():
+    likely = np.array([[0.4, 0.2, 0.4], [0.1, 0.9, 0]])
+    assert uncertainty_of(likely) == pytest.approx([1, 0.2])
 
 
 def test_the_most_uncertain_of_many_blocks_are_kept():

@@ -30,6 +30,7 @@ Group = Literal[
     "prediction",
     "novelty",
     "exploration",
+    "probabilities",
     "finetuning",
 ]
 
@@ -66,6 +67,7 @@ def bench(
             "prediction": benchmarks.prediction,
             "novelty": benchmarks.novelty,
             "exploration": benchmarks.exploration,
+            "probabilities": benchmarks.probabilities,
             "finetuning": benchmarks.finetuning,
         }
         for name in only or groups:

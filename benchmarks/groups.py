@@ -22,6 +22,7 @@ from benchmarks.orchestration import artifacts, nothing_to_do, overhead, through
 from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_large_photos, write_photos
 from benchmarks.prediction import prediction
+from benchmarks.probabilities import digits_setting, probabilities
 from benchmarks.rivals import RIVALS
 from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
@@ -201,6 +202,16 @@ class Benchmarks:
         budgets = ((20, 40),) if few else ((20, 100), (200, 400))
         yield from what_to_label(setting, seeds=self.scale.resplits // 2, budgets=budgets)
         yield from similar(self.work / "similar", rows=self.scale.keys, rounds=self.rounds)
+
+    def probabilities(self) -> Iterator[Finding]:
+        """What probabilities and sets of classes are worth."""
+        setting = self.setting("probable digits", "efficientnet_lite0")
+        folder = write_sample(self.work / "probable sample")
+        keep_first(folder, self.scale.digits)
+        resplits = self.scale.calibrations
+        yield from probabilities(digits_setting(folder, setting), "digits", resplits=resplits)
+        photos = self.setting("probable photos", "efficientnet_lite0")
+        yield from probabilities(photos, "cats and dogs", resplits=resplits)
 
     def finetuning(self) -> Iterator[Finding]:
         """Epochs from the frozen layers' cached features, where they pay, and where they do not."""

@@ -20,6 +20,7 @@ class Scale:
     epochs: int  # of each head
     digits: int  # of the sample's 1,797
     resplits: int  # of them
+    calibrations: int  # resplits, for probabilities
     manifest: int  # rows
     listed: int  # files
     tiny: tuple[int, int]  # images, few and many
@@ -39,6 +40,7 @@ FULL = Scale(
     epochs=10,
     digits=1797,
     resplits=20,
+    calibrations=50,
     manifest=10_000_000,
     listed=200_000,
     tiny=(100_000, 1_000_000),
@@ -58,6 +60,7 @@ QUICK = Scale(
     epochs=2,
     digits=200,
     resplits=2,
+    calibrations=2,
     manifest=10_000,
     listed=1000,
     tiny=(40, 80),

@@ -22,7 +22,7 @@ class Finding:
     what: str
     values: tuple[float, ...]  # one a round
     unit: str  # "×" for a ratio
-    expected: str = ""  # such as "≥ 2.3", or empty where nothing is promised
+    expected: str = ""  # such as "≥ 2.3" or "0.5 to 2", or empty where nothing is promised
     remark: str = ""
 
     @property
@@ -35,6 +35,9 @@ class Finding:
         """Whether the median is as expected; None where nothing is."""
         if not self.expected:
             return None
+        if " to " in self.expected:
+            low, high = map(float, self.expected.split(" to "))
+            return low <= self.middle <= high
         relation, limit = self.expected.split()
         bound = float(limit.replace(",", ""))
         if relation == "=":

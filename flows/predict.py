@@ -16,6 +16,7 @@ from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.runs import PredictParameters
+from flows.stages.compared import nearest_images, reference_stage, shift_of
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary, Sets
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
@@ -26,9 +27,15 @@ from tasks.evaluation.prediction_sets import SetRule, set_rule
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
+from tasks.inference.novelty import Reference
 from tasks.inference.predict import Classifier, Prediction, as_table, load_classifier
 from tasks.inference.predict import predict as predict_images
-from tasks.inference.predicted_test_images import dataset_images, record_test_images, with_splits
+from tasks.inference.predicted_test_images import (
+    dataset_images,
+    record_test_images,
+    with_paths,
+    with_splits,
+)
 from tasks.inference.probabilities import with_probabilities
 from tasks.inference.table_files import ENDINGS, write_bytes, write_table
 
@@ -55,9 +62,10 @@ def predict(
     paths = found.paths
     classifier = find_model(model, parameters)
     rule = _rule(classifier, parameters)
+    reference = reference_stage(classifier, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
-    predictions = list(_predictions(found, classifier, parameters))
+    predictions = list(_predictions(found, classifier, parameters, reference))
     seconds = time.perf_counter() - began
     calibration = classifier.calibrated.calibration
     predictions = with_probabilities(
@@ -70,6 +78,7 @@ def predict(
         captioned = _captions(paths, predictions)
         write_bytes(grid(captioned, classifier.orientation), parameters.grid)
     usable = [image for image in predictions if image.predicted]
+    shift, not_compared = shift_of(usable, reference, parameters.novelty)
     counts = Counter(image.predicted for image in usable)
     summary = PredictSummary(
         model=model,
@@ -88,11 +97,16 @@ def predict(
                 split=one.split or None,
                 set=one.set,
                 unsure=one.unsure,
+                novelty=one.novelty.p_value if one.novelty else None,
+                nearest=nearest_images(one.novelty) if one.novelty else (),
+                unlike=one.unlike(parameters.novelty),
             )
             for one in predictions
         ),
         not_calibrated=calibration.why_not,
         sets=_sets(usable, rule) if rule else None,
+        shift=shift,
+        not_compared=not_compared,
         in_its_dataset=in_its_dataset,
         passed_over=found.passed_over,
         output=str(parameters.output) if parameters.output else None,
@@ -115,11 +129,20 @@ def find_model(model: str, parameters: PredictParameters) -> Classifier | Export
 
 
 def _predictions(
-    found: FoundImages, model: Classifier | ExportedModel, parameters: PredictParameters
+    found: FoundImages,
+    model: Classifier | ExportedModel,
+    parameters: PredictParameters,
+    reference: Reference | str,
 ) -> Iterator[Prediction]:
     if isinstance(model, ExportedModel):
         return predict_by(found.paths, model)
-    return predict_images(found.paths, model, batch_size=parameters.batch_size, known=found.known)
+    return predict_images(
+        found.paths,
+        model,
+        batch_size=parameters.batch_size,
+        known=found.known,
+        reference=reference if isinstance(reference, Reference) else None,
+    )
 
 
 def _compared_with_dataset(
@@ -132,7 +155,7 @@ def _compared_with_dataset(
     if isinstance(model, ExportedModel):
         return predictions, None
     images = dataset_images(model.run, store=store)
-    predictions = with_splits(predictions, images)
+    predictions = with_paths(with_splits(predictions, images), images)
     counts = Counter(image.split for image in predictions)
     return predictions, InDataset(
         dataset=model.run.dataset,

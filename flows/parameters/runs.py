@@ -41,6 +41,13 @@ class PredictParameters(ReaderParameters):
         description="With --coverage: that it holds for the images of each class, or for images of "
         "a new group [default: group where the data set has groups, else over all images].",
     )
+    novelty: Annotated[float | None, MOST_USED] = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Mark images that are unlike the training images: those whose p-value is at "
+        "most this level, as 0.01. Of images like these, about that share is marked.",
+    )
     weights: MovedWeights = None
     engine: Annotated[EngineChoice, RUN] = Field(
         "auto", description="Engine that runs the backbone; auto chooses the fastest."

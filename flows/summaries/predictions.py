@@ -5,6 +5,16 @@ from dataclasses import dataclass
 
 from stores.in_notebook import InNotebook, Table
 from tasks.evaluation.set_names import CoverageBy, SetKind
+from tasks.inference.novelty import Shift
+
+
+@dataclass(frozen=True)
+class NearestImage:
+    """A training image that is similar to a predicted image."""
+
+    path: str  # in the folder of the run's data set; empty where it is not in the store
+    label: str
+    similarity: float  # the cosine of their features
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,9 @@ class PredictedImage:
     split: str | None  # in the run's own data set
     set: tuple[str, ...] | None = None  # with a coverage: the classes that may be true
     unsure: bool | None = None  # with a coverage: whether that is not one class
+    novelty: float | None = None  # a p-value: small for an image unlike the training images
+    nearest: tuple[NearestImage, ...] = ()  # training images, the most similar first
+    unlike: bool | None = None  # with a level: whether `novelty` is at most that
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,14 @@ class PredictSummary(InNotebook):
     computed: int
     rejected: int
     predictions: tuple[PredictedImage, ...]
-    not_calibrated: str  # why probabilities are the head's own; '' where they are calibrated
-    sets: Sets | None  # with a coverage
     in_its_dataset: InDataset | None  # None: of an exported model
     passed_over: dict[str, int]  # files in the folders that were not predicted, by ending
     output: str | None  # the files that were written
     grid: str | None
+    not_calibrated: str = ""  # why probabilities are the head's own; '' where they are calibrated
+    sets: Sets | None = None  # with a coverage
+    shift: Shift | None = None  # how many images are unlike the training images
+    not_compared: str = ""  # why there is no novelty, or no shift; '' where there is
 
     def tables(self) -> Iterator[Table]:
         """Yield the images by predicted class, and the predictions."""
@@ -75,6 +90,7 @@ class PredictSummary(InNotebook):
                     "image": image.path,
                     "predicted": image.predicted,
                     "probability": image.probability,
+                    **({"novelty": image.novelty} if self.shift else {}),
                     **({"set": ", ".join(image.set or ())} if self.sets else {}),
                     "reason": image.reason,
                 }

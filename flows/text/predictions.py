@@ -7,6 +7,7 @@ from flows.summaries.predictions import InDataset, PredictedImage, PredictSummar
 from flows.text.stores import many
 from tasks.datasets.find_images import in_words
 from tasks.images.image_files import IMAGE_ENDINGS
+from tasks.inference.novelty import Shift
 
 MOST_PREDICTIONS = 50
 MOST_NAMED = 5  # classes of a set
@@ -29,6 +30,10 @@ def predict_text(summary: PredictSummary) -> str:
     )
     if summary.sets:
         lines.append(_of_sets(summary.sets))
+    if summary.shift:
+        lines.append(_of_shift(summary.shift))
+    if summary.not_compared:
+        lines.append(f"not compared with the training images: {summary.not_compared}")
     if summary.not_calibrated:
         lines.append(f"probabilities are not calibrated: {summary.not_calibrated}")
     if passed_over := summary.passed_over:
@@ -47,6 +52,10 @@ def _prediction(image: PredictedImage) -> str:
     if not image.predicted:
         return image.reason
     told = f"{image.predicted}  {image.probability:.4f}"
+    if image.unlike:
+        nearest = image.nearest[0]
+        beside = f"{nearest.path or nearest.label} at {nearest.similarity:.2f}"
+        told += f"  unlike the training images (p {image.novelty:.2g}; nearest {beside})"
     if not image.unsure:  # without a coverage, or its set is the predicted class
         return told
     names = image.set or ("none of the classes",)
@@ -61,6 +70,15 @@ def _of_sets(found: Sets) -> str:
         f"({found.kind}, by {many(found.held_out_images, 'held-out image')}): "
         f"{many(found.unsure, 'image')} unsure ({found.several} of several classes, "
         f"{found.empty} of none), {found.mean_size:.2f} classes in the mean"
+    )
+
+
+def _of_shift(found: Shift) -> str:
+    verdict = "the images have changed" if found.changed else "as expected"
+    return (
+        f"{found.unlike / found.images:.1%} of {many(found.images, 'image')} are unlike the "
+        f"training images, where {found.level * 100:g}% is expected: {verdict} "
+        f"(by {many(found.held_out_images, 'held-out image')})"
     )
 
 

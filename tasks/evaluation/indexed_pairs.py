@@ -51,7 +51,7 @@ def indexed_pairs(
             new = (own != others) & (similarity >= least)
             first, second = np.minimum(own, others)[new], np.maximum(own, others)[new]
             kept = np.concatenate([kept, np.stack([first, second, similarity[new]])], axis=1)
-            if kept.shape[1] > 8 * most:
+            if kept.shape[1] > 3 * most:
                 kept = most_similar(_once(kept), most)
                 least = kept[2, -1] if kept.shape[1] == most else limit
     kept = _once(kept)

@@ -44,6 +44,7 @@ def model_card(
         recipe=classifier.recipe,
         head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
         scores=classifier.scores,
+        calibration=classifier.calibrated.calibration,
         orientation=classifier.orientation,
         evaluation=facts.evaluation,
         metrics=run.metrics | tested,

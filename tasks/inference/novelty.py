@@ -7,20 +7,23 @@ Learning in a Random World (2005), chapter 2.
 
 Example:
     >>> reference = reference_of(features, learned)
-    >>> [one.p_value for one in reference.novelty(rows)]
+    >>> reference.shift([one.p_value for one in reference.novelty(rows)])
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.errors import MissingFeatures
+from stores.errors import CorruptStore, MissingFeatures
 from stores.features.store import FeatureStore
 from stores.keys import KEY_BYTES, Keys, from_arrow
+from stores.runs.record import Run
+from stores.runs.store import RunStore
 from tasks.evaluation.group_effect import Groups
 from tasks.evaluation.similar_pairs import Vectors, unit
 from tasks.evaluation.split_result import groups_of
@@ -29,8 +32,10 @@ from tasks.features.vectors import averaged, vectors
 NEAREST = 3
 LEVEL = 0.01  # at which a folder of images is compared with what is expected
 # Drawn from more: all are compared with the same images, so a p-value stays one.
-MOST_TRAINING, MOST_HELD_OUT = 50_000, 5_000
-_ROWS_AT_ONCE = 256  # so that a block of similarities takes 50 MiB
+MOST_TRAINING, MOST_HELD_OUT = 20_000, 2_000
+_ROWS_AT_ONCE = 256  # so that a block of similarities takes 20 MiB
+_ROUNDING = 1e-9
+_SURE = 0.001  # the share of unchanged folders that are told to have changed
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Learned:
     training: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     groups: Groups | None = None
+    labels: pa.Array | None = None  # names
 
     @property
     def folded(self) -> bool:
@@ -52,26 +58,54 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """A training image that is like another image."""
+
+    key: bytes
+    label: str
+    similarity: float  # the cosine of their features
+    path: str = ""  # in the folder of the run's data set; empty where that is not known
+
+
+@dataclass(frozen=True)
 class Novelty:
     """How unlike the training images an image is."""
 
     p_value: float
-    nearest: tuple[int, ...]  # positions in `Learned.keys`, the most alike first
-    similarity: tuple[float, ...]  # their cosines
+    nearest: tuple[Neighbour, ...]  # the most alike first
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How many images are unlike the training images, and whether more than chance explains."""
+
+    level: float  # the share of new images that is expected to be
+    images: int
+    unlike: int
+    held_out_images: int
+    changed: bool
 
 
 @dataclass(frozen=True)
 class Reference:
     """What images are compared with."""
 
+    learned: Learned
     training: Vectors  # (n, channels), each of length 1
-    positions: NDArray[np.int64]  # (n,) of the training images in `Learned.keys`
-    distances: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))  # (m,)
+    positions: NDArray[np.int64]  # (n,) of the training images in `learned`
+    distances: NDArray[np.float32]  # (m,) of held-out images, ascending
 
     @property
     def least(self) -> float:
         """The smallest p-value that there can be."""
         return 1 / (len(self.distances) + 1)
+
+    def too_few(self, level: float) -> str:
+        """Return why no p-value can be as small as a level; empty where one can."""
+        if self.least <= level + _ROUNDING:
+            return ""
+        needed = math.ceil(1 / level - _ROUNDING) - 1
+        return f"needs {needed:,} held-out images, the run has {len(self.distances):,}"
 
     def novelty(self, rows: NDArray[np.floating]) -> list[Novelty]:
         """Return the novelty of images by their features, (n, *shape)."""
@@ -80,20 +114,40 @@ class Reference:
             farther = len(self.distances) - np.searchsorted(self.distances, 1 - similarity[:, 0])
             p_values = (farther + 1) / (len(self.distances) + 1)
             for p_value, some, alike in zip(p_values, places, similarity, strict=True):
-                nearest = tuple(self.positions[some].tolist())
-                found.append(Novelty(float(p_value), nearest, tuple(alike.tolist())))
+                nearest = zip(self.positions[some].tolist(), alike.tolist(), strict=True)
+                found.append(Novelty(float(p_value), tuple(self._neighbour(*n) for n in nearest)))
         return found
+
+    def shift(self, p_values: Sequence[float], level: float = LEVEL) -> Shift:
+        """Return how many of some images are unlike the training images, at a level.
+
+        All are compared with the same held-out images: where none has changed, the number of those
+        at the level has a beta-binomial distribution.
+        """
+        from scipy.stats import betabinom
+
+        images, held_out = len(p_values), len(self.distances)
+        unlike = sum(one <= level + _ROUNDING for one in p_values)
+        rank = math.floor(level * (held_out + 1) + _ROUNDING)
+        by_chance = betabinom.sf(unlike - 1, images, rank, held_out + 1 - rank) if rank else 1.0
+        return Shift(level, images, unlike, held_out, bool(by_chance <= _SURE))
+
+    def _neighbour(self, position: int, similarity: float) -> Neighbour:
+        labels = self.learned.labels
+        label = "" if labels is None else labels[position].as_py()
+        return Neighbour(self.learned.keys[position].tobytes(), label, min(1.0, similarity))
 
 
 def learned_images(predictions: pa.Table, *, folds: int) -> Learned:
     """Return the images of a run by its predictions (see RunStore.predictions)."""
     rows = predictions.filter(pc.is_in(predictions["split"], pa.array(["train", "validation"])))
     keys = from_arrow(rows["key"].cast(pa.binary(KEY_BYTES)))
+    labels = rows["label"].combine_chunks()
     if folds:
         every = np.ones(len(keys), np.bool_)
-        return Learned(keys, every, every, groups_of(rows))
+        return Learned(keys, every, every, groups_of(rows), labels)
     held_out = pc.equal(rows["split"], "validation").to_numpy(zero_copy_only=False)
-    return Learned(keys, ~held_out, held_out, groups_of(rows))
+    return Learned(keys, ~held_out, held_out, groups_of(rows), labels)
 
 
 def reference_of(features: FeatureStore, learned: Learned, *, seed: int = 0) -> Reference | str:
@@ -116,7 +170,16 @@ def reference_of(features: FeatureStore, learned: Learned, *, seed: int = 0) -> 
         group = learned.groups if learned.groups is not None else np.arange(len(learned.keys))
         apart = group[held_out], group[training]
     distances = _distances(others, vectors_of, apart)
-    return Reference(vectors_of, training, np.sort(distances[np.isfinite(distances)]))
+    return Reference(learned, vectors_of, training, np.sort(distances[np.isfinite(distances)]))
+
+
+def run_reference(runs: RunStore, run: Run, features: FeatureStore) -> Reference | str:
+    """Return what images are compared with that a run predicts, or why there is nothing."""
+    try:
+        learned = learned_images(runs.predictions(run.id), folds=run.folds)
+    except CorruptStore as error:
+        return str(error)
+    return reference_of(features, learned)
 
 
 def _some(chosen: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.heads.stored import load_head
 from tasks.inference.image_rows import IMAGES_AT_ONCE, ImageRows, image_rows, written
+from tasks.inference.novelty import Novelty, Reference
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Prediction:
     split: str = ""  # of the image in the run's data set; empty for other images
     probabilities: tuple[float, ...] = ()  # one per class, calibrated
     set: tuple[str, ...] | None = None  # with a coverage: the classes of its set
+    novelty: Novelty | None = None  # None: there is nothing to compare it with
 
     @property
     def probability(self) -> float | None:
@@ -66,6 +68,10 @@ class Prediction:
     def unsure(self) -> bool | None:
         """Whether its set is not one class; None without a set."""
         return None if self.set is None else len(self.set) != 1
+
+    def unlike(self, level: float | None) -> bool | None:
+        """Return whether it is unlike the training images at a level; None without either."""
+        return self.novelty.p_value <= level if self.novelty and level else None
 
 
 def load_classifier(
@@ -94,8 +100,11 @@ def predict(
     batch_size: int,
     known: Mapping[Path, ImageKey] | None = None,
     orientation: Orientation | None = None,
+    reference: Reference | None = None,
 ) -> Iterator[Prediction]:
     """Yield the prediction for each image, in order; for a bad image, the reason.
+
+    With a `reference` each has its novelty.
 
     An image whose key is `known` is read only if its features are missing. Photographs with EXIF
     rotation are used as in the run's training, or by `orientation`.
@@ -107,7 +116,7 @@ def predict(
         for some in image_rows(
             part, classifier.job, orientation=used, batch_size=batch_size, known=known
         ):
-            found |= _predicted(some, classifier)
+            found |= _predicted(some, classifier, reference)
         yield from (found[str(path)] for path in part)
 
 
@@ -115,7 +124,9 @@ def as_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pa.Ta
     """Return predictions as a table: path, predicted, probability, reason, split, each class's.
 
     `split` is that of an image in the run's data set. A class's column is `probability of CLASS`.
-    With sets there are `set`, a list of classes, and `unsure`, whether it is not one class.
+    With sets there are `set`, a list of classes, and `unsure`, whether it is not one class. Where
+    images were compared with the training images there are `novelty`, a p-value, `nearest`, paths
+    of the most similar of these, and `similarity`, the cosine of the first.
     """
     columns = {
         "path": pa.array([one.path for one in predictions], pa.string()),
@@ -128,18 +139,28 @@ def as_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pa.Ta
         sets = [one.set for one in predictions]
         columns["set"] = pa.array(sets, pa.list_(pa.string()))
         columns["unsure"] = pa.array([one.unsure for one in predictions], pa.bool_())
+    if any(one.novelty for one in predictions):
+        new = [one.novelty for one in predictions]
+        nearest = [one and [each.path for each in one.nearest] for one in new]
+        columns["novelty"] = pa.array([one and one.p_value for one in new], pa.float64())
+        columns["nearest"] = pa.array(nearest, pa.list_(pa.string()))
+        alike = [one and one.nearest[0].similarity for one in new]
+        columns["similarity"] = pa.array(alike, pa.float64())
     for number, label in enumerate(classes):
         found = [one.probabilities[number] if one.scores else None for one in predictions]
         columns[f"probability of {label}"] = pa.array(found, pa.float64())
     return pa.table(columns)
 
 
-def _predicted(some: ImageRows, classifier: Classifier) -> dict[str, Prediction]:
+def _predicted(
+    some: ImageRows, classifier: Classifier, reference: Reference | None
+) -> dict[str, Prediction]:
     """Return the predictions for some images, by path."""
     found = {bad.path: Prediction(written(bad.path), reason=bad.reason) for bad in some.rejected}
     if not some.images:
         return found
     scores = classifier.head.scores(some.rows)
+    novelty = reference.novelty(some.rows) if reference else [None] * len(scores)
     return found | {
         image.path: Prediction(
             written(image.path),
@@ -147,6 +168,7 @@ def _predicted(some: ImageRows, classifier: Classifier) -> dict[str, Prediction]
             tuple(own.tolist()),
             cached=some.cached,
             key=image.key,
+            novelty=new,
         )
-        for image, own in zip(some.images, scores, strict=True)
+        for image, own, new in zip(some.images, scores, novelty, strict=True)
     }

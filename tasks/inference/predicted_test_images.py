@@ -57,6 +57,25 @@ def with_splits(predictions: Sequence[Prediction], images: DatasetImages) -> lis
     ]
 
 
+def with_paths(predictions: Sequence[Prediction], images: DatasetImages) -> list[Prediction]:
+    """Return predictions with the paths of the training images nearest to each."""
+    new = [one.novelty for one in predictions if one.novelty]
+    if images.images is None or not new:
+        return list(predictions)
+    wanted = dict.fromkeys(each.key for one in new for each in one.nearest)
+    keys = pa.array(wanted, pa.binary(KEY_BYTES))
+    places = pc.index_in(keys, as_arrow(images.images.keys))
+    paths = images.images.paths.take(places).fill_null("").to_pylist()
+    path_of = dict(zip(wanted, paths, strict=True))
+    done = []
+    for one in predictions:
+        if one.novelty:
+            named = (replace(each, path=path_of[each.key]) for each in one.novelty.nearest)
+            one = replace(one, novelty=replace(one.novelty, nearest=tuple(named)))  # noqa: PLW2901
+        done.append(one)
+    return done
+
+
 def record_test_images(
     predictions: Sequence[Prediction], images: DatasetImages, run: Run, *, store: StoreLike
 ) -> int:

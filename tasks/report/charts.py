@@ -147,9 +147,9 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
 
 
 @default_settings()
-def reliability_curve(bins: Sequence[Bin], *, salt: str) -> Markup:
+def reliability_curve(bins: Sequence[Bin], *, title: str, salt: str) -> Markup:
     """Return one SVG of accuracy against confidence; a calibrated head lies on the diagonal."""
-    figure, axes = _figure("Accuracy against confidence", xlabel="confidence")
+    figure, axes = _figure(title, xlabel="confidence")
     low = min(0.5, *(part.confidence for part in bins), *(part.accuracy for part in bins))
     axes.plot([low, 1], [low, 1], color=_LINE, lw=1.2)
     most = max(part.images for part in bins)
@@ -158,7 +158,7 @@ def reliability_curve(bins: Sequence[Bin], *, salt: str) -> Markup:
         axes.plot(part.confidence, part.accuracy, marker="o", ms=size, color=_VALIDATION, alpha=0.8)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
-    return _inline(figure, label="Reliability curve: accuracy against confidence", salt=salt)
+    return _inline(figure, label=f"Accuracy against confidence, {title}", salt=salt)
 
 
 def class_colours(count: int) -> list[str]:

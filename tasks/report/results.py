@@ -1,12 +1,11 @@
 """What the report says of the chosen run's results: accuracy, grid, mistakes, suspect labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.keys import ImageKey, Keys, as_arrow, as_keys
@@ -15,14 +14,15 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location
 from tasks.datasets.splits import majority_baseline
+from tasks.evaluation.calibrated import honest, score_kind
+from tasks.evaluation.calibration import ScoreKind
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.majority_baseline import remedy
 from tasks.evaluation.metrics import by_class
 from tasks.evaluation.selection import selection_of
 from tasks.evaluation.split_result import SplitResult, differences, evaluate
 from tasks.evaluation.suspect_labels import suspects, suspects_csv
-from tasks.heads import KINDS, find_kind
-from tasks.report.sweep_sections import calibration
+from tasks.report.sweep_sections import reliability_curves
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
 MOST_MISTAKES = 12
@@ -37,8 +37,8 @@ class Shot:
     src: str
     true: str
     predicted: str
-    score: float
-    true_score: float
+    probability: float
+    true_probability: float
 
 
 def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
@@ -48,15 +48,20 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
     result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
     sizes = manifest.counts()
     largest, _ = majority_baseline(sizes)
-    kind = str(run.head.get("kind"))
-    score_name = find_kind(kind).scores if kind in KINDS else "score"
+    held = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
+    kind = score_kind(run)
+    found = honest(result, held, kind) if len(result.keys) else None
+    if found:
+        result = replace(result, scores=found.probabilities)
     images = manifest.select()
     grid, mistakes = np.arange(min(GRID_IMAGES, len(result.keys))), result.mistakes()
     shown = np.concatenate([grid, mistakes[:MOST_MISTAKES]])
     paths = _paths(images, result.keys[shown])
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
-        "calibration": calibration(result, score_name),
+        "calibration": found,
+        "score_kind": kind,
+        "reliability": reliability_curves(found) if found else [],
         "result": result,
         "openings": openings,
         "interval": result.interval,
@@ -68,24 +73,25 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
         "by_class": by_class(result.predicted, result.true),
         "remedy": remedy(run, result.baseline(largest) or 0.0),
         "differences": differences(predictions, manifest),
-        "score_name": score_name,
         "grid": [shot(n) for n in grid.tolist()],
         "mistakes": [shot(n) for n in mistakes[:MOST_MISTAKES].tolist()],
-        **_suspects(run, predictions, manifest, images, place),
+        **_suspects(held, kind, manifest, images, place),
     }
 
 
 def _suspects(
-    run: Run, predictions: pa.Table, manifest: Manifest, images: Images, report: Location
+    held_out: SplitResult, kind: ScoreKind, manifest: Manifest, images: Images, report: Location
 ) -> dict[str, Any]:
     """Return the suspect labels, and publish a table of all of them beside the report."""
-    held_out = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     found = suspects(held_out)
     paths = _paths(images, as_keys(one.key for one in found))
     shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
     places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
     table = report.parent / f"{report.path.stem}.suspect-labels.csv"
     table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
+    if found:
+        probabilities = honest(held_out, held_out, kind).probabilities
+        held_out = replace(held_out, scores=probabilities)
     shot = partial(_shot, held_out, Path(manifest.folder), paths)
     return {
         "suspects": [shot(n) for n in places],
@@ -112,6 +118,6 @@ def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) ->
         src=thumbnail(folder / path, key) if path else placeholder("not listed"),
         true=result.classes[result.true[n]],
         predicted=result.classes[result.predicted[n]],
-        score=float(result.scores[n, result.predicted[n]]),
-        true_score=float(result.scores[n, result.true[n]]),
+        probability=float(result.scores[n, result.predicted[n]]),
+        true_probability=float(result.scores[n, result.true[n]]),
     )

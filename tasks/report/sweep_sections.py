@@ -11,10 +11,9 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from tasks.evaluation.calibrated import Honest
 from tasks.evaluation.duplicate_search import ShownImage, shown_image
 from tasks.evaluation.image_map import maps, sample
-from tasks.evaluation.metrics import CalibrationError, calibration_error, reliability
-from tasks.evaluation.split_result import SplitResult
 from tasks.features.accounting import RecipeSummary
 from tasks.features.request import FEATURE_SETTINGS
 from tasks.features.vectors import vectors
@@ -35,14 +34,6 @@ class Curves:
     with_epochs: int  # heads
     without_epochs: list[TrainedHead]
     all_heads: Markup | None  # None: there are too few
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The reliability curve of a head that gives probabilities, and its error."""
-
-    curve: Markup
-    error: CalibrationError | None
 
 
 @dataclass(frozen=True)
@@ -127,14 +118,14 @@ def swept_charts(runs: Sequence[Run]) -> list[Markup]:
     return charts
 
 
-def calibration(result: SplitResult, score_name: str) -> Calibration | None:
-    """Return the calibration of a head; None where its scores are no probabilities."""
+def reliability_curves(found: Honest) -> list[Markup]:
+    """Draw accuracy against confidence before and after the calibration."""
     from tasks.report.charts import reliability_curve
 
-    if score_name != "probability" or not len(result.keys):
-        return None
-    curve = reliability_curve(reliability(result.scores, result.true), salt="reliability")
-    return Calibration(curve, calibration_error(result.scores, result.true, result.groups))
+    return [
+        reliability_curve(one.bins, title=title, salt=f"reliability-{n}")
+        for n, (title, one) in enumerate({"before": found.before, "after": found.after}.items())
+    ]
 
 
 def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:

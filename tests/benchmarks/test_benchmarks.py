@@ -51,6 +51,7 @@ def untuned(monkeypatch):
         ("duplicates", ["copies found, the fewest", "strangers among the pairs reported"]),
         ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
         ("exploration", ["gargalo next, more than by chance", "to 100: memory of plain NumPy"]),
+        ("probabilities", ["digits, 2 resplits, svm: calibration error after: "]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )

@@ -31,8 +31,11 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
         pytest.approx(1)
     )
     # Too few are held out to calibrate probabilities, and enough for sets with half of the images.
-    assert "probabilities are not calibrated: only 5 held-out images, expected at least" in output
-    assert "sets with the true class of 50% of images (aps, by 5 held-out images): " in output
+    assert "probabilities are not calibrated: only 4 held-out images, expected at least" in output
+    assert "sets with the true class of 50% of images (aps, by 4 held-out images): " in output
+    assert "training images: a level of 0.01 needs 99 held-out images, the run has 4" in output
+    assert rows[-2]["novelty"] >= 1 / 5 - 1e-9
+    assert rows[0]["nearest"][0].endswith(rows[0]["path"].rsplit("/")[-1])  # a training image
     assert (rows[-2]["set"][0], rows[-1]["set"]) == ("reddish", None)
     with Image.open(tmp_path / "grid.png") as picture:
         assert picture.size[0] > 500
@@ -55,7 +58,9 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "photos", "--output", "no/said.csv"), "folder no not found; create it"),
         (("RUN", "photos", "--grid", "said.docx"), "expected a file name that ends in .png"),
         (("RUN", "photos", "--weights", "none.h5"), "--weights none.h5: file not found"),
-        (("RUN", "photos", "--coverage", "0.9"), "needs 9 held-out images, found 5; give at most"),
+        (("RUN", "photos", "--coverage", "0.9"), "needs 9 held-out images, found 4; give at most"),
+        (("RUN", "photos", "--novelty", "0.01"), "needs 99 held-out images, the run has 4"),
+        (("RUN", "photos", "--novelty", "0"), "--novelty: Input should be greater than 0. Rec"),
         (("RUN", "photos", "--coverage", "1"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage", "nan"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage-by", "class"), "--coverage-by class: needs --coverage"),

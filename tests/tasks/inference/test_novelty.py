@@ -42,10 +42,12 @@ def test_p_values_are_even_for_images_like_those_held_out_and_least_for_others(s
 def test_the_nearest_training_images_are_named_the_most_alike_first(stored):
     store, keys = stored
     (one,) = reference_of(store, learned(keys)).novelty(store.read(keys[7:8]))
-    assert one.nearest[0] == 7
-    assert one.similarity[0] == pytest.approx(1)
-    assert list(one.similarity) == sorted(one.similarity, reverse=True)
-    assert max(one.nearest) < 200  # none of those held out
+    assert one.nearest[0].key == keys[7].tobytes()
+    assert one.nearest[0].similarity == pytest.approx(1)
+    alike = [each.similarity for each in one.nearest]
+    assert alike == sorted(alike, reverse=True)
+    training = set(map(bytes, keys[:200]))
+    assert {each.key for each in one.nearest} <= training  # none of those held out
 
 
 def test_with_folds_an_image_is_not_compared_with_its_own_group(stored):
@@ -74,3 +76,21 @@ def test_of_many_images_some_are_drawn_and_p_values_stay_even(stored, monkeypatc
 def test_features_that_are_gone_are_a_reason_and_not_an_error(stored):
     others = RNG.integers(0, 256, (400, 32), "u1")
     assert "are not in the store" in reference_of(stored[0], learned(others))
+
+
+def test_a_folder_has_changed_where_more_is_new_than_chance_explains(stored):
+    reference = reference_of(stored[0], learned(stored[1]))
+    like = [one.p_value for one in reference.novelty(rows_of(0, 300))]
+    other = [one.p_value for one in reference.novelty(rows_of(1, 30))]
+    assert not reference.shift(like).changed
+    shift = reference.shift([*like, *other])
+    assert shift.changed
+    assert shift.unlike >= 30
+    assert not reference.shift(other[:1]).changed  # one image says nothing
+
+
+def test_a_level_that_too_few_held_out_images_allow_is_told_with_the_number(stored):
+    reference = reference_of(stored[0], learned(stored[1]))
+    assert reference.too_few(0.01) == ""
+    assert reference.too_few(1 / 201) == ""
+    assert reference.too_few(0.001) == "needs 999 held-out images, the run has 200"

@@ -89,7 +89,7 @@ from tasks.evaluation.metrics import Bin
 table = pa.table({"epoch": [1, 2], "loss": [1.0, 0.5], "fine_tuned": [0, 1]})
 print(learning_curves(table, salt="a"), all_curves([table, table], chosen=0, salt="b"))
 print(swept("A$_$", [1e-4, 1e-2], [0.5, 0.6], salt="c"), swept("x", ["$^$", "b"], [0, 1], salt="d"))
-print(reliability_curve([Bin(0.55, 0.5, 4)], salt="e"))
+print(reliability_curve([Bin(0.55, 0.5, 4)], title="t", salt="e"))
 from pathlib import Path
 from xml.etree import ElementTree as ET
 import hashlib
@@ -171,7 +171,7 @@ def test_all_heads_are_drawn_and_the_chosen_one_last():
 
 def test_a_reliability_curve_has_a_point_a_bin():
     bins = [Bin(0.55, 0.5, 4), Bin(0.95, 0.9, 40)]
-    few, none = (reliability_curve(bins[:n], salt="s").count("<use") for n in (2, 1))
+    few, none = (reliability_curve(bins[:n], title="t", salt="s").count("<use") for n in (2, 1))
     assert few == none + 1
 
 

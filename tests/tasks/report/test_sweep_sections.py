@@ -22,6 +22,7 @@ from tests.support.reports import (
     extraction,
     make_manifest,
     open_test,
+    predict,
     report,
     train,
 )
@@ -79,9 +80,21 @@ def test_all_curves_are_drawn_in_one(store, manifest):
     assert "Loss of 2 heads over the epochs" in report(store, manifest, runs).raw
 
 
-def test_only_probabilities_are_drawn_against_accuracy(store, manifest):
-    assert "Reliability curve" in report(store, manifest, [train(store, manifest, LOGISTIC)]).raw
-    assert "Reliability curve" not in report(store, manifest, [train(store, manifest, SVM)]).raw
+def test_calibration_is_told_before_and_after_and_margins_are_nowhere(store, manifest):
+    run = train(store, manifest, SVM, table=predict(manifest, ("train", "validation"), margin=True))
+    page = report(store, manifest, [run])
+    told = page.section("calibration")
+    assert "before: softmax of the head's margins" in told
+    assert "each fifth of these images was calibrated by the other four" in told
+    assert page.raw.count('aria-label="Accuracy against confidence') == 2
+    assert [line.split()[0] for line in re.findall(r"(?:lac|aps) [0-9.%]+", told)] == ["lac", "aps"]
+    shares = [float(x) for x in re.findall(r"probability ([0-9.]+)%", page.section("mistakes"))]
+    assert shares
+    assert all(50 <= share <= 100 for share in shares)
+    assert "margin 2." not in page.text
+    open_test(store, manifest, run, margin=True)
+    told = report(store, manifest, [run]).section("calibration")
+    assert "Calibrated by 18 held-out images, measured on test." in told
 
 
 @pytest.mark.parametrize("folds", [0, 3])
@@ -189,7 +202,6 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
         extraction=extraction(manifest),
         runs=[],
         chosen=run.id,
-        survey=True,
     )
     assert "None found" in Page(path).section("near-duplicates")
 

@@ -186,7 +186,10 @@ def _shown(
     shown = []
     for place, size, distance in zip(places.tolist(), sizes, apart, strict=True):
         predicted, second, uncertainty = said.get(place, (None, None, None))
-        reason = f"typical of {size} images" if size else f"{predicted} or {second}"
+        if not size:
+            reason = f"{predicted} or {second}"
+        else:
+            reason = f"typical of {size:,} images" if size > 1 else "like no other"
         rounded = None if uncertainty is None else round(uncertainty, 6)
         shown.append(
             NextImage(pool.paths[place], reason, round(distance, 6), rounded, predicted, second)

@@ -120,6 +120,8 @@ class MostUncertain:
 def _few_numbers(rows: Vectors, seed: int) -> Vectors:
     from sklearn.decomposition import PCA
 
+    if len(rows) <= 2:
+        return rows
     centred = unit(rows - rows.mean(axis=0))
     directions = min(_DIRECTIONS, *centred.shape)
     return np.asarray(PCA(directions, random_state=seed).fit_transform(centred), np.float32)

@@ -37,6 +37,12 @@ def test_without_labels_each_kind_is_asked_for_the_largest_first():
     assert chosen < np.quantile(farther, 0.8)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_few_images_all_are_asked_for(count):
+    vectors = KINDS[:count]
+    assert sorted(typical(nothing(), vectors, 5)) == [(n, 1) for n in range(count)]
+
+
 def test_kinds_that_have_labels_come_after_those_without():
     vectors, kinds = blobs([30, 30, 10, 10])
     labelled, of = blobs([1, 1], seed=1)

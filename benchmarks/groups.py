@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.changes import again
-from benchmarks.exploration import similar, what_to_label
+from benchmarks.exploration import what_to_label
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
@@ -26,6 +26,7 @@ from benchmarks.probabilities import digits_setting, probabilities
 from benchmarks.rivals import RIVALS
 from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
+from benchmarks.similar import similar
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants

@@ -92,6 +92,8 @@ def set_rule(
             "--coverage-by group: the run's predictions have no groups; ingest with --group "
             "COLUMN and train again, or leave it out"
         )
+    if by is None and found.groups is not None:
+        by = "group"
     values = found.lac if kind == "lac" else found.aps
     if by != "class":
         limit = _limit(values, found.groups, coverage, "")

@@ -62,13 +62,10 @@ def test_a_mutation_is_still_one(mutation):
     assert f"def {name.partition('[')[0]}(" in (ROOT / path).read_text()
 
 
-def test_the_copy_is_what_is_tested(tree):
+def test_the_copy_is_what_is_tested_and_without_a_mutation_the_named_tests_pass(tree):
     (tree / "tests/test_probe.py").write_text(PROBE)
-    assert run_tests(tree, "tests/test_probe.py") == (0, [])
-
-
-def test_without_a_mutation_the_named_tests_pass(tree):
-    assert run_tests(tree, *{mutation.test for mutation in TRIED}) == (0, [])
+    named = {mutation.test for mutation in TRIED}
+    assert run_tests(tree, "tests/test_probe.py", *named) == (0, [])
 
 
 @pytest.mark.parametrize("mutation", TRIED, ids=lambda mutation: mutation.name)

@@ -6,22 +6,25 @@ from pkgutil import resolve_name
 import numpy as np
 import pytest
 from PIL import Image
+from prefect import tags
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from xdist import is_xdist_worker
 
 from flows.cli.command_line import command_line
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_predicted
 from tests.support.flows import flow_of
-from tests.support.prefect_server import running_server
+from tests.support.prefect_server import OURS, shared_server
 
 FAILED = {"finetune": diverged, "maintain": found_damage, "predict": nothing_predicted}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A real Prefect server on a free loopback port."""
-    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+def server(tmp_path_factory, request):
+    """A real Prefect server on a free loopback port, one for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    with shared_server((base.parent if is_xdist_worker(request) else base) / "prefect") as server:
         yield server
 
 
@@ -35,7 +38,8 @@ def prefect_environment(server):
 def prefect_settings(server):
     """Lead this process's flows to the server."""
     # Its worker would outlive the server, and try to reach it for a minute.
-    with temporary_settings(server.settings | {PREFECT_LOGGING_TO_API_ENABLED: False}):
+    own = server.settings | {PREFECT_LOGGING_TO_API_ENABLED: False}
+    with temporary_settings(own), tags(OURS):
         yield
 
 

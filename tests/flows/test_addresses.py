@@ -57,13 +57,12 @@ def test_what_one_machine_made_another_does_not_make_again(
     assert not list(tmp_path.glob("memory:*"))
 
 
-def test_the_address_is_what_is_shown(run_json, photos, address, server):
+def test_the_address_is_what_is_shown(run_json, photos, address):
     summary = run_json("pipeline", photos, "--store", address, *HEAD)
     (record,) = (locate(address) / "runs").path.glob(f"{summary['train']['run'][:16]}/run.json")
     assert f'"store": "{address}"' in record.read_text()
     assert f"--store={address}" in Path(summary["report"]).read_text()
-    (last,) = server.post("/flow_runs/filter", limit=1, sort="START_TIME_DESC").json()
-    assert last["parameters"]["parameters"]["store"] == address
+    assert last_run().parameters["parameters"]["store"] == address
 
 
 def test_there_is_no_store_yet(run, address):

@@ -1,5 +1,6 @@
 """A real Prefect server for tests, on a free port of the loopback interface."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -11,26 +12,29 @@ from pathlib import Path
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterTags
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME
 
 from flows.orchestration.auth_string import read_auth_string
 
 START_SECONDS = 120
+OURS = f"of-process-{os.getpid()}"  # a tag: several processes may have runs on one server
 
 
 class PrefectServer:
     """One that can be ended and started again; `environment` leads to it."""
 
-    def __init__(self, home):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+    def __init__(self, home, port=None):
+        self._port = port or _free_port()
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{self._port}/api"}
         others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         self.environment = others | own
         self._process = None
+
+    @property
+    def port(self):
+        return self._port
 
     @property
     def auth_string(self):
@@ -87,10 +91,42 @@ def running_server(home):
         server.stop()
 
 
+@contextmanager
+def shared_server(folder):
+    """Run a server in the block, or use the one that another process runs in the same folder.
+
+    Who started it ends it, when nobody uses it any more.
+    """
+    folder.mkdir(exist_ok=True)
+    address = folder / "port"
+    with (folder / "start").open("w") as start, (folder / "users").open("w") as users:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if address.exists():
+            fcntl.flock(start, fcntl.LOCK_UN)
+            yield PrefectServer(folder / "home", int(address.read_text()))
+            return
+        with running_server(folder / "home") as server:
+            address.write_text(str(server.port))
+            fcntl.flock(start, fcntl.LOCK_UN)
+            try:
+                yield server
+            finally:
+                fcntl.flock(users, fcntl.LOCK_EX)
+                address.unlink()
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def last_run():
-    """Return the newest flow run on the server of the settings."""
+    """Return the newest flow run of this process on the server of the settings."""
+    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[OURS]))
     with get_client(sync_client=True) as client:
-        return client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
+        return client.read_flow_runs(flow_run_filter=ours, sort="START_TIME_DESC", limit=1)[0]
 
 
 def task_runs(run):

@@ -14,7 +14,10 @@ FLOWS += ("advise",)
 
 
 def imports_tensorflow(*arguments, environment=None, folder=None):
-    """Run a flow's command line in a fresh process; tell its output and if TensorFlow came in."""
+    """Run a flow's command line in a fresh process; tell if TensorFlow came in, and what it said.
+
+    Returns that, standard output and standard error.
+    """
     flow, *rest = map(str, arguments)
     code = (
         f"import sys, runpy; sys.argv = {[flow, *rest]!r}\n"
@@ -31,11 +34,11 @@ def imports_tensorflow(*arguments, environment=None, folder=None):
         cwd=folder,
     )
     *output, answer = done.stdout.splitlines()
-    return "\n".join(output), answer == "True"
+    return answer == "True", "\n".join(output), done.stderr
 
 
 def test_help_imports_no_tensorflow():
-    output, imported = imports_tensorflow("pipeline", "--help")
+    imported, output, _ = imports_tensorflow("pipeline", "--help")
     assert "--validation-split" in output
     assert not imported
 
@@ -111,8 +114,9 @@ def test_verify_ends_with_1_where_something_is_damaged(run, run_json, photos):
     assert not errors
 
 
-def test_who_reads_no_further_is_no_error(photos, prefect_environment):
-    command = [sys.executable, "-m", "flows.ingest", photos]
+def test_who_reads_no_further_is_no_error(run_json, photos, prefect_environment):
+    run_json("ingest", photos)
+    command = [sys.executable, "-m", "flows.maintain", "stats"]
     process = subprocess.Popen(
         command,
         cwd=photos.parent,
@@ -184,24 +188,15 @@ def test_json_is_the_last_line_and_has_the_promised_fields(run_json, photos):
     assert trained["test_accuracy"] is None
 
 
-def test_a_run_with_nothing_to_compute_imports_no_tensorflow(photos, prefect_environment):
-    arguments = ("pipeline", photos, "--image-size", "32", "--head", "svm")
+def test_tensorflow_is_imported_to_compute_quietly_and_not_where_nothing_is_to_compute(
+    photos, prefect_environment
+):
     where = {"environment": prefect_environment, "folder": photos.parent}
-    assert imports_tensorflow(*arguments, **where)[1]
-    output, imported = imports_tensorflow(*arguments, **where)
+    small = ("--image-size", "32")
+    imported, output, errors = imports_tensorflow("extract", photos, *small, **where)
+    assert imported
+    assert "30 computed" in output
+    assert [line.split(":")[0] for line in errors.splitlines()] == ["extracting"]
+    imported, output, _ = imports_tensorflow("pipeline", photos, *small, "--head", "svm", **where)
     assert "0 computed, 30 cached" in output
     assert not imported
-
-
-def test_standard_error_is_quiet_but_for_progress(photos, prefect_environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.extract", photos, "--image-size", "32"],
-        cwd=photos.parent,
-        env=prefect_environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=True,
-    )
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["extracting"]
-    assert "30 computed" in done.stdout

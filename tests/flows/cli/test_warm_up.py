@@ -14,8 +14,8 @@ from flows.pipeline import PipelineParameters, warm_up_pipeline
 from tasks.datasets.seen_folder import IngestRequest, see
 from tasks.features.engines.choice import choose_engine
 
-SMALL = {"image_size": 32, "backbone": "mobilenet", "weights": "none"}
-FLAGS = ("--image-size", 32, "--backbone", "mobilenet", "--weights", "none")
+SMALL = {"image_size": 32, "backbone": "lenet5", "weights": "none"}
+FLAGS = ("--image-size", 32, "--backbone", "lenet5", "--weights", "none")
 
 
 @pytest.fixture

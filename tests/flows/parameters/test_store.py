@@ -8,7 +8,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from tests.support.samples import flip_row, snapshot
 
-SMALL = ("--image-size", "32", "--weights", "none", "--backbone", "mobilenet_v2")
+SMALL = ("--image-size", "32", "--weights", "none", "--backbone", "lenet5")
 LOGISTIC = ("train", "photos", *SMALL, "--head", "logistic")
 
 

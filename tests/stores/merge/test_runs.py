@@ -3,7 +3,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stores import RunStore
@@ -14,7 +14,7 @@ from stores.runs.record import RUN_VERSION, SINCE, TestOpening
 from stores.storage.digests import json_digest
 from tests.stores.runs.test_record import RUN
 from tests.support.runs import OTHER, look, opening_paths, publish
-from tests.support.samples import few, flip, snapshot
+from tests.support.samples import flip, snapshot
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_second_merge_copies_nothing(ours, theirs):
     assert snapshot(ours.root) == before
 
 
-@few
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([RUN, OTHER])), max_size=5))
 def test_the_looks_of_all_stores_are_counted_once(tmp_path_factory, looks):
     root = tmp_path_factory.mktemp("stores")

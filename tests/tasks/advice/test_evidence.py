@@ -66,8 +66,8 @@ def test_the_imagenet_classifier_is_asked_about_what_it_was_trained_on(part, sto
     found = {}
     for changed in ({}, {"image_size": (96, 96)}, {"pooling": "max"}):
         recipes = [replace(RECIPE, **own | changed, tap=tap) for tap in ("early", "output")]
-        for recipe in recipes:
-            FeatureStore(store, recipe).write(images.keys, 10 * rows)
+        for recipe, width in zip(recipes, (8, None), strict=True):
+            FeatureStore(store, recipe).write(images.keys, 10 * rows[:, :width])
         found[recipe] = measure(part, recipes, file, store=store)
     asked, size, pooling = found.values()
     assert asked.answers.accuracy == 1.0

@@ -115,8 +115,15 @@ def build_other(kind):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", ["one.weights.h5", "one.h5"])
-@pytest.mark.parametrize("kind", ["another architecture", "a narrower one", "with a classifier"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("another architecture", "one.weights.h5"),
+        ("a narrower one", "one.weights.h5"),
+        ("a narrower one", "one.h5"),
+        ("with a classifier", "one.h5"),
+    ],
+)
 def test_weights_of_another_model_are_refused(tmp_path, kind, name):
     other = build_other(kind)
     (save_legacy if name == "one.h5" else SAVED["new.weights.h5"])(other, tmp_path / name)
@@ -139,8 +146,14 @@ def test_an_array_too_few_or_too_many_is_refused(saved, tmp_path, change):
     assert "not weights of mobilenet" in refused(path)
 
 
-@pytest.mark.parametrize("name", ["bad.weights.h5", "bad.h5", "bad.txt", "bad.keras", "bad.pth"])
-@pytest.mark.parametrize("content", ["cut", "text", "empty", "no head"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("bad.weights.h5", content) for content in ("cut", "text", "empty", "no head")),
+        *((f"bad.{ending}", "cut") for ending in ("h5", "txt", "keras", "pth")),
+        *((f"bad.{ending}", "text") for ending in ("h5", "pth")),
+    ],
+)
 def test_what_is_no_weights_file_is_refused(saved, tmp_path, name, content):
     whole = saved.read_bytes()
     path = tmp_path / name

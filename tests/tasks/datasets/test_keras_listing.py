@@ -24,7 +24,7 @@ def in_a_child(monkeypatch):
     monkeypatch.setattr(keras_listing, "_MANY", 0)
 
 
-def test_classes_and_files_are_the_same_in_a_process_of_its_own(folder, in_a_child):
+def test_classes_and_files_are_the_same_in_a_process_of_its_own(folder):
     found = keras_listing._found_in_a_child(folder, len(f"{folder}/"))
     assert found == keras_listing._found(folder, len(f"{folder}/"))
     assert classes_by_keras(list_folder(folder)) == ("cat", "dog", "no images")

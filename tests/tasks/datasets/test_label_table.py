@@ -173,8 +173,8 @@ def test_many_paths_of_the_table_s_own_folder_are_matched_at_once():
     assert set(found["path"].to_pylist()) == set(paths)
 
 
-def test_a_million_lines_are_read(tmp_path, folder, store):
-    lines = "".join(f"cat/{n % 5:03}.png,a\n" for n in range(1_000_000))
+def test_very_many_lines_are_read(tmp_path, folder, store):
+    lines = "".join(f"cat/{n % 5:03}.png,a\n" for n in range(200_000))
     (tmp_path / "labels.csv").write_text(f"path,label\n{lines}dog/005.png,b\n")
     manifest = labelled(folder, store, tmp_path / "labels.csv")
     assert len(manifest.of_status("accepted")) == 6

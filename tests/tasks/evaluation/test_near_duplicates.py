@@ -87,8 +87,9 @@ def thumbnails_before(source):
 
 
 @pytest.mark.parametrize("kind", COPIES)
-@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
-@pytest.mark.parametrize("source", ["drawn", "photographs"])
+@pytest.mark.parametrize(
+    ("source", "share"), [("drawn", 0.02), ("drawn", 1.0), ("photographs", 0.3)]
+)
 def test_copies_are_found_whatever_their_share(kind, share, source):
     if source == "photographs" and not PHOTOGRAPHS.is_dir():
         pytest.skip(f"needs the photographs of {PHOTOGRAPHS}")

@@ -6,18 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
-CONVERT = """
+# What is converted tells of telemetry; two engines that end in their order, of signals.
+_CONVERT = """
 import sys
 from tasks.execution.checked_keras import tf
 from tasks.features.engines.openvino_engine import converted
 spec = tf.TensorSpec((1, 4), tf.float32)
 assert converted(tf.function(lambda x: x * 2).get_concrete_function(spec)).outputs
-print([name for name in sys.modules if name.startswith("openvino_telemetry")])
-"""
+print([name for name in sys.modules if name.startswith("openvino_telemetry")], flush=True)
 
-_ENGINES = """
-import signal, sys
+import signal
 from tasks.features.engines.openvino_engine import OpenVinoEngine
 from tasks.features.job import make_job
 from tasks.features.request import FeatureRequest
@@ -31,13 +32,20 @@ signal.raise_signal(signal.SIGINT)
 """
 
 
-def test_openvino_writes_no_identity_and_loads_no_telemetry(tmp_path):
-    environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", CONVERT], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
-    assert not (tmp_path / "intel").exists()
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    """A process that converts a graph and uses two engines, and the home that it was given."""
+    home = tmp_path_factory.mktemp("home")
+    environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _CONVERT, tmp_path_factory.mktemp("store")]
+    told = {"env": environment, "capture_output": True, "text": True}
+    return subprocess.run(command, check=False, **told), home
+
+
+def test_openvino_writes_no_identity_and_loads_no_telemetry(process):
+    done, home = process
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert not (home / "intel").exists()
 
 
 def test_no_other_module_imports_openvino():
@@ -57,6 +65,6 @@ def test_no_other_module_makes_a_core():
     assert found == [ROOT / "tasks/execution/quiet_openvino.py"]
 
 
-def test_a_signal_is_handled_after_engines_have_ended_in_their_order(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", _ENGINES, tmp_path], env=environment, check=True)
+def test_a_signal_is_handled_after_engines_have_ended_in_their_order(process):
+    done, _ = process
+    assert done.returncode == 0, done.stderr

@@ -33,7 +33,7 @@ def recipe(aspect_ratio, size, interpolation="bilinear", fraction=1):
 
 
 def sides():
-    drawn = np.random.default_rng(0).integers(25, 400, (25, 2)).tolist()
+    drawn = np.random.default_rng(0).integers(25, 400, (8, 2)).tolist()
     return [*SIDES, *map(tuple, drawn)]
 
 

@@ -25,7 +25,7 @@ class Killed(BaseException):
     pass
 
 
-def die_at_batch(started, number, monkeypatch, **asked):
+def die_at_batch(started, number, monkeypatch, *strategy, **asked):
     """Fine-tune, and end without any clean-up at the nth batch of all."""
     seen = Counter()
 
@@ -37,7 +37,7 @@ def die_at_batch(started, number, monkeypatch, **asked):
     with monkeypatch.context() as patch:
         patch.setattr(learning, "advance", advance)
         with pytest.raises(Killed):
-            started.tune(**asked)
+            started.tune(*strategy, **asked)
 
 
 def test_a_fine_tuning_that_was_killed_ends_like_one_that_was_not(started, store, monkeypatch):
@@ -73,11 +73,11 @@ def test_it_may_go_on_from_features_where_it_began_from_images(started, store, m
     assert all(np.allclose(again[name], weights[name], atol=1e-4) for name in weights)
 
 
-@pytest.mark.parametrize("killed_at", [None, 3, 14])
+@pytest.mark.parametrize("killed_at", [(), (3, 14)])
 def test_with_patience_the_best_epoch_is_taken(started, store, monkeypatch, killed_at):
     asked = {"epochs": 12, "patience": 2, "learning_rate": 0.3, "optimizer": "sgd"}
-    if killed_at:
-        die_at_batch(started, killed_at, monkeypatch, **asked)
+    for batch in killed_at:
+        die_at_batch(started, batch, monkeypatch, "full", **asked)
     tuned = started.tune("full", **asked)
     told = RunStore(store).history(tuned.id).slice(5)["stopping_loss"].to_pylist()
     best = told.index(min(told))

@@ -202,7 +202,6 @@ def test_without_near_duplicates_the_report_says_so(store, manifest):
         extraction=extraction(manifest),
         runs=[],
         chosen=run.id,
-        survey=True,
     )
     assert "None found" in Page(path).section("near-duplicates")
 

@@ -31,6 +31,7 @@ Group = Literal[
     "novelty",
     "probabilities",
     "finetuning",
+    "review",
 ]
 
 
@@ -67,6 +68,7 @@ def bench(
             "novelty": benchmarks.novelty,
             "probabilities": benchmarks.probabilities,
             "finetuning": benchmarks.finetuning,
+            "review": benchmarks.review,
         }
         for name in only or groups:
             for finding in groups[name]():

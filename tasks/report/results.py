@@ -42,6 +42,8 @@ class Shot:
 
 def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
     """Return the run's results, on test where that was evaluated, else on validation."""
+    from tasks.report.ranking_charts import ranking_curves
+
     openings, predictions = runs.openings(run.id), runs.predictions(run.id)
     split: Evaluated = "test" if openings else "validation"
     result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
@@ -60,6 +62,7 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
     return {
         "calibration": found,
         "score_kind": kind,
+        "rankings": ranking_curves(result),
         "reliability": reliability_curves(found) if found else [],
         "result": result,
         "openings": openings,

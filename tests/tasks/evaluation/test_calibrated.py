@@ -1,9 +1,11 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tasks.evaluation.calibrated import calibrated, honest
+from stores.errors import CorruptStore
+from tasks.evaluation.calibrated import calibrated, calibrated_run, honest
 from tasks.evaluation.split_result import SplitResult
 from tests.tasks.evaluation.test_calibration import answers
 
@@ -80,3 +82,14 @@ def test_few_images_are_not_calibrated_and_have_no_sets():
     assert "0.9 needs 9 held-out images, found" in found.too_few
     assert "only 6 held-out images" in found.calibration.why_not
     assert found.after.log_loss == pytest.approx(found.before.log_loss)
+
+
+def test_a_run_whose_predictions_are_damaged_is_not_calibrated_and_says_so():
+    def damaged(_):
+        raise CorruptStore("predictions.parquet: the file is damaged; train again")
+
+    run = SimpleNamespace(id="ab", head={"kind": "svm"}, classes=CLASSES, folds=0)
+    found = calibrated_run(SimpleNamespace(predictions=damaged), run)
+    assert found.calibration.scores == "margin"
+    assert "the file is damaged" in found.calibration.why_not
+    assert len(found.held_out.labels) == 0

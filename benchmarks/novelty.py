@@ -19,17 +19,21 @@ from tasks.inference.novelty import LEVEL, Learned, Reference, reference_of
 
 GROUP = "Novelty"
 _SPLITS = 20
+OF_PHOTOGRAPHS = ("blurred photographs", "photographs turned by 90°")
 
 
 def novelty(setting: Setting, work: Path, *, images: int) -> Iterator[Finding]:
     """Compare images of other kinds with held-out photographs, by a head's training images."""
     manifest = setting.ingest()
     extract(setting, manifest)
-    keys = manifest.select().keys
+    chosen = manifest.select()
+    keys, paths = chosen.keys, chosen.paths.to_pylist()
     features = FeatureStore(setting.store, setting.job.recipes[0])
     photographs = list(image_paths(setting.folder))
     shares, areas = list[float](), dict[str, list[float]]()
     others = dict(_features_of_others(setting, work, photographs, images))
+    place_of = {path: place for place, path in enumerate(paths)}
+    made_of = [place_of[f"{one.parent.name}/{one.name}"] for one in photographs]
     for seed in range(_SPLITS):
         order = np.random.default_rng(seed).permutation(len(keys))
         training, held_out, new = np.split(order, [len(order) // 2, len(order) * 3 // 4])
@@ -37,6 +41,11 @@ def novelty(setting: Setting, work: Path, *, images: int) -> Iterator[Finding]:
         like = _p_values(reference, features.read(keys[new]))
         shares.append(100 * float((like <= LEVEL).mean()))
         for kind, rows in others.items():
+            if kind in OF_PHOTOGRAPHS:  # of those that are new: others have their own beside them
+                origins = np.array([made_of[n % len(made_of)] for n in range(images)])
+                rows = rows[np.isin(origins, new)]  # noqa: PLW2901
+            if not len(rows):
+                continue
             both = np.concatenate([like, _p_values(reference, rows)])
             truth = np.arange(len(both)) >= len(like)
             areas.setdefault(kind, []).append(float(roc_auc_score(truth, -both)))
@@ -109,7 +118,6 @@ def _kinds(photographs: list[Path]) -> dict[str, Callable[[int], Image.Image]]:
     return {
         "digits": digit,
         "pictures of noise": noise,
-        "blurred photographs": blurred,
-        "photographs turned by 90°": sideways,
+        **dict(zip(OF_PHOTOGRAPHS, (blurred, sideways), strict=True)),
         "crops of other photographs": scene,
     }

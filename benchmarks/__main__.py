@@ -29,8 +29,10 @@ Group = Literal[
     "duplicates",
     "prediction",
     "novelty",
+    "exploration",
     "probabilities",
     "finetuning",
+    "review",
 ]
 
 
@@ -65,8 +67,10 @@ def bench(
             "duplicates": benchmarks.duplicates,
             "prediction": benchmarks.prediction,
             "novelty": benchmarks.novelty,
+            "exploration": benchmarks.exploration,
             "probabilities": benchmarks.probabilities,
             "finetuning": benchmarks.finetuning,
+            "review": benchmarks.review,
         }
         for name in only or groups:
             for finding in groups[name]():

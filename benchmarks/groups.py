@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.changes import again
+from benchmarks.exploration import what_to_label
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
@@ -22,9 +23,12 @@ from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_large_photos, write_photos
 from benchmarks.prediction import prediction
 from benchmarks.probabilities import digits_setting, probabilities
+from benchmarks.review import lacking as lacking_for_review
+from benchmarks.review import review
 from benchmarks.rivals import RIVALS
 from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
+from benchmarks.similar import similar
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
@@ -192,6 +196,16 @@ class Benchmarks:
         setting = self.setting("novelty", "efficientnet_lite0", 224)
         yield from novelty(setting, self.work / "novelty", images=max(8, self.scale.slow))
 
+    def exploration(self) -> Iterator[Finding]:
+        """What to label next, and similar images among many."""
+        folder = write_sample(self.work / "digits to label")
+        keep_first(folder, self.scale.digits)
+        setting = replace(self.setting("to label", "efficientnet_lite0", 224), folder=folder)
+        few = self.scale is QUICK
+        budgets = ((20, 40),) if few else ((20, 100), (200, 400))
+        yield from what_to_label(setting, seeds=self.scale.resplits // 2, budgets=budgets)
+        yield from similar(self.work / "similar", rows=self.scale.keys, rounds=self.rounds)
+
     def probabilities(self) -> Iterator[Finding]:
         """What probabilities and sets of classes are worth."""
         setting = self.setting("probable digits", "efficientnet_lite0")
@@ -201,6 +215,13 @@ class Benchmarks:
         yield from probabilities(digits_setting(folder, setting), "digits", resplits=resplits)
         photos = self.setting("probable photos", "efficientnet_lite0")
         yield from probabilities(photos, "cats and dogs", resplits=resplits)
+
+    def review(self) -> Iterator[Finding]:
+        """The page on which labels are mended, in a browser."""
+        if missing := lacking_for_review():
+            print(f"review: skipped: {missing}")  # noqa: T201
+            return
+        yield from review(self.work / "review", images=self.scale.reviewed, rounds=self.rounds)
 
     def finetuning(self) -> Iterator[Finding]:
         """Epochs from the frozen layers' cached features, where they pay, and where they do not."""

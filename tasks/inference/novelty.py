@@ -35,7 +35,7 @@ LEVEL = 0.01  # at which a folder of images is compared with what is expected
 MOST_TRAINING, MOST_HELD_OUT = 20_000, 2_000
 _ROWS_AT_ONCE = 256  # so that a block of similarities takes 20 MiB
 _ROUNDING = 1e-9
-_SURE = 0.01  # the share of folders like the training images that are told to have changed
+_SURE = 0.001  # the share of unchanged folders that are told to have changed
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from stores.storage.digests import file_digests, json_digest
 from stores.storage.garbage import Garbage, aged
 from stores.storage.json_files import ABSURD, as_record, read_object
 from stores.storage.location import Location, StoreLike
-from stores.storage.safe_files import is_file, read_bytes, write_new
+from stores.storage.safe_files import read_bytes, write_new
 
 log = logging.getLogger("gargalo.store")
 
@@ -148,21 +148,16 @@ def keeping(store: Location, asked: Asked, *, made: Made, gate: Gate) -> Iterato
         write_new(draft / RECORD, text.encode())
 
 
-def find_kept(store: Location, asked: Asked, *, tell: bool = True) -> Quantized | None:
-    """Return the kept model that is asked for; None if none is, or its record is damaged.
+def find_kept(store: Location, asked: Asked) -> Quantized | None:
+    """Return the kept model that is asked for; None if none is.
 
-    That is a warning, unless one is not to `tell` it because it is asked again.
+    Raises CorruptStore if its record is damaged or gone: quantised again, its files might be others
+    than those that stored features are of.
     """
     place = model_place(store, asked)
-    place.refresh()
-    if not is_file((place / RECORD).path):
+    if place not in model_places(store):
         return None
-    try:
-        found = read_model(place)
-    except CorruptStore as error:
-        if tell:
-            log.warning("%s; the backbone is quantised again", error)
-        return None
+    found = read_model(place)
     return found if found.asked == asked else None
 
 
@@ -186,6 +181,11 @@ def read_model(place: Location) -> Quantized:
     """Return what a record has; raises CorruptStore, or OSError where it cannot be read."""
     try:
         about = read_object((place / RECORD).path)
+    except FileNotFoundError as error:
+        raise damaged_model(place / RECORD, "the file is gone") from error
+    except CorruptStore as error:
+        raise damaged_model(place / RECORD, "it is no JSON object") from error
+    try:
         if tuple(about) != _FIELDS or about["format"] != _FORMAT:
             raise damaged_model(place / RECORD, "another format")
         if about["digest"] != json_digest({n: about[n] for n in _FIELDS if n != "digest"}):
@@ -199,8 +199,6 @@ def read_model(place: Location) -> Quantized:
             as_record(Gate, about["gate"]),
             {str(name): str(digest) for name, digest in about["sha256"].items()},
         )
-    except FileNotFoundError as error:
-        raise damaged_model(place / RECORD, "the file is gone") from error
     except StoreError:
         raise
     except ABSURD as error:

@@ -73,7 +73,7 @@ class ExportParameters(StoreParameters):
         ["saved-model", "keras", "openvino"],
         min_length=1,
         description="Format of the exported model. May be repeated, for several formats. A run at "
-        "int8 has openvino alone, and onnx is for a backbone from an ONNX file.",
+        "int8 has openvino alone; onnx needs the extra onnx.",
     )
     force: Annotated[bool, OUTPUT] = Field(
         default=False, description="Replace an exported model that already exists."

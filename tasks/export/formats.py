@@ -76,11 +76,16 @@ def write_openvino(model: Any, classifier: Classifier, path: Path) -> None:  # n
     ov.save_model(converted(graph), path, compress_to_fp16=False)
 
 
-def write_onnx(_model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
-    """Write an ONNX model, for decoded images; the backbone is one, too."""
-    from tasks.export.onnx_model import write_onnx_model
+def write_onnx(model: Any, classifier: Classifier, path: Path) -> None:  # noqa: ANN401
+    """Write an ONNX model, for decoded images; `model` is None where the backbone is one, too."""
+    if model is None:
+        from tasks.export.onnx_model import write_onnx_model
 
-    write_onnx_model(classifier, path)
+        write_onnx_model(classifier, path)
+        return
+    from tasks.export.onnx_keras import write_keras_as_onnx
+
+    write_keras_as_onnx(model, classifier.recipe, path)
 
 
 def read_saved_model(path: Path) -> Scorer:

@@ -21,8 +21,8 @@ from tasks.inference.predict import Classifier
 
 IMAGES = "images"
 _MOST_BYTES = 2**30  # in one file: protocol buffers end at twice as many
-_IR_VERSION = 8
-_PREFIX = "gargalo/"  # of the names of what is around a backbone
+IR_VERSION = 8
+PREFIX = "gargalo/"  # of the names of what is around a backbone
 _SAME = 1e-3  # of scores of an image alone and beside another
 
 
@@ -66,15 +66,15 @@ def _joined(classifier: Classifier, source: Path) -> onnx.ModelProto:
     pixels = pixels_graph(recipe, of_recipe(recipe), element)
     pooling = pooling_graph(recipe, _shape(classifier, source, "none"))
     parts = [
-        _prefixed(pixels, keep="inputs"),
+        prefixed(pixels, keep="inputs"),
         backbone.graph,
-        _prefixed(pooling),
-        _prefixed(head_graph(scores), keep="outputs"),
+        prefixed(pooling),
+        prefixed(head_graph(scores), keep="outputs"),
     ]
     joints = [
-        (f"{_PREFIX}pixels/{PREPARED}", given),
-        (tensor, f"{_PREFIX}pooling/{TAP}"),
-        (f"{_PREFIX}pooling/{FEATURES}", f"{_PREFIX}head/{FEATURES}"),
+        (f"{PREFIX}pixels/{PREPARED}", given),
+        (tensor, f"{PREFIX}pooling/{TAP}"),
+        (f"{PREFIX}pooling/{FEATURES}", f"{PREFIX}head/{FEATURES}"),
     ]
     graph = parts[0]
     for part, joint in zip(parts[1:], joints, strict=True):
@@ -85,16 +85,16 @@ def _joined(classifier: Classifier, source: Path) -> onnx.ModelProto:
         graph,
         producer_name="gargalo",
         opset_imports=backbone.opset_import,
-        ir_version=max(backbone.ir_version, _IR_VERSION),
+        ir_version=max(backbone.ir_version, IR_VERSION),
         functions=backbone.functions,
     )
 
 
-def _prefixed(graph: onnx.GraphProto, *, keep: str = "") -> onnx.GraphProto:
+def prefixed(graph: onnx.GraphProto, *, keep: str = "") -> onnx.GraphProto:
     """Return a graph whose names begin with its own, but for those of inputs or outputs."""
     return compose.add_prefix_graph(
         graph,
-        f"{_PREFIX}{graph.name}/",
+        f"{PREFIX}{graph.name}/",
         rename_inputs=keep != "inputs",
         rename_outputs=keep != "outputs",
     )
@@ -103,7 +103,7 @@ def _prefixed(graph: onnx.GraphProto, *, keep: str = "") -> onnx.GraphProto:
 def _collides(graph: onnx.GraphProto, given: str) -> bool:
     """Return whether a file's graph has names that the exported one has for something else."""
     names = {name for node in graph.node for name in (*node.input, *node.output)} - {given}
-    return bool(names & {IMAGES, SCORES}) or any(name.startswith(_PREFIX) for name in names)
+    return bool(names & {IMAGES, SCORES}) or any(name.startswith(PREFIX) for name in names)
 
 
 def _shape(classifier: Classifier, source: Path, pooling: str) -> list[int]:

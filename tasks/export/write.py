@@ -134,7 +134,7 @@ def _compared(
 
 
 def possible_formats(recipe: Recipe) -> list[ExportFormat]:
-    """Return the formats in which a recipe's backbone can be exported here."""
+    """Return the formats in which a recipe's backbone is exported here where none is asked for."""
     if recipe.compute_precision == "int8":
         return ["openvino"]
     if is_graph_file(recipe):
@@ -149,6 +149,12 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
     recipe = classifier.recipe
     possible = possible_formats(recipe)
     others = [name for name in formats if name not in possible]
+    if others == ["onnx"] and "keras" in possible:  # which is converted, if that is asked for
+        check_onnx("--format onnx")
+        from tasks.export.onnx_keras import check_tf2onnx
+
+        check_tf2onnx()
+        return
     if not others:
         return
     no_keras = "of KerasHub's layers" if is_preset(recipe) else "no Keras model"
@@ -158,7 +164,7 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
     elif others == ["onnx"]:
         if is_onnx_file(recipe):
             check_onnx("--format onnx")
-        why = f"{recipe.backbone}, and only a backbone from an ONNX file is written as ONNX"
+        why = f"{recipe.backbone}, which cannot be written as ONNX"
     raise InputError(
         f"--format {', '.join(others)}: the backbone of run {classifier.run.id[:16]} is {why}; "
         f"use --format {' or '.join(possible)}"

@@ -20,7 +20,7 @@ from tasks.backbones.files.backbone import (
     of_other_file,
 )
 from tasks.backbones.files.digest import file_digest, joined
-from tasks.errors import InputError
+from tasks.errors import InputError, WeightsError
 from tasks.features.engines import Job
 from tasks.features.job import job_of
 from tasks.features.request import EngineChoice
@@ -57,7 +57,8 @@ def save(network: "Network", recipe: Recipe, folder: Path) -> None:
 def fine_tuned_job(run: Run, *, store: StoreLike, engine: EngineChoice) -> Job:
     """Return the job that computes features with a run's own backbone; raises CorruptStore."""
     folder = RunStore(store).model_folder(run.id)
-    path, fix = folder / _RECIPE, f"move {folder.parent} away and fine-tune again"
+    path = folder / _RECIPE
+    fix = f"bring it back from a backup, or move {folder.parent} away and fine-tune again"
     try:
         recipe = Recipe.from_json(read_text(path))
     except FileNotFoundError as error:
@@ -68,7 +69,12 @@ def fine_tuned_job(run: Run, *, store: StoreLike, engine: EngineChoice) -> Job:
     parts = [digest for part, digest in sorted(run.model_digests.items()) if _is_of(part, name)]
     if recipe.weights != joined(parts):
         raise CorruptStore(f"{path}: the weights in the recipe are not those of {name}; {fix}")
-    return job_of(recipe, str(folder / name), store=store, engine=engine)
+    try:
+        return job_of(recipe, str(folder / name), store=store, engine=engine)
+    except WeightsError as error:  # whose fix is --weights, which a fine-tuned run refuses
+        there = (folder / name).exists()
+        reason = "it has changed since the fine-tuning" if there else "not found"
+        raise CorruptStore(f"{folder / name}: {reason}; {fix}") from error
 
 
 def _is_of(part: str, name: str) -> bool:

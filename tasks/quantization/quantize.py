@@ -25,7 +25,8 @@ def quantize(manifest: Manifest, request: FeatureRequest, *, store: StoreLike) -
     """Return the quantised model that a request at int8 is for, which is made unless it is kept.
 
     Its gate may refuse it. Raises InputError for several taps, too few images, or without the extra
-    `int8`; ExtractionError where the backbone cannot be quantised.
+    `int8`; ExtractionError where the backbone cannot be quantised; CorruptStore where one is kept
+    and damaged.
     """
     root = locate(store)
     job = float32_job(request, store=root)
@@ -61,9 +62,9 @@ def float32_job(request: FeatureRequest, *, store: StoreLike) -> Job:
 
 
 def is_quantized(_manifest: Manifest, request: FeatureRequest, *, store: StoreLike) -> bool:
-    """Return whether the model that a request is for is kept; `quantize` tells of a damaged one."""
+    """Return whether the model that a request is for is kept."""
     (recipe,) = float32_job(request, store=store).recipes
-    return find_kept(locate(store), asked_for(request, recipe), tell=False) is not None
+    return find_kept(locate(store), asked_for(request, recipe)) is not None
 
 
 quantize_task = task(

@@ -11,6 +11,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from flows.parameters.features import ExtractParameters
 from stores.features.store import FeatureStore
 from stores.runs.store import RunStore
+from tests.support.onnx_files import network
 from tests.support.prefect_server import eventually
 from tests.support.samples import flip_row
 
@@ -151,3 +152,20 @@ def test_a_schedule_of_seconds_runs_by_itself(deployed, first):
                     client.delete_flow_run(run.id)
     assert [run.state.name for run in runs[:2]] == ["Completed", "Completed"]
     assert all(run.auto_scheduled for run in runs[:2])
+
+
+def test_a_backbone_from_a_file_is_found_from_the_home_by_either_path(deployed):
+    """A worker runs in GARGALO_HOME, wherever it was started."""
+    (deployed.home / "nets").mkdir()
+    path = network(deployed.home / "nets" / "m.onnx")
+    computed = []
+    for backbone in ("nets/m.onnx", str(path)):
+        asked = {"backbone": backbone, "store": "by-file"}
+        run = deployed.run("extract/on-demand", source="photos", parameters=asked)
+        assert run.state.name == "Completed", run.state.message
+        (row,) = json.loads(deployed.artifacts(run)["accounting-photos"].data)
+        computed.append(row["computed"])
+    assert computed == [30, 0]
+    asked = {"backbone": "nets/m.onnx", "store": "by-file", "head": ["ridge"]}
+    trained = deployed.run("train/after-extract", dataset="photos", parameters=asked)
+    assert trained.state.name == "Completed", trained.state.message

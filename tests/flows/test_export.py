@@ -34,7 +34,6 @@ def test_a_run_is_exported_with_a_card(run, run_id, tmp_path):
         (("RUN", "photos", "--force"), "photos: not an exported model"),
         (("RUN", "no/model"), "folder no not found; create it"),
         (("RUN", "model", "--format", "onxx"), "saved-model"),
-        (("RUN", "model", "--format", "onnx"), "from an ONNX file is written as ONNX; use --f"),
         (("RUN", "model", "--weights", "none.h5"), "--weights none.h5: file not found"),
     ],
 )

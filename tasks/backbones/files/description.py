@@ -1,10 +1,12 @@
 """The description of a backbone's file: what the file itself does not say. TOML beside it."""
 
+import json
 import os
 import re
 import shlex
 import tomllib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +112,15 @@ def read_description(
         )
     where = place if place.exists() else path
     return described({**(own or {}), **values}, str(where))
+
+
+def named_by(path: Path, tap: str, error: InputError) -> InputError:
+    """Return the error of a tap that a file has not; of the description's tap, it names that."""
+    place = description_path(path)
+    with suppress(InputError):
+        if _values(place).get("tap") == tap:
+            return InputError(f"{place}: tap = {json.dumps(tap)}: {error}")
+    return error
 
 
 def _values(place: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.backbones.files.backbone import FileBackbone, Input
-from tasks.backbones.files.description import Layout
+from tasks.backbones.files.description import Layout, named_by
 from tasks.backbones.files.layouts import check_map_layout, shown
 from tasks.backbones.files.reshaping import free_batch, miscounted
 from tasks.errors import InputError, unknown
@@ -145,7 +145,8 @@ def _tap(model: Any, tap: str, path: Path) -> Any:  # noqa: ANN401
             f"{path}: {len(model.outputs)} outputs ({', '.join(own)}); name one with --tap, or as "
             f"tap in {path.name}.toml"
         )
-    raise unknown("tensor", tap, known, fix=f"of {path}; its outputs: {', '.join(own)}")
+    error = unknown("tensor", tap, known, fix=f"of {path}; its outputs: {', '.join(own)}")
+    raise named_by(path, tap, error)
 
 
 def _pooled(

@@ -1,13 +1,15 @@
 """The reference engine: the Keras model itself, on CPU or GPU."""
 
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stores.features.recipe import Pooling, Recipe
-from tasks.backbones.files.backbone import library_versions, special_tokens
+from tasks.backbones.files.backbone import is_from_file, library_versions, special_tokens
+from tasks.backbones.files.description import named_by
 from tasks.backbones.files.keras_file import backbone_of
 from tasks.backbones.weights import build_backbone
 from tasks.errors import InputError, unknown
@@ -26,7 +28,8 @@ class KerasEngine(Engine):
         first = job.recipes[0]
         backbone = backbone_of(first, job.weights.path)
         base = build_backbone(backbone, job.weights, first.image_size)
-        outputs = [recipe_output(base, recipe) for recipe in job.recipes]
+        path = Path(job.weights.path) if is_from_file(first) else None
+        outputs = [recipe_output(base, recipe, path) for recipe in job.recipes]
         model = keras.Model(base.input, outputs)
         self.image_size = first.image_size
         self.feature_shapes = tuple(tuple(output.shape[1:]) for output in outputs)
@@ -53,8 +56,11 @@ class KerasEngine(Engine):
         return [np.asarray(row) for row in (rows if isinstance(rows, list | tuple) else [rows])]
 
 
-def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
-    """Return the output of a layer by name, or of the model; raises InputError."""
+def tap_output(base: Any, tap: str, path: Path | None = None) -> Any:  # noqa: ANN401
+    """Return the output of a layer by name, or of the model; raises InputError.
+
+    That names the description of the backbone's file, if there is a `path`, and it has the name.
+    """
     if tap == DEFAULT_TAP and len(base.outputs) == 1:
         return base.output
     if tap == DEFAULT_TAP:
@@ -64,7 +70,8 @@ def tap_output(base: Any, tap: str) -> Any:  # noqa: ANN401
         )
     names = [layer.name for layer in base.layers]
     if tap not in names:
-        raise unknown("layer", tap, names, fix=f"or {DEFAULT_TAP!r}, the backbone's output")
+        error = unknown("layer", tap, names, fix=f"or {DEFAULT_TAP!r}, the backbone's output")
+        raise named_by(path, tap, error) if path else error
     return base.get_layer(tap).output
 
 
@@ -76,9 +83,9 @@ def instruction_set() -> str:
     return f"{platform.machine()} {found[-1]}"
 
 
-def recipe_output(base: Any, recipe: Recipe) -> Any:  # noqa: ANN401
+def recipe_output(base: Any, recipe: Recipe, path: Path | None = None) -> Any:  # noqa: ANN401
     """Return what a recipe stores of a backbone: its tap, pooled; raises InputError."""
-    output = tap_output(base, recipe.tap)
+    output = tap_output(base, recipe.tap, path)
     return pooled(output, recipe.pooling, recipe.tap, special_tokens(recipe))
 
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from tasks.backbones.files.description import PRESETS, described, read_description
+from tasks.backbones.files.description import (
+    PRESETS,
+    described,
+    description_path,
+    named_by,
+    read_description,
+)
 from tasks.errors import InputError
 from tests.support.onnx_files import describe
 
@@ -92,3 +98,15 @@ def test_a_file_that_is_none_is_told(tmp_path, content, match):
 def test_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "m.onnx.toml").write_bytes(b'\xef\xbb\xbfpreset = "raw"')
     assert read_description(tmp_path / "m.onnx") == described({"preset": "raw"}, "here")
+
+
+def test_an_unknown_tap_is_the_descriptions_where_that_has_it(tmp_path):
+    path, error = tmp_path / "m.onnx", InputError("unknown tensor 'nope'")
+    for text in (None, 'tap = "map"', "tap ="):
+        if text is not None:
+            description_path(path).write_text(text)
+        assert named_by(path, "nope", error) is error
+    description_path(path).write_text('tap = "nope"')
+    assert str(named_by(path, "nope", error)) == (
+        f"{path}.toml: tap = \"nope\": unknown tensor 'nope'"
+    )

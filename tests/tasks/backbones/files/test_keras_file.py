@@ -27,6 +27,12 @@ def pixels(count=3, side=16):
     return np.random.default_rng(0).uniform(0, 255, (count, side, side, 3)).astype(np.float32)
 
 
+def test_of_an_unknown_tap_the_description_is_named(tmp_path):
+    path = network(tmp_path / "m.keras", description='preset = "raw"\ntap = "mapp"')
+    with pytest.raises(InputError, match=r'm.keras.toml: tap = "mapp": unknown layer .* map\?'):
+        load_engine(job_of(path, tmp_path))
+
+
 BGR = 'channels = "bgr"\nmean = [104, 117, 123]\nstd = [1, 2, 4]'
 
 

@@ -132,6 +132,12 @@ def test_what_it_does_not_offer_is_refused(tmp_path, write, asked, match):
     assert "\n" not in str(error.value)
 
 
+def test_of_an_unknown_tap_the_description_is_named(tmp_path):
+    path = network(tmp_path / "m.onnx", description='preset = "raw"\ntap = "mapp"')
+    with pytest.raises(InputError, match=r'm.onnx.toml: tap = "mapp": unknown tensor .* map\?'):
+        model(path, tap="mapp")
+
+
 def test_a_tap_before_what_another_size_does_not_fit_is_taken(tmp_path):
     path = of_one_size(tmp_path / "m.onnx")
     assert list(model(path, tap="map", side=32).outputs[0].shape) == [2, 16, 16, 8]

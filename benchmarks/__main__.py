@@ -32,6 +32,7 @@ Group = Literal[
     "exploration",
     "probabilities",
     "finetuning",
+    "review",
 ]
 
 
@@ -69,6 +70,7 @@ def bench(
             "exploration": benchmarks.exploration,
             "probabilities": benchmarks.probabilities,
             "finetuning": benchmarks.finetuning,
+            "review": benchmarks.review,
         }
         for name in only or groups:
             for finding in groups[name]():

@@ -23,6 +23,8 @@ from benchmarks.ours import REQUEST, Setting
 from benchmarks.photos import keep_first, write_large_photos, write_photos
 from benchmarks.prediction import prediction
 from benchmarks.probabilities import digits_setting, probabilities
+from benchmarks.review import lacking as lacking_for_review
+from benchmarks.review import review
 from benchmarks.rivals import RIVALS
 from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
@@ -213,6 +215,13 @@ class Benchmarks:
         yield from probabilities(digits_setting(folder, setting), "digits", resplits=resplits)
         photos = self.setting("probable photos", "efficientnet_lite0")
         yield from probabilities(photos, "cats and dogs", resplits=resplits)
+
+    def review(self) -> Iterator[Finding]:
+        """The page on which labels are mended, in a browser."""
+        if missing := lacking_for_review():
+            print(f"review: skipped: {missing}")  # noqa: T201
+            return
+        yield from review(self.work / "review", images=self.scale.reviewed, rounds=self.rounds)
 
     def finetuning(self) -> Iterator[Finding]:
         """Epochs from the frozen layers' cached features, where they pay, and where they do not."""

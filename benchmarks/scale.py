@@ -24,6 +24,7 @@ class Scale:
     manifest: int  # rows
     listed: int  # files
     tiny: tuple[int, int]  # images, few and many
+    reviewed: int  # images on a page
 
 
 FULL = Scale(
@@ -44,6 +45,7 @@ FULL = Scale(
     manifest=10_000_000,
     listed=200_000,
     tiny=(100_000, 1_000_000),
+    reviewed=100_000,
 )
 # That the benchmarks run is all that is tried; smaller, and bfloat16 would be too far off.
 QUICK = Scale(
@@ -64,4 +66,5 @@ QUICK = Scale(
     manifest=10_000,
     listed=1000,
     tiny=(40, 80),
+    reviewed=200,
 )

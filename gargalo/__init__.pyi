@@ -26,6 +26,7 @@ from flows.summaries.heads import PipelineSummary
 from flows.summaries.heads import SweepSummary
 from flows.summaries.heads import TrainSummary
 from flows.summaries.predictions import PredictSummary
+from flows.summaries.review import ReviewSummary
 from flows.summaries.runs import CompareSummary
 from flows.summaries.runs import RunsExportSummary
 from flows.summaries.runs import RunsListSummary
@@ -387,6 +388,16 @@ def predict(
     batch_size: int = 32,
 ) -> PredictSummary:
     """Predict the classes of images, by a run or by an exported model."""
+
+def review(
+    name: str | PathLike[str],
+    *,
+    store: str | PathLike[str] = 'feature-store',
+    run: str | Sequence[str] | None = None,
+    port: int = 0,
+    no_browser: bool = False,
+) -> ReviewSummary:
+    """Show the images of a data set on a page of this machine, on which people mend their labels."""
 
 def runs(
     action: Literal['list', 'show', 'compare', 'export'],

@@ -32,6 +32,7 @@ RULES = Rules(
             "quarantine",
             "model",
             "checkpoints",
+            "decisions",
             "reports",
             "quantized",
             "runs.parquet",

@@ -23,6 +23,7 @@ ROOMS = {
         "manifest_counts",
         "manifest_digests",
         "manifest",
+        "decisions",
         "features",
         "int8_recipes",
         "quantized",
@@ -46,6 +47,7 @@ ROOMS = {
         "export",
         "advice",
         "maintenance",
+        "review",
     ],
 }
 STORES_NEED = {"numpy", "h5py", "pyarrow", "xxhash", "fsspec", "pydantic", "pydantic_core"}

@@ -216,6 +216,7 @@ def _merge(summary: MergeSummary) -> Iterator[str]:
     counts = [
         f"{many(taken.features, 'feature')} in {many(taken.shards, 'shard')}",
         many(taken.datasets, "data set"),
+        *([many(taken.decisions, "decision")] if taken.decisions else []),
         *([many(taken.quantized, "quantised model")] if taken.quantized else []),
         many(taken.runs, "run"),
         many(taken.looks, "test evaluation"),

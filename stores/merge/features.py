@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 
+from stores.decisions.journal import take_over
 from stores.errors import CorruptStore
 from stores.features.index import Index
 from stores.features.quarantine import usual_shape
@@ -146,6 +147,8 @@ def _merge_dataset(root: Location, source: Location, name: str, merged: Merged) 
                 merged.bytes += len(content)
     with merged.reported(what, here=True):
         ours = Manifest.read(root, name)
+        if ours.digest == theirs.digest or ours.folder == theirs.folder:
+            merged.decisions += take_over(root, source, name)
         if ours.digest != theirs.digest:
             merged.left.append(
                 f"{what}: another data set has that name here, of {ours.folder}; to have both, "

@@ -14,6 +14,7 @@ class Merged:
     features: int = 0
     shards: int = 0
     datasets: int = 0
+    decisions: int = 0  # of people on images of data sets that both have
     quantized: int = 0  # models
     runs: int = 0
     looks: int = 0  # at the test split

@@ -11,14 +11,19 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.decisions.decided import Decided
+from stores.keys import KEY_BYTES
 from stores.manifest import Manifest
 from stores.manifest_rows import set_column
+from stores.storage.repeated_values import nulls
+from tasks.datasets.decided_rows import with_decided_labels
 from tasks.datasets.path_table import PathTable, TableMistake, matched, read_path_table
 from tasks.errors import InputError, unknown
 
 EXCLUDE = "exclude"
 NO_CORRECTIONS = Path("none")
 _COLUMNS = ("path", "label", EXCLUDE)
+NOTHING_DECIDED = Decided()
 _YES, _NO = {"true", "yes", "x", "1", EXCLUDE}, {"false", "no", "0"}
 
 
@@ -48,17 +53,19 @@ def corrected(
     previous: Manifest | None,
     classes: Sequence[str],
     folder: Path,
+    decided: Decided = NOTHING_DECIDED,
 ) -> Corrected:
     """Return rows of files that have no corrections with those of a table, or of the data set.
 
     Images are known by their paths, and by their bytes, so that a renamed image and each copy
-    under the same label is corrected too. Raises InputError for a label that is no class.
+    under the same label is corrected too. What people decided on an image comes before that.
+    Raises InputError for a label that is no class, unless somebody decided that it is one.
     """
     notes: tuple[str, ...] = ()
     if table is not None:
         wanted, notes = _by_table(rows, table, classes, folder)
         known = rows.append_column("wanted", wanted)
-        known = known.filter(pc.is_valid(wanted)).select(["key", "label", "wanted"])
+        known = known.filter(pc.is_valid(wanted)).select(_KNOWN)
     elif previous is not None and previous.rows["given_label"].null_count < len(previous.rows):
         kept = previous.rows.filter(pc.is_valid(previous.rows["given_label"]))
         known = pa.table([kept["key"], kept["given_label"], kept["label"]], _KNOWN)
@@ -66,9 +73,13 @@ def corrected(
         place = pc.index_in(rows["path"], there["path"].combine_chunks())
         same = pc.equal(there["given_label"].take(place), rows["label"])
         wanted = pc.if_else(same, there["label"].take(place), pa.scalar(None, pa.string()))
+    elif decided.labels:
+        wanted, known = nulls(len(rows), pa.string()), _NOTHING_KNOWN
     else:
         return Corrected(rows, ())
     wanted = pc.coalesce(wanted, _by_bytes(rows, known))
+    wanted = with_decided_labels(rows, wanted, decided, by_table=table is not None)
+    classes = [*classes, *sorted(decided.new_labels - set(classes))]
     usable = pc.and_(pc.is_valid(rows["key"]), pc.is_valid(wanted))
     strange = pc.and_(usable, pc.invert(pc.is_in(wanted, pa.array(classes, pa.string()))))
     if pc.any(strange).as_py():
@@ -87,14 +98,25 @@ def corrected(
     return Corrected(set_column(rows, "given_label", given), notes)
 
 
-def are_kept(previous: Manifest, table: PathTable | None, *, notes: tuple[str, ...]) -> bool:
+def are_kept(
+    previous: Manifest,
+    table: PathTable | None,
+    decided: Decided = NOTHING_DECIDED,
+    *,
+    notes: tuple[str, ...],
+) -> bool:
     """Return whether a data set whose files are unchanged has these corrections and notes."""
     gone = pc.equal(previous.rows["status"], "absent")
     there = previous.rows.filter(pc.invert(gone))
     if table is not None and previous.rows["given_label"].filter(gone).drop_null():
         return False
     again = corrected(
-        without_corrections(there), table, previous, previous.classes, Path(previous.folder)
+        without_corrections(there),
+        table,
+        previous,
+        previous.classes,
+        Path(previous.folder),
+        decided,
     )
     return previous.notes == (*notes, *again.notes) and all(
         again.rows[name].equals(there[name]) for name in ("label", "given_label")
@@ -111,7 +133,22 @@ def without_corrections(rows: pa.Table) -> pa.Table:
     return set_column(rows, "given_label", pa.chunked_array([pa.nulls(len(rows), pa.string())]))
 
 
+def by_table(
+    rows: pa.Table, table: PathTable | None, classes: Sequence[str], folder: Path
+) -> pa.ChunkedArray | None:
+    """Return the label that a table wants each row to have, or null; None without a table."""
+    if table is None or not len(table.rows):
+        return None
+    wanted, _ = _by_table(rows, table, classes, folder)
+    known = rows.append_column("wanted", wanted)
+    known = known.filter(pc.is_valid(wanted)).select(_KNOWN)
+    return pc.coalesce(wanted, _by_bytes(rows, known))
+
+
 _KNOWN = ["key", "label", "wanted"]
+_NOTHING_KNOWN = pa.table(
+    [pa.array([], kind) for kind in (pa.binary(KEY_BYTES), pa.string(), pa.string())], _KNOWN
+)
 
 
 def _by_table(

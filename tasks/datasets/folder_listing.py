@@ -34,6 +34,7 @@ class Listing:
     files: pa.Table
     layout: Layout
     notes: tuple[str, ...]
+    keeps_groups: bool = True  # those of the data set; else a table or a pattern gives them
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
+from stores.decisions.journal import Decision, Journal
 from stores.keys import ImageKey, Keys
 from stores.manifest import Manifest, dataset_lock
 from stores.orientation import Orientation
 from stores.storage.location import StoreLike
 from tasks.datasets.corrections import are_kept
+from tasks.datasets.decided_rows import with_decided_classes
 from tasks.datasets.folder_layout import TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing
 from tasks.datasets.keras_listing import classes_by_keras
@@ -27,7 +29,7 @@ from tasks.datasets.known_files import (
     with_read_ahead,
 )
 from tasks.datasets.label_table import BY_FOLDERS, LabelRule
-from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset
+from tasks.datasets.made_dataset import Rules, keys_of_none, made_dataset, to_remember
 from tasks.datasets.seen_folder import IngestRequest, Seen, see
 from tasks.datasets.splits import AS_BEFORE, SplitRule, are_as_given
 from tasks.execution.freed_memory import give_back
@@ -107,10 +109,15 @@ def ingest_as(
         rows, read = rows_of(listed.listing, known, examined), taken + len(examined)
         del known, examined  # as large as the rows that are made of them
         give_back()
+        journal = Journal(request.store, request.name)
+        for decision in to_remember(listed, rules, rows):
+            journal.add(decision)
         manifest = made_dataset(listed, rules, classes, rows)
         del listed, rows
         give_back()  # its file is made in memory
         manifest.write(request.store)
+        if rules.resets:  # afterwards: before that, groups are known by the decisions on them
+            journal.add(Decision("reset"))
     return Ingested(manifest, read)
 
 
@@ -138,25 +145,27 @@ def _is_kept(previous: Manifest, seen: Seen, rules: Rules) -> bool:
     """Return whether a data set is as it is asked for, so that nothing is to be done."""
     unchanged = (
         not seen.request.rehash
+        and not rules.resets
         and previous.group_pattern == seen.group_pattern
         and previous.orientation == seen.orientation
         and previous.keep_together == rules.split.kept_together(previous)
-        and _unchanged(previous, seen.listing, rules.split, seen.layout)
-        and are_kept(previous, rules.corrections, notes=seen.listing.notes)
+        and _unchanged(previous, seen.listing, rules, seen.layout)
+        and are_kept(previous, rules.corrections, rules.decided, notes=seen.listing.notes)
     )
     if unchanged and seen.request.labels.file:
         unchanged = are_as_given(previous, seen.listing.files)
     return unchanged and (not rules.given_by or rules.given_by.agrees_with(previous))
 
 
-def _unchanged(previous: Manifest, listing: Listing, rule: SplitRule, layout: str) -> bool:
+def _unchanged(previous: Manifest, listing: Listing, rules: Rules, layout: str) -> bool:
     """Return whether the listing shows that the manifest is up to date."""
     had = (previous.folder, previous.classes, previous.layout)
+    classes = with_decided_classes(listing.classes, previous.rows, rules.decided)
     return (
-        had == (str(listing.folder), listing.classes, layout)
+        had == (str(listing.folder), classes, layout)
         and previous.examination == EXAMINATION
-        and rule.agrees_with(previous)
-        and is_up_to_date(previous, listing)
+        and rules.split.agrees_with(previous)
+        and is_up_to_date(previous, listing, rules.decided)
     )
 
 

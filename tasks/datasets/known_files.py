@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.decisions.decided import Decided
 from stores.keys import in_one_piece
 from stores.manifest import Manifest
 from stores.manifest_rows import (
@@ -21,7 +22,8 @@ from stores.manifest_rows import (
 )
 from stores.orientation import Orientation
 from stores.storage.repeated_values import RepeatedValues, nulls, slices
-from tasks.datasets.corrections import without_corrections
+from tasks.datasets.corrections import NOTHING_DECIDED, without_corrections
+from tasks.datasets.decided_rows import with_decided_groups
 from tasks.datasets.folder_listing import OTHER_ENDING, Listing
 from tasks.datasets.groups import given_groups, with_groups
 from tasks.images.image_check import EXAMINATION, WITHOUT_HEIC, Examined, can_read_heic
@@ -47,7 +49,7 @@ class ReadAhead:
     orientation: Orientation
 
 
-def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
+def is_up_to_date(previous: Manifest, listing: Listing, decided: Decided = NOTHING_DECIDED) -> bool:
     """Return whether a manifest has the listed files, unchanged and under the same labels."""
     files, there = listing.files, _there(previous)
     return (
@@ -55,8 +57,14 @@ def is_up_to_date(previous: Manifest, listing: Listing) -> bool:
         and files["label"].equals(there["label"])
         and bool(pc.all(_is_known(there, previous.listed_ns, listing)).as_py())
         and files["time"].equals(there["time"])
-        and with_groups(there, files["group"])["group"].equals(given_groups(there, previous))
+        and _groups(there, listing, decided).equals(given_groups(there, previous))
     )
+
+
+def _groups(there: pa.Table, listing: Listing, decided: Decided) -> pa.ChunkedArray:
+    """Return the groups that listed files are to have, by their rows."""
+    kept, given = listing.keeps_groups, listing.files["group"]
+    return with_groups(there, with_decided_groups(there, given, decided, kept=kept))["group"]
 
 
 def known_rows(previous: Manifest, listing: Listing) -> pa.Table:

@@ -58,7 +58,10 @@ def list_labelled(
     groups = _groups(listing, table, rule, previous)
     files = listing.files.append_column("group", groups)
     files = files.append_column("time", _times(listing, table, previous))
-    return replace(listing, files=files, notes=(*notes, *listing.notes)), requested
+    given = bool(rule.group_pattern or pattern_of(rule, previous))
+    keeps_groups = not given and not (table and "group" in table.columns)
+    notes = (*notes, *listing.notes)
+    return replace(listing, files=files, notes=notes, keeps_groups=keeps_groups), requested
 
 
 def pattern_of(rule: LabelRule, previous: Manifest | None) -> str:

@@ -13,10 +13,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stores.decisions.decided import Decided, decided_in
+from stores.decisions.journal import Decision
 from stores.keys import KEY_BYTES, Keys, as_arrow
 from stores.manifest import Manifest
 from tasks.datasets.conflicting_copies import leave_out_contradictions
-from tasks.datasets.corrections import corrected, read_corrections, without_corrections
+from tasks.datasets.corrections import (
+    NO_CORRECTIONS,
+    NOTHING_DECIDED,
+    by_table,
+    corrected,
+    read_corrections,
+    without_corrections,
+)
+from tasks.datasets.decided_rows import (
+    all_undone,
+    bases,
+    with_decided_classes,
+    with_decided_groups,
+)
 from tasks.datasets.folder_layout import UNLABELLED
 from tasks.datasets.groups import with_groups
 from tasks.datasets.kept_together import with_known_groups
@@ -38,13 +53,19 @@ class Rules:
     split: SplitRule
     given_by: SplitFile | None
     corrections: PathTable | None
+    decided: Decided = NOTHING_DECIDED
+    resets: bool = False  # whether no decision is to hold any more
 
     @classmethod
     def of(cls, request: IngestRequest) -> Self:
         """Read the tables of a request; raises InputError for one that is not valid."""
         rule = request.rule
         given_by = read_split_file(rule.file) if rule.file else None
-        return cls(rule, given_by, read_corrections(request.labels.corrections))
+        corrections = read_corrections(request.labels.corrections)
+        decided = decided_in(request.store, request.name)
+        resets = bool(decided) and request.labels.corrections == NO_CORRECTIONS
+        decided = all_undone(decided) if resets else decided
+        return cls(rule, given_by, corrections, decided, resets)
 
     @property
     def by_keys(self) -> bool:
@@ -74,9 +95,12 @@ def made_dataset(
     class without images, and for corrections and splits that do not fit.
     """
     previous, folder = seen.previous, seen.listing.folder
-    found, notes = corrected(rows, rules.corrections, previous, classes, folder)
+    decided = rules.decided
+    found, notes = corrected(rows, rules.corrections, previous, classes, folder, decided)
+    classes = with_decided_classes(classes, found, decided) if classes else classes
     found = leave_out_contradictions(found)
-    found = with_groups(found, found["group"])
+    kept = seen.listing.keeps_groups
+    found = with_groups(found, with_decided_groups(found, found["group"], decided, kept=kept))
     keep = rules.split.kept_together(previous)
     found = with_known_groups(found, previous, keep)
     check_classes(folder, classes, found)
@@ -119,6 +143,15 @@ def assumed_dataset(seen: Seen, rules: Rules, keys: Keys | None = None) -> Manif
     examined = pa.table([paths, as_arrow(keys), *texts], schema=EXAMINED)
     rows = rows_of(seen.listing, seen.known(), examined)
     return made_dataset(seen, rules, seen.listing.classes, rows, warn=lambda *_: None)
+
+
+def to_remember(seen: Seen, rules: Rules, rows: pa.Table) -> list[Decision]:
+    """Return what tables say of images that were decided on, from the rows of their files."""
+    if rules.resets or not rules.decided:
+        return []
+    listing = seen.listing
+    wanted = by_table(rows, rules.corrections, listing.classes, listing.folder)
+    return bases(rows, rules.decided, wanted=wanted, grouped=not listing.keeps_groups)
 
 
 def keys_of_none(count: int) -> Keys:

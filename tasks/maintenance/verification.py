@@ -6,6 +6,7 @@ What cannot be read is listed too, and does not stop the verification of other p
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from stores.decisions.journal import findings
 from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers
 from stores.layout import PARTS
@@ -51,6 +52,7 @@ def _datasets(store: Location, found: Found) -> None:
         found[f"data set {name}"] = []
         with _listed(found, f"data set {name}"):
             Manifest.read(store, name)
+            found[f"data set {name}"] = list(findings(store, name))
 
 
 def _quantized(store: Location, found: Found) -> None:

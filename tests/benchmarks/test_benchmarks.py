@@ -12,6 +12,7 @@ from benchmarks.__main__ import bench
 from benchmarks.int8 import has_nncf
 from benchmarks.modern_rivals import lacking
 from benchmarks.results import told
+from benchmarks.review import lacking as lacking_for_review
 from benchmarks.rivals import Rival
 from benchmarks.timing import Contender, Finding, in_turn, ratios
 from benchmarks.variants import has_bfloat16
@@ -52,6 +53,7 @@ def untuned(monkeypatch):
         ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
         ("exploration", ["gargalo next, more than by chance", "to 100: memory of plain NumPy"]),
         ("probabilities", ["digits, 2 resplits, svm: calibration error after: "]),
+        ("review", ["skipped: "] if lacking_for_review() else ["200 images: first screen"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],
 )

@@ -1,0 +1,60 @@
+"""The features of reviewed images: where they are on a map, and which are similar to one."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stores.errors import MissingFeatures, NotInStore
+from stores.features.store import FeatureStore
+from stores.keys import Keys
+from stores.storage.location import StoreLike
+from tasks.errors import InputError
+from tasks.evaluation.image_map import Points, maps
+from tasks.features.vectors import vectors
+from tasks.review.images import Codes
+
+METHODS = ("PCA", "t-SNE")
+MOST_BY_TSNE = 3000  # images: minutes, where the processor has other work
+_ROWS_AT_ONCE = 4096
+SIMILAR = 100  # images that are shown of all
+
+
+def features_of(store: StoreLike, fingerprint: str, keys: Keys) -> NDArray[np.float32] | None:
+    """Return a vector an image, (n, numbers); None where they are not all in the store."""
+    try:
+        return vectors(FeatureStore.open(store, fingerprint), keys)
+    except (NotInStore, MissingFeatures):
+        return None
+
+
+def map_of(features: NDArray[np.float32], method: str) -> Points:
+    """Return the images' places in two dimensions, from 0 to 1, by a method."""
+    if method == "t-SNE":
+        if len(features) > MOST_BY_TSNE:
+            raise InputError(
+                f"t-SNE of {len(features):,} images: expected at most {MOST_BY_TSNE:,}; take PCA"
+            )
+        return maps(features).get("t-SNE", np.zeros((len(features), 2)))
+    # scikit-learn's PCA copies all features, and divides by their variance, which may be 0.
+    mean, size = features.mean(axis=0), features.shape[1]
+    starts = range(0, len(features), _ROWS_AT_ONCE)
+    covariance = np.zeros((size, size))
+    for start in starts:
+        some = features[start : start + _ROWS_AT_ONCE] - mean
+        covariance += some.T @ some
+    axes = np.linalg.eigh(covariance)[1][:, : -min(2, size) - 1 : -1]
+    points = np.zeros((len(features), 2))
+    for start in starts:
+        some = features[start : start + _ROWS_AT_ONCE] - mean
+        points[start : start + len(some), : axes.shape[1]] = some @ axes
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.asarray((points - low) / np.where(high > low, high - low, 1))
+
+
+def similar(features: NDArray[np.float32], n: int, *, most: int = SIMILAR) -> Codes:
+    """Return the images most similar to one by the cosine of their features, itself first."""
+    norms = np.linalg.norm(features, axis=1)
+    cosines = features @ features[n] / np.maximum(norms * norms[n], np.finfo(np.float32).tiny)
+    cosines[n] = np.inf
+    count = min(most, len(features))
+    some = np.argpartition(-cosines, count - 1)[:count]
+    return some[np.argsort(-cosines[some], kind="stable")].astype(np.int64)

@@ -1,0 +1,1 @@
+"""The server of that page, for this machine only."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.changes import again
+from benchmarks.exploration import what_to_label
 from benchmarks.extraction import cold, whole
 from benchmarks.finetuning import frozen_prefix
 from benchmarks.heads import heads
@@ -27,6 +28,7 @@ from benchmarks.review import review
 from benchmarks.rivals import RIVALS
 from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
+from benchmarks.similar import similar
 from benchmarks.storage import reading
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
@@ -193,6 +195,16 @@ class Benchmarks:
         """Which images are told to be unlike the training images."""
         setting = self.setting("novelty", "efficientnet_lite0", 224)
         yield from novelty(setting, self.work / "novelty", images=max(8, self.scale.slow))
+
+    def exploration(self) -> Iterator[Finding]:
+        """What to label next, and similar images among many."""
+        folder = write_sample(self.work / "digits to label")
+        keep_first(folder, self.scale.digits)
+        setting = replace(self.setting("to label", "efficientnet_lite0", 224), folder=folder)
+        few = self.scale is QUICK
+        budgets = ((20, 40),) if few else ((20, 100), (200, 400))
+        yield from what_to_label(setting, seeds=self.scale.resplits // 2, budgets=budgets)
+        yield from similar(self.work / "similar", rows=self.scale.keys, rounds=self.rounds)
 
     def probabilities(self) -> Iterator[Finding]:
         """What probabilities and sets of classes are worth."""

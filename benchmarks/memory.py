@@ -26,7 +26,6 @@ print(json.dumps({"computed": computed, "peak": peak_bytes()}))
 _COMMAND = """
 import runpy, sys
 from benchmarks.memory import peak_bytes
-sys.modules["faiss"] = None  # with it, more images are searched for near-duplicates, in memory
 try:
     runpy.run_module("flows.extract", run_name="__main__")
 except SystemExit as end:

@@ -61,7 +61,7 @@ def predict(
     found = find_images(images, store=parameters.store)
     paths = found.paths
     classifier = find_model(model, parameters)
-    rule = _rule(classifier, parameters)
+    rule = rule_of(classifier, parameters)
     reference = reference_stage(classifier, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
@@ -167,7 +167,7 @@ def _compared_with_dataset(
     )
 
 
-def _rule(model: Classifier | ExportedModel, parameters: PredictParameters) -> SetRule | None:
+def rule_of(model: Classifier | ExportedModel, parameters: PredictParameters) -> SetRule | None:
     """Return the rule of the sets that are asked for; raises InputError where it cannot be had."""
     if parameters.coverage is None:
         return None

@@ -91,7 +91,6 @@ def sweep(
         extraction=quote(account(manifest, list(recipes), [], store=parameters.store)),
         runs=[run.id for run in trained],
         chosen=chosen.id,
-        survey=True,
         duplicates=quote(found),
         swept=quote(call),
     )

@@ -5,7 +5,6 @@ learn from, so that runs of earlier versions have it too.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +17,8 @@ ScoreKind = Literal["probability", "margin"]
 
 FEWEST = 10  # images; with fewer the scores are left as they are
 _LEAST_PROBABILITY = 1e-12  # has a logarithm; some heads give 0
-_CELLS = 2_000_000  # of images and classes that are fitted on: for two numbers more than enough
+# Of images and classes that are fitted on, but at least so many images: for two numbers enough.
+_CELLS, _IMAGES = 200_000, 1_000
 # How uncertain the two numbers are before an image is seen, as standard deviations. With 10 images
 # a head that was calibrated stays so, and with 100 one that was not becomes so: measured on digits
 # and on cats and dogs, with six kinds of heads.
@@ -55,7 +55,7 @@ class Calibration:
 
     def probabilities(self, scores: Scores) -> Scores:
         """Return probabilities, (n, classes), each row of which adds up to 1."""
-        return np.asarray(np.exp(_log_probabilities(scores, self)))
+        return np.asarray(np.exp(_of_clean(_clean(scores), self)))
 
 
 def calibrate(scores: Scores, labels: Labels, *, kind: ScoreKind) -> Calibration:
@@ -71,61 +71,80 @@ def calibrate(scores: Scores, labels: Labels, *, kind: ScoreKind) -> Calibration
         return Calibration(kind, why_not=few)
     if len(np.unique(labels)) < 2:
         return Calibration(kind, why_not="the held-out images are of one class")
-    every = max(1, -(-scores.size // _CELLS))  # images are in the order of digests: by chance
+    # Images are in the order of digests, so that these are drawn by chance.
+    every = max(1, min(-(-scores.size // _CELLS), len(labels) // _IMAGES))
     some, theirs = scores[::every], labels[::every]
     slope, offset = _fitted(some, theirs, kind)
     return Calibration(kind, slope, offset, images=len(labels))
 
 
 def _fitted(scores: Scores, labels: Labels, kind: ScoreKind) -> tuple[float, float | None]:
+    """Return slope and offset: the minimum of the loss, with what was known before an image."""
     from scipy.optimize import minimize, minimize_scalar
 
-    loss = _loss_of(scores, labels)
+    clean = _clean(scores)
     if kind == "probability":
-        bounds = (-_FARTHEST, _FARTHEST)
         penalty = 0.5 / _SLOPE_DEVIATION**2
         found = minimize_scalar(
-            lambda power: loss(Calibration(kind, math.exp(power))) + penalty * power**2,
-            bounds=bounds,
+            lambda power: _loss(clean, labels, math.exp(power)) + penalty * power**2,
+            bounds=(-_FARTHEST, _FARTHEST),
             method="bounded",
         )
         return math.exp(found.x), None
     # Heads have margins of any size, and single images far larger ones.
-    unit = float(np.median(np.abs(scores[np.isfinite(scores)]))) or 1.0
+    unit = float(np.median(np.abs(clean[np.isfinite(clean)]))) or 1.0
 
-    def of_margins(at: NDArray[np.float64]) -> float:
-        one = Calibration(kind, math.exp(at[0]) / unit, float(at[1]))
-        return loss(one) + 0.5 * float(at[1] / _OFFSET_DEVIATION) ** 2
+    def of_margins(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        loss, slopes = sigmoid_loss(clean, labels, math.exp(at[0]) / unit, float(at[1]))
+        penalty = at[1] / _OFFSET_DEVIATION**2
+        return loss + 0.5 * float(penalty * at[1]), slopes + np.array([0.0, penalty])
 
     limits = [(-_FARTHEST, _FARTHEST), (-30.0, 30.0)]
-    found = minimize(of_margins, [1.0, 0.0], method="L-BFGS-B", bounds=limits)
+    found = minimize(of_margins, [1.0, 0.0], method="L-BFGS-B", bounds=limits, jac=True)
     return math.exp(found.x[0]) / unit, float(found.x[1])
 
 
-def _loss_of(scores: Scores, labels: Labels) -> Callable[[Calibration], float]:
-    """Return what a calibration loses on images: minus the logarithm of their probability."""
-    rows = np.arange(len(labels))
-
-    def loss(one: Calibration) -> float:
-        found = _log_probabilities(scores, one)
-        anything = found[np.isfinite(found)].mean()  # a class that was not learned has none
-        return -float(found[rows, labels].sum() + _UNKNOWN_IMAGES * anything)
-
-    return loss
+def _loss(clean: Scores, labels: Labels, slope: float) -> float:
+    """Return what a temperature loses on images: minus the logarithm of their probability."""
+    found = _of_clean(clean, Calibration("probability", slope))
+    return -float(found[np.arange(len(labels)), labels].sum() + _UNKNOWN_IMAGES * found.mean())
 
 
-def _log_probabilities(scores: Scores, one: Calibration) -> Scores:
-    from scipy.special import log_expit, log_softmax
+def sigmoid_loss(
+    clean: Scores, labels: Labels, slope: float, offset: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Return what a sigmoid of margins loses, and the gradient by log(slope) and by offset."""
+    from scipy.special import expit
 
+    rows, learned = np.arange(len(labels)), np.isfinite(clean)
+    found = _of_clean(clean, Calibration("margin", slope, offset))
+    loss = -float(found[rows, labels].sum() + _UNKNOWN_IMAGES * found.mean(where=learned))
+    unknown = _UNKNOWN_IMAGES / learned.sum()
+    gradient = np.exp(found) * (1 + unknown * learned.sum(axis=1, keepdims=True))
+    gradient -= unknown * learned
+    gradient[rows, labels] -= 1
+    gradient *= expit(-(slope * clean + offset))
+    of_slope = np.multiply(gradient, slope * clean, where=learned, out=np.zeros_like(clean))
+    return loss, np.array([of_slope.sum(), gradient.sum(where=learned)])
+
+
+def _clean(scores: Scores) -> Scores:
+    """Return scores without what is no number; a class without a score has -inf."""
     highest = np.finfo(np.float64).max
     clean = np.nan_to_num(scores, nan=-np.inf, posinf=highest, neginf=-np.inf)
+    clean[np.isneginf(clean).all(axis=1)] = 0.0  # no class has one: all are as likely
+    return clean
+
+
+def _of_clean(clean: Scores, one: Calibration) -> Scores:
+    """Return the logarithms of probabilities."""
+    from scipy.special import log_expit, log_softmax
+
     with np.errstate(over="ignore"):
         if one.scores == "probability":
             values = one.slope * np.log(np.maximum(clean, _LEAST_PROBABILITY))
-        elif one.offset is None:
-            values = one.slope * clean
         else:
-            values = log_expit(one.slope * clean + one.offset)
-    lowest = np.isneginf(values).all(axis=1)
-    values[lowest] = 0.0  # no class has a score: all are as likely
-    return np.asarray(log_softmax(np.minimum(values, highest), axis=1))
+            values = one.slope * clean
+    if one.offset is not None:
+        values = log_expit(values + one.offset)
+    return np.asarray(log_softmax(np.minimum(values, np.finfo(np.float64).max), axis=1))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
-from stores.keys import Keys, as_arrow, from_arrow, in_one_piece
+from stores.keys import Keys, as_arrow, from_arrow
 from stores.manifest import Images, Manifest, manifest_place
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
@@ -37,8 +37,7 @@ def grey_thumbnails(manifest: Manifest, store: StoreLike) -> NDArray[np.uint8]:
     place = manifest_place(store, manifest.name).parent / "thumbnails.parquet"
     grey = _kept(place, images.keys)
     missing = np.flatnonzero(~grey.any(axis=1))
-    _read(images, missing, Path(manifest.folder), grey)
-    if grey[missing].any():
+    if _read(images, missing, Path(manifest.folder), grey):
         _keep(place, images.keys, grey)
     return grey.reshape(-1, SIDE, SIDE)
 
@@ -69,15 +68,21 @@ def _kept(place: Location, keys: Keys) -> NDArray[np.uint8]:
     if table.schema != _SCHEMA:
         return grey
     kept = table.drop_null()
-    found = pc.index_in(as_arrow(keys), value_set=in_one_piece(kept["key"]))
-    there = found.is_valid().to_numpy(zero_copy_only=False)
-    grey[there] = from_arrow(kept["grey"], SIDE * SIDE)[found.drop_null().to_numpy()]
+    found = pc.index_in(kept["key"], value_set=as_arrow(keys))
+    start = 0
+    for chunk in kept["grey"].iterchunks():  # and not joined: that would be another copy
+        places = found.slice(start, len(chunk))
+        there = places.is_valid().to_numpy()
+        grey[places.drop_null().to_numpy()] = from_arrow(chunk, SIDE * SIDE)[there]
+        start += len(chunk)
     return grey
 
 
 def _keep(place: Location, keys: Keys, grey: NDArray[np.uint8]) -> None:
     there = grey.any(axis=1)
-    columns = [as_arrow(keys[there]), as_arrow(grey[there])]
+    if not there.all():  # of a million images a copy is a quarter of a gigabyte
+        keys, grey = keys[there], grey[there]
+    columns = [as_arrow(keys), as_arrow(grey)]
     content = table_bytes(pa.table(columns, schema=_SCHEMA), kind=_KIND, version=VERSION)
     try:
         place.publish(content, tmp=place.parent / "tmp")
@@ -85,10 +90,9 @@ def _keep(place: Location, keys: Keys, grey: NDArray[np.uint8]) -> None:
         return  # it only saves time
 
 
-def _read(
-    images: Images, missing: NDArray[np.int64], folder: Path, grey: NDArray[np.uint8]
-) -> None:
-    """Put the thumbnails of some images into the rows of `grey`."""
+def _read(images: Images, missing: NDArray[np.int64], folder: Path, grey: NDArray[np.uint8]) -> int:
+    """Put the thumbnails of some images into the rows of `grey`; return how many there were."""
+    read = 0
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(missing), _AT_ONCE):
             some = missing[start : start + _AT_ONCE]
@@ -97,6 +101,8 @@ def _read(
             for place, found in zip(some, pool.map(_thumbnail_of, keys, paths), strict=True):
                 if found:
                     grey[place] = np.frombuffer(found, np.uint8)
+                    read += 1
+    return read
 
 
 def _thumbnail_of(key: bytes, path: Path) -> bytes:

@@ -65,9 +65,9 @@ def held_out(
     probabilities: Values, labels: NDArray[np.int64], groups: Groups | None = None
 ) -> HeldOut:
     """Return how strange the true classes of held-out images are."""
-    rows = np.arange(len(labels))
-    lac, aps = (strangeness(probabilities, kind)[rows, labels] for kind in ("lac", "aps"))
-    return HeldOut(labels, lac, aps, groups)
+    own = probabilities[np.arange(len(labels)), labels][:, np.newaxis]
+    before = probabilities.sum(axis=1, where=probabilities > own)
+    return HeldOut(labels, 1 - own[:, 0], before, groups)
 
 
 def set_rule(
@@ -92,6 +92,8 @@ def set_rule(
             "--coverage-by group: the run's predictions have no groups; ingest with --group "
             "COLUMN and train again, or leave it out"
         )
+    if by is None and found.groups is not None:
+        by = "group"
     values = found.lac if kind == "lac" else found.aps
     if by != "class":
         limit = _limit(values, found.groups, coverage, "")

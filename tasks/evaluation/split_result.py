@@ -25,6 +25,14 @@ class ClassResult:
     recall: float | None  # None without an image
     precision: float | None  # None where no image was predicted to be of this class
 
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of recall and precision; None without either."""
+        found, predicted = self.recall, self.precision
+        if found is None or predicted is None:
+            return None
+        return 2 * found * predicted / (found + predicted) if found + predicted else 0.0
+
 
 @dataclass(frozen=True)
 class SplitResult:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.keys import as_arrow
+from stores.keys import Rows, as_arrow
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
@@ -151,8 +151,7 @@ def _most_uncertain(
 ) -> _Candidates:
     found = MostUncertain(most)
     for at, rows in pool.rows(places):
-        scores = classifier.head.scores(rows)
-        found.add(at, uncertainty_of(scores, classifier.scores), averaged(rows))
+        found.add(at, uncertainty_of(_probabilities(rows, classifier)), averaged(rows))
     there, uncertainty, vectors = found.found()
     return _Candidates(there, vectors, uncertainty)
 
@@ -187,12 +186,20 @@ def _shown(
     shown = []
     for place, size, distance in zip(places.tolist(), sizes, apart, strict=True):
         predicted, second, uncertainty = said.get(place, (None, None, None))
-        reason = f"typical of {size} images" if size else f"{predicted} or {second}"
+        if not size:
+            reason = f"{predicted} or {second}"
+        else:
+            reason = f"typical of {size:,} images" if size > 1 else "like no other"
         rounded = None if uncertainty is None else round(uncertainty, 6)
         shown.append(
             NextImage(pool.paths[place], reason, round(distance, 6), rounded, predicted, second)
         )
     return shown
+
+
+def _probabilities(rows: Rows, classifier: Classifier) -> NDArray[np.float64]:
+    scores = classifier.head.scores(rows).astype(np.float64)
+    return classifier.calibrated.calibration.probabilities(scores)
 
 
 def _said(
@@ -203,9 +210,9 @@ def _said(
     if classifier is None:
         return said
     for at, rows in pool.rows(places):
-        scores = classifier.head.scores(rows)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :2].tolist()
-        unsure = uncertainty_of(scores, classifier.scores).tolist()
+        likely = _probabilities(rows, classifier)
+        best = np.argsort(-likely, axis=1, kind="stable")[:, :2].tolist()
+        unsure = uncertainty_of(likely).tolist()
         for place, (first, second), value in zip(at.tolist(), best, unsure, strict=True):
             said[place] = (classifier.classes[first], classifier.classes[second], value)
     return said

@@ -85,16 +85,9 @@ def distances(labelled: Vectors, vectors: Vectors) -> list[float]:
     return [1.0 if near == -1 else max(0.0, 1 - near) for near in nearest.tolist()]
 
 
-def uncertainty_of(scores: NDArray[np.floating], kind: str) -> NDArray[np.float64]:
-    """Return 1 less the difference between the two highest probabilities of each image.
-
-    Of scores that are margins it is that of their softmax.
-    """
-    values = scores.astype(np.float64)
-    if kind != "probability":
-        values = np.exp(values - values.max(axis=1, keepdims=True))
-        values /= values.sum(axis=1, keepdims=True)
-    highest = np.sort(values, axis=1)[:, -2:]
+def uncertainty_of(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return 1 less the difference between the two highest probabilities of each image."""
+    highest = np.sort(probabilities.astype(np.float64), axis=1)[:, -2:]
     return np.asarray(1 - (highest[:, 1] - highest[:, 0]))
 
 
@@ -127,6 +120,8 @@ class MostUncertain:
 def _few_numbers(rows: Vectors, seed: int) -> Vectors:
     from sklearn.decomposition import PCA
 
+    if len(rows) <= 2:
+        return rows
     centred = unit(rows - rows.mean(axis=0))
     directions = min(_DIRECTIONS, *centred.shape)
     return np.asarray(PCA(directions, random_state=seed).fit_transform(centred), np.float32)

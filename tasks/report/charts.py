@@ -24,9 +24,9 @@ from tasks.finetune.specification import FINE_TUNED
 from tasks.images.figures import default_settings
 
 # Stand-ins that matplotlib accepts; the page's own colours, light or dark, take their place.
-_INK, _LINE, _TRAIN, _VALIDATION = "#010101", "#020202", "#030303", "#040404"
+INK, _LINE, _TRAIN, _VALIDATION = "#010101", "#020202", "#030303", "#040404"
 _COLOURS = {
-    _INK: "currentColor",
+    INK: "currentColor",
     _LINE: "var(--line)",
     _TRAIN: "var(--muted)",
     _VALIDATION: "var(--accent)",
@@ -51,7 +51,7 @@ def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
 
 @default_settings()
 def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup:
-    figure, axes = _figure(title, xlabel="epoch")
+    figure, axes = figure_of(title, xlabel="epoch")
     if tuned := _fine_tuned(history):
         start, rises = len(history) - tuned + 0.5, quantity == "accuracy"
         before = tuned < len(history) / 2  # on the side where there is more room
@@ -66,7 +66,7 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
             ha="right" if before else "left",
             va="bottom" if rises else "top",
             fontsize=9,
-            color=_INK,
+            color=INK,
         )
     for column, name, colour, style in (
         (quantity, "train", _TRAIN, (0, (4, 2))),
@@ -81,10 +81,10 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     if quantity == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+    axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     label = f"{title} of train and validation over {len(history)} epochs"
     label += f", the last {tuned} of them fine-tuning" if tuned else ""
-    return _inline(figure, label=label, salt=salt)
+    return inline(figure, label=label, salt=salt)
 
 
 def _fine_tuned(history: pa.Table) -> int:
@@ -98,7 +98,7 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
 
     On validation; for heads that were trained without one, on train.
     """
-    figure, axes = _figure("Loss of all heads", xlabel="epoch")
+    figure, axes = figure_of("Loss of all heads", xlabel="epoch")
     for number in sorted(range(len(histories)), key=lambda number: number == chosen):
         history, mine = histories[number], number == chosen
         column = "val_loss" if "val_loss" in history.column_names else "loss"
@@ -111,7 +111,7 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    return _inline(figure, label=f"Loss of {len(histories)} heads over the epochs", salt=salt)
+    return inline(figure, label=f"Loss of {len(histories)} heads over the epochs", salt=salt)
 
 
 @default_settings()
@@ -120,7 +120,7 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
 
     Numbers stand on a scale, on a logarithmic one where they span much; anything else side by side.
     """
-    figure, axes = _figure(name, xlabel="")
+    figure, axes = figure_of(name, xlabel="")
     order: Sequence[float]
     if all(isinstance(value, int | float) and value is not True for value in values):
         at, style = [float(value) for value in values], "-"
@@ -143,13 +143,13 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
     axes.plot(at, accuracies, ls="", marker="o", ms=4, color=_TRAIN, alpha=0.5)
     axes.plot(list(order), best, ls=style, marker="o", ms=5, lw=1.6, color=_VALIDATION)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    return _inline(figure, label=f"Accuracy of {len(values)} heads against {name}", salt=salt)
+    return inline(figure, label=f"Accuracy of {len(values)} heads against {name}", salt=salt)
 
 
 @default_settings()
 def reliability_curve(bins: Sequence[Bin], *, title: str, salt: str) -> Markup:
     """Return one SVG of accuracy against confidence; a calibrated head lies on the diagonal."""
-    figure, axes = _figure(title, xlabel="confidence")
+    figure, axes = figure_of(title, xlabel="confidence")
     low = min(0.5, *(part.confidence for part in bins), *(part.accuracy for part in bins))
     axes.plot([low, 1], [low, 1], color=_LINE, lw=1.2)
     most = max(part.images for part in bins)
@@ -158,7 +158,7 @@ def reliability_curve(bins: Sequence[Bin], *, title: str, salt: str) -> Markup:
         axes.plot(part.confidence, part.accuracy, marker="o", ms=size, color=_VALIDATION, alpha=0.8)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
-    return _inline(figure, label=f"Accuracy against confidence, {title}", salt=salt)
+    return inline(figure, label=f"Accuracy against confidence, {title}", salt=salt)
 
 
 def class_colours(count: int) -> list[str]:
@@ -184,19 +184,20 @@ def as_image(picture: Markup) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def _figure(title: str, *, xlabel: str) -> tuple[Figure, Axes]:
+def figure_of(title: str, *, xlabel: str) -> tuple[Figure, Axes]:
+    """Return an empty figure of the page, and its axes."""
     figure = Figure(figsize=(4.4, 2.7))
     axes = figure.add_axes((0.14, 0.17, 0.84, 0.72))  # fixed: the pictures of a page line up
-    axes.set_title(visible(title), loc="left", fontsize=11, color=_INK)
-    axes.set_xlabel(xlabel, color=_INK)
+    axes.set_title(visible(title), loc="left", fontsize=11, color=INK)
+    axes.set_xlabel(xlabel, color=INK)
     axes.grid(visible=True, axis="y", color=_LINE, lw=0.8)
-    axes.tick_params(colors=_INK, length=0)
+    axes.tick_params(colors=INK, length=0)
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=_LINE)
     return figure, axes
 
 
-def _inline(figure: Figure, *, label: str, salt: str) -> Markup:
+def inline(figure: Figure, *, label: str, salt: str) -> Markup:
     """Return a figure as an SVG element in the page's colours, without any address in it."""
     sink = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):

@@ -14,8 +14,7 @@ from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location
 from tasks.datasets.splits import majority_baseline
-from tasks.evaluation.calibrated import honest, score_kind
-from tasks.evaluation.calibration import ScoreKind
+from tasks.evaluation.calibrated import Honest, honest, score_kind
 from tasks.evaluation.comparison import Evaluated
 from tasks.evaluation.majority_baseline import remedy
 from tasks.evaluation.metrics import by_class
@@ -43,6 +42,8 @@ class Shot:
 
 def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
     """Return the run's results, on test where that was evaluated, else on validation."""
+    from tasks.report.ranking_charts import ranking_curves
+
     openings, predictions = runs.openings(run.id), runs.predictions(run.id)
     split: Evaluated = "test" if openings else "validation"
     result = evaluate(predictions, split=split, classes=run.classes, folds=run.folds)
@@ -61,6 +62,7 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
     return {
         "calibration": found,
         "score_kind": kind,
+        "rankings": ranking_curves(result),
         "reliability": reliability_curves(found) if found else [],
         "result": result,
         "openings": openings,
@@ -75,23 +77,26 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
         "differences": differences(predictions, manifest),
         "grid": [shot(n) for n in grid.tolist()],
         "mistakes": [shot(n) for n in mistakes[:MOST_MISTAKES].tolist()],
-        **_suspects(held, kind, manifest, images, place),
+        **_suspects(held, found if split == "validation" else None, run, manifest, place),
     }
 
 
 def _suspects(
-    held_out: SplitResult, kind: ScoreKind, manifest: Manifest, images: Images, report: Location
+    held_out: SplitResult, known: Honest | None, run: Run, manifest: Manifest, report: Location
 ) -> dict[str, Any]:
-    """Return the suspect labels, and publish a table of all of them beside the report."""
-    found = suspects(held_out)
+    """Return the suspect labels, and publish a table of all of them beside the report.
+
+    `known` are the probabilities of these images, where they were found before.
+    """
+    found, images = suspects(held_out), manifest.select()
     paths = _paths(images, as_keys(one.key for one in found))
     shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
     places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
     table = report.parent / f"{report.path.stem}.suspect-labels.csv"
     table.publish(suspects_csv(found, paths), tmp=report.parent / "tmp")
     if found:
-        probabilities = honest(held_out, held_out, kind).probabilities
-        held_out = replace(held_out, scores=probabilities)
+        known = known or honest(held_out, held_out, score_kind(run))
+        held_out = replace(held_out, scores=known.probabilities)
     shot = partial(_shot, held_out, Path(manifest.folder), paths)
     return {
         "suspects": [shot(n) for n in places],

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from markupsafe import Markup
 
+from stores.errors import MissingFeatures, NotInStore
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
@@ -47,12 +48,13 @@ class MapPoint:
 
 @dataclass(frozen=True)
 class ImageMap:
-    """A map of the images by their features; without points where there are too few."""
+    """A map of the images by their features, or why there is none."""
 
     methods: list[str]
     images: int
     colours: list[str]  # one a class
     points: list[MapPoint]
+    why_not: str  # there is no point; empty where there are
 
 
 def curves_of(
@@ -135,7 +137,11 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     images = manifest.select()
     chosen = sample(images.labels, MOST_MAPPED)
     keys = images.keys[chosen]
-    places = maps(vectors(FeatureStore.open(store, run.fingerprint), keys))
+    try:
+        rows = vectors(FeatureStore.open(store, run.fingerprint), keys)
+    except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
+        return ImageMap([], len(images.keys), [], [], "its features are not in the store any more")
+    places = maps(rows)
     points = [
         MapPoint(
             [(float(at[n][0]), float(at[n][1])) for at in places.values()],
@@ -145,7 +151,8 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
         for n, place in enumerate(chosen.tolist() if places else ())
     ]
     colours = class_colours(len(manifest.classes))
-    return ImageMap(list(places), len(images.keys), colours, points)
+    why_not = "" if points else "too few images"
+    return ImageMap(list(places), len(images.keys), colours, points, why_not)
 
 
 def recipe_labels(recipes: Sequence[RecipeSummary]) -> dict[str, str]:

@@ -21,7 +21,9 @@ from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.execution.steps import task
 from tasks.features.accounting import ExtractSummary
 from tasks.finetune.specification import head_settings, in_words
+from tasks.report.examples import class_examples
 from tasks.report.heads_summary import HeadsSummary, summarize_heads
+from tasks.report.index import write_index
 from tasks.report.results import results_of
 from tasks.report.sweep_sections import (
     MOST_SWEPT,
@@ -42,15 +44,14 @@ def write_report(
     extraction: ExtractSummary,
     runs: Sequence[str],
     chosen: str,
-    survey: bool = False,
     duplicates: NearDuplicates | None = None,
     swept: SweepCall | None = None,
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
 
-    Beside it lies a table of the suspect labels. With `survey` it shows a map of the images too,
-    which takes some seconds. `duplicates` are those of the chosen run's splits or folds; without
-    them they are searched for. `swept` is how the sweep was called that trained all these runs.
+    Beside it lie a table of the suspect labels and a page that lists all reports. `duplicates` are
+    those of the chosen run's splits or folds; without them they are searched for. `swept` is how
+    the sweep was called that trained all these runs.
 
     Where the chosen run has no test evaluation, the report is about validation and says so. Raises
     NotInStore, CorruptStore, StoreReadOnly or StoreFull.
@@ -79,13 +80,15 @@ def write_report(
             run, [candidates[h.run] for h in heads.best_first], manifest, store, swept
         ),
         **_left_out(manifest, extraction),
-        survey=map_of(manifest, run, store) if survey else None,
+        examples=class_examples(manifest),
+        survey=map_of(manifest, run, store),
         near_duplicates=summary_of(duplicates, manifest),
         near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
         **results_of(run, manifest, stored, place),
         **_charts(run, heads, list(candidates.values()), stored),
     )
     place.publish(content, tmp=place.parent / "tmp")
+    write_index(store)
     return place.path
 
 

@@ -51,6 +51,7 @@ def untuned(monkeypatch):
         ("finetuning", ["vgg16 at 96 from block5_conv1, 6 images: epochs a second by --prefix"]),
         ("duplicates", ["copies found, the fewest", "strangers among the pairs reported"]),
         ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
+        ("exploration", ["gargalo next, more than by chance", "to 100: memory of plain NumPy"]),
         ("probabilities", ["digits, 2 resplits, svm: calibration error after: "]),
         ("review", ["skipped: "] if lacking_for_review() else ["200 images: first screen"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),

@@ -16,6 +16,8 @@ class Mutation:
 
 _SEES = "tests/tasks/features/test_extract.py::test_the_backbone_sees_exactly_what_is_new"
 _ENGINES = "tests/tasks/features/engines/test_engines.py"
+_CALIBRATED = "tests/tasks/evaluation/test_calibrated.py"
+_SETS = "tests/tasks/evaluation/test_prediction_sets.py"
 _KERAS = f"{_ENGINES}::test_features_of_generated_images_are_those_of_keras"
 
 # These two are quick and stand for all in a normal run.
@@ -552,5 +554,26 @@ MUTATIONS = (
         "tf.constant(size)",
         "tests/tasks/export/test_graph_pixels.py"
         "::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
+    ),
+    Mutation(
+        "a calibration is measured on what it was fitted on",
+        "tasks/evaluation/calibrated.py",
+        "        yield np.flatnonzero(chosen), _of(shown, ~chosen)\n",
+        "        yield np.flatnonzero(chosen), shown\n",
+        f"{_CALIBRATED}::test_after_is_never_measured_on_what_it_was_fitted_on",
+    ),
+    Mutation(
+        "a large group counts more than a small one",
+        "tasks/evaluation/prediction_sets.py",
+        "    shares = np.cumsum(1 / sizes[which[order]]) / (count + 1)\n",
+        "    shares = np.cumsum(np.ones(len(order))) / (len(order) + 1)\n",
+        f"{_SETS}::test_a_group_counts_once_whatever_its_size",
+    ),
+    Mutation(
+        "the new image does not count among the held-out ones",
+        "tasks/evaluation/prediction_sets.py",
+        "    return math.ceil(share / (1 - share))\n",
+        "    return math.ceil(share / (1 - share)) - 1\n",
+        f"{_SETS}::test_as_many_images_are_needed_as_the_coverage_is_near_one",
     ),
 )

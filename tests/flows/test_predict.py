@@ -3,6 +3,12 @@ import json
 import pytest
 from PIL import Image
 
+from flows.parameters.runs import PredictParameters
+from flows.predict import rule_of
+from tasks.errors import InputError
+from tasks.export.held_out_json import from_json
+from tasks.export.load import ExportedModel
+
 SMALL = ("--image-size", "32")
 
 
@@ -71,3 +77,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):
     code, _, errors = run("predict", *told)
     assert (code, errors.count("\n")) == (2, 1)
     assert match in errors
+
+
+def test_a_model_that_an_earlier_version_exported_has_no_sets_and_says_why():
+    before = from_json({}, "margin", 2)
+    model = ExportedModel(lambda _: None, ("a", "b"), "margin", before)
+    with pytest.raises(InputError, match=r"0\.9: no held-out images to calibrate by: exported by"):
+        rule_of(model, PredictParameters(coverage=0.9))
+    assert rule_of(model, PredictParameters()) is None

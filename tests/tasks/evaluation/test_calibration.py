@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.optimize import approx_fprime
 from scipy.special import log_softmax, softmax
 
-from tasks.evaluation.calibration import FEWEST, Calibration, calibrate
+from tasks.evaluation.calibration import FEWEST, Calibration, calibrate, sigmoid_loss
 from tasks.evaluation.metrics import calibration_error
 
 CLASSES = 4
@@ -92,3 +93,12 @@ def test_scores_that_are_no_numbers_give_no_nan(offset):
 def test_numbers_that_no_fit_gives_are_refused(slope, offset):
     with pytest.raises(ValueError, match="no calibration"):
         Calibration("margin", slope, offset)
+
+
+def test_the_gradient_is_that_of_the_loss():
+    logits, labels = answers(40)
+    margins = np.hstack([logits + 1, np.full((40, 1), -np.inf)])
+    at = np.array([0.3, -0.7])
+    loss = lambda x: sigmoid_loss(margins, labels, np.exp(x[0]), x[1])[0]  # noqa: E731
+    _, gradient = sigmoid_loss(margins, labels, np.exp(at[0]), at[1])
+    assert gradient == pytest.approx(approx_fprime(at, loss, 1e-6), rel=1e-4)

@@ -68,7 +68,8 @@ def test_a_group_counts_once_whatever_its_size():
     groups = np.array([0] * 100 + list(range(1, 10)))
     none = np.zeros(109, np.int64)
     assert set_rule(HeldOut(none, strange, strange), NAMES, 0.8).limits[0] == 0.9
-    assert set_rule(HeldOut(none, strange, strange, groups), NAMES, 0.8).limits[0] == 0.1
+    rule = set_rule(HeldOut(none, strange, strange, groups), NAMES, 0.8)
+    assert (rule.limits[0], rule.by) == (0.1, "group")
     with pytest.raises(InputError, match="needs 99 held-out groups of images, found 10"):
         set_rule(HeldOut(none, strange, strange, groups), NAMES, 0.99)
 

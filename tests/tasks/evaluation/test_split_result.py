@@ -152,17 +152,17 @@ def test_mistakes_are_shown_with_the_surest_first(store, manifest, run):
     text = report(store, manifest, [run]).section("mistakes")
     assert text.count("✗ predicted") == min(12, len(wrong))
     first = wrong[0]
-    assert text.index(f"predicted {first['predicted']} true class {first['label']}") < text.index(
-        f"probability {max(wrong[-1]['scores']):.1%}; of the true class 10.0%"
-    )
+    assert text.index(f"predicted {first['predicted']} true class {first['label']}") < 200
+    shares = [float(one) for one in re.findall(r"probability (\d+\.\d)%; of the true class", text)]
+    assert shares == sorted(shares, reverse=True)
 
 
-def test_an_svm_has_margins_and_no_probabilities(store, manifest):
+def test_an_svm_has_probabilities_too(store, manifest):
     run = train(store, manifest, SVM)
     open_test(store, manifest, run, margin=True)
     text = report(store, manifest, [run]).section("mistakes")
-    assert re.search(r"margin 2\.5\d; of the true class -1\.50", text)
-    assert "probability 2" not in text
+    assert "of the true class < 0.1%" in text
+    assert "margin" not in text
 
 
 def test_a_page_without_mistakes_says_so(store, manifest, run):

@@ -7,6 +7,7 @@ import pytest
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey
 from tasks.errors import InputError
+from tasks.evaluation.calibration import Calibration
 from tasks.exploration import label_next as module
 from tasks.exploration.dataset_rows import DatasetRows
 from tasks.exploration.label_next import as_table, label_next
@@ -37,7 +38,11 @@ class Head:
         return np.stack([sure, 1 - sure], axis=1)
 
 
-CLASSIFIER = SimpleNamespace(head=Head(), scores="probability", classes=("cats", "dogs"))
+CLASSIFIER = SimpleNamespace(
+    head=Head(),
+    classes=("cats", "dogs"),
+    calibrated=SimpleNamespace(calibration=Calibration("probability")),
+)
 
 
 def test_images_with_a_label_are_not_asked_for(pool, pets_rows, pets_store):

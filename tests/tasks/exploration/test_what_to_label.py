@@ -37,6 +37,12 @@ def test_without_labels_each_kind_is_asked_for_the_largest_first():
     assert chosen < np.quantile(farther, 0.8)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_few_images_all_are_asked_for(count):
+    vectors = KINDS[:count]
+    assert sorted(typical(nothing(), vectors, 5)) == [(n, 1) for n in range(count)]
+
+
 def test_kinds_that_have_labels_come_after_those_without():
     vectors, kinds = blobs([30, 30, 10, 10])
     labelled, of = blobs([1, 1], seed=1)
@@ -71,12 +77,9 @@ def test_the_distance_is_that_to_the_nearest_with_a_label_or_before():
     assert distances(vectors[1:2], vectors) == pytest.approx([1, 0, 0], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("kind", "scores"),
-    [("probability", [[0.5, 0.5], [0.9, 0.1]]), ("margin", [[2, 2], [np.log(9), 0]])],
-)
-def test_uncertainty_is_one_where_two_classes_are_as_likely(kind, scores):
-    assert uncertainty_of(np.array(scores), kind) == pytest.approx([1, 0.2])
+def test_uncertainty_is_one_where_two_classes_are_as_likely():
+    likely = np.array([[0.4, 0.2, 0.4], [0.1, 0.9, 0]])
+    assert uncertainty_of(likely) == pytest.approx([1, 0.2])
 
 
 def test_the_most_uncertain_of_many_blocks_are_kept():

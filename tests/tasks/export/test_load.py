@@ -57,6 +57,10 @@ def test_the_folder_stands_for_its_first_model(written):
     folder, expected = written
     model = load_exported(folder)
     assert (model.classes, model.scores) == (("cats", "dogs"), "probability")
+    assert len(model.calibrated.held_out.labels) == len(expected)
+    assert f"only {len(expected)} held-out images" in model.calibrated.calibration.why_not
+    card = (folder / "README.md").read_text()
+    assert f"with this folder shows them: none, only {len(expected)} held-out images" in card
     assert next(predict_by([expected[0][0]], model)).predicted == expected[0][1].predicted
 
 

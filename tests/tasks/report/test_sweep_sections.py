@@ -133,7 +133,6 @@ def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
         extraction=extraction(manifest),
         runs=[run.id],
         chosen=run.id,
-        survey=True,
     )
     page = Page(path)
     assert page.section("map", raw=True).count('class="dot" tabindex') == len(images.keys)

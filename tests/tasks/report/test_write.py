@@ -201,7 +201,8 @@ def test_the_nine_images_are_the_first_by_key(store, manifest, run):
     test = {e.key: e.path for e in entries_of(manifest) if e.split == "test"}
     page = report(store, manifest, [run])
     expected = [test[key] for key in sorted(test)[:9]]
-    assert [about["alt"] for tag, about in page.tags if tag == "img"][:9] == expected
+    shown = [about["alt"] for tag, about in page.tags if tag == "img"]
+    assert [path for path in shown if path in test.values()][:9] == expected
     assert "Nine test images" in page.text
 
 

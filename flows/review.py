@@ -48,6 +48,7 @@ def review(name: str, *, parameters: ReviewParameters = ReviewParameters()) -> R
     return ReviewSummary(
         dataset=manifest.name,
         folder=manifest.folder,
+        store=store.show(),
         runs=tuple(run.id for run in session.runs),
         images=len(session.images),
         decisions=len(entries) - before,

@@ -12,6 +12,7 @@ class ReviewSummary(InNotebook):
 
     dataset: str
     folder: str
+    store: str
     runs: tuple[str, ...]  # whose predictions were shown
     images: int
     decisions: int  # made while the page was open, by anybody

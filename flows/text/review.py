@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from flows.cli.terminal import with_visible_names
+from flows.parameters.review import ReviewParameters
 from flows.summaries.review import ReviewSummary
 from flows.text.stores import lines_of, many
 from stores.printable import visible
@@ -36,5 +37,7 @@ def _lines(summary: ReviewSummary) -> Iterator[str]:
     if summary.decisions:
         named = PurePath(summary.folder).name == summary.dataset
         dataset = "" if named else f" --dataset {shlex.quote(summary.dataset)}"
+        default = ReviewParameters.model_fields["store"].get_default().show()
+        store = "" if summary.store == default else f" --store {shlex.quote(summary.store)}"
         folder = shlex.quote(summary.folder)
-        yield f"used by the next python -m flows.pipeline {folder}{dataset}"
+        yield f"used by the next python -m flows.pipeline {folder}{dataset}{store}"

@@ -404,6 +404,46 @@ MUTATIONS = (
         "tests/stores/merge/test_runs.py::test_the_looks_of_all_stores_are_counted_once",
     ),
     Mutation(
+        "a decision that comes after a table",
+        "tasks/datasets/decided_rows.py",
+        "pc.if_else(pc.is_valid(label), _as_wanted(rows, label), base)",
+        "base",
+        "tests/tasks/datasets/test_decided_rows.py"
+        "::test_decisions_are_corrections_of_the_next_ingest_which_reads_nothing",
+    ),
+    Mutation(
+        "an entry whose writer did not look for others",
+        "stores/decisions/journal.py",
+        "        self.refresh()\n        now",
+        "        now",
+        "tests/stores/decisions/test_journal.py"
+        "::test_an_entry_comes_after_those_that_were_there_whatever_the_clock_says",
+    ),
+    Mutation(
+        "a page for whoever has no token",
+        "tasks/review/page/guard.py",
+        "if same and path",
+        "if path",
+        "tests/tasks/review/test_page.py"
+        "::test_whoever_lacks_the_token_or_comes_by_another_name_finds_nothing",
+    ),
+    Mutation(
+        "a page for a site that leads to this machine",
+        "tasks/review/page/guard.py",
+        "len(hosts) == 1 and hosts[0] in self._hosts",
+        "True",
+        "tests/tasks/review/test_page.py"
+        "::test_whoever_lacks_the_token_or_comes_by_another_name_finds_nothing",
+    ),
+    Mutation(
+        "predictions of learned images on the page",
+        "tasks/review/images.py",
+        'for split in ("validation", "test"):',
+        'for split in ("train", "validation", "test"):',
+        "tests/tasks/review/test_review.py"
+        "::test_neither_learned_images_nor_an_unopened_test_have_predictions",
+    ),
+    Mutation(
         "a damaged shard taken over",
         "stores/merge/features.py",
         "    if not content:\n        return False\n",

@@ -41,7 +41,8 @@ def test_it_says_what_was_decided_and_what_uses_it(photos, tmp_path, decided, ca
     assert (found.decisions, found.relabelled, found.excluded, found.right) == (3, 2, 1, 0)
     assert found.new_classes == ("green",)
     assert "http://127.0.0.1/token/" in capsys.readouterr().out
-    assert f"next python -m flows.pipeline {photos}" in review_text(found)
+    store = f"--store {tmp_path / 'store'}"
+    assert f"next python -m flows.pipeline {photos} {store}" in review_text(found)
     assert "new classes: green" in review_text(found)
     again = decided(("right", [3], ""))
     assert (again.decisions, again.right) == (1, 1)

@@ -58,8 +58,10 @@ class PredictParameters(ReaderParameters):
 
     @model_validator(mode="after")
     def _with_coverage(self) -> Self:
-        for name in ("sets", "coverage_by"):
-            if name in self.explicit and self.coverage is None:
+        if self.coverage is not None:
+            return self
+        for name in {"sets", "coverage_by"} & self.model_fields_set:
+            if name in self.explicit:  # which imports Prefect
                 flag = name.replace("_", "-")
                 raise ValueError(f"--{flag} {getattr(self, name)}: needs --coverage, as 0.9")
         return self

@@ -76,7 +76,12 @@ class TemporaryServer(SubprocessASGIServer):
         """End the server."""
         self._stopping = True
         process = self.server_process
-        super().stop()
+        try:
+            super().stop()
+        except KeyboardInterrupt:  # at the very end: it is not waited for any longer
+            if process:
+                process.kill()
+                process.wait()
         if process:
             _close_input(process)
 

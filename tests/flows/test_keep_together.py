@@ -121,7 +121,7 @@ def test_what_cannot_be_searched_is_said_and_not_claimed(run, bursts, tmp_path):
     note = "  note: near-duplicates may be in two splits: 27 images are too few to compare"
     assert output.splitlines().count(note) == 1
     assert "groups:" not in output
-    (page,) = (tmp_path / "feature-store/reports").glob("*.html")
+    (page,) = (tmp_path / "feature-store/reports").glob("bursts-*.html")
     assert note.removeprefix("  note: ") in page.read_text()
 
 

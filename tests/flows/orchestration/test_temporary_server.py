@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_URL,
@@ -19,6 +20,7 @@ from prefect.settings import (
 )
 
 from flows.orchestration import ends_with_parent
+from flows.orchestration.temporary_server import TemporaryServer
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.server
@@ -199,3 +201,16 @@ def test_a_database_of_a_later_version_is_one_line_before_a_server_starts(run, t
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"{tmp_path}/prefect.db: expected Prefect's database" in errors
     assert time.monotonic() - began < 20
+
+
+def test_an_interrupt_while_it_ends_kills_it_without_a_traceback(monkeypatch):
+    """The kind: Ctrl-C as the command is over already."""
+    server = TemporaryServer(port=1)
+    server.server_process = sleeping = subprocess.Popen(["sleep", "60"])
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SubprocessASGIServer, "stop", interrupted)
+    server.stop()
+    assert sleeping.poll() == -signal.SIGKILL

@@ -67,7 +67,7 @@ def review(work: Path, *, images: int, rounds: int) -> Iterator[Finding]:
                 seconds.setdefault(what, []).append(value)
     for what, values in seconds.items():
         expected = {"first screen": "≤ 2", "longest gap": "≤ 0.3"}.get(what.partition(",")[0], "")
-        yield Finding("review", f"{images:,} images: {what}", tuple(values), "s", expected)
+        yield Finding("Review", f"{images:,} images: {what}", tuple(values), "s", expected)
 
 
 def _visit(page: Any, address: str) -> Iterator[tuple[str, float]]:  # noqa: ANN401  Playwright's

@@ -11,7 +11,7 @@ Example:
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from stores.keys import KEY_BYTES, Keys, from_arrow
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.evaluation.group_effect import Groups
+from tasks.evaluation.nearest import nearest
 from tasks.evaluation.similar_pairs import Vectors, unit
 from tasks.evaluation.split_result import groups_of
 from tasks.features.vectors import averaged, vectors
@@ -109,14 +110,13 @@ class Reference:
 
     def novelty(self, rows: NDArray[np.floating]) -> list[Novelty]:
         """Return the novelty of images by their features, (n, *shape)."""
-        found = list[Novelty]()
-        for places, similarity in _nearest(unit(averaged(rows)), self.training, NEAREST):
-            farther = len(self.distances) - np.searchsorted(self.distances, 1 - similarity[:, 0])
-            p_values = (farther + 1) / (len(self.distances) + 1)
-            for p_value, some, alike in zip(p_values, places, similarity, strict=True):
-                nearest = zip(self.positions[some].tolist(), alike.tolist(), strict=True)
-                found.append(Novelty(float(p_value), tuple(self._neighbour(*n) for n in nearest)))
-        return found
+        alike = nearest([(self.positions, self.training)], unit(averaged(rows)), NEAREST)
+        farther = len(self.distances) - np.searchsorted(self.distances, 1 - alike.cosines[:, 0])
+        p_values = (farther + 1) / (len(self.distances) + 1)
+        return [
+            Novelty(float(p_value), tuple(self._neighbour(*one) for one in alike.of(n)))
+            for n, p_value in enumerate(p_values)
+        ]
 
     def shift(self, p_values: Sequence[float], level: float = LEVEL) -> Shift:
         """Return how many of some images are unlike the training images, at a level.
@@ -199,16 +199,3 @@ def _distances(
             similarity[apart[0][some, np.newaxis] == apart[1]] = -np.inf
         found[some] = 1 - similarity.max(axis=1)
     return found
-
-
-def _nearest(
-    rows: Vectors, training: Vectors, count: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield (places, similarities) of the nearest training images, for some rows at a time."""
-    count = min(count, len(training))
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        similarity = rows[start : start + _ROWS_AT_ONCE] @ training.T
-        some = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-        alike = np.take_along_axis(similarity, some, axis=1)
-        order = np.argsort(-alike, axis=1, kind="stable")
-        yield np.take_along_axis(some, order, axis=1), np.take_along_axis(alike, order, axis=1)

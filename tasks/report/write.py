@@ -81,7 +81,7 @@ def write_report(
         ),
         **_left_out(manifest, extraction),
         examples=class_examples(manifest),
-        survey=map_of(manifest, run, store),
+        image_map=map_of(manifest, run, store),
         near_duplicates=summary_of(duplicates, manifest),
         near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
         **results_of(run, manifest, stored, place),

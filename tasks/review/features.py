@@ -9,6 +9,8 @@ from stores.keys import Keys
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.image_map import Points, maps
+from tasks.evaluation.nearest import nearest
+from tasks.evaluation.similar_pairs import unit
 from tasks.features.vectors import vectors
 from tasks.review.images import Codes
 
@@ -52,9 +54,7 @@ def map_of(features: NDArray[np.float32], method: str) -> Points:
 
 def similar(features: NDArray[np.float32], n: int, *, most: int = SIMILAR) -> Codes:
     """Return the images most similar to one by the cosine of their features, itself first."""
-    norms = np.linalg.norm(features, axis=1)
-    cosines = features @ features[n] / np.maximum(norms * norms[n], np.finfo(np.float32).tiny)
-    cosines[n] = np.inf
-    count = min(most, len(features))
-    some = np.argpartition(-cosines, count - 1)[:count]
-    return some[np.argsort(-cosines[some], kind="stable")].astype(np.int64)
+    places = np.arange(len(features))
+    asked = unit(features[n : n + 1])
+    found = nearest([(places, features)], asked, most - 1, without=places[n : n + 1])
+    return np.array([n, *(place for place, _ in found.of(0))], np.int64)

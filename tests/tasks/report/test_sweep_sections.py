@@ -119,7 +119,7 @@ def test_what_is_shown_as_a_mistake_is_not_shown_again_as_suspect(store, manifes
     assert "<figure" not in page.section("suspects", raw=True)
 
 
-def test_a_survey_has_a_map_and_the_near_duplicates(store, manifest):
+def test_a_sweep_has_a_map_and_the_near_duplicates(store, manifest):
     images = manifest.select()
     rows = np.random.default_rng(0).normal(size=(len(images.keys), 16)).astype("f4")
     splits = [entry.split for entry in as_entries(manifest.of_status("accepted"))]

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from stores.in_notebook import InNotebook, Table
+from stores.targets import Target
 
 SplitBy = Literal["chance", "time"]
 KeepTogether = Literal["none", "near-duplicates"]
@@ -115,6 +116,7 @@ class DatasetSummary(ListedDataset, InNotebook):
     split_by: SplitBy = "chance"  # time: the newest images are in test
     seed: int  # of the split
     layout: str
+    target: Target = "classes"
     notes: tuple[str, ...]
 
     def tables(self) -> Iterator[Table]:

@@ -29,8 +29,9 @@ from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status
 from stores.storage.safe_folders import folders
 from stores.storage.stamped_parquet import read_table, table_bytes
+from stores.targets import Target, Targets, names_of, target_values
 
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
@@ -43,14 +44,14 @@ Status = Literal["accepted", "rejected", "conflicting", "ignored", "excluded", "
 
 
 class Images(NamedTuple):
-    """Distinct images: keys (n, 32), labels (n,) as indices of the classes, paths and splits (n,).
+    """Distinct images: keys (n, 32), labels (see `Targets`), paths and splits (n,).
 
     Without labels in the data set, all labels are -1 and all splits null. `groups` (n,) are
     numbers; images with the same number are of one group. None: no groups.
     """
 
     keys: Keys
-    labels: NDArray[np.int64]
+    labels: Targets
     paths: pa.StringArray
     splits: pa.StringArray
     groups: NDArray[np.int64] | None = None
@@ -83,6 +84,8 @@ class Manifest(InNotebook):
     examination: int = 1  # version of what examined the files; after another they are read again
     keep_together: KeepTogether = "none"  # what no split divides, beside groups
     untold: str = ""  # why that may not be known of all images
+    target: Target = "classes"  # what a label is: a class, several labels, or a number
+    label_separator: str = ""  # between several labels
 
     @classmethod
     def read(cls, store: StoreLike, name: str) -> Self:
@@ -117,7 +120,14 @@ class Manifest(InNotebook):
         found = as_record(cls, named, name=name, rows=table)
         if found.orientation not in get_args(Orientation):
             raise ValueError(f"orientation: {found.orientation!r}")
-        check_rows(table, classes=found.classes, statuses=get_args(Status), splits=SPLITS)
+        check_rows(
+            table,
+            classes=found.classes,
+            statuses=get_args(Status),
+            splits=SPLITS,
+            target=found.target,
+            separator=found.label_separator,
+        )
         return replace(found, rows=with_columns(table))
 
     def write(self, store: StoreLike) -> None:
@@ -142,11 +152,10 @@ class Manifest(InNotebook):
         if splits:
             accepted = filtered(accepted, pc.is_in(accepted["split"], pa.array(splits)))
         rows = first_of_each(accepted)
-        labels = pc.index_in(rows["label"], pa.array(self.classes, pa.string()))
         groups = rows["group"]
         return Images(
             from_arrow(rows["key"]),
-            labels.fill_null(-1).to_numpy().astype(np.int64),
+            target_values(rows["label"], self.classes, self.target, self.label_separator),
             in_one_piece(rows["path"]),
             in_one_piece(rows["split"]),
             None if groups.null_count == len(groups) else group_numbers(rows),
@@ -172,24 +181,47 @@ class Manifest(InNotebook):
         return grouping_digest(images.keys, images.groups)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of distinct images of each class in each split."""
+        """Return the number of distinct images of each class, or label, in each split.
+
+        An image with several labels is counted for each of them. All have the number of a data set
+        of numbers.
+        """
         rows = first_of_each(self.of_status("accepted", columns=("key", "split", "label")))
         found = rows.group_by(["label", "split"]).aggregate([([], "count_all")]).to_pylist()
-        by_class = {(row["label"], row["split"]): row["count_all"] for row in found}
-        return {c: {s: by_class.get((c, s), 0) for s in SPLITS} for c in self.classes}
+        counts: dict[str, dict[str, int]] = {
+            name: dict.fromkeys(SPLITS, 0) for name in self.classes
+        }
+        for row in found:
+            for name in self._names(row["label"]):
+                counts[name][row["split"]] += row["count_all"]
+        return counts
+
+    def split_sizes(self) -> dict[Split, int]:
+        """Return the number of distinct images in each split; 0 without labels."""
+        rows = first_of_each(self.of_status("accepted", columns=("key", "split")))
+        found = dict(zip(*pc.value_counts(rows["split"]).flatten(), strict=True))
+        by_split = {split.as_py(): count.as_py() for split, count in found.items()}
+        return {split: by_split.get(split, 0) for split in SPLITS}
+
+    def _names(self, label: str | None) -> Sequence[str]:
+        """Return for which of its classes an image with this label counts."""
+        if self.target == "labels" and label is not None:
+            return names_of(label, self.label_separator)
+        if self.target == "number":
+            return self.classes
+        return () if label is None else [label]
 
     def summary(self) -> DatasetSummary:
         """Return sizes: images per split, duplicates, classes, and what is left out and why."""
         columns = ("path", "key", "split", "group", "reason")
         accepted = self.of_status("accepted", columns=columns)
-        counts = self.counts()
         return DatasetSummary(
             dataset=self.name,
             folder=self.folder,
             classes=self.classes,
             images=len(accepted),
-            **{split: sum(row[split] for row in counts.values()) for split in SPLITS},
-            counts=counts,
+            **self.split_sizes(),
+            counts=self.counts(),
             duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
             rejected=reasons(self.of_status("rejected", "conflicting")),
             ignored=reasons(self.of_status("ignored")),
@@ -201,6 +233,7 @@ class Manifest(InNotebook):
             seed=self.split_seed,
             split_by=self.split_by,
             layout=self.layout,
+            target=self.target,
             notes=(*self.notes, *self.not_together()),
         )
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from stores.manifest_rows import SCHEMA, filtered
 from stores.storage.safe_files import LEADS_OUT
+from stores.targets import Target, check_label
 
 _ONLY_TOGETHER = ("given_group", "given_split", "near_group", "open_split")
 _MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time", *_ONLY_TOGETHER}
@@ -23,8 +24,12 @@ def check_rows(
     classes: Sequence[str],
     statuses: Collection[str],
     splits: Collection[str],
+    target: Target = "classes",
+    separator: str = "",
 ) -> None:
     """Raise ValueError where rows are not a manifest's: columns, types, names, empty cells."""
+    if (target == "labels") != bool(separator) or (target == "number" and len(classes) != 1):
+        raise ValueError(f"{target} of {len(classes)} names, separated by {separator!r}")
     for field in table.schema:
         if field.name not in SCHEMA.names or field.type != SCHEMA.field(field.name).type:
             raise ValueError(f"column {field.name} of {field.type}")
@@ -33,13 +38,15 @@ def check_rows(
     _only(table["status"], statuses, "status")
     for name in {"split", "given_split"} & set(table.schema.names):
         _only(table[name], splits, name)
-    _check_accepted(table, classes)
+    _check_accepted(table, classes, target, separator)
     _check_distinct(table)
     _check_paths(table["path"])
 
 
-def _check_accepted(table: pa.Table, classes: Sequence[str]) -> None:
-    """Raise ValueError where an accepted image has no key or label, or a label that is no class."""
+def _check_accepted(
+    table: pa.Table, classes: Sequence[str], target: Target, separator: str
+) -> None:
+    """Raise ValueError where an accepted image has no key or label, or one of another target."""
     accepted = pc.equal(table["status"], "accepted")
     for name in ("key", *(_LABELLING if classes else ())):
         if pc.any(pc.and_(accepted, pc.is_null(table[name]))).as_py():
@@ -49,7 +56,9 @@ def _check_accepted(table: pa.Table, classes: Sequence[str]) -> None:
             raise ValueError(f"an accepted image has a {name}, though there are no classes")
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
-    _only(filtered(table.select(["label"]), accepted)["label"], classes, "label")
+    labels = filtered(table.select(["label"]), accepted)["label"].unique().drop_null()
+    for text in labels.to_pylist():
+        check_label(text, classes, target, separator)
 
 
 def _check_distinct(table: pa.Table) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stores.errors import CorruptStore, NewerFormat
-from stores.runs.parts import check_accuracy, check_keys, check_predictions
+from stores.runs.parts import check_figure, check_keys, check_predictions
 from stores.runs.record import EVALUATION_NAME, RUN_VERSION, Run, TestOpening
 from stores.storage.location import Location
 from stores.storage.safe_folders import entries
@@ -120,9 +120,9 @@ def _evaluation(record: Location, run: Run) -> Evaluation:
             raise ValueError(f"it is of run {opening.run[:16]}")  # noqa: TRY301
         sha256 = opening.predictions_sha256
         predictions = _predictions(table, sha256=sha256, in_a_list=len(run.classes))
-        check_predictions(predictions, run.classes)
+        check_predictions(predictions, run.classes, run.target)
         if opening.metrics or not opening.partial:
-            check_accuracy(predictions, opening.metrics, "test_accuracy")
+            check_figure(predictions, opening.metrics, "test", run.target)
     except FileNotFoundError as error:
         raise CorruptStore(
             f"{table}: the predictions of a test evaluation are gone; {FIX}"

@@ -16,6 +16,7 @@ from stores.runs.record import RUN_VERSION, Run
 from stores.storage.digests import damage, file_digests
 from stores.storage.location import Location
 from stores.storage.stamped_parquet import read_table, table_bytes
+from stores.targets import MAIN_FIGURE, Target
 
 HISTORY, PREDICTIONS = "history.parquet", "predictions.parquet"
 _ROUNDING = 1e-6  # of a metric that was computed as float32
@@ -23,13 +24,16 @@ _ROUNDING = 1e-6  # of a metric that was computed as float32
 _is_numeric: Callable[[pa.DataType], bool] = lambda kind: (  # noqa: E731
     pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
 )
+_is_numbers: Callable[[pa.DataType], bool] = lambda kind: (  # noqa: E731
+    pa.types.is_list(kind) and pa.types.is_float64(kind.value_type)
+)
 _COLUMNS: dict[str, Callable[[pa.DataType], bool]] = {
     "key": lambda kind: kind in {pa.binary(), pa.binary(KEY_BYTES)},
     "split": pa.types.is_string,
-    "label": pa.types.is_string,
-    "predicted": pa.types.is_string,
-    "scores": lambda kind: pa.types.is_list(kind) and pa.types.is_float64(kind.value_type),
+    "scores": _is_numbers,
 }
+_OF_CLASSES = _COLUMNS | {"label": pa.types.is_string, "predicted": pa.types.is_string}
+_OF_OTHERS = _COLUMNS | {"truth": _is_numbers}
 
 
 def part_contents(history: Sequence[dict[str, float]], predictions: pa.Table) -> dict[str, bytes]:
@@ -66,38 +70,52 @@ def predictions_of(folder: Location, run: Run) -> pa.Table:
     """
 
     def check(table: pa.Table) -> None:
-        check_predictions(table, run.classes)
+        check_predictions(table, run.classes, run.target)
         if run.failure:
             return  # it has no figures
         train = pc.equal(table["split"], "train")
         validation = pc.equal(table["split"], "validation")
         held_out = table.filter(pc.or_(validation, train) if run.folds else validation)
-        check_accuracy(held_out, run.metrics, "validation_accuracy")
+        check_figure(held_out, run.metrics, "validation", run.target)
         if not run.folds and (learned := table.filter(train)).num_rows:  # with folds by others
-            check_accuracy(learned, run.metrics, "train_accuracy")
+            check_figure(learned, run.metrics, "train", run.target)
 
     return _part(folder / PREDICTIONS, "predictions", run, check)
 
 
-def check_predictions(table: pa.Table, classes: Sequence[str]) -> None:
+def check_predictions(table: pa.Table, classes: Sequence[str], target: Target) -> None:
     """Raise ValueError where predictions are not what a run of these classes has."""
-    for name, fits in _COLUMNS.items():
+    of_classes = target == "classes"
+    for name, fits in (_OF_CLASSES if of_classes else _OF_OTHERS).items():
         if name not in table.column_names or not fits(table.schema.field(name).type):
             raise ValueError(f"no column {name} of its type")
         if table[name].null_count:
             raise ValueError(f"column {name} has empty cells")
-    for name, known in (("split", SPLITS), ("label", classes), ("predicted", classes)):
-        if strange := set(table[name].unique().to_pylist()) - set(known):
-            raise ValueError(f"column {name} has {min(strange)!r}")
+    _check_names(table, "split", SPLITS)
+    if of_classes:
+        _check_names(table, "label", classes)
+        _check_names(table, "predicted", classes)
     if "group" in table.column_names:  # only where the data set has groups
         numbers = table["group"]
         if not pa.types.is_int64(numbers.type) or numbers.null_count:
             raise ValueError("column group has no numbers")
     if table.num_rows:
-        widths = pc.unique(pc.list_value_length(table["scores"])).to_pylist()
-        if widths != [len(classes)] or pc.list_flatten(table["scores"]).null_count:
-            raise ValueError(f"scores: expected {len(classes)} a row, found {widths}")
+        for name in ("scores",) if of_classes else ("scores", "truth"):
+            _check_widths(table, name, len(classes))
         check_keys(table["key"])
+    if target == "labels" and set(pc.list_flatten(table["truth"]).unique().to_pylist()) - {0, 1}:
+        raise ValueError("truth: expected 0 or 1 for each label")
+
+
+def _check_names(table: pa.Table, column: str, known: Sequence[str]) -> None:
+    if strange := set(table[column].unique().to_pylist()) - set(known):
+        raise ValueError(f"column {column} has {min(strange)!r}")
+
+
+def _check_widths(table: pa.Table, column: str, expected: int) -> None:
+    widths = pc.unique(pc.list_value_length(table[column])).to_pylist()
+    if widths != [expected] or pc.list_flatten(table[column]).null_count:
+        raise ValueError(f"{column}: expected {expected} a row, found {widths}")
 
 
 def check_keys(keys: pa.ChunkedArray) -> None:
@@ -108,15 +126,26 @@ def check_keys(keys: pa.ChunkedArray) -> None:
         raise ValueError(f"column key has a key that is not {KEY_BYTES} bytes")
 
 
-def check_accuracy(rows: pa.Table, metrics: dict[str, float], name: str) -> None:
-    """Raise ValueError where the accuracy of predictions is not the one that a record has."""
+def check_figure(rows: pa.Table, metrics: dict[str, float], split: str, target: Target) -> None:
+    """Raise ValueError where a record has another figure than the one of its predictions.
+
+    That is the accuracy, or of numbers the mean absolute error. Those of several labels need more
+    than a sum; there the digest of the predictions in the record has to do.
+    """
+    if target == "labels":
+        return
+    name = f"{split}_{MAIN_FIGURE[target].name}"
     if name not in metrics:
         if rows.num_rows:
             raise ValueError(f"the record has no {name} of these {rows.num_rows} predictions")
         return
-    right = pc.sum(pc.equal(rows["label"], rows["predicted"])).as_py() or 0
-    found = right / rows.num_rows if rows.num_rows else float("nan")
-    if not abs(found - metrics[name]) <= _ROUNDING:
+    if target == "classes":
+        each = pc.cast(pc.equal(rows["label"], rows["predicted"]), pa.float64())
+    else:
+        difference = pc.subtract(pc.list_flatten(rows["truth"]), pc.list_flatten(rows["scores"]))
+        each = pc.abs(difference)
+    found = pc.mean(each).as_py() if rows.num_rows else float("nan")
+    if not abs(found - metrics[name]) <= _ROUNDING * max(1.0, abs(metrics[name])):
         raise ValueError(
             f"{name} is {found:.4f} by these predictions, {metrics[name]:.4f} in the record"
         )

@@ -16,13 +16,21 @@ from stores.storage.json_files import ABSURD, as_record, read_object
 from stores.storage.location import Location
 from stores.storage.safe_files import IrregularFile, status
 from stores.storage.safe_folders import folders
+from stores.targets import Target
 
 Record = TypeVar("Record")
 EVALUATION_NAME = re.compile("[0-9A-Za-z-]{1,100}")
-RUN_VERSION = 5
+RUN_VERSION = 6
 _IN_4 = ("part_digests", "fold_seed", "run", "predictions_sha256", "earlier", "lost", "partial")
 # The versions that brought these fields.
-SINCE = {"folds": 2, "failure": 2, "finetuning": 3, **dict.fromkeys(_IN_4, 4), "groups": 5}
+SINCE = {
+    "folds": 2,
+    "failure": 2,
+    "finetuning": 3,
+    **dict.fromkeys(_IN_4, 4),
+    "groups": 5,
+    "target": 6,
+}
 # What every fine-tuning's record has, of which summaries are made.
 _FINETUNING = {
     **dict.fromkeys(("started_from", "strategy", "unfreeze", "optimizer", "augmentation"), str),
@@ -55,10 +63,11 @@ class Run(InNotebook):
     part_digests: dict[str, str] = field(default_factory=dict)
     fold_seed: int = 0  # by which the images are dealt to folds
     groups: str = ""  # `Manifest.grouping`: groups decide folds, and what training stops by
+    target: Target = "classes"  # of its data set
 
     @property
     def id(self) -> str:
-        """SHA-256 over data set digest, groups, recipe, classes, head, seeds, folds, tuning."""
+        """SHA-256 over data set digest, groups, recipe, target, head, seeds, folds, tuning."""
         decisive = {
             "dataset_digest": self.dataset_digest,
             "fingerprint": self.fingerprint,
@@ -68,6 +77,7 @@ class Run(InNotebook):
         }
         names = ("folds", "fold_seed", "finetuning", "groups")
         some = {name: getattr(self, name) for name in names}
+        some["target"] = "" if self.target == "classes" else self.target
         return json_digest(decisive | {name: value for name, value in some.items() if value})
 
     def tables(self) -> Iterator[Table]:

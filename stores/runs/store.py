@@ -73,8 +73,9 @@ class RunStore:
         """Store a run, whole or not at all, and return it as stored; `table` lists it.
 
         `history` has one row an epoch. `predictions` has the columns key, split, label, predicted
-        (both names of classes) and scores (one number a class). `save_model` writes into the
-        empty folder that it is given. Where the same run was stored before, that one is kept; of
+        (both names of classes) and scores (one number a class); of another target truth instead of
+        label and predicted (a number for each score). `save_model` writes into the empty folder
+        that it is given. Where the same run was stored before, that one is kept; of
         one that is damaged, only the looks at the test split are. Raises StoreReadOnly or
         StoreFull.
         """

@@ -15,6 +15,7 @@ from stores.storage.json_files import ABSURD
 from stores.storage.location import Location
 from stores.storage.safe_files import status
 from stores.storage.stamped_parquet import read_table, table_bytes
+from stores.targets import MAIN_FIGURE
 
 log = logging.getLogger("gargalo.store")
 
@@ -29,13 +30,21 @@ _METRICS = (
     "validation_log_loss",
     "validation_rms_calibration_error",
     "validation_calibration_error",  # of runs before that: of few images too large
+    "validation_mean_average_precision",  # of several labels
+    "validation_micro_f1",
+    "validation_exact_match",
+    "validation_mean_absolute_error",  # of numbers
+    "validation_root_mean_squared_error",
+    "validation_r2",
 )
+_TEST_METRICS = tuple(f"test_{figure.name}" for figure in MAIN_FIGURE.values())
 _SCHEMA = pa.schema(
     [
         ("run", pa.string()),
         ("dataset", pa.string()),
         ("dataset_digest", pa.string()),
         ("fingerprint", pa.string()),
+        ("target", pa.string()),
         ("classes", pa.list_(pa.string())),
         ("head", pa.string()),
         ("head_specification", pa.string()),
@@ -47,7 +56,7 @@ _SCHEMA = pa.schema(
         ("groups", pa.string()),
         ("failure", pa.string()),
         *((name, pa.float64()) for name in _METRICS),
-        ("test_accuracy", pa.float64()),
+        *((name, pa.float64()) for name in _TEST_METRICS),
         ("test_openings", pa.int64()),
         ("created", pa.string()),
     ]
@@ -130,7 +139,7 @@ def _row(record: Location, counts: dict[str, int]) -> dict[str, Any]:
         "finetuning": json.dumps(run.finetuning, sort_keys=True),
         "classes": list(run.classes),
         **{name: run.metrics.get(name) for name in _METRICS},
-        "test_accuracy": openings[-1].metrics.get("test_accuracy") if openings else None,
+        **{name: openings[-1].metrics.get(name) if openings else None for name in _TEST_METRICS},
         # One whose files are gone is counted all the same: this table is the last to know of it.
         "test_openings": max(len(known), counts.get(run.id, 0)),
     }

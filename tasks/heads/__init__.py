@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # `--help` shows the names of the heads, and imports no numpy
     import numpy as np
     from numpy.typing import NDArray
 
+    from stores.targets import Target
     from tasks.heads.examples import Examples
 
 # Each module holds a Kind; what is slow to import, it imports when it trains.
@@ -98,8 +99,9 @@ class Kind:
     # Candidates may share work; the result of each is the same as if it were trained alone.
     train: "Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]"
     # Reads what `save` wrote, for a number of classes, without executing code from the file.
-    load: Callable[[Path, int], TrainedHead]
-    scores: Literal["probability", "margin"]
+    load: "Callable[[Path, int, Target], TrainedHead]"
+    scores: Literal["probability", "margin"]  # a number is its own score
+    targets: "tuple[Target, ...]" = ("classes",)  # what it can learn
     random: bool = False  # whether the seed matters; otherwise all seeds are one trial
     version: int = 1  # raised when the same specification gives another head
     # Added to the version for specifications that changed when others did not.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.features.store import FeatureStore
 from stores.keys import Keys
+from stores.targets import Target, Targets
 from tasks.datasets.folds import Chosen, Fold
 
 Positions = NDArray[np.int64]
@@ -74,12 +75,13 @@ Stream = MemoryStream | StoredStream
 
 @dataclass(frozen=True)
 class Examples:
-    """Features, labels (n,) as indices of the classes, and folds."""
+    """Features, labels (see `stores.targets.Targets`), and folds."""
 
     stream: Stream
-    labels: NDArray[np.int64]
-    classes: int
+    labels: Targets
+    classes: int  # or the number of labels; 1 for a number
     folds: Sequence[Fold]
+    target: Target = "classes"
 
     def features(self, chosen: Chosen | None = None) -> NDArray[np.float32]:
         """Return the features of all or the chosen examples, flattened, in memory."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.targets import Target
 from tasks.heads.examples import flat
 
 
@@ -40,7 +41,7 @@ class TrainedLinear:
         np.savez(folder / "head.npz", allow_pickle=False, kernel=self.kernel, bias=self.bias)
 
 
-def load_linear(folder: Path, classes: int) -> TrainedLinear:
+def load_linear(folder: Path, classes: int, _target: Target = "classes") -> TrainedLinear:
     """Read what `save` wrote; raises ValueError, KeyError or BadZipFile for anything else."""
     with np.load(folder / "head.npz", allow_pickle=False) as file:
         kernel, bias = file["kernel"], file["bias"]

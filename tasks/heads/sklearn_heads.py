@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.storage.json_files import parsed
 from stores.storage.safe_files import is_file, read_text
+from stores.targets import Target
 from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate, Failed, Kind, Outcome
 from tasks.heads.examples import Examples, flat
@@ -101,10 +102,13 @@ def pipeline_kind(
         pipeline.fit(examples.features(train), labels)
         return TrainedPipeline(pipeline, examples.classes, votes)
 
+    def load(folder: Path, classes: int, _target: Target = "classes") -> TrainedPipeline:
+        return _load(folder, classes, _steps(specification, classifier))
+
     return Kind(
         specification,
         train=lambda candidates, examples: [fit(candidate, examples) for candidate in candidates],
-        load=lambda folder, classes: _load(folder, classes, _steps(specification, classifier)),
+        load=load,
         scores="margin" if margins else "probability",
         version=version,
     )

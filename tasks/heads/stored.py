@@ -31,7 +31,7 @@ def load_head(runs: RunStore, run: Run) -> TrainedHead:
     try:
         for path in folder.glob("head.*"):
             check_keras(path) if path.suffix == ".keras" else check_stored(path)
-        head = kind.load(folder, len(run.classes))
+        head = kind.load(folder, len(run.classes), run.target)
         _try(head, len(run.classes))
     except (StoreError, InputError) as error:
         raise CorruptStore(_damaged(folder, error)) from error

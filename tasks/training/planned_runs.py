@@ -47,6 +47,7 @@ class PlannedRun:
             folds=self.folds,
             fold_seed=self.fold_seed,
             groups=self.manifest.grouping,
+            target=self.manifest.target,
             finetuning=self.finetuning,
             **outcome,
         )

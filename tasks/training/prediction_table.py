@@ -21,16 +21,22 @@ def scores_of(
 def predictions(images: Images, scores: NDArray[np.float64], classes: tuple[str, ...]) -> pa.Table:
     """Return a table of predictions: key, split, label, predicted, scores (one per class).
 
-    Of a data set with groups there is also group, a number.
+    For several labels or a number, whose labels are not (n,) class indices, there is truth (as many
+    numbers as scores) instead of label and predicted. Of a data set with groups there is also
+    group, a number.
     """
-    names, flat = pa.array(classes, pa.string()), pa.array(scores.ravel())
-    ends = pa.array(np.arange(len(scores) + 1) * scores.shape[1], pa.int32())
-    columns = {
-        "key": as_arrow(images.keys),
-        "split": images.splits,
-        "label": names.take(images.labels),
-        "predicted": names.take(scores.argmax(axis=1)),
-        "scores": pa.ListArray.from_arrays(ends, flat),
-    }
+    columns: dict[str, pa.Array] = {"key": as_arrow(images.keys), "split": images.splits}
+    if images.labels.dtype == np.int64 and images.labels.ndim == 1:
+        names = pa.array(classes, pa.string())
+        columns["label"] = names.take(images.labels)
+        columns["predicted"] = names.take(scores.argmax(axis=1))
+    else:
+        columns["truth"] = _lists(images.labels.reshape(scores.shape).astype(np.float64))
+    columns["scores"] = _lists(scores)
     grouped = {} if images.groups is None else {"group": pa.array(images.groups)}
     return pa.table(columns | grouped)
+
+
+def _lists(rows: NDArray[np.float64]) -> pa.ListArray:
+    ends = pa.array(np.arange(len(rows) + 1) * rows.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(rows.ravel()))

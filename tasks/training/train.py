@@ -37,7 +37,8 @@ def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
         images = first.manifest.select(*LEARNED_FROM)
         stream = stream_of(FeatureStore(store, first.recipe), images.keys)
         folds = folds_of(first.manifest, first.folds, seed=first.fold_seed)
-        examples = Examples(stream, images.labels, len(first.manifest.classes), folds)
+        classes, target = len(first.manifest.classes), first.manifest.target
+        examples = Examples(stream, images.labels, classes, folds, target)
         for plan, outcome in zip(wanted, _outcomes(wanted, examples), strict=True):
             publish(runs, plan, images, folds, outcome)
             advance(1)

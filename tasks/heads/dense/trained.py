@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from stores.storage.json_files import parsed
+from stores.targets import Target
 from tasks.execution.keras_backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
 from tasks.heads.dense.specification import DenseHead
@@ -88,7 +89,7 @@ def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> li
     ]
 
 
-def _load(folder: Path, classes: int) -> TrainedHead:
+def _load(folder: Path, classes: int, _target: Target = "classes") -> TrainedHead:
     """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode.
 
     Raises ValueError, TypeError, KeyError or BadZipFile for anything else.

@@ -26,8 +26,10 @@ from flows.text.heads import sweep_text
 from flows.train import feature_shape, find_data_set
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
+from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from stores.targets import MAIN_FIGURE, Target
 from tasks.backbones.files.description import description_path
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.datasets.fold_count import check_fold_seed
@@ -41,12 +43,13 @@ from tasks.features.request import FEATURE_SETTINGS
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, head_groups
+from tasks.training.planned_runs import PlannedRun, choose, head_groups
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
 from tasks.training.sweep.toml_file import read_sweep
 from tasks.training.train import train_task
+from tasks.training.trainable import check_trainable
 
 _FEATURES = tuple(FEATURE_SETTINGS)
 
@@ -68,7 +71,7 @@ def sweep(
     """
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
-    space = requested_sweep(file, parameters)
+    space = requested_sweep(file, parameters, manifest.target)
     call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, space, parameters)
     runs = RunStore(parameters.store)
@@ -108,14 +111,16 @@ def sweep(
     return summary
 
 
-def requested_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
+def requested_sweep(
+    file: Path | None, parameters: SweepParameters, target: Target = "classes"
+) -> Sweep:
     """Return the sweep of a file, or else that of `--head` and `--grid`."""
     if file is None:
-        heads, grid = parameters.head, parameters.axes
-        space = sweep_of(heads, grid, features=_FEATURES, **parameters.search)
+        heads, grid = parameters.heads_for(target), parameters.axes
+        space = sweep_of(heads, grid, features=_FEATURES, target=target, **parameters.search)
         refused: set[str] = set()
     else:
-        space = read_sweep(file, features=_FEATURES, **parameters.search)
+        space = read_sweep(file, features=_FEATURES, target=target, **parameters.search)
         refused = {"head", "grid", *parameters.head_settings}
     refused |= {*space.features, *(name for _, axes in space.heads for name in axes)}
     if parameters.weights == "none" or not all("seed" in axes for _, axes in space.heads):
@@ -169,8 +174,15 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
         count += len(trials)
         cached |= train_missing(new, parameters.store)
         planned |= new
-        search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
+        search.tell([_worth(runs.read(plan.id)) for plan in plans])
     return Swept(planned, cached, count, seedless)
+
+
+def _worth(run: Run) -> float | None:
+    """Return a number that is larger for a better run; None for a failed one."""
+    figure = MAIN_FIGURE[run.target]
+    value = run.metrics.get(f"validation_{figure.name}")
+    return None if value is None else figure.order(value)
 
 
 def train_missing(planned: dict[str, PlannedRun], store: StoreLike) -> set[str]:
@@ -198,10 +210,11 @@ def _plan(
     parameters: SweepParameters,
     recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
 ) -> PlannedRun:
-    mine = settings_of(trial.kind)
+    mine = settings_of(trial.kind, manifest.target)
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
     settings = {**given, **trial.settings}
-    head = make_head(trial.kind, settings, classes=len(manifest.classes))
+    classes, target = len(manifest.classes), manifest.target
+    head = make_head(trial.kind, settings, classes=classes, target=target)
     general = seed_for(parameters.seed, manifest)  # of weights, and of heads without their own
     head_seed = general if trial.head_seed is None else trial.head_seed
     folds = {"folds": space.folds, "fold_seed": space.fold_seed}

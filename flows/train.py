@@ -33,8 +33,9 @@ from tasks.features.job import make_job
 from tasks.heads.presets import make_heads
 from tasks.report.heads_summary import summarize_heads
 from tasks.training.evaluate_test_split import check_testable, open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, remarks
+from tasks.training.planned_runs import PlannedRun, choose
 from tasks.training.train import train_task
+from tasks.training.trainable import check_trainable, remarks
 
 
 @flow(name="train", flow_run_name=run_name)
@@ -102,7 +103,12 @@ def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
     folds, _ = parameters.dealt
     check_trainable(manifest, folds)
-    make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
+    make_heads(
+        parameters.heads_for(manifest.target),
+        parameters.head_settings,
+        classes=len(manifest.classes),
+        target=manifest.target,
+    )
 
 
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRun]:
@@ -112,14 +118,15 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRu
     job = make_job(request, store=parameters.store, engine="auto")
     (recipe,) = job.recipes
     heads = make_heads(
-        parameters.head,
+        parameters.heads_for(manifest.target),
         parameters.head_settings,
         classes=len(manifest.classes),
+        target=manifest.target,
         feature_shape=feature_shape(recipe, manifest, parameters),
     )
     requested = parameters.model_dump(mode="json", exclude_none=True)
     folds, fold_seed = parameters.dealt
-    several = {"heads": requested["head"]} if len(heads) > 1 else {}  # to request them all again
+    several = {"heads": list(heads)} if len(heads) > 1 else {}  # to request them all again
     return [
         PlannedRun(
             manifest,

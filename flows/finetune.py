@@ -28,6 +28,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.steps import quote
 from tasks.features.accounting import account
@@ -54,6 +55,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     runs = RunStore(parameters.store)
     start = runs.read(run)
     manifest = Manifest.read(parameters.store, start.dataset)
+    costs = costs_of(parameters.cost, manifest.classes, manifest.target)
     if parameters.open_test:
         check_testable(manifest)
     tuned, recipe, cached = tune_stage(start, manifest, parameters)
@@ -70,6 +72,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         runs=[start.id],
         chosen=chosen,
         duplicates=quote(found),
+        costs=costs,
     )
     both = [start] if tuned.id == start.id else [start, tuned]
     known = {start.id, tuned.id} if cached else {start.id}

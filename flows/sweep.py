@@ -34,6 +34,7 @@ from tasks.backbones.files.description import description_path
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
 from tasks.execution.steps import quote
@@ -71,6 +72,7 @@ def sweep(
     """
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
+    costs = costs_of(parameters.cost, manifest.classes, manifest.target)
     space = requested_sweep(file, parameters, manifest.target)
     call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, space, parameters)
@@ -96,6 +98,7 @@ def sweep(
         chosen=chosen.id,
         duplicates=quote(found),
         swept=quote(call),
+        costs=costs,
     )
     summary = summary_of_sweep(
         swept,

@@ -32,12 +32,12 @@ def ingest_text(summary: IngestSummary) -> str:
         f"  {name[:20]:20} {row['train']:8} {row['validation']:10} {row['test']:8}"
         for name, row in summary.counts.items()
     ]
-    if len(summary.classes) > 1:
+    if summary.largest_class_accuracy is not None and len(summary.classes) > 1:
         lines.append(
             f"  majority-class baseline: {summary.largest_class_accuracy:.4f} "
             f"(class {summary.largest_class!r})"
         )
-    elif summary.classes:
+    elif summary.target == "classes" and summary.classes:
         lines.append("  one class only: features can be extracted, but no head trained")
     if summary.split_by == "time":
         lines.append("  split by time: the newest images in test, the next in validation")

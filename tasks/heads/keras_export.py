@@ -13,6 +13,8 @@ from tasks.heads.vote_smoothing import smoothed
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+# Of a dense head's last layer, by its output.
+_ACTIVATIONS = {"softmax": "softmax", "sigmoids": "sigmoid", "number": "linear"}
 Tensor = Any  # a Keras tensor
 Array = NDArray[Any]
 Fitted = Any  # a classifier of scikit-learn
@@ -27,7 +29,7 @@ def linear(features: Tensor, kernel: Array, bias: Array, activation: str = "line
 
 
 def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]) -> Tensor:
-    """Return the probabilities of a dense head, (n, classes)."""
+    """Return the scores of a dense head, (n, outputs)."""
     for n, _ in enumerate(head.hidden_units):
         kernel, bias = _scaled(weights, n)
         features = linear(features, kernel, bias)
@@ -35,8 +37,8 @@ def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]
             features = _batch_norm(features, weights, n)
         features = keras.layers.Activation(head.activation)(features)
     kernel, bias = _scaled(weights, len(head.hidden_units))
-    if head.output == "softmax":
-        return linear(features, kernel, bias, "softmax")
+    if head.output in _ACTIVATIONS:
+        return linear(features, kernel, bias, _ACTIVATIONS[head.output])
     # One logit z of two classes: the sigmoids of -z and z are the softmax of 0 and z.
     return linear(features, _with_zeros(kernel), _with_zeros(bias), "softmax")
 

@@ -43,12 +43,13 @@ from tasks.features.request import FEATURE_SETTINGS
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, head_groups
+from tasks.training.planned_runs import PlannedRun, choose, head_groups
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
 from tasks.training.sweep.toml_file import read_sweep
 from tasks.training.train import train_task
+from tasks.training.trainable import check_trainable
 
 _FEATURES = tuple(FEATURE_SETTINGS)
 

@@ -33,8 +33,9 @@ from tasks.features.job import make_job
 from tasks.heads.presets import make_heads
 from tasks.report.heads_summary import summarize_heads
 from tasks.training.evaluate_test_split import check_testable, open_test_task
-from tasks.training.planned_runs import PlannedRun, check_trainable, choose, remarks
+from tasks.training.planned_runs import PlannedRun, choose
 from tasks.training.train import train_task
+from tasks.training.trainable import check_trainable, remarks
 
 
 @flow(name="train", flow_run_name=run_name)

@@ -10,7 +10,8 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.report.heads_summary import summarize_heads
-from tasks.training.planned_runs import PlannedRun, remarks
+from tasks.training.planned_runs import PlannedRun
+from tasks.training.trainable import remarks
 
 
 @dataclass(frozen=True)

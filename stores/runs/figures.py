@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping
 
 # Of the last words of a metric's name; others are numbers, whatever they are.
-_SHARES = re.compile(r"(^|_)(accuracy|macro_f1|roc_area|pr_area|calibration_error)$")
-_NOT_NEGATIVE = re.compile(r"(^|_)(loss|calibration_error(_low|_high)?)$")
+_SHARES = re.compile(
+    r"(^|_)(accuracy|macro_f1|micro_f1|exact_match|average_precision|roc_area|pr_area"
+    r"|calibration_error)$"
+)
+_NOT_NEGATIVE = re.compile(r"(^|_)(loss|(absolute|squared)_error|calibration_error(_low|_high)?)$")
 _ROUNDING = 1e-6  # of what was computed as float32
 
 

@@ -27,7 +27,8 @@ from tasks.finetune.specification import (
 )
 from tasks.finetune.starting_head import check_unchanged, trained_head
 from tasks.images.augmentation_names import NO_AUGMENTATION
-from tasks.training.planned_runs import PlannedRun, check_trainable
+from tasks.training.planned_runs import PlannedRun
+from tasks.training.trainable import check_trainable
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
-from tasks.evaluation.metrics import metrics_of
+from tasks.evaluation.figures import figures_of
 from tasks.execution.steps import task
 from tasks.heads.examples import stream_of
 from tasks.heads.stored import load_head
@@ -44,7 +44,9 @@ def open_test(
     images = manifest.select("test")
     features = stream_of(FeatureStore(store, recipe), images.keys)
     scores = scores_of(load_head(runs, stored), features)
-    metrics = metrics_of(scores, images.labels, kind=stored.head["kind"], groups=images.groups)
+    metrics = figures_of(
+        scores, images.labels, manifest.target, kind=stored.head["kind"], groups=images.groups
+    )
     opening = runs.open_test(
         stored.id,
         asked_by=asked_by,
@@ -57,7 +59,7 @@ def open_test(
 
 def has_test_images(manifest: Manifest) -> bool:
     """Return whether there are test images."""
-    return any(row["test"] for row in manifest.counts().values())
+    return bool(manifest.split_sizes()["test"])
 
 
 def check_testable(manifest: Manifest) -> None:

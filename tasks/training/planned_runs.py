@@ -1,4 +1,4 @@
-"""Planned runs: head groups, checks before training, and the choice of the best run."""
+"""Planned runs: head groups, and the choice of the best run."""
 
 import math
 from collections import defaultdict
@@ -11,7 +11,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
-from tasks.datasets.labelled_files import check_labelled
+from stores.targets import MAIN_FIGURE
 from tasks.errors import InputError
 from tasks.heads import Head, find_kind, specification
 
@@ -84,73 +84,15 @@ def head_groups(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[list
 
 
 def choose(runs: Sequence[Run]) -> Run:
-    """Return the run with the best validation accuracy, the first of equal ones.
+    """Return the run that is best on validation by its target's main figure, the first of equals.
 
     Raises InputError if all trainings failed.
     """
     whole = [run for run in runs if not run.failure]
     if not whole:
         raise InputError(f"the training of every head failed: {runs[0].failure}")
-    return max(whole, key=lambda run: run.metrics["validation_accuracy"])
-
-
-def check_trainable(manifest: Manifest, folds: int = 0) -> None:
-    """Raise InputError if a classifier cannot be trained and chosen on a data set's splits."""
-    check_labelled(manifest)
-    if len(manifest.classes) < 2:
-        raise InputError(
-            f"data set {manifest.name!r}: expected at least 2 classes, found only "
-            f"{manifest.classes[0]!r}; add a folder of images of another class"
-        )
-    counts = manifest.counts()
-    if folds:
-        learned = {name: row["train"] + row["validation"] for name, row in counts.items()}
-        few = [name for name, images in learned.items() if images < 2]
-        if few:
-            raise InputError(
-                f"data set {manifest.name!r}: cross-validation needs at least 2 train and "
-                f"validation images per class, class {', '.join(few)} has fewer; add images"
-            )
-        if folds > sum(learned.values()):
-            raise InputError(
-                f"--folds {folds}: expected at most {sum(learned.values())}, the number of train "
-                "and validation images"
-            )
-        return
-    without = [name for name, row in counts.items() if not row["train"]]
-    if without:
-        raise InputError(
-            f"data set {manifest.name!r}: no train image in class {', '.join(without)}; add "
-            "images, or lower --test-split and --validation-split"
-        )
-    if not any(row["validation"] for row in counts.values()):
-        raise InputError(
-            f"data set {manifest.name!r}: no validation image; add images, or raise "
-            "--validation-split"
-        )
-
-
-FEW = 30  # with fewer held-out images, an accuracy is very uncertain
-
-
-def remarks(manifest: Manifest, folds: int = 0) -> list[str]:
-    """Return remarks on why the accuracies of a data set's heads are uncertain."""
-    counts = manifest.counts()
-    held_out = {
-        name: row["validation"] + (row["train"] if folds else 0) for name, row in counts.items()
-    }
-    images, found = sum(held_out.values()), []
-    if images < FEW:
-        more = "" if folds else "; use --folds to evaluate on the train images too"
-        found.append(f"heads are evaluated on only {images} images: accuracies are uncertain{more}")
-    if few := [name for name, count in held_out.items() if count < max(1, folds)]:
-        named = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
-        found.append(
-            f"fewer images than folds in class {named}: some folds have no image of it"
-            if folds
-            else f"no validation image in class {named}: heads are not evaluated on it"
-        )
-    return found
+    figure = MAIN_FIGURE[whole[0].target]
+    return max(whole, key=lambda run: figure.order(run.metrics[f"validation_{figure.name}"]))
 
 
 def stored_orientation(manifest: Manifest) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from stores.manifest import Images
 from stores.runs.store import RunStore
+from stores.targets import MAIN_FIGURE
 from tasks.datasets.folds import Fold
-from tasks.evaluation.metrics import metrics_of
+from tasks.evaluation.figures import figures_of
 from tasks.heads import Failed
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.prediction_table import predictions
@@ -36,7 +37,7 @@ class Trained:
 
     model: Model
     scores: NDArray[np.float64]  # (n, classes); of held-out images, by models not trained on them
-    train_accuracy: float
+    train_figure: float | None  # its target's main figure, if there is one
 
 
 def publish(
@@ -59,8 +60,10 @@ def publish(
     held_out = np.logical_or.reduce([fold.validation for fold in folds])
     groups = None if images.groups is None else images.groups[held_out]
     scores, labels = outcome.scores[held_out], images.labels[held_out]
-    measured = metrics_of(scores, labels, kind=plan.head.kind, groups=groups)
-    metrics = {"train_accuracy": outcome.train_accuracy}
+    target, kind = plan.manifest.target, plan.head.kind
+    measured = figures_of(scores, labels, target, kind=kind, groups=groups)
+    learned = {f"train_{MAIN_FIGURE[target].name}": outcome.train_figure}
+    metrics = {name: value for name, value in learned.items() if value is not None}
     metrics |= {f"validation_{name}": value for name, value in measured.items()}
     runs.publish(
         plan.record(metrics=metrics, versions=versions, created=now),

@@ -10,22 +10,23 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.folds import LEARNED_FROM, folds_of
 from tasks.datasets.kept_together import check_settled
-from tasks.evaluation.metrics import accuracy
+from tasks.evaluation.figures import main_figure
 from tasks.execution.cancellation import stop_if_requested
 from tasks.execution.progress import advance
 from tasks.execution.steps import shown_as_cached, task
 from tasks.heads import Candidate, Failed, Head, Kind, TrainedHead, find_kind
 from tasks.heads.examples import Examples, stream_of
-from tasks.training.planned_runs import PlannedRun, check_trainable
+from tasks.training.planned_runs import PlannedRun
 from tasks.training.prediction_table import scores_of
 from tasks.training.run_publication import Trained, publish
+from tasks.training.trainable import check_trainable
 
 
 def train(planned: Sequence[PlannedRun], *, store: StoreLike) -> list[str]:
     """Train heads of one kind on the same features, unless their runs are stored; return the ids.
 
-    A failed training is stored as a run with the reason. Raises InputError for a data set that a
-    classifier cannot be trained on, MissingFeatures if features are missing.
+    A failed training is stored as a run with the reason. Raises InputError for a data set that no
+    head can be trained on, MissingFeatures if features are missing.
     """
     stop_if_requested()
     runs = RunStore(store)
@@ -72,7 +73,7 @@ def _trained(
     if isinstance(head, Failed):
         return head
     scores, learned = scores_of(head, examples.stream), examples.folds[-1].train
-    own = accuracy(scores[learned], examples.labels[learned])
+    own = main_figure(scores[learned], examples.labels[learned], examples.target)
     return Trained(head, scores if held_out is None else held_out, own)
 
 

@@ -31,9 +31,9 @@ QUICK = (
     ),
     Mutation(
         "labels shuffled against features",
-        "stores/manifest.py",
-        "            labels.fill_null(-1).to_numpy().astype(np.int64),\n",
-        "            labels.fill_null(-1).to_numpy().astype(np.int64)[::-1],\n",
+        "stores/targets.py",
+        "places.fill_null(-1).to_numpy(), np.int64)",
+        "places.fill_null(-1).to_numpy()[::-1], np.int64)",
         "tests/stores/test_manifest.py::test_images_are_distinct_with_their_label_and_first_path",
     ),
 )
@@ -334,8 +334,8 @@ MUTATIONS = (
     Mutation(
         "labels shuffled where a head is trained",
         "tasks/training/train.py",
-        "Examples(stream, images.labels, len(first.manifest.classes), folds)\n",
-        "Examples(stream, images.labels[::-1], len(first.manifest.classes), folds)\n",
+        "Examples(stream, images.labels, classes, folds, target)\n",
+        "Examples(stream, images.labels[::-1], classes, folds, target)\n",
         "tests/tasks/training/test_train.py::test_a_run_holds_metrics_predictions_and_a_model",
     ),
     Mutation(

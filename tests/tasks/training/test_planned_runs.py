@@ -6,7 +6,8 @@ import pytest
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.split_result import evaluate
-from tasks.training.planned_runs import check_trainable, choose, remarks
+from tasks.training.planned_runs import choose
+from tasks.training.trainable import check_trainable, remarks
 from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 

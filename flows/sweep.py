@@ -41,7 +41,7 @@ from tasks.features.request import FEATURE_SETTINGS
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, choose, head_groups
+from tasks.training.planned_runs import PlannedRun, choose, head_groups, outcome_of
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
@@ -170,7 +170,7 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
         count += len(trials)
         cached |= train_missing(new, parameters.store)
         planned |= new
-        search.tell([runs.read(p.id).metrics.get("validation_accuracy") for p in plans])
+        search.tell([outcome_of(runs.read(plan.id)) for plan in plans])
     return Swept(planned, cached, count, seedless)
 
 

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote as quoted
 
-from httpx import HTTPError
+import httpx
 from prefect.artifacts import (
     create_image_artifact,
     create_markdown_artifact,
@@ -19,9 +18,11 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from flows.cli.progress import Paced
+from flows.orchestration.auth_string import may_receive
+from flows.orchestration.served_reports import register
 from flows.parameters.features import FeatureParameters
 from stores.printable import visible
 from stores.runs.store import RunStore
@@ -160,7 +161,7 @@ def _keep(create: Callable[..., Any], *content: Any, **about: str) -> Any:  # no
     """Make an artifact, where the server stays; one that refuses it is no reason to fail."""
     try:
         return create(*content, **about) if _stays() else None
-    except HTTPError as error:
+    except httpx.HTTPError as error:
         get_run_logger().warning("an artifact was not kept: %s", error)
 
 
@@ -187,8 +188,23 @@ def _in_markdown(summary: HeadsSummary, report: Path | None) -> Iterator[str]:
     if len(heads) > MOST_HEADS:
         yield f"\nand {len(heads) - MOST_HEADS} more"
     if report:
-        where = report.absolute()
-        yield f"\nReport: [{escape(where)}](file://{quoted(str(where))})"
+        where, address = escape(report.absolute()), _address_of(report)
+        yield f"\nReport: [{where}]({address})" if address else f"\nReport, a file: {where}"
+
+
+def _address_of(report: Path) -> str | None:
+    """Return where the server shows the report, if it does: one of `flows.server`, on this machine.
+
+    The file of a report is no link: a browser opens no file from a server's page.
+    """
+    api, auth_string = PREFECT_API_URL.value() or "", PREFECT_API_AUTH_STRING.value()
+    if not (auth_string and api.endswith("/api") and may_receive(api)):
+        return None
+    address = api.removesuffix("/api") + register(report, auth_string)
+    try:
+        return address if httpx.get(address, timeout=10).is_success else None
+    except httpx.HTTPError:
+        return None
 
 
 def _row(head: TrainedHead, *, chosen: bool) -> str:

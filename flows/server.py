@@ -4,6 +4,7 @@ Command 12: Run a Prefect server that stays.
 """
 
 import os
+import socket
 import sys
 
 from prefect.settings import (
@@ -19,6 +20,7 @@ from flows.cli.command_line import plain_command_line
 from flows.orchestration.auth_string import FILE_NAME
 from flows.orchestration.server_database import check_database
 from flows.orchestration.server_settings import server_environment
+from tasks.errors import InputError
 
 _PLUGIN = "gargalo"  # as pyproject.toml names it
 
@@ -27,9 +29,9 @@ def become_a_server() -> None:
     """Turn this process into a Prefect server for this machine only.
 
     It listens on 127.0.0.1, on port 4200 or that of PREFECT_SERVER_API_PORT, and needs the auth
-    string.
+    string. Its pages link to the reports of this machine, and serve them.
 
-    Raises InputError as `prefect_server`.
+    Raises InputError as `prefect_server`, or for a port that is in use.
     """
     port = PREFECT_SERVER_API_PORT.value()
     check_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
@@ -41,8 +43,21 @@ def become_a_server() -> None:
             f"{PREFECT_HOME.value() / FILE_NAME}",
             flush=True,
         )
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    _check_port(port)
+    command = [sys.executable, "-m", "flows.orchestration.server_process"]
     os.execve(sys.executable, command, environment)  # noqa: S606  a fixed command
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}): end the server that "
+                "listens there, or set PREFECT_SERVER_API_PORT to another port"
+            ) from None
 
 
 def _enable_plugin() -> None:

@@ -28,6 +28,7 @@ from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from stores.targets import Target
 from tasks.backbones.files.description import description_path
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.datasets.fold_count import check_fold_seed
@@ -69,7 +70,7 @@ def sweep(
     """
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
-    space = requested_sweep(file, parameters)
+    space = requested_sweep(file, parameters, manifest.target)
     call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, space, parameters)
     runs = RunStore(parameters.store)
@@ -109,14 +110,16 @@ def sweep(
     return summary
 
 
-def requested_sweep(file: Path | None, parameters: SweepParameters) -> Sweep:
+def requested_sweep(
+    file: Path | None, parameters: SweepParameters, target: Target = "classes"
+) -> Sweep:
     """Return the sweep of a file, or else that of `--head` and `--grid`."""
     if file is None:
-        heads, grid = parameters.head, parameters.axes
-        space = sweep_of(heads, grid, features=_FEATURES, **parameters.search)
+        heads, grid = parameters.heads_for(target), parameters.axes
+        space = sweep_of(heads, grid, features=_FEATURES, target=target, **parameters.search)
         refused: set[str] = set()
     else:
-        space = read_sweep(file, features=_FEATURES, **parameters.search)
+        space = read_sweep(file, features=_FEATURES, target=target, **parameters.search)
         refused = {"head", "grid", *parameters.head_settings}
     refused |= {*space.features, *(name for _, axes in space.heads for name in axes)}
     if parameters.weights == "none" or not all("seed" in axes for _, axes in space.heads):
@@ -199,10 +202,11 @@ def _plan(
     parameters: SweepParameters,
     recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
 ) -> PlannedRun:
-    mine = settings_of(trial.kind)
+    mine = settings_of(trial.kind, manifest.target)
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
     settings = {**given, **trial.settings}
-    head = make_head(trial.kind, settings, classes=len(manifest.classes))
+    classes, target = len(manifest.classes), manifest.target
+    head = make_head(trial.kind, settings, classes=classes, target=target)
     general = seed_for(parameters.seed, manifest)  # of weights, and of heads without their own
     head_seed = general if trial.head_seed is None else trial.head_seed
     folds = {"folds": space.folds, "fold_seed": space.fold_seed}

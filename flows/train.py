@@ -103,7 +103,12 @@ def check_heads(manifest: Manifest, parameters: TrainParameters) -> None:
     """Raise InputError where heads cannot be trained on this data set, whatever the features."""
     folds, _ = parameters.dealt
     check_trainable(manifest, folds)
-    make_heads(parameters.head, parameters.head_settings, classes=len(manifest.classes))
+    make_heads(
+        parameters.heads_for(manifest.target),
+        parameters.head_settings,
+        classes=len(manifest.classes),
+        target=manifest.target,
+    )
 
 
 def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRun]:
@@ -113,14 +118,15 @@ def plan_runs(manifest: Manifest, parameters: TrainParameters) -> list[PlannedRu
     job = make_job(request, store=parameters.store, engine="auto")
     (recipe,) = job.recipes
     heads = make_heads(
-        parameters.head,
+        parameters.heads_for(manifest.target),
         parameters.head_settings,
         classes=len(manifest.classes),
+        target=manifest.target,
         feature_shape=feature_shape(recipe, manifest, parameters),
     )
     requested = parameters.model_dump(mode="json", exclude_none=True)
     folds, fold_seed = parameters.dealt
-    several = {"heads": requested["head"]} if len(heads) > 1 else {}  # to request them all again
+    several = {"heads": list(heads)} if len(heads) > 1 else {}  # to request them all again
     return [
         PlannedRun(
             manifest,

@@ -344,7 +344,7 @@ def pipeline(
     pad_to_aspect_ratio: bool = False,
     decode: Literal['exact', 'fast'] = 'exact',
     precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
-    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']], None] = None,
     folds: int = 0,
     fold_seed: int = 0,
     hidden_units: int | Sequence[int] | None = None,
@@ -470,7 +470,7 @@ def sweep(
     decode: Literal['exact', 'fast'] = 'exact',
     precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
     seed: int | None = None,
-    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']], None] = None,
     folds: int = 0,
     fold_seed: int = 0,
     hidden_units: int | Sequence[int] | None = None,
@@ -516,7 +516,7 @@ def train(
     decode: Literal['exact', 'fast'] = 'exact',
     precision: Literal['float32', 'bfloat16', 'int8'] = 'float32',
     seed: int | None = None,
-    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']]] = ['dense', 'logistic', 'svm'],
+    head: Union[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet'], Sequence[Literal['centroid', 'dense', 'knn', 'logistic', 'ridge', 'svm', 'tutorial', 'cabral', 'resnet-softmax', 'lenet5', 'alexnet']], None] = None,
     folds: int = 0,
     fold_seed: int = 0,
     hidden_units: int | Sequence[int] | None = None,
@@ -593,7 +593,7 @@ class LogisticClassifier(HeadClassifier):
     ) -> None: ...
 
 class RidgeClassifier(HeadClassifier):
-    """Least squares to +1 for an image's class and -1 for the others, with an L2 penalty."""
+    """Least squares with an L2 penalty."""
     def __init__(
         self,
         *,

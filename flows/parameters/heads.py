@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from cyclopts import Parameter
 from pydantic import Field, ValidationError, model_validator
@@ -12,7 +12,7 @@ from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
 from flows.parameters.values import Seed
 from tasks.datasets.fold_count import FoldCount, check_fold_seed
 from tasks.errors import InputError
-from tasks.heads.presets import HeadName
+from tasks.heads.presets import DEFAULT_HEADS, HeadName
 from tasks.heads.setting_types import (
     Activation,
     ClassWeights,
@@ -28,6 +28,9 @@ from tasks.heads.setting_types import (
     Units,
 )
 
+if TYPE_CHECKING:  # `--help` imports no numpy
+    from stores.targets import Target
+
 
 @Parameter(name="*")
 class TrainParameters(FeatureParameters):
@@ -37,11 +40,12 @@ class TrainParameters(FeatureParameters):
         None,
         description="Seed of the head, and of untrained weights [default: the seed of the split].",
     )
-    head: Annotated[list[HeadName], MOST_USED] = Field(
-        ["dense", "logistic", "svm"],
+    head: Annotated[list[HeadName] | None, MOST_USED] = Field(
+        None,
         min_length=1,
-        description="Kind of head, or a preset. May be repeated: the head with the best "
-        "validation accuracy is chosen.",
+        description="Kind of head, or a preset. May be repeated: the best head on validation is "
+        "chosen [default: dense, logistic and svm; for several labels dense, logistic and ridge; "
+        "for a number ridge, dense and knn].",
     )
     folds: Annotated[FoldCount, HEAD] = Field(
         0,
@@ -133,6 +137,10 @@ class TrainParameters(FeatureParameters):
         if "head_batch_size" in settings:
             settings["batch_size"] = settings.pop("head_batch_size")
         return settings
+
+    def heads_for(self, target: "Target") -> list[str]:
+        """Return the names of the requested heads, or of those that are trained by default."""
+        return self.head or list(DEFAULT_HEADS[target])
 
     @property
     def dealt(self) -> tuple[int, int]:

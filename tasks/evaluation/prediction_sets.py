@@ -85,25 +85,30 @@ def set_rule(
     Lee et al., Distribution-free Inference with Hierarchical Data, JRSSB 2025). Raises InputError
     for a coverage that the held-out images do not allow.
     """
-    if not 0 < coverage < 1:
-        raise InputError(f"--coverage {coverage:g}: expected a share between 0 and 1, as 0.9")
-    if by == "group" and found.groups is None:
-        raise InputError(
-            "--coverage-by group: the run's predictions have no groups; ingest with --group "
-            "COLUMN and train again, or leave it out"
-        )
+    check_coverage(coverage, by, found.groups)
     if by is None and found.groups is not None:
         by = "group"
     values = found.lac if kind == "lac" else found.aps
     if by != "class":
-        limit = _limit(values, found.groups, coverage, "")
+        limit = limit_of(values, found.groups, coverage)
         return SetRule(coverage, kind, by, np.full(len(classes), limit), len(values))
     limits = []
     for number, name in enumerate(classes):
         mine = found.labels == number
         groups = None if found.groups is None else found.groups[mine]
-        limits.append(_limit(values[mine], groups, coverage, f" of class {name!r}"))
+        limits.append(limit_of(values[mine], groups, coverage, f" of class {name!r}"))
     return SetRule(coverage, kind, by, np.array(limits), len(values))
+
+
+def check_coverage(coverage: float, by: CoverageBy | None, groups: Groups | None) -> None:
+    """Raise InputError for a coverage that is no share, or is by groups where there are none."""
+    if not 0 < coverage < 1:
+        raise InputError(f"--coverage {coverage:g}: expected a share between 0 and 1, as 0.9")
+    if by == "group" and groups is None:
+        raise InputError(
+            "--coverage-by group: the run's predictions have no groups; ingest with --group "
+            "COLUMN and train again, or leave it out"
+        )
 
 
 def needed(coverage: float) -> int:
@@ -112,8 +117,13 @@ def needed(coverage: float) -> int:
     return math.ceil(share / (1 - share))
 
 
-def _limit(values: Values, groups: Groups | None, coverage: float, where: str) -> float:
-    """Return the strangeness that a share `coverage` of new images does not exceed."""
+def limit_of(values: Values, groups: Groups | None, coverage: float, where: str = "") -> float:
+    """Return the value that a share `coverage` of new images does not exceed.
+
+    `values` (n,) are those of held-out images, `groups` (n,) each count the same. Without groups
+    that is the value at place ⌈(n + 1) · coverage⌉. `where` is for the message of the InputError
+    that is raised where there are too few.
+    """
     if groups is None:
         groups = np.arange(len(values))
     _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)

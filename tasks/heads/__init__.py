@@ -1,4 +1,4 @@
-"""Heads: the classifiers that are trained on features. A new kind is one module and one line."""
+"""Heads: what is trained on features. A new kind is one module and one line."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -54,7 +54,7 @@ class Candidate(Generic[H]):
 
 
 class TrainedHead(Protocol):
-    """A classifier of features."""
+    """A function from features to scores of classes or labels, or to a number."""
 
     @property
     def history(self) -> Sequence[dict[str, float]]:
@@ -71,6 +71,7 @@ class TrainedHead(Protocol):
     def scores(self, features: "NDArray[Any]") -> "NDArray[np.float64]":
         """Return probabilities or margins, (n, classes); the largest is the predicted class.
 
+        Of several labels each has its own, (n, labels); of a number it is the number, (n, 1).
         Raises CorruptStore for features of another size than in training.
         """
 
@@ -98,7 +99,7 @@ class Kind:
     specification: type[Any]
     # Candidates may share work; the result of each is the same as if it were trained alone.
     train: "Callable[[Sequence[Candidate[Any]], Examples], Sequence[Outcome]]"
-    # Reads what `save` wrote, for a number of classes, without executing code from the file.
+    # Reads what `save` wrote, for a number of outputs, without executing code from the file.
     load: "Callable[[Path, int, Target], TrainedHead]"
     scores: Literal["probability", "margin"]  # a number is its own score
     targets: "tuple[Target, ...]" = ("classes",)  # what it can learn

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from stores.targets import Target
 from tasks.heads.examples import flat
@@ -14,10 +15,14 @@ from tasks.heads.examples import flat
 
 @dataclass(frozen=True)
 class TrainedLinear:
-    """A linear function: `kernel` (features, classes) and `bias` (classes,)."""
+    """A linear function: `kernel` (features, outputs) and `bias` (outputs,).
+
+    With `sigmoid`, the scores are the probabilities whose logits it gives.
+    """
 
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
+    sigmoid: bool = False
     history: Sequence[dict[str, float]] = ()
     epochs: int = 0
 
@@ -27,33 +32,39 @@ class TrainedLinear:
         return len(self.kernel)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return margins, (n, classes)."""
-        return np.asarray(flat(features, self.inputs) @ self.kernel + self.bias, np.float64)
+        """Return margins, probabilities or numbers, (n, outputs)."""
+        values = np.asarray(flat(features, self.inputs) @ self.kernel + self.bias, np.float64)
+        return np.asarray(expit(values)) if self.sigmoid else values
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
-        """Return the margins by a Dense layer."""
+        """Return the scores by a Dense layer."""
         from tasks.heads.keras_export import linear
 
-        return linear(features, self.kernel, self.bias)
+        return linear(features, self.kernel, self.bias, "sigmoid" if self.sigmoid else "linear")
 
     def save(self, folder: Path) -> None:
         """Write `head.npz`."""
         np.savez(folder / "head.npz", allow_pickle=False, kernel=self.kernel, bias=self.bias)
 
 
-def load_linear(folder: Path, classes: int, _target: Target = "classes") -> TrainedLinear:
+def load_linear(
+    folder: Path, outputs: int, target: Target = "classes", *, sigmoid: bool = False
+) -> TrainedLinear:
     """Read what `save` wrote; raises ValueError, KeyError or BadZipFile for anything else."""
     with np.load(folder / "head.npz", allow_pickle=False) as file:
         kernel, bias = file["kernel"], file["bias"]
     if (
         kernel.ndim != 2
         or not kernel.size
-        or kernel.shape[1] != classes
-        or bias.shape != (classes,)
+        or kernel.shape[1] != outputs
+        or bias.shape != (outputs,)
     ):
         raise ValueError(
-            f"expected {classes} classes, found a kernel {kernel.shape} and a bias {bias.shape}"
+            f"expected {outputs} outputs, found a kernel {kernel.shape} and a bias {bias.shape}"
         )
     if kernel.dtype.kind != "f" or bias.dtype.kind != "f" or not np.isfinite(kernel).all():
         raise ValueError("the kernel or the bias has values that are not numbers")
-    return TrainedLinear(kernel, bias)
+    # Only a class without an example has the bias -inf.
+    if target != "classes" and not np.isfinite(bias).all():
+        raise ValueError("the bias has values that are not finite")
+    return TrainedLinear(kernel, bias, sigmoid)

@@ -9,6 +9,9 @@ from pydantic import ValidationError
 from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.heads import KINDS, Head, find_kind
 
+if TYPE_CHECKING:  # `--help` shows the names of the heads, and imports no numpy
+    from stores.targets import Target
+
 _PRESETS: dict[str, dict[str, Any]] = {
     # TensorFlow's tutorial "Transfer learning and fine-tuning": global average pooling,
     # Dropout(0.2), Dense(1) logit, Adam(1e-4), 10 epochs of batches of 32.
@@ -54,8 +57,21 @@ if TYPE_CHECKING:
 else:
     HeadName = Literal[(*KINDS, *_PRESETS)]
 _MADE_FOR_MAPS = {"cabral", "lenet5", "alexnet"}
+# The heads that are trained if none is requested.
+DEFAULT_HEADS: "dict[Target, tuple[str, ...]]" = {
+    "classes": ("dense", "logistic", "svm"),
+    "labels": ("dense", "logistic", "ridge"),
+    "number": ("ridge", "dense", "knn"),
+}
 # These follow from the data set, and cannot be set.
 _GIVEN = {"kind", "output"}
+# A number has no classes to smooth or to weight.
+_OF_CLASSES = {"label_smoothing", "class_weights"}
+_IN_WORDS: "dict[Target, str]" = {
+    "classes": "classes",
+    "labels": "several labels",
+    "number": "a number",
+}
 # Flags with another name than their setting.
 _FLAGS = {"batch_size": "head_batch_size"}
 
@@ -65,24 +81,33 @@ def make_heads(
     settings: Mapping[str, Any],
     *,
     classes: int,
+    target: "Target" = "classes",
     feature_shape: tuple[int, ...] | None = None,
 ) -> dict[str, Head]:
     """Return the specification of each named head, for a number of classes and a feature shape.
 
     A setting is used for each head that has it. Without a shape, presets are not checked against
-    it. Raises InputError for a preset that does not fit, and for settings that no head has.
+    it. Raises InputError for a head that cannot learn the target, a preset that does not fit, and
+    settings that no head has.
     """
     heads: dict[str, Head] = {}
     for name in dict.fromkeys(names):
         if name in _PRESETS:
+            check_learns(name, target)
             heads[name] = _preset(name, classes, feature_shape)
         else:
-            mine = {k: v for k, v in settings.items() if k in settings_of(name)}
-            heads[name] = make_head(name, mine, classes=classes)
-    taken = {setting for name in heads.keys() - _PRESETS.keys() for setting in settings_of(name)}
+            mine = {k: v for k, v in settings.items() if k in settings_of(name, target)}
+            heads[name] = make_head(name, mine, classes=classes, target=target)
+    kinds = heads.keys() - _PRESETS.keys()
+    taken = {setting for kind in kinds for setting in settings_of(kind, target)}
     if ignored := sorted(settings.keys() - taken):
         flags = ", ".join(map(flag_of, ignored))
-        takers = [kind for kind in KINDS if settings.keys() & settings_of(kind)]
+        able = [kind for kind in KINDS if target in find_kind(kind).targets]
+        takers = [kind for kind in able if set(ignored) & set(settings_of(kind, target))]
+        if not takers:
+            raise InputError(
+                f"{flags}: not a setting of a head that learns {_IN_WORDS[target]}; leave it out"
+            )
         raise InputError(
             f"{flags}: not a setting of --head {', '.join(names)} (presets have fixed settings); "
             f"use it with --head {' or '.join(takers)}"
@@ -90,14 +115,21 @@ def make_heads(
     return heads
 
 
-def make_head(kind: str, settings: Mapping[str, Any], *, classes: int) -> Head:
-    """Return the specification of a head of a kind, for a number of classes.
+def make_head(
+    kind: str, settings: Mapping[str, Any], *, classes: int, target: "Target" = "classes"
+) -> Head:
+    """Return the specification of a head of a kind, for a number of classes or labels.
 
-    Raises InputError with the setting, the expected and the received value.
+    Raises InputError for a kind that cannot learn the target, and with the setting, the expected
+    and the received value.
     """
+    check_learns(kind, target)
     given = dict(settings)
+    if target == "number" and (strange := sorted(given.keys() & _OF_CLASSES)):
+        raise InputError(f"head {kind}: {strange[0]} is for classes and labels; leave it out")
     if kind == "dense":
-        given["output"] = "logit" if classes == 2 else "softmax"
+        of_classes = "logit" if classes == 2 else "softmax"
+        given["output"] = {"labels": "sigmoids", "number": "number"}.get(target, of_classes)
     try:
         head: Head = find_kind(kind).specification(**given)
     except ValidationError as error:
@@ -106,10 +138,19 @@ def make_head(kind: str, settings: Mapping[str, Any], *, classes: int) -> Head:
     return head
 
 
-def settings_of(kind: str) -> list[str]:
-    """Return the names of the settings of a kind of heads."""
+def check_learns(name: str, target: "Target") -> None:
+    """Raise InputError for a head, a kind or a preset, that cannot learn a target."""
+    targets = ("classes",) if name in _PRESETS else find_kind(name).targets
+    if target not in targets:
+        able = ", ".join(kind for kind in KINDS if target in find_kind(kind).targets)
+        raise InputError(f"head {name}: cannot learn {_IN_WORDS[target]}; expected one of {able}")
+
+
+def settings_of(kind: str, target: "Target" = "classes") -> list[str]:
+    """Return the names of the settings of a kind of heads for a target."""
     names = [field.name for field in fields(find_kind(kind).specification)]
-    return [name for name in names if name not in _GIVEN]
+    hidden = _GIVEN | (_OF_CLASSES if target == "number" else set())
+    return [name for name in names if name not in hidden]
 
 
 def flag_of(setting: str) -> str:

@@ -1,4 +1,4 @@
-"""Ridge classifiers: all penalties from one eigendecomposition."""
+"""Ridge regression to classes, labels or a number: all penalties from one eigendecomposition."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,10 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class RidgeHead:
-    """Least squares to +1 for an image's class and -1 for the others, with an L2 penalty."""
+    """Least squares with an L2 penalty.
+
+    The targets are +1 for an image's class or labels and -1 for the others, or the number itself.
+    """
 
     penalty: Penalty = 100.0  # scikit-learn's alpha
     standardize: bool = True
@@ -52,16 +55,14 @@ class _Path:
         from scipy.linalg import eigh
 
         self._mean, self._scale = examples.scaling(fold, standardize=standardize)
-        labels = examples.labels[fold.train]
-        self._base = 2 * np.bincount(labels, minlength=examples.classes) / len(labels) - 1
-        targets = 2 * np.eye(examples.classes)[examples.labels] - 1 - self._base
+        targets, self._base = _centred_targets(examples, fold)
         width = len(self._mean)
-        if len(labels) < width:
+        if np.count_nonzero(fold.train) < width:
             rows = np.concatenate([rows for _, rows in self._scaled(examples, fold)])
             self._values, vectors = eigh(rows @ rows.T, overwrite_a=True)
             self._basis, self._turned = rows.T @ vectors, vectors.T @ targets[fold.train]
             return
-        gram, product = np.zeros((width, width)), np.zeros((width, examples.classes))
+        gram, product = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
         for positions, rows in self._scaled(examples, fold):
             gram += rows.T @ rows
             product += rows.T @ targets[positions]
@@ -83,8 +84,27 @@ class _Path:
             yield positions, (flat(rows) - self._mean) / self._scale
 
 
+def _centred_targets(examples: Examples, fold: Fold) -> tuple[Values, Values]:
+    """Return the targets (n, outputs) without their mean on the train examples, and the mean."""
+    if examples.target == "number":
+        numbers = np.asarray(examples.labels, np.float64)[:, np.newaxis]
+        mean = numbers[fold.train].mean(axis=0)
+        return numbers - mean, mean
+    one_hot = examples.target == "classes"
+    is_one = np.eye(examples.classes)[examples.labels] if one_hot else examples.labels
+    mean = 2 * is_one[fold.train].mean(axis=0) - 1
+    return 2 * is_one - 1 - mean, mean
+
+
 def _group_size(_head: RidgeHead, _width: int, _classes: int) -> int:
     return 10_000  # the eigendecomposition is done once for all of them
 
 
-KIND = Kind(RidgeHead, _train, load_linear, scores="margin", group_size=_group_size)
+KIND = Kind(
+    RidgeHead,
+    _train,
+    load_linear,
+    scores="margin",
+    targets=("classes", "labels", "number"),
+    group_size=_group_size,
+)

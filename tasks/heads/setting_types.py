@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-Output = Literal["logit", "sigmoid", "softmax"]
+Output = Literal["logit", "sigmoid", "softmax", "sigmoids", "number"]
 Optimizer = Literal["adam", "rmsprop", "sgd"]
 Schedule = Literal["constant", "cosine"]
 ClassWeights = Literal["none", "balanced"]

@@ -24,7 +24,7 @@ from tasks.evaluation.suspect_labels import suspects, suspects_csv
 from tasks.report.sweep_sections import reliability_curves
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
-MOST_MISTAKES = 12
+MOST_MISTAKES = 60
 MOST_SUSPECTS = 12
 
 

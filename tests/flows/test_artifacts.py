@@ -52,7 +52,7 @@ def test_a_disk_that_fails_twice_costs_two_tries_which_are_shown(run_json, photo
 
 def test_a_server_that_takes_no_artifact_does_not_fail_a_run(run_json, photos, monkeypatch):
     def refuse(*_, **__):
-        raise server_view.HTTPError("refused")
+        raise server_view.httpx.HTTPError("refused")
 
     monkeypatch.setattr(server_view, "create_table_artifact", refuse)
     assert run_json("extract", photos, *SMALL)["computed"] == 30

@@ -7,9 +7,12 @@ import shlex
 import shutil
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from tests.support.prefect_server import eventually, last_run, task_states
 
@@ -47,6 +50,12 @@ def test_the_server_shows_what_was_reused_as_cached(run_json, photos):
 
     told = eventually(states)
     assert (told["train"], told["ingest"]) == ("Cached", "Completed")
+    with get_client(sync_client=True) as client:
+        mine = ArtifactFilterFlowRunId(any_=[run.id])
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
+    (text,) = [artifact.data for artifact in found if artifact.key == "heads-photos"]
+    address = re.search(r"^Report: .*\((http.*)\)$", text, re.MULTILINE).group(1)
+    assert "<!DOCTYPE html>" in httpx.get(address).text
 
 
 class Planted:

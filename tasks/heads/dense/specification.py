@@ -26,7 +26,9 @@ class DenseHead:
     hidden_units: tuple[Units, ...] = ()
     activation: Activation = "relu"
     dropout: Share = 0.2  # before the output, and between hidden layers
-    output: Output = "softmax"  # logit, sigmoid: one unit for two classes; softmax: one per class
+    # logit, sigmoid: one unit for two classes; softmax: one per class; sigmoids: one per label;
+    # number: one unit, which is the number.
+    output: Output = "softmax"
     optimizer: Optimizer = "adam"
     learning_rate: Rate = 1e-3
     batch_size: Count = 32

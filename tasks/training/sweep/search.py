@@ -20,7 +20,7 @@ class AllTrials:
         trials, self._left = self._left, []
         return trials
 
-    def tell(self, values: Sequence[float | None]) -> None:
+    def tell(self, results: Sequence[float | None]) -> None:
         """Do nothing."""
 
 
@@ -54,13 +54,13 @@ class GuidedSearch:
         self._proposed = [self._study.ask() for _ in range(count)]
         return [self._trial(proposed) for proposed in self._proposed]
 
-    def tell(self, values: Sequence[float | None]) -> None:
-        """Record the results of the last trials, the larger the better; None for a failed one."""
-        for proposed, value in zip(self._proposed, values, strict=True):
-            if value is None:
+    def tell(self, results: Sequence[float | None]) -> None:
+        """Record the results of the last trials, larger for a better one; None if it failed."""
+        for proposed, result in zip(self._proposed, results, strict=True):
+            if result is None:
                 self._study.tell(proposed, state=self._failed)
             else:
-                self._study.tell(proposed, value)
+                self._study.tell(proposed, result)
 
     def _trial(self, proposed: Any) -> Trial:  # noqa: ANN401  Optuna's
         number = proposed.suggest_int("head", 0, len(self._space.heads) - 1)

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from stores.targets import Target
 from tasks.errors import InputError, unknown
 from tasks.heads import KINDS
-from tasks.heads.presets import settings_of
+from tasks.heads.presets import check_learns, settings_of
 
 _Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]  # exact as a float
 
@@ -126,6 +127,7 @@ def sweep_of(
     grid: Mapping[str, Axis],
     *,
     features: Sequence[str],
+    target: Target = "classes",
     **search: Any,  # noqa: ANN401  folds, fold_seed, trials, search_seed
 ) -> Sweep:
     """Return the sweep over kinds of heads and a grid of values, each used where it is a setting.
@@ -137,7 +139,9 @@ def sweep_of(
             f"--head {presets[0]}: a preset has no settings to try; expected one of "
             f"{', '.join(KINDS)}"
         )
-    own = {kind: [*settings_of(kind), "seed"] for kind in heads}
+    for kind in heads:
+        check_learns(kind, target)
+    own = {kind: [*settings_of(kind, target), "seed"] for kind in heads}
     known = sorted({*features, *(name for names in own.values() for name in names)})
     for name in grid.keys() - set(known):
         raise unknown("setting", name, known, fix="of --grid")

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stores.targets import Target
 from tasks.datasets.fold_count import FoldCount
 from tasks.errors import InputError, unknown, what_is_wrong
 from tasks.execution.user_files import read_whole
 from tasks.heads import KINDS
-from tasks.heads.presets import make_head, settings_of, takes_whole_numbers
+from tasks.heads.presets import check_learns, make_head, settings_of, takes_whole_numbers
 from tasks.training.sweep.space import MOST_TRIALS, Axes, Axis, Range, Sweep, WholeRange, make_trial
 
 # Settings whose values are lists.
@@ -39,7 +40,13 @@ class _File(BaseModel):
     head: list[dict[str, Any]]
 
 
-def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep:  # noqa: ANN401
+def read_sweep(
+    path: Path,
+    *,
+    features: Sequence[str],
+    target: Target = "classes",
+    **search: Any,  # noqa: ANN401
+) -> Sweep:
     """Return the sweep of a TOML file; `features` are the names of the settings of features.
 
     `search` overrides the options of folds and search in the file.
@@ -47,7 +54,7 @@ def read_sweep(path: Path, *, features: Sequence[str], **search: Any) -> Sweep: 
     Raises InputError with the file, the wrong key, and the most similar valid one.
     """
     try:
-        return _sweep(_content(path), features, search)
+        return _sweep(_content(path), features, target, search)
     except FileNotFoundError:
         raise InputError(f"{path}: file not found") from None
     except OSError as error:
@@ -65,14 +72,16 @@ def _content(path: Path) -> dict[str, Any]:
         raise InputError(f"not valid TOML: {str(error).partition('; use sys.')[0]}") from None
 
 
-def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, Any]) -> Sweep:
+def _sweep(
+    content: dict[str, Any], features: Sequence[str], target: Target, search: dict[str, Any]
+) -> Sweep:
     if not isinstance(content.get("head"), list) or not content["head"]:
         raise InputError("no head; add at least one table [[head]], in double brackets")
     try:
         file = _File(**content)
     except ValidationError as error:
         raise InputError(_mistakes(error, _File, _Search)) from None
-    heads = [_head(dict(about)) for about in file.head]
+    heads = [_head(dict(about), target) for about in file.head]
     for name in file.features.keys() - set(features):
         raise unknown("setting of [features]", name, features)
     axes = {name: _axis(f"[features]: {name}", values) for name, values in file.features.items()}
@@ -81,14 +90,15 @@ def _sweep(content: dict[str, Any], features: Sequence[str], search: dict[str, A
     return Sweep(axes, heads, **own | search)
 
 
-def _head(about: dict[str, Any]) -> tuple[str, Axes]:
+def _head(about: dict[str, Any], target: Target) -> tuple[str, Axes]:
     """Return the kind and the axes of a [[head]], after a check of each value."""
     kind = about.pop("kind", None)
     if kind is None:
         raise InputError(f"a [[head]] without a kind; add kind = one of {', '.join(KINDS)}")
     if kind not in KINDS:
         raise unknown("kind of [[head]]", str(kind), KINDS)
-    known = [*settings_of(kind), "seed"]
+    check_learns(kind, target)
+    known = [*settings_of(kind, target), "seed"]
     axes: Axes = {}
     for name, values in about.items():
         if name not in known:
@@ -101,7 +111,7 @@ def _head(about: dict[str, Any]) -> tuple[str, Axes]:
         )
         for value in [axis.low, axis.high] if isinstance(axis, Range) else axis:
             trial = make_trial({}, kind, {name: value})
-            make_head(kind, trial.settings, classes=2)
+            make_head(kind, trial.settings, classes=2, target=target)
     return kind, axes
 
 

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 from tasks.datasets.folds import Fold
@@ -32,6 +34,21 @@ def test_it_is_scikit_learns_ridge_classifier(size, penalty, standardize, classe
     expected = theirs.decision_function(features)
     expected = np.stack([-expected, expected], 1) if classes == 2 else expected
     np.testing.assert_allclose(trained.scores(data.features()), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(40, 6), (24, 60)])
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_labels_and_numbers_are_scikit_learns_ridge(target, size):
+    rng, plain = np.random.default_rng(1), examples(*size)
+    truth = rng.integers(0, 2, (size[0], 4)) if target == "labels" else rng.normal(40, 9, size[0])
+    data = replace(plain, labels=truth, classes=4 if target == "labels" else 1, target=target)
+    (trained,) = KIND.train([Candidate(RidgeHead(7.0), 0)], data)
+    train, features = data.folds[0].train, data.features().astype("f8")
+    features = StandardScaler().fit(features[train]).transform(features)
+    targets = 2 * truth - 1 if target == "labels" else truth[:, None]
+    expected = Ridge(alpha=7.0).fit(features[train], targets[train]).predict(features)
+    scores = trained.scores(data.features())
+    np.testing.assert_allclose(scores, expected.reshape(scores.shape), rtol=1e-3, atol=1e-3)
 
 
 def test_each_penalty_of_a_path_comes_out_as_alone():

@@ -13,6 +13,7 @@ from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
 from tasks.features.accounting import RecipeSummary
 from tasks.report.sweep_sections import recipe_labels
 from tasks.report.write import report_place, write_report
+from tests.support.browser import opened_page
 from tests.support.entries import as_entries, entries_of
 from tests.support.reports import (
     DENSE,
@@ -221,3 +222,20 @@ def test_recipes_are_told_apart_by_what_was_chosen():
 
     assert labels(RECIPE, other) == [f"{RECIPE.backbone}, {RECIPE.tap}", f"other, {RECIPE.tap}"]
     assert labels(RECIPE, prepared)[1] == f"rgb: another, {RECIPE.tap}"
+
+
+def test_the_mistakes_can_be_filtered_by_class_without_a_script(store, manifest):
+    run = train(store, manifest, LOGISTIC, every=1)
+    path = report_place(store, manifest, run.id).path
+    report(store, manifest, [run])
+    with opened_page() as page:
+        page.set_content(path.read_text())
+        shown = page.locator("#mistakes figure:visible")
+        all_of_them = shown.count()
+        page.select_option("#mistakes .true", index=1)
+        some = shown.count()
+        assert 0 < some < all_of_them
+        true = page.locator("#mistakes .true option:checked").inner_text()
+        assert {
+            text.removeprefix("true class ") for text in shown.locator(".true").all_inner_texts()
+        } == {true}

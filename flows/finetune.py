@@ -38,7 +38,7 @@ from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.saved import features_job
 from tasks.finetune.train import finetune_task
 from tasks.report.heads_summary import summarize_heads
-from tasks.report.run_facts import RunComparison, compared
+from tasks.report.run_facts import FigureComparison, RunComparison, compared
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import check_testable, open_test_task
 
@@ -129,7 +129,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 
 
-def _comparison(runs: RunStore, start: Run, tuned: Run) -> RunComparison:
+def _comparison(runs: RunStore, start: Run, tuned: Run) -> RunComparison | FigureComparison:
     """Return how a run differs from its start: the one comparison of each fine-tuning of it."""
     begun = [json.loads(row["finetuning"]) for row in runs.table().to_pylist()]
     tunings = sum(finetuning.get("started_from") == start.id for finetuning in begun)

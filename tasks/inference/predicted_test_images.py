@@ -19,7 +19,7 @@ from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from stores.targets import Targets
+from stores.target_values import Targets
 from tasks.inference.predict import Prediction
 from tasks.training.prediction_table import predictions as predictions_table
 

@@ -19,8 +19,8 @@ from flows.summaries.stores import IngestSummary
 from flows.text.stores import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import Ingested, ingest_task
+from tasks.datasets.seen_folder import count_packed
 from tasks.datasets.splits import majority_baseline
-from tasks.datasets.unpack import rows_to_unpack
 from tasks.execution.steps import quote
 
 
@@ -49,7 +49,7 @@ def ingest_stage(
 
 def announce_unpacking(folder: Path, parameters: DatasetParameters) -> None:
     """Show progress where --labels holds images that are not in the folder yet."""
-    if packed := rows_to_unpack(folder, parameters.label_rule):
+    if packed := count_packed(parameters.asked(folder)):
         announce(packed, doing="unpacking")
 
 
@@ -65,7 +65,8 @@ def with_splits_of(manifest: Manifest, summary: IngestSummary) -> IngestSummary:
 
 def _summary(manifest: Manifest, read: int) -> IngestSummary:
     about = manifest.summary()
-    largest, accuracy = majority_baseline(about.counts) if about.counts else (None, None)
+    of_classes = about.target == "classes" and about.counts
+    largest, accuracy = majority_baseline(about.counts) if of_classes else (None, None)
     return IngestSummary(
         **vars(about), largest_class=largest, largest_class_accuracy=accuracy, read=read
     )

@@ -99,6 +99,19 @@ class DatasetParameters(StoreParameters):
         description="Name of a column in --labels, such as path=file_name. May be repeated "
         "[default: path, label, split, group, time, image].",
     )
+    label_separator: Annotated[str | None, DATA] = Field(
+        None,
+        min_length=1,
+        description="Text between several labels of an image in --labels, such as '|' in "
+        "'cat|dog': each image then has any number of labels, or none where the cell is empty "
+        "[default: the data set's; one class per image for a new one].",
+    )
+    target: Annotated[str | None, DATA] = Field(
+        None,
+        min_length=1,
+        description="Name of the column in --labels with a number for each image, such as age, "
+        "which heads then predict [default: the data set's; none for a new one].",
+    )
     group: Annotated[str | None, DATA] = Field(
         None,
         min_length=1,
@@ -157,7 +170,14 @@ class DatasetParameters(StoreParameters):
 
         columns = dict(column.split("=", 1) for column in self.column or ())
         columns |= {"group": self.group} if self.group else {}
-        return LabelRule(self.labels, columns, self.group_pattern, corrections=self.corrections)
+        return LabelRule(
+            self.labels,
+            columns,
+            self.group_pattern,
+            corrections=self.corrections,
+            label_separator=self.label_separator,
+            target=self.target,
+        )
 
     def asked(self, folder: Path, *, needs_labels: bool = True) -> "IngestRequest":
         """Return what is asked of the ingest of a folder."""
@@ -186,6 +206,12 @@ class DatasetParameters(StoreParameters):
     def _columns_of_labels(self) -> Self:
         if (self.column or self.group) and not self.labels:
             raise ValueError("--column and --group are of a table; add --labels")
+        if (self.label_separator or self.target) and not self.labels:
+            raise ValueError("--label-separator and --target are of a table; add --labels")
+        if self.label_separator and self.target:
+            raise ValueError(
+                "--label-separator and --target: a label is several labels, or a number; give one"
+            )
         return self
 
 

@@ -17,6 +17,7 @@ from stores.manifest import Manifest
 from stores.manifest_rows import set_column
 from stores.storage.repeated_values import nulls
 from tasks.datasets.decided_rows import with_decided_labels
+from tasks.datasets.label_notation import CLASSES, LabelNotation, in_notation
 from tasks.datasets.path_table import PathTable, TableMistake, matched, read_path_table
 from tasks.errors import InputError, unknown
 
@@ -37,7 +38,7 @@ class Corrected(NamedTuple):
 def read_corrections(path: Path | None) -> PathTable | None:
     """Read a table of corrections; None: those of the data set stay. No rows: there are none.
 
-    Raises InputError if it is not valid.
+    Raises InputError if it is not valid; `noted` looks at the labels.
     """
     if path is None:
         return None
@@ -47,6 +48,22 @@ def read_corrections(path: Path | None) -> PathTable | None:
     return read_path_table(path, "table of corrections", dict.fromkeys(_COLUMNS), _check)
 
 
+def noted(table: PathTable, notation: LabelNotation, classes: Sequence[str]) -> PathTable:
+    """Return corrections whose labels are as a manifest has them.
+
+    Of several labels an empty cell is none. Raises InputError for a label that is not valid.
+    """
+    rows = table.rows
+    empty = pc.and_(pc.is_null(rows["label"]), pc.invert(_excluded(rows, classes)))
+    if notation.target != "labels" and pc.any(empty).as_py():
+        at = pc.index(empty, True).as_py()
+        raise InputError(
+            f"{table.file}: row {at + 1}: {rows['path'][at].as_py()!r} has no label; give its "
+            f"right label, or {EXCLUDE}, or remove the row"
+        )
+    return in_notation(table, notation, besides={"", EXCLUDE} - set(classes))
+
+
 def corrected(
     rows: pa.Table,
     table: PathTable | None,
@@ -54,12 +71,14 @@ def corrected(
     classes: Sequence[str],
     folder: Path,
     decided: Decided = NOTHING_DECIDED,
+    notation: LabelNotation = CLASSES,
 ) -> Corrected:
     """Return rows of files that have no corrections with those of a table, or of the data set.
 
     Images are known by their paths, and by their bytes, so that a renamed image and each copy
     under the same label is corrected too. What people decided on an image comes before that.
-    Raises InputError for a label that is no class, unless somebody decided that it is one.
+    Raises InputError for a label that is no class, or names none, unless somebody decided that it
+    is one.
     """
     notes: tuple[str, ...] = ()
     if table is not None:
@@ -81,14 +100,14 @@ def corrected(
     wanted = with_decided_labels(rows, wanted, decided, by_table=table is not None)
     classes = [*classes, *sorted(decided.new_labels - set(classes))]
     usable = pc.and_(pc.is_valid(rows["key"]), pc.is_valid(wanted))
-    strange = pc.and_(usable, pc.invert(pc.is_in(wanted, pa.array(classes, pa.string()))))
-    if pc.any(strange).as_py():
-        at = pc.index(strange, True).as_py()
-        raise InputError(
-            f"{table.file if table else folder}: correction of {rows['path'][at].as_py()!r}: "
-            f"{unknown('class', wanted[at].as_py(), classes)}; give a label of the data set, or "
-            f"{EXCLUDE}; --corrections none undoes all"
-        )
+    for text in wanted.filter(usable).unique().to_pylist():
+        if strange := notation.first_unknown(text, classes):
+            at = pc.index(pc.if_else(usable, wanted, None), text).as_py()
+            raise InputError(
+                f"{table.file if table else folder}: correction of {rows['path'][at].as_py()!r}: "
+                f"{unknown(notation.noun, strange, classes)}; give a label of the data set, or "
+                f"{EXCLUDE}; --corrections none undoes all"
+            )
     given = pc.if_else(usable, rows["label"], pa.scalar(None, pa.string()))
     used = pc.and_(usable, pc.equal(rows["status"], "accepted"))
     excluded = pc.and_kleene(used, pc.equal(given, wanted))
@@ -117,6 +136,7 @@ def are_kept(
         previous.classes,
         Path(previous.folder),
         decided,
+        LabelNotation.of(previous),
     )
     return previous.notes == (*notes, *again.notes) and all(
         again.rows[name].equals(there[name]) for name in ("label", "given_label")
@@ -206,13 +226,8 @@ def _named(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def _check(number: int, row: Mapping[str, str | None]) -> None:
-    path, label, out = row["path"], row.get("label"), (row.get(EXCLUDE) or "").lower()
+    path, out = row["path"], (row.get(EXCLUDE) or "").lower()
     if out and out not in _YES | _NO:
         raise TableMistake(
             f"row {number}: exclude of {path!r} must be true or false. Received: {out!r}"
-        )
-    if not label and out not in _YES:
-        raise TableMistake(
-            f"row {number}: {path!r} has no label; give its right label, or {EXCLUDE}, or remove "
-            "the row"
         )

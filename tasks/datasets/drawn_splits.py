@@ -42,6 +42,8 @@ class Drawn:
         """Return the images of rows with distinct keys."""
         labels = images["label"].combine_chunks().dictionary_encode()
         numbers = labels.indices.to_numpy().astype(np.int64)
+        if manifest.target == "number":
+            numbers = np.zeros(len(images), np.int64)
         groups = group_numbers(images) if images["group"].null_count < len(images) else None
         times = None
         if manifest.split_by == "time":

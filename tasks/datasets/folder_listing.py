@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.datasets.class_names import NOT_UTF8, differing_in_case, refuse_unless_utf8
 from tasks.datasets.folder_layout import AUTO, UNLABELLED, Layout, find_layout
+from tasks.datasets.label_notation import CLASSES, LabelNotation
 from tasks.datasets.listed_files import (
     HIDDEN,
     have_endings,
@@ -35,6 +36,7 @@ class Listing:
     layout: Layout
     notes: tuple[str, ...]
     keeps_groups: bool = True  # those of the data set; else a table or a pattern gives them
+    notation: LabelNotation = CLASSES  # what the labels are
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ def ingest_as(
     were read `ahead`, and have not changed since, are not read again.
     """
     rules, listed = Rules.of(request), seen or see(request)
+    rules = rules.of_seen(listed)
     rules.check_splittable(listed.layout)
     if listed.previous and _is_kept(listed.previous, listed, rules):
         return Ingested(listed.previous, read=0)
@@ -100,6 +101,7 @@ def ingest_as(
             listed = see(request)  # what was seen before is not up to date, nor after a retry
         else:
             listed = replace(listed, previous=previous)
+        rules = rules.of_seen(listed)  # if another process made the data set meanwhile
         known, taken = listed.known(), 0
         if ahead and ahead.orientation == listed.orientation:
             known, taken = with_read_ahead(known, ahead, listed.listing)

@@ -13,7 +13,8 @@ from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import class_folders
 from tasks.datasets.groups import given_groups, groups_by_pattern
-from tasks.datasets.label_table import LabelRule, classes_of, kept_table, read_label_table
+from tasks.datasets.label_notation import CLASSES, LabelNotation
+from tasks.datasets.label_table import LabelRule, kept_table, read_label_table
 from tasks.datasets.path_table import PathTable, in_folder
 from tasks.datasets.time_splits import times_of
 from tasks.datasets.unpack import kept_notes
@@ -36,7 +37,7 @@ def list_labelled(
     labels are needed, a folder without folders is a data set without labels. Raises InputError for
     a folder or a table that is not valid.
     """
-    table = read_label_table(rule)
+    table, notation = read_label_table(rule), rule.notation
     notes = rule.unpacked.notes if rule.unpacked else ()
     labels = table if table and "label" in table.columns else None
     if labels and layout:
@@ -48,11 +49,13 @@ def list_labelled(
     has_labels = bool((table and not rule.unpacked) or labels or (previous and previous.classes))
     if requested == AUTO and not rule.needed and not has_labels and _is_flat(folder):
         requested = UNLABELLED
+    if notation != CLASSES and not labels:
+        raise InputError(_without_table(rule, layout, table))
     if requested == UNLABELLED:
         _check_no_labels(None if rule.unpacked else table, previous)
         listing = _unlabelled(folder)
     else:
-        listing = _by_table(folder, labels) if labels else list_folder(folder, requested)
+        listing = _by_table(folder, labels, notation) if labels else list_folder(folder, requested)
     if table and table is not labels and requested != UNLABELLED:
         listing = _with_splits(listing, in_folder(table, listing.files["path"], folder))
     groups = _groups(listing, table, rule, previous)
@@ -95,6 +98,22 @@ def _check_no_labels(table: PathTable | None, previous: Manifest | None) -> None
         )
 
 
+def _without_table(rule: LabelRule, layout: str | None, table: PathTable | None) -> str:
+    """Return why images cannot have several labels, or numbers, where no table gives them."""
+    shown = rule.notation.shown
+    if layout:
+        return (
+            f"--layout {layout}: the data set has {shown}, which only a table gives; give a new "
+            "name with --dataset"
+        )
+    if table is None:
+        return f"{rule.flag()}: only a table gives {shown}; add --labels"
+    return (
+        f"{table.file}: no column label, which {rule.flag() or shown} needs; name it with "
+        f"--column label=NAME. Received: {', '.join(table.columns)}"
+    )
+
+
 def _is_flat(folder: Path) -> bool:
     """Return whether there are no folders that could be classes."""
     check_folder(folder)
@@ -112,7 +131,7 @@ def _unlabelled(folder: Path) -> Listing:
     return replace(listing, notes=(NO_LABELS, *listing.notes))
 
 
-def _by_table(folder: Path, table: PathTable) -> Listing:
+def _by_table(folder: Path, table: PathTable, notation: LabelNotation) -> Listing:
     """Return all files below a folder, with the labels of a table."""
     listing = list_tree(folder)
     files = listing.files
@@ -126,8 +145,14 @@ def _by_table(folder: Path, table: PathTable) -> Listing:
     files = files.set_column(place("is_image"), "is_image", pc.is_valid(labels))
     if not len(rows):
         raise InputError(f"{folder}: none of the files in the table of labels is there any more")
-    layout = replace(listing.layout, classes=classes_of(rows))
-    return _with_splits(replace(listing, files=files, layout=layout), rows)
+    if not (classes := notation.classes_of(rows["label"])):
+        raise InputError(
+            f"{table.file or folder}: no image has a label; expected some, with "
+            f"{notation.separator!r} between several"
+        )
+    layout = replace(listing.layout, classes=classes)
+    found = replace(listing, files=files, layout=layout, notation=notation)
+    return _with_splits(found, rows)
 
 
 def _with_splits(listing: Listing, rows: pa.Table) -> Listing:

@@ -23,6 +23,7 @@ from tasks.datasets.corrections import (
     NOTHING_DECIDED,
     by_table,
     corrected,
+    noted,
     read_corrections,
     without_corrections,
 )
@@ -36,6 +37,7 @@ from tasks.datasets.folder_layout import UNLABELLED
 from tasks.datasets.groups import with_groups
 from tasks.datasets.kept_together import with_known_groups
 from tasks.datasets.known_files import EXAMINED, rows_of
+from tasks.datasets.label_notation import CLASSES, LabelNotation
 from tasks.datasets.path_table import PathTable
 from tasks.datasets.seen_folder import IngestRequest, Seen
 from tasks.datasets.split_file import SplitFile, read_split_file
@@ -67,6 +69,22 @@ class Rules:
         decided = all_undone(decided) if resets else decided
         return cls(rule, given_by, corrections, decided, resets)
 
+    def of_seen(self, seen: Seen) -> "Rules":
+        """Return the rules for the labels of a folder; raises InputError for a correction of none.
+
+        Decisions on images are of classes, or of groups: other data sets have none.
+        """
+        notation, table = seen.listing.notation, self.corrections
+        if table is not None:
+            table = noted(table, notation, seen.listing.classes)
+        of_classes = notation.target == "classes"
+        return replace(
+            self,
+            corrections=table,
+            decided=self.decided if of_classes else NOTHING_DECIDED,
+            resets=self.resets and of_classes,
+        )
+
     @property
     def by_keys(self) -> bool:
         """Whether a split file names images by their bytes."""
@@ -95,15 +113,15 @@ def made_dataset(
     class without images, and for corrections and splits that do not fit.
     """
     previous, folder = seen.previous, seen.listing.folder
-    decided = rules.decided
-    found, notes = corrected(rows, rules.corrections, previous, classes, folder, decided)
+    decided, notation = rules.decided, seen.listing.notation
+    found, notes = corrected(rows, rules.corrections, previous, classes, folder, decided, notation)
     classes = with_decided_classes(classes, found, decided) if classes else classes
     found = leave_out_contradictions(found)
     kept = seen.listing.keeps_groups
     found = with_groups(found, with_decided_groups(found, found["group"], decided, kept=kept))
     keep = rules.split.kept_together(previous)
     found = with_known_groups(found, previous, keep)
-    check_classes(folder, classes, found)
+    check_classes(folder, classes, found, notation)
     seed, test, validation, split_by = rules.split.resolved(previous)
     manifest = Manifest(
         seen.request.name,
@@ -122,6 +140,8 @@ def made_dataset(
         examination=EXAMINATION,
         keep_together=keep,
         untold=previous.untold if previous and previous.keep_together == keep else "",
+        target=notation.target,
+        label_separator=notation.separator,
     )
     if classes:
         found = split_rows(manifest, found, previous, rules.given_by, warn=warn)
@@ -136,6 +156,7 @@ def assumed_dataset(seen: Seen, rules: Rules, keys: Keys | None = None) -> Manif
     `keys` are those of these files, in their order; without, they have keys that no image has.
     Raises InputError as `made_dataset`; it may be without cause: a file may be damaged.
     """
+    rules = rules.of_seen(seen)
     rules.check_splittable(seen.layout)
     paths = seen.unread()["path"]
     keys = keys_of_none(len(paths)) if keys is None else keys
@@ -161,23 +182,28 @@ def keys_of_none(count: int) -> Keys:
     return keys
 
 
-def check_classes(folder: Path, classes: tuple[str, ...], rows: pa.Table) -> None:
-    """Raise InputError where a class, or a data set without classes, has no usable image."""
+def check_classes(
+    folder: Path, classes: tuple[str, ...], rows: pa.Table, notation: LabelNotation = CLASSES
+) -> None:
+    """Raise InputError where a class or label, or a data set without, has no usable image."""
     accepted = pc.equal(rows["status"], "accepted")
-    if not classes and not pc.any(accepted).as_py():
+    if (not classes or notation.target == "number") and not pc.any(accepted).as_py():
         bad = rows.filter(pc.equal(rows["status"], "rejected"))
         raise InputError(
             f"{folder}: no usable image (for example, {bad['path'][0]}: {bad['reason'][0]}); add "
             "images that can be decoded"
         )
-    usable = set(rows["label"].filter(accepted).unique().to_pylist())
+    usable = set(notation.classes_of(rows["label"].filter(accepted)))
     if empty := [name for name in classes if name not in usable]:
-        bad = rows.filter(pc.is_in(rows["label"], pa.array(empty)))
+        texts = rows["label"].drop_null().unique().to_pylist()
+        theirs = [text for text in texts if not usable.issuperset(notation.names_in(text))]
+        bad = rows.filter(pc.is_in(rows["label"], pa.array(theirs, pa.string())))
         reasons = [f"{bad['path'][0]}: {bad['reason'][0]}"] if len(bad) else []
         example = f" (for example, {reasons[0]})" if reasons else ""
         if rows["given_label"].null_count < len(rows):
             example += ", after corrections of labels"
         raise InputError(
-            f"{folder}: no usable image in class {', '.join(map(repr, empty))}{example}; add "
-            "images that can be decoded, or remove the folder"
+            f"{folder}: no usable image in {notation.noun} {', '.join(map(repr, empty))}{example}; "
+            "add images that can be decoded, or remove the "
+            f"{'folder' if notation == CLASSES else 'label from the table'}"
         )

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from stores.manifest import Split
 from stores.storage.json_files import ABSURD, parsed
+from tasks.datasets.label_notation import CLASSES, LabelNotation
 from tasks.datasets.label_table import COLUMNS, IMAGE, KIND, LabelRule
 from tasks.datasets.path_table import mistakes_of
 from tasks.datasets.table_rows import parquet_footer
@@ -41,6 +42,12 @@ class PackedFile:
     largest: int  # bytes of a part of the columns of images and paths: no value has more
     rows: int
     split: Split | None = None  # by the file's name
+    notation: LabelNotation = CLASSES
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether labels may be floats or lists."""
+        return self.notation.target != "classes" and "label" in self.columns
 
 
 @dataclass(frozen=True)
@@ -116,21 +123,25 @@ def _packed(path: Path, rule: LabelRule, *, alone: bool) -> PackedFile | None:
             raise ValueError("a pointer of Git LFS, not the file itself; run git lfs pull")
         about = parquet_footer(file)
         schema = about.schema.to_arrow_schema()
-    columns = {name: rule.columns.get(name, name) for name in (IMAGE, *COLUMNS)}
+    columns = {name: rule.column(name) or name for name in (IMAGE, *COLUMNS)}
     for name, theirs in columns.items():
         if schema.names.count(theirs) > 1:
             raise InputError(f"{path}: column {theirs} is repeated; rename one")
-        if name in rule.columns and theirs not in schema.names:
+        if rule.requires(name) and theirs not in schema.names:
             raise InputError(f"{path}: no column {theirs!r} for {name}. {_received(schema)}")
     if not _holds_images(path, schema, columns, chosen=IMAGE in rule.columns, alone=alone):
         return None
     if rule.needed and columns["label"] not in schema.names:
         raise InputError(
-            f"{path}: no column 'label'; name it with --column label=NAME. {_received(schema)}"
+            f"{path}: no column {columns['label']!r}; name it with --column label=NAME. "
+            f"{_received(schema)}"
         )
     there = {name: theirs for name, theirs in columns.items() if theirs in schema.names}
     names = dict(_class_names((about.metadata or {}).get(_HUB, b""), schema, there))
-    return PackedFile(path, there, names, _largest(about, columns), about.num_rows)
+    if rule.notation.target == "number":
+        names.pop("label", None)  # a class's number is the number itself
+    size = _largest(about, columns)
+    return PackedFile(path, there, names, size, about.num_rows, notation=rule.notation)
 
 
 def _holds_images(
@@ -202,11 +213,21 @@ def _class_names(
         about = {name: features.get(theirs) for name, theirs in columns.items()}
     except ABSURD:
         return
-    for name, feature in about.items():
+    for name, described in about.items():
+        kind, feature = schema.field(columns[name]).type, described
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            kind, feature = kind.value_type, _of_each(described)
         names = feature.get("names") if isinstance(feature, dict) else None
         texts = names if isinstance(names, list) and _are_names(names) else []
-        if texts and pa.types.is_integer(schema.field(columns[name]).type):
+        if texts and pa.types.is_integer(kind):
             yield name, tuple(text.strip() for text in texts)
+
+
+def _of_each(feature: Any) -> Any:  # noqa: ANN401  from JSON
+    """Return what `datasets` knows of the values in a column of lists."""
+    if isinstance(feature, list):
+        return feature[0] if len(feature) == 1 else None
+    return feature.get("feature") if isinstance(feature, dict) else None
 
 
 def _are_names(names: Iterable[object]) -> bool:

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stores.manifest import SPLITS
+from tasks.datasets.label_notation import in_notation
 from tasks.datasets.label_table import COLUMNS, IMAGE, KIND
 from tasks.datasets.packed_images import PackedFile
-from tasks.datasets.path_table import TableMistake, as_text, mistakes_of
+from tasks.datasets.path_table import PathTable, TableMistake, as_text, mistakes_of
 from tasks.datasets.table_rows import largest_unpacked, parquet_rows
 from tasks.execution.user_files import opened, size_of
 from tasks.images.image_files import LARGEST_BYTES
@@ -34,18 +35,23 @@ class PackedImage(NamedTuple):
 def label_rows(file: PackedFile) -> pa.Table:
     """Return the label, split, group and time of each row, null where there is none.
 
-    Raises InputError for a number that stands for no class, and for a split that is none.
+    Of several labels, only a file that has no labels at all has null. Raises InputError for a label
+    that is not valid, a number that stands for no class, and for a split that is none.
     """
     with mistakes_of(file.path, KIND), opened(file.path) as packed:
         there = [name for name in LABELS.names if name in file.columns]
         if not there:
             return pa.table({name: pa.nulls(file.rows, pa.string()) for name in LABELS.names})
         _, rows = parquet_rows(packed)
-        found = enumerate(rows(*(file.columns[name] for name in there)), 1)
+        typed = [file.columns["label"]] if file.is_typed else []
+        found = enumerate(rows(*(file.columns[name] for name in there), typed=typed), 1)
         parts = [LABELS.empty_table()]
         while some := [_row(file, n, there, row) for n, row in islice(found, _ROWS_AT_ONCE)]:
             parts.append(pa.Table.from_pylist(some, LABELS))
-        return pa.concat_tables(parts)
+    table = pa.concat_tables(parts)
+    if not file.is_typed or table["label"].null_count == len(table):
+        return table
+    return in_notation(PathTable(str(file.path), table, ("label",)), file.notation).rows
 
 
 def images(file: PackedFile) -> Iterator[list[PackedImage]]:
@@ -109,8 +115,7 @@ def _row(
     file: PackedFile, number: int, names: Sequence[str], values: Sequence[Any]
 ) -> dict[str, str | None]:
     row = {
-        name: _text(value, number, name, file.class_names.get(name))
-        for name, value in zip(names, values, strict=True)
+        name: _text(value, number, name, file) for name, value in zip(names, values, strict=True)
     }
     if file.split:
         row["split"] = file.split
@@ -122,9 +127,19 @@ def _row(
     return row
 
 
-def _text(value: object, number: int, name: str, classes: Sequence[str] | None) -> str | None:
-    if not classes or not isinstance(value, int):
-        return as_text(value, number) or None
+def _text(value: object, number: int, name: str, file: PackedFile) -> str | None:
+    classes = file.class_names.get(name)
+    if classes and isinstance(value, list):
+        value = [_class_name(one, number, name, classes) for one in value]
+    elif classes:
+        value = _class_name(value, number, name, classes)
+    return (file.notation.cell if name == "label" else as_text)(value, number) or None
+
+
+def _class_name(value: object, number: int, name: str, classes: Sequence[str]) -> object:
+    """Return the name of a class by its number; what is no number stays as it is."""
+    if not isinstance(value, int):
+        return value
     if value == NOT_LABELLED:
         return None
     if not 0 <= value < len(classes):

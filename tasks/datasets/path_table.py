@@ -2,11 +2,12 @@
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +15,12 @@ import pyarrow.compute as pc
 
 from stores.manifest_checks import LONGEST_NAME
 from stores.printable import visible
-from tasks.datasets.table_rows import Rows, table_of
+from tasks.datasets.table_rows import table_of
 from tasks.errors import InputError
 from tasks.execution.user_files import opened
 
 _Check = Callable[[int, Mapping[str, str | None]], None]
+_AsText = Callable[[object, int], str | None]
 _ROWS_AT_ONCE = 2**16
 
 
@@ -42,16 +44,22 @@ def read_path_table(
     check: _Check,
     *,
     flag: str = "",
+    optional: Collection[str] = (),
+    as_texts: Mapping[str, _AsText] = MappingProxyType({}),
 ) -> PathTable:
     """Read a table, .csv, .tsv, .jsonl or .parquet; raises InputError if it is not valid.
 
     `columns` are the columns by our names, with theirs, or None where they are the same; `flag`
-    gives them other names. `check` gets each row, with its number and the columns that there are,
-    and raises TableMistake.
+    gives them other names. One that is named has to be there, unless it is `optional`. `check` gets
+    each row, with its number and the columns that there are, and raises TableMistake. `as_texts`
+    are for columns whose values become texts otherwise than by `as_text`.
     """
     with mistakes_of(path, kind), opened(path) as file:
         names, rows = table_of(path, file)
-        return _table(path, names, rows, columns, check, flag)
+        there = _columns(names, columns, flag, optional)
+        own = {name: theirs or name for name, theirs in columns.items()}
+        found = rows(*own.values(), typed=[own[name] for name in as_texts])
+        return _table(path, found, own, there, [as_texts.get(n, as_text) for n in own], check)
 
 
 @contextmanager
@@ -129,21 +137,17 @@ def _relative(table: PathTable, paths: pa.ChunkedArray, folder: Path) -> pa.Chun
     return pc.coalesce(*(pc.if_else(pc.is_in(one, there), one, none) for one in tried))
 
 
-def _table(
-    path: Path,
-    names: Sequence[str],
-    rows: Rows,
-    columns: Mapping[str, str | None],
-    check: _Check,
-    flag: str,
-) -> PathTable:
+def _columns(
+    names: Sequence[str], columns: Mapping[str, str | None], flag: str, optional: Collection[str]
+) -> tuple[str, ...]:
+    """Return which of our columns a table has; raises TableMistake."""
     own = {name: theirs or name for name, theirs in columns.items()}
     received = f"Received: {', '.join(map(str, names))}"
     hint = f"; name it with {flag} {{}}=NAME" if flag else ""
     for name, theirs in own.items():
         if names.count(theirs) > 1:
             raise TableMistake(f"column {theirs} is repeated")
-        if columns[name] and theirs not in names:
+        if columns[name] and theirs not in names and name not in optional:
             raise TableMistake(f"no column {theirs!r} for {name}. {received}")
     if own["path"] not in names:
         raise TableMistake(f"no column {own['path']!r}{hint.format('path')}. {received}")
@@ -152,8 +156,19 @@ def _table(
         _, *others, last = own
         expected = f"expected a column {', '.join(others)} or {last} beside the path"
         raise TableMistake(f"{expected}{hint.format(others[0])}. {received}")
+    return there
+
+
+def _table(
+    path: Path,
+    rows: Iterator[tuple[Any, ...]],
+    own: Mapping[str, str],
+    there: tuple[str, ...],
+    converters: Sequence[_AsText],
+    check: _Check,
+) -> PathTable:
     schema = pa.schema([(name, pa.string()) for name in own])
-    parts, checked = [schema.empty_table()], _checked(rows(*own.values()), own, there, check)
+    parts, checked = [schema.empty_table()], _checked(rows, own, there, converters, check)
     while some := list(islice(checked, _ROWS_AT_ONCE)):
         parts.append(pa.table(list(map(list, zip(*some, strict=True))), schema=schema))
     table = pa.concat_tables(parts)
@@ -163,12 +178,18 @@ def _table(
 
 
 def _checked(
-    rows: Iterator[tuple[Any, ...]], names: Iterable[str], there: Sequence[str], check: _Check
+    rows: Iterator[tuple[Any, ...]],
+    names: Iterable[str],
+    there: Sequence[str],
+    converters: Sequence[_AsText],
+    check: _Check,
 ) -> Iterator[tuple[str | None, ...]]:
     """Yield rows as texts, or None; raises TableMistake."""
     places = {name: at for at, name in enumerate(names) if name in there}
     for number, row in enumerate(rows, 1):
-        values = tuple(as_text(value, number) or None for value in row)
+        values = tuple(
+            text(value, number) or None for text, value in zip(converters, row, strict=True)
+        )
         if isinstance(row[0], str):  # a file's name may end in a space
             values = (row[0] or None, *values[1:])
         if not (path := values[0]):

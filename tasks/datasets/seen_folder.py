@@ -92,7 +92,8 @@ def see(request: IngestRequest) -> Seen:
     """
     folder = request.real_folder
     _check_apart(folder, Path(os.path.realpath(locate(request.store).path)))
-    previous, labels = request.previous(), unpacked(folder, request.labels, request.layout)
+    previous = request.previous()
+    labels = unpacked(folder, request.labels.with_kept(previous), request.layout)
     request, started_ns = replace(request, labels=labels), time.time_ns()
     listing, layout = list_labelled(folder, request.layout, labels, previous)
     used = request.orientation or (previous.orientation if previous else "upright")
@@ -101,7 +102,14 @@ def see(request: IngestRequest) -> Seen:
 
 def count_unread(request: IngestRequest) -> int:
     """Return the number of files that an ingest will read, without unpacking any."""
-    return rows_to_unpack(request.real_folder, request.labels) or len(see(request).unread())
+    return count_packed(request) or len(see(request).unread())
+
+
+def count_packed(request: IngestRequest) -> int:
+    """Return the number of rows of images that --labels holds, and that are not unpacked yet."""
+    if request.labels.file is None:
+        return 0
+    return rows_to_unpack(request.real_folder, request.labels.with_kept(request.previous()))
 
 
 see_task = task(name="list files", task_run_name="list files of {request.shown}")(see)

@@ -5,7 +5,7 @@ A small file can unpack to many rows, and a sparse file can be one line of gigab
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
 from itertools import chain
@@ -15,7 +15,8 @@ from typing import Any
 from stores.storage.json_files import parsed
 from tasks.execution.user_files import size_of
 
-# A function from names of columns to their values, row by row; None for a missing value.
+# A function from names of columns to their values, row by row; None for a missing value. Those of
+# Parquet are strings and whole numbers; of the columns that are `typed`, also floats and lists.
 Rows = Callable[..., Iterator[tuple[Any, ...]]]
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -53,7 +54,7 @@ def _of_csv(text: io.TextIOWrapper, ending: str) -> tuple[Sequence[str], Rows]:
     filled = _filled(csv.reader(chain([first], lines), delimiter=delimiter))
     names = next(filled, [])
 
-    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+    def rows(*wanted: str, typed: Collection[str] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ARG001
         places = [names.index(name) if name in names else len(names) for name in wanted]
         for row in filled:
             yield tuple(row[at] if at < len(row) else None for at in places)
@@ -66,7 +67,7 @@ def _of_json_lines(text: io.TextIOWrapper) -> tuple[Sequence[str], Rows]:
     lines = (line for line in _lines(text) if line.strip())
     first = _object(next(lines, "{}"))
 
-    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+    def rows(*wanted: str, typed: Collection[str] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ARG001
         for found in chain([first], map(_object, lines)):
             yield tuple(map(found.get, wanted))
 
@@ -125,29 +126,31 @@ def parquet_rows(file: BufferedReader) -> tuple[Sequence[str], Rows]:
     schema = about.schema.to_arrow_schema()
     names = schema.names
 
-    def rows(*wanted: str) -> Iterator[tuple[Any, ...]]:
+    def rows(*wanted: str, typed: Collection[str] = ()) -> Iterator[tuple[Any, ...]]:
         there = [name for name in dict.fromkeys(wanted) if name in names]
-        if nested := [name for name in there if pa.types.is_nested(schema.field(name).type)]:
-            raise ValueError(f"expected columns of strings, found {schema.field(nested[0]).type}")
+        nested = [name for name in there if pa.types.is_nested(schema.field(name).type)]
+        for name in nested:
+            if not (_is_list(kind := schema.field(name).type) and name in typed):
+                raise ValueError(f"expected columns of strings, found {kind}")
         # Read as dictionaries, so that repeated values take memory once. Arrow does not support
-        # this for delta encodings, whose values are therefore read in smaller batches.
+        # this for delta encodings and lists, whose values are therefore read in smaller batches.
         parts = [g.column(n) for g in groups for n in range(g.num_columns)]
-        parts = [part for part in parts if part.path_in_schema in there]
-        delta = any("DELTA" in str(part.encodings) for part in parts)
+        parts = [part for part in parts if part.path_in_schema.split(".")[0] in there]
+        delta = bool(nested) or any("DELTA" in str(part.encodings) for part in parts)
         longest = max((part.total_uncompressed_size for part in parts), default=0)
         most = _BYTES_AT_ONCE // max(1, longest) if delta else _ROWS_AT_ONCE
         count = max(16, min(_ROWS_AT_ONCE, most))
         texts = [name for name in there if _is_text(schema.field(name).type)]
         with pq.ParquetFile(file, read_dictionary=[] if delta else texts) as table:
             for batch in table.iter_batches(count, columns=there, use_threads=False):
-                columns = {name: _values(batch.column(name)) for name in there}
+                columns = {n: _values(batch.column(n), typed=n in typed) for n in there}
                 none = [None] * len(batch)
                 yield from zip(*(columns.get(name, none) for name in wanted), strict=True)
 
     return names, rows
 
 
-def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
+def _values(column: Any, *, typed: bool) -> list[Any]:  # noqa: ANN401  an array of Arrow's
     """Return the strings of a column; raises ValueError for another type."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -159,7 +162,7 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
     is_time = pa.types.is_temporal(texts.type) and not pa.types.is_duration(texts.type)
     if is_time or pa.types.is_boolean(texts.type):
         return list(texts.cast(pa.string()).to_pylist())
-    if pa.types.is_integer(texts.type):
+    if pa.types.is_integer(texts.type) or (typed and _is_typed(texts.type)):
         return list(texts.to_pylist())
     if not _is_text(texts.type):
         raise ValueError(f"expected columns of strings, found {texts.type}")
@@ -172,6 +175,20 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401  an array of Arrow's
         return list(column.dictionary_decode().to_pylist())
     values = texts.to_pylist()
     return [None if place is None else values[place] for place in column.indices.to_pylist()]
+
+
+def _is_typed(kind: Any) -> bool:  # noqa: ANN401  a type of Arrow's
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind)) or _is_list(kind)
+
+
+def _is_list(kind: Any) -> bool:  # noqa: ANN401  a type of Arrow's
+    """Return whether values are lists of strings or of whole numbers."""
+    import pyarrow as pa
+
+    one = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else None
+    return one is not None and (_is_text(one) or bool(pa.types.is_integer(one)))
 
 
 def _is_text(kind: Any) -> bool:  # noqa: ANN401  a type of Arrow's

@@ -68,6 +68,9 @@ def looks_of(packed: PackedImages) -> list[dict[str, Any]]:
             "inode": about.st_ino,
             "columns": dict(file.columns),
             "split": file.split,
+            **(
+                {"labels": [file.notation.target, file.notation.separator]} if file.is_typed else {}
+            ),
         }
         for file in packed.files
     ]

@@ -11,8 +11,8 @@ from stores.storage.location import StoreLike
 from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
 from tasks.evaluation.selection import not_counted, place_in_words
+from tasks.export.deviation import Deviation
 from tasks.export.markdown import render
-from tasks.export.write import Deviation
 from tasks.finetune.specification import head_settings, in_words
 from tasks.inference.predict import Classifier
 from tasks.report.run_facts import run_facts

@@ -13,6 +13,7 @@ Example:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +51,7 @@ class Learned:
     training: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     groups: Groups | None = None
-    labels: pa.Array | None = None  # names
+    labels: pa.Array | None = None  # as a person reads them
 
     @property
     def folded(self) -> bool:
@@ -138,12 +139,12 @@ class Reference:
         return Neighbour(self.learned.keys[position].tobytes(), label, min(1.0, similarity))
 
 
-def learned_images(predictions: pa.Table, *, folds: int) -> Learned:
+def learned_images(predictions: pa.Table, run: Run) -> Learned:
     """Return the images of a run by its predictions (see RunStore.predictions)."""
     rows = predictions.filter(pc.is_in(predictions["split"], pa.array(["train", "validation"])))
     keys = from_arrow(rows["key"].cast(pa.binary(KEY_BYTES)))
-    labels = rows["label"].combine_chunks()
-    if folds:
+    labels = _label_texts(rows, run)
+    if run.folds:
         every = np.ones(len(keys), np.bool_)
         return Learned(keys, every, every, groups_of(rows), labels)
     held_out = pc.equal(rows["split"], "validation").to_numpy(zero_copy_only=False)
@@ -176,10 +177,21 @@ def reference_of(features: FeatureStore, learned: Learned, *, seed: int = 0) -> 
 def run_reference(runs: RunStore, run: Run, features: FeatureStore) -> Reference | str:
     """Return what images are compared with that a run predicts, or why there is nothing."""
     try:
-        learned = learned_images(runs.predictions(run.id), folds=run.folds)
+        learned = learned_images(runs.predictions(run.id), run)
     except CorruptStore as error:
         return str(error)
     return reference_of(features, learned)
+
+
+def _label_texts(rows: pa.Table, run: Run) -> pa.Array:
+    """Return what a person reads as the label of each image."""
+    if run.target == "classes":
+        return rows["label"].combine_chunks()
+    truth = rows["truth"].to_pylist()
+    if run.target == "number":
+        return pa.array([f"{value:g}" for (value,) in truth], pa.string())
+    each = (compress(run.classes, row) for row in truth)
+    return pa.array([", ".join(names) for names in each], pa.string())
 
 
 def _some(chosen: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.targets import Targets
+from stores.target_values import Targets
 from tasks.heads.dense.loss import Measured, objective_of
 from tasks.heads.dense.optimizers import OPTIMIZERS
 from tasks.heads.dense.specification import DenseHead

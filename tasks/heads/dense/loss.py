@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from stores.targets import Targets
+from stores.target_values import Targets
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import Weights
 

@@ -19,7 +19,8 @@ from tasks.evaluation.prediction_sets import SetRule
 from tasks.export.load import ExportedModel, predict_by
 from tasks.heads.presets import make_head
 from tasks.images.image_check import examine
-from tasks.inference.predict import as_table, load_classifier, predict
+from tasks.inference.predict import load_classifier, predict
+from tasks.inference.prediction_columns import as_table
 from tasks.inference.probabilities import with_probabilities
 from tasks.inference.table_files import write_table
 from tasks.training.planned_runs import PlannedRun
@@ -232,7 +233,7 @@ def test_predictions_are_a_table_in_each_format(run, store, tmp_path, ending):
     rule = SetRule(0.9, "lac", None, np.array([1.0, 1.0]), 9)
     told = with_probabilities(
         list(predict([good, bad], classifier, batch_size=4)),
-        classifier.calibrated.calibration,
+        classifier.calibrated,
         classes=classifier.classes,
         rule=rule,
     )

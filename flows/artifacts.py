@@ -27,12 +27,13 @@ from flows.parameters.features import FeatureParameters
 from stores.printable import visible
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.evaluation.selection import expected_in_words
+from tasks.evaluation.selection import expected_in_words, plain_figure
 from tasks.execution.progress import watched
 from tasks.execution.steps import is_without_prefect
 from tasks.export.markdown import block, escape
 from tasks.features.accounting import ExtractSummary
-from tasks.report.heads_summary import HeadsSummary, TrainedHead
+from tasks.report.heads_summary import HeadsSummary
+from tasks.report.trained_head import TrainedHead
 
 EXTRACTED = "gargalo.features.extracted"
 # A shorter computation needs no progress artifact.
@@ -89,7 +90,7 @@ def _show_learning_curve(summary: HeadsSummary, stored: RunStore) -> None:
                 create_image_artifact,
                 as_image(learning_curves(history, salt="server")[0]),
                 key=_key("learning-curve", summary.dataset),
-                description=f"Accuracy of {head.head} on {escape(summary.dataset)} over the epochs",
+                description=f"Learning curve of {head.head} on {escape(summary.dataset)}",
             )
             return
 
@@ -172,12 +173,14 @@ def _key(what: str, about: str) -> str:
 def _in_markdown(summary: HeadsSummary, report: Path | None) -> Iterator[str]:
     chosen, heads = summary.chosen, summary.best_first
     yield f"# {escape(summary.dataset)}"
-    accuracy = _figure(chosen.validation_accuracy)
-    yield f"\nChosen on {summary.measured_on}: **{escape(chosen.head)}**, {accuracy}."
+    figure = _figure(chosen.validation_figure)
+    by = "" if summary.target == "classes" else f"by {summary.figure.words} "
+    yield f"\nChosen {by}on {summary.measured_on}: **{escape(chosen.head)}**, {figure}."
     if summary.selection and summary.selection.tried > 1:
         yield f"E{expected_in_words(summary.selection)[1:]}."
     if metrics := summary.test_metrics:
-        named = (f"{n.removeprefix('test_').replace('_', ' ')} {v:.4f}" for n, v in metrics.items())
+        words = {name.removeprefix("test_").replace("_", " "): v for name, v in metrics.items()}
+        named = (f"{name} {plain_figure(value)}" for name, value in words.items())
         yield f"On the test split: {', '.join(named)}."
     yield f"\n| head | train | {summary.measured_on} | run | settings that differ |"
     yield "|---|---|---|---|---|"
@@ -206,9 +209,9 @@ def _address_of(report: Path) -> str | None:
 
 def _row(head: TrainedHead, *, chosen: bool) -> str:
     name = f"**{escape(head.head)}**" if chosen else escape(head.head)
-    accuracies = f"{_figure(head.train_accuracy)} | {_figure(head.validation_accuracy)}"
-    return f"| {name} | {accuracies} | `{head.run[:16]}` | {escape(head.differing)} |"
+    figures = f"{_figure(head.train_figure)} | {_figure(head.validation_figure)}"
+    return f"| {name} | {figures} | `{head.run[:16]}` | {escape(head.differing)} |"
 
 
-def _figure(accuracy: float | None) -> str:
-    return "–" if accuracy is None else f"{accuracy:.4f}"
+def _figure(value: float | None) -> str:
+    return "–" if value is None else plain_figure(value)

@@ -34,7 +34,7 @@ from tasks.inference.predict import Classifier, Prediction, load_classifier, pre
 def export(
     run: str, folder: Path, *, parameters: ExportParameters = ExportParameters()
 ) -> ExportSummary:
-    """Write a run as one model that takes an image and returns its class.
+    """Write a run as one model that takes an image and returns its class, labels or number.
 
     Args:
         run: Id of a run, or the beginning of it.
@@ -60,6 +60,7 @@ def export(
         classes=stored.classes,
         scores=classifier.scores,
         models=deviations,
+        target=classifier.target,
     )
     show_text(f"export of {stored.id[:16]}", export_text(summary))
     return summary
@@ -87,7 +88,7 @@ def _expected(
     predicted = list(
         zip(paths, predict(paths, classifier, batch_size=32, orientation="stored"), strict=True)
     )
-    expected = [(path, one) for path, one in predicted if one.predicted]
+    expected = [(path, one) for path, one in predicted if one.scores]
     if not expected:
         reason = "is in the data set any more"
         if predicted:

@@ -28,6 +28,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.steps import quote
 from tasks.features.accounting import account
@@ -37,7 +38,7 @@ from tasks.finetune.plan import plan_finetuning
 from tasks.finetune.saved import features_job
 from tasks.finetune.train import finetune_task
 from tasks.report.heads_summary import summarize_heads
-from tasks.report.run_facts import RunComparison, compared
+from tasks.report.run_facts import FigureComparison, RunComparison, compared
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import check_testable, open_test_task
 
@@ -54,6 +55,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     runs = RunStore(parameters.store)
     start = runs.read(run)
     manifest = Manifest.read(parameters.store, start.dataset)
+    costs = costs_of(parameters.cost, manifest.classes, manifest.target)
     if parameters.open_test:
         check_testable(manifest)
     tuned, recipe, cached = tune_stage(start, manifest, parameters)
@@ -70,6 +72,7 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
         runs=[start.id],
         chosen=chosen,
         duplicates=quote(found),
+        costs=costs,
     )
     both = [start] if tuned.id == start.id else [start, tuned]
     known = {start.id, tuned.id} if cached else {start.id}
@@ -126,7 +129,7 @@ def test_stage(tuned: Run, manifest: Manifest, parameters: FinetuneParameters) -
     open_test_task(tuned.id, quote(manifest), quote(recipe), store=store, asked_by="flows.finetune")
 
 
-def _comparison(runs: RunStore, start: Run, tuned: Run) -> RunComparison:
+def _comparison(runs: RunStore, start: Run, tuned: Run) -> RunComparison | FigureComparison:
     """Return how a run differs from its start: the one comparison of each fine-tuning of it."""
     begun = [json.loads(row["finetuning"]) for row in runs.table().to_pylist()]
     tunings = sum(finetuning.get("started_from") == start.id for finetuning in begun)

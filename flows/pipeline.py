@@ -26,7 +26,9 @@ from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
 from flows.train import check_heads, train_stage
+from stores.manifest import Manifest
 from tasks.datasets.digits_sample import write_sample
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.steps import quote
 from tasks.report.write import report_task
@@ -58,9 +60,9 @@ def pipeline(
     about = ABOUT_SAMPLE if folder is None else ""
     parameters.read_through_layers()
     folder, parameters = folder_or_sample(folder, parameters)
-    check = partial(check_heads, parameters=parameters)
+    check = partial(check_all, parameters=parameters)
     manifest, ingested, begun = ingest_and_compute_stage(folder, parameters, check=check)
-    check_heads(manifest, parameters)
+    check_all(manifest, parameters)
     manifest, extracted = extract_stage(manifest, parameters, begun)
     manifest, kept = keep_together_stage(manifest, extracted.fingerprint, parameters.store)
     tested_by = "pipeline" if has_test_images(manifest) else None
@@ -73,6 +75,7 @@ def pipeline(
         runs=[head.run for head in trained.runs],
         chosen=trained.run,
         duplicates=quote(found),
+        costs=costs_of(parameters.cost, manifest.classes),
     )
     show_heads(trained, parameters.store, report=report)
     trained = replace(trained, near_duplicates=summary_of(found, manifest))
@@ -80,6 +83,12 @@ def pipeline(
     summary = PipelineSummary(about, ingested, extracted, trained, str(report))
     log_text(pipeline_text(summary))
     return summary
+
+
+def check_all(manifest: Manifest, parameters: PipelineParameters) -> None:
+    """Raise InputError where heads, or costs, do not fit a data set, whatever the features."""
+    check_heads(manifest, parameters)
+    costs_of(parameters.cost, manifest.classes, manifest.target)
 
 
 def folder_or_sample(

@@ -1,6 +1,6 @@
 """Predict: `python -m flows.predict RUN-OR-MODEL IMAGE-OR-FOLDER-OR-DATASET…`.
 
-Command 8: Predict the classes of images.
+Command 8: Predict the classes, labels or numbers of images.
 
 Example:
     >>> gargalo.predict(result.run, ["new/1.jpg", "new/2.jpg"]).predictions
@@ -8,7 +8,7 @@ Example:
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from flows.artifacts import run_name, show_text
@@ -16,19 +16,27 @@ from flows.cli.command_line import command_line
 from flows.cli.progress import announce
 from flows.orchestration.served_flow import flow
 from flows.parameters.runs import PredictParameters
-from flows.stages.compared import nearest_images, reference_stage, shift_of
-from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary, Sets
+from flows.stages.compared import reference_stage, shift_of
+from flows.stages.predicted import (
+    captions,
+    counts_of,
+    intervals_of,
+    numbers_of,
+    predicted_image,
+    sets_of,
+    without_label,
+)
+from flows.summaries.predictions import InDataset, PredictSummary
 from flows.text.predictions import predict_text
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.find_images import FoundImages, find_images
 from tasks.errors import InputError
-from tasks.evaluation.prediction_sets import SetRule, set_rule
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
 from tasks.inference.novelty import Reference
-from tasks.inference.predict import Classifier, Prediction, as_table, load_classifier
+from tasks.inference.predict import Classifier, Prediction, load_classifier
 from tasks.inference.predict import predict as predict_images
 from tasks.inference.predicted_test_images import (
     dataset_images,
@@ -36,7 +44,8 @@ from tasks.inference.predicted_test_images import (
     with_paths,
     with_splits,
 )
-from tasks.inference.probabilities import with_probabilities
+from tasks.inference.prediction_columns import as_table
+from tasks.inference.probabilities import Rule, coverage_rule, not_calibrated, with_probabilities
 from tasks.inference.table_files import ENDINGS, write_bytes, write_table
 
 
@@ -47,7 +56,7 @@ def predict(
     *,
     parameters: PredictParameters = PredictParameters(),
 ) -> PredictSummary:
-    """Predict the classes of images, by a run or by an exported model.
+    """Predict what images show, by a run or by an exported model.
 
     Args:
         model: Id of a run, or the beginning of it; or a folder that flows.export wrote.
@@ -67,50 +76,41 @@ def predict(
     began = time.perf_counter()
     predictions = list(_predictions(found, classifier, parameters, reference))
     seconds = time.perf_counter() - began
-    calibration = classifier.calibrated.calibration
     predictions = with_probabilities(
-        predictions, calibration, classes=classifier.classes, rule=rule
+        predictions, classifier.calibrated, classes=classifier.classes, rule=rule
     )
     predictions, in_its_dataset = _compared_with_dataset(predictions, classifier, parameters.store)
     if parameters.output:
-        write_table(as_table(predictions, classifier.classes), parameters.output)
+        about = (classifier.classes, classifier.target, classifier.separator)
+        write_table(as_table(predictions, *about), parameters.output)
     if parameters.grid:
-        captioned = _captions(paths, predictions)
+        captioned = captions(paths, predictions)
         write_bytes(grid(captioned, classifier.orientation), parameters.grid)
-    usable = [image for image in predictions if image.predicted]
+    usable = [image for image in predictions if image.scores]
     shift, not_compared = shift_of(usable, reference, parameters.novelty)
-    counts = Counter(image.predicted for image in usable)
     summary = PredictSummary(
         model=model,
         seconds=round(seconds, 3),
         images=len(predictions),
-        counts={name: counts[name] for name in classifier.classes},
+        counts=counts_of(usable, classifier),
         cached=sum(image.cached for image in usable),
         computed=sum(not image.cached for image in usable),
         rejected=len(predictions) - len(usable),
         predictions=tuple(
-            PredictedImage(
-                path=one.path,
-                predicted=one.predicted,
-                probability=one.probability,
-                reason=one.reason,
-                split=one.split or None,
-                set=one.set,
-                unsure=one.unsure,
-                novelty=one.novelty.p_value if one.novelty else None,
-                nearest=nearest_images(one.novelty) if one.novelty else (),
-                unlike=one.unlike(parameters.novelty),
-            )
-            for one in predictions
+            predicted_image(one, classifier, parameters.novelty) for one in predictions
         ),
-        not_calibrated=calibration.why_not,
-        sets=_sets(usable, rule) if rule else None,
+        not_calibrated=not_calibrated(classifier.calibrated),
+        target=classifier.target,
         shift=shift,
         not_compared=not_compared,
         in_its_dataset=in_its_dataset,
         passed_over=found.passed_over,
         output=str(parameters.output) if parameters.output else None,
         grid=str(parameters.grid) if parameters.grid else None,
+        sets=sets_of(usable, rule),
+        without_label=without_label(usable, classifier),
+        numbers=numbers_of(usable, classifier),
+        intervals=intervals_of(rule),
     )
     show_text(f"predict by {model}", predict_text(summary))
     return summary
@@ -167,46 +167,22 @@ def _compared_with_dataset(
     )
 
 
-def rule_of(model: Classifier | ExportedModel, parameters: PredictParameters) -> SetRule | None:
-    """Return the rule of the sets that are asked for; raises InputError where it cannot be had."""
+def rule_of(model: Classifier | ExportedModel, parameters: PredictParameters) -> Rule | None:
+    """Return the rule of the coverage that is asked for; raises InputError where there is none."""
     if parameters.coverage is None:
         return None
-    found = model.calibrated
-    if not len(found.held_out.labels):
+    if model.target == "number" and "sets" in parameters.explicit:
         raise InputError(
-            f"--coverage {parameters.coverage:g}: no held-out images to calibrate by: "
-            f"{found.calibration.why_not}"
+            f"--sets {parameters.sets}: the model predicts a number, which has an interval and no "
+            "set of classes; leave it out"
         )
-    return set_rule(
-        found.held_out,
+    return coverage_rule(
+        model.calibrated,
         model.classes,
         parameters.coverage,
         kind=parameters.sets,
         by=parameters.coverage_by,
     )
-
-
-def _sets(predictions: Sequence[Prediction], rule: SetRule) -> Sets:
-    sizes = [len(one.set or ()) for one in predictions]
-    empty, several = sizes.count(0), sum(size > 1 for size in sizes)
-    return Sets(
-        coverage=rule.coverage,
-        kind=rule.kind,
-        by=rule.by,
-        held_out_images=rule.images,
-        unsure=empty + several,
-        several=several,
-        empty=empty,
-        mean_size=sum(sizes) / max(1, len(sizes)),
-    )
-
-
-def _captions(paths: Sequence[Path], predictions: Sequence[Prediction]) -> list[tuple[Path, str]]:
-    return [
-        (path, f"{image.predicted} {image.probability or 0.0:.1%}{' unsure' * bool(image.unsure)}")
-        for path, image in zip(paths, predictions, strict=True)
-        if image.predicted
-    ]
 
 
 def nothing_predicted(summary: PredictSummary) -> bool:

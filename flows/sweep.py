@@ -26,14 +26,14 @@ from flows.text.heads import sweep_text
 from flows.train import feature_shape, find_data_set
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
-from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from stores.targets import MAIN_FIGURE, Target
+from stores.targets import Target
 from tasks.backbones.files.description import description_path
 from tasks.backbones.files.named_files import is_backbone_file
 from tasks.datasets.fold_count import check_fold_seed
 from tasks.errors import InputError
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.cancellation import stopped_with_this
 from tasks.execution.steps import quote
@@ -43,7 +43,7 @@ from tasks.features.request import FEATURE_SETTINGS
 from tasks.heads.presets import flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
-from tasks.training.planned_runs import PlannedRun, choose, head_groups
+from tasks.training.planned_runs import PlannedRun, choose, head_groups, outcome_of
 from tasks.training.repeat_commands import SweepCall
 from tasks.training.sweep.search import search_of
 from tasks.training.sweep.space import Sweep, Trial, sweep_of
@@ -71,6 +71,7 @@ def sweep(
     """
     parameters.read_through_layers()
     manifest = find_data_set(dataset, parameters)
+    costs = costs_of(parameters.cost, manifest.classes, manifest.target)
     space = requested_sweep(file, parameters, manifest.target)
     call = SweepCall(parameters.explicit_values, file.read_bytes() if file else None)
     swept = train_sweep(manifest, space, parameters)
@@ -96,6 +97,7 @@ def sweep(
         chosen=chosen.id,
         duplicates=quote(found),
         swept=quote(call),
+        costs=costs,
     )
     summary = summary_of_sweep(
         swept,
@@ -174,15 +176,8 @@ def train_sweep(manifest: Manifest, space: Sweep, parameters: SweepParameters) -
         count += len(trials)
         cached |= train_missing(new, parameters.store)
         planned |= new
-        search.tell([_worth(runs.read(plan.id)) for plan in plans])
+        search.tell([outcome_of(runs.read(plan.id)) for plan in plans])
     return Swept(planned, cached, count, seedless)
-
-
-def _worth(run: Run) -> float | None:
-    """Return a number that is larger for a better run; None for a failed one."""
-    figure = MAIN_FIGURE[run.target]
-    value = run.metrics.get(f"validation_{figure.name}")
-    return None if value is None else figure.order(value)
 
 
 def train_missing(planned: dict[str, PlannedRun], store: StoreLike) -> set[str]:
@@ -210,7 +205,7 @@ def _plan(
     parameters: SweepParameters,
     recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
 ) -> PlannedRun:
-    mine = settings_of(trial.kind, manifest.target)
+    mine = settings_of(trial.kind)
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
     settings = {**given, **trial.settings}
     classes, target = len(manifest.classes), manifest.target

@@ -239,6 +239,7 @@ def finetune(
     untrained_head: bool = False,
     seed: int | None = None,
     image_size: int | None = None,
+    cost: str | Sequence[str] = [],
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     open_test: bool = False,
@@ -382,6 +383,7 @@ def pipeline(
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
     shard_size: int = 512,
+    cost: str | Sequence[str] = [],
 ) -> PipelineSummary:
     """Turn a folder of images into a tested classifier and a report."""
 
@@ -512,6 +514,7 @@ def sweep(
     trials: int | None = None,
     search_seed: int = 0,
     guided: bool = False,
+    cost: str | Sequence[str] = [],
 ) -> SweepSummary:
     """Train many heads on cached features, and choose one by validation, or by inner folds."""
 

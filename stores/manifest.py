@@ -29,7 +29,8 @@ from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import status
 from stores.storage.safe_folders import folders
 from stores.storage.stamped_parquet import read_table, table_bytes
-from stores.targets import Target, Targets, names_of, target_values
+from stores.target_values import Targets, target_values
+from stores.targets import Target, names_of
 
 MANIFEST_VERSION = 4
 _NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set

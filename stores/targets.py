@@ -2,18 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from typing import Literal, NamedTuple
 
 # classes: each image is of one class. labels: each has any number of labels, or none.
 # number: each has a number, and the only name among the data set's classes is that of the number.
 Target = Literal["classes", "labels", "number"]
-# Classes as indices (n,), labels as 0 or 1 (n, labels), numbers as float64 (n,).
-Targets = NDArray[Any]
 
 
 class Figure(NamedTuple):
@@ -53,27 +46,6 @@ def number_text(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError(f"not a finite number: {value}")
     return repr(float(value))
-
-
-def target_values(
-    labels: pa.ChunkedArray, classes: Sequence[str], target: Target, separator: str = ""
-) -> Targets:
-    """Return the labels of rows as numbers: see `Targets`; a row without a label has the class -1.
-
-    Raises ValueError for a text that is no label of this target.
-    """
-    if target == "classes":
-        places = pc.index_in(labels, pa.array(classes, pa.string()))
-        return np.asarray(places.fill_null(-1).to_numpy(), np.int64)
-    texts = labels.combine_chunks().dictionary_encode()
-    if target == "number":
-        of_text = np.array([float(text) for text in texts.dictionary.to_pylist()], np.float64)
-    else:
-        place = {name: n for n, name in enumerate(classes)}
-        of_text = np.zeros((len(texts.dictionary), len(classes)), np.int64)
-        for row, text in zip(of_text, texts.dictionary.to_pylist(), strict=True):
-            row[[place[name] for name in names_of(text, separator)]] = 1
-    return np.asarray(of_text[texts.indices.to_numpy()])
 
 
 def check_label(text: str, classes: Sequence[str], target: Target, separator: str) -> None:

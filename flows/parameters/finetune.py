@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from flows.parameters.groups import DATA, FEATURES, HEAD, MOST_USED, RUN
 from flows.parameters.store import ReaderParameters
-from flows.parameters.values import MovedWeights, Seed, Side
+from flows.parameters.values import Cost, MovedWeights, Seed, Side
 from tasks.features.request import EngineChoice
 from tasks.finetune.specification import MOST_VIEWS, FineTuning, Request, Strategy
 from tasks.heads.setting_types import Count, Optimizer, Rate
@@ -87,6 +87,7 @@ class FinetuneParameters(ReaderParameters):
         None,
         description="Height and width in pixels to which images are resized [default: the run's].",
     )
+    cost: Cost = Field([])
     weights: MovedWeights = None
     engine: Annotated[EngineChoice, RUN] = Field(
         "auto",
@@ -101,7 +102,7 @@ class FinetuneParameters(ReaderParameters):
     def _nothing_trained(self) -> Self:
         if self.strategy != "features":
             return self
-        allowed = {"store", "read_through", "strategy", "weights", "engine", "open_test"}
+        allowed = {"store", "read_through", "strategy", "weights", "engine", "open_test", "cost"}
         if refused := sorted(self.explicit - allowed):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in refused)
             raise ValueError(f"{flags}: --strategy features trains nothing; remove the flag")
@@ -121,5 +122,5 @@ class FinetuneParameters(ReaderParameters):
             image_size=self.image_size,
             weights=self.weights,
             from_cache=self.prefix == "cached",
-            parameters=self.unusual(exclude={"store"}),
+            parameters=self.unusual(exclude={"store", "cost"}),
         )

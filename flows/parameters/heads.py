@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from flows.parameters.features import ExtractParameters, FeatureParameters
 from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
-from flows.parameters.values import Seed
+from flows.parameters.values import Cost, Seed
 from tasks.datasets.fold_count import FoldCount, check_fold_seed
 from tasks.errors import InputError
 from tasks.heads.presets import DEFAULT_HEADS, HeadName
@@ -179,6 +179,7 @@ class SweepParameters(OpenTestParameters):
         default=False,
         description="Choose each trial by the results of earlier ones, with Optuna.",
     )
+    cost: Cost = Field([])
 
     @property
     def search(self) -> dict[str, Any]:
@@ -247,6 +248,7 @@ def _value(text: str) -> Any:  # noqa: ANN401  a value of TOML
 class PipelineParameters(ExtractParameters, TrainParameters):
     """The parameters of `flows.pipeline`."""
 
+    cost: Cost = Field([])
     seed: Annotated[Seed | None, DATA] = Field(
         None,
         description="One seed for the split, the head and untrained weights "

@@ -102,8 +102,10 @@ class RunsParameters(StoreParameters):
     """The parameters of `flows.runs`."""
 
     dataset: Annotated[str | None, DATA] = Field(None, description="Only runs of this data set.")
-    sort_by: Annotated[str, OUTPUT] = Field(
-        "validation_accuracy", description="Metric to sort by, best run first."
+    sort_by: Annotated[str | None, OUTPUT] = Field(
+        None,
+        description="Metric to sort by, best run first [default: validation_accuracy; of several "
+        "labels validation_mean_average_precision, of numbers validation_mean_absolute_error].",
     )
     limit: Annotated[int, OUTPUT] = Field(
         20, gt=0, description="list: maximum number of runs shown per data set."

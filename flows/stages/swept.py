@@ -8,8 +8,10 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from stores.targets import MAIN_FIGURE
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.report.heads_summary import summarize_heads
+from tasks.report.trained_head import order_of
 from tasks.training.planned_runs import PlannedRun
 from tasks.training.trainable import remarks
 
@@ -43,7 +45,8 @@ def summary_of_sweep(
     """Return what a sweep came to."""
     whole = [run for run in trained if not run.failure]
     cached = sum(run.id in swept.cached for run in whole)
-    best_first = sorted(trained, key=lambda run: -run.metrics.get("validation_accuracy", -1.0))
+    figure = f"validation_{MAIN_FIGURE[manifest.target].name}"
+    best_first = sorted(trained, key=lambda run: order_of(run.metrics.get(figure), manifest.target))
     requested = [swept.planned[run.id].parameters for run in best_first]
     heads = summarize_heads(
         RunStore(store), manifest, best_first, chosen, requested=requested, cached=swept.cached

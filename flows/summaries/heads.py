@@ -8,8 +8,9 @@ from flows.summaries.stores import IngestSummary
 from stores.in_notebook import InNotebook, Table
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.features.accounting import ExtractSummary
-from tasks.report.heads_summary import HeadsSummary, TrainedHead
-from tasks.report.run_facts import RunComparison
+from tasks.report.heads_summary import HeadsSummary
+from tasks.report.run_facts import FigureComparison, RunComparison
+from tasks.report.trained_head import TrainedHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,9 @@ class FinetuneSummary(HeadsSummary):
     finetuning: dict[str, Any]
     image_size: tuple[int, int]
     cached: bool
-    comparison: RunComparison | None  # None: it failed, or nothing was to be trained
+    comparison: (
+        RunComparison | FigureComparison | None
+    )  # None: it failed, or nothing was to be trained
     near_duplicates: DuplicatesSummary
     report: str
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from stores.in_notebook import InNotebook, Table
+from stores.targets import Target
+from tasks.evaluation.calibrated_targets import Predicted
 from tasks.evaluation.set_names import CoverageBy, SetKind
 from tasks.inference.novelty import Shift
 
@@ -22,8 +25,8 @@ class PredictedImage:
     """What an image shows, or the reason why it could not be used."""
 
     path: str
-    predicted: str | None  # the class
-    probability: float | None
+    predicted: Predicted | None  # the class, the labels, or the number
+    probability: float | None  # of the class
     reason: str
     split: str | None  # in the run's own data set
     set: tuple[str, ...] | None = None  # with a coverage: the classes that may be true
@@ -31,6 +34,8 @@ class PredictedImage:
     novelty: float | None = None  # a p-value: small for an image unlike the training images
     nearest: tuple[NearestImage, ...] = ()  # training images, the most similar first
     unlike: bool | None = None  # with a level: whether `novelty` is at most that
+    probabilities: dict[str, float] | None = None  # of several labels: of each
+    interval: tuple[float, float] | None = None  # with a coverage: the ends of the number's
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,25 @@ class Sets:
     several: int
     empty: int
     mean_size: float
+
+
+@dataclass(frozen=True)
+class PredictedNumbers:
+    """The numbers that are predicted for all images."""
+
+    mean: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The intervals that hold the true number, of all images."""
+
+    coverage: float
+    by: Literal["group"] | None
+    held_out_images: int  # by which they were found
+    width: float
 
 
 @dataclass(frozen=True)
@@ -66,7 +90,7 @@ class PredictSummary(InNotebook):
     model: str
     seconds: float
     images: int
-    counts: dict[str, int]  # images by predicted class
+    counts: dict[str, int]  # images by predicted class or label; none of a number
     cached: int  # features
     computed: int
     rejected: int
@@ -79,21 +103,27 @@ class PredictSummary(InNotebook):
     sets: Sets | None = None  # with a coverage
     shift: Shift | None = None  # how many images are unlike the training images
     not_compared: str = ""  # why there is no novelty, or no shift; '' where there is
+    target: Target = "classes"  # what is predicted
+    without_label: int | None = None  # of several labels: images that have none of them
+    numbers: PredictedNumbers | None = None  # of a number; None without an image
+    intervals: Intervals | None = None  # of a number, with a coverage
 
     def tables(self) -> Iterator[Table]:
-        """Yield the images by predicted class, and the predictions."""
-        yield Table(f"Predicted by {self.model}", [self.counts])
+        """Yield the images by predicted class or label, or the numbers; and the predictions."""
         yield Table(
-            f"{self.images:,} images",
-            [
-                {
-                    "image": image.path,
-                    "predicted": image.predicted,
-                    "probability": image.probability,
-                    **({"novelty": image.novelty} if self.shift else {}),
-                    **({"set": ", ".join(image.set or ())} if self.sets else {}),
-                    "reason": image.reason,
-                }
-                for image in self.predictions
-            ],
+            f"Predicted by {self.model}", [vars(self.numbers) if self.numbers else self.counts]
         )
+        yield Table(f"{self.images:,} images", [self._row(image) for image in self.predictions])
+
+    def _row(self, image: PredictedImage) -> dict[str, Any]:
+        found = image.predicted
+        return {
+            "image": image.path,
+            "predicted": ", ".join(found) if isinstance(found, tuple) else found,
+            **({"probability": image.probability} if self.target == "classes" else {}),
+            **(image.probabilities or {}),
+            **({"interval": image.interval} if self.intervals else {}),
+            **({"novelty": image.novelty} if self.shift else {}),
+            **({"set": ", ".join(image.set or ())} if self.sets else {}),
+            "reason": image.reason,
+        }

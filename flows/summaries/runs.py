@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stores.in_notebook import InNotebook, Table
-from tasks.report.run_facts import RunComparison, RunFacts
+from tasks.report.run_facts import FigureComparison, RunComparison, RunFacts
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,12 @@ class RunsListSummary(InNotebook):
 
     runs: list[dict[str, Any]]
     limit: int  # of the rows that are shown of each data set
-    sort_by: str
+    sort_by: str | None  # None: each data set's runs by the main figure of its target
     action: Literal["list"] = "list"
 
     def tables(self) -> Iterator[Table]:
         """Yield the leaderboard."""
-        yield Table(f"Runs by {self.sort_by}", self.runs)
+        yield Table(f"Runs by {self.sort_by}" if self.sort_by else "Runs, best first", self.runs)
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,14 @@ class RunsShowSummary(InNotebook):
         """Yield the run's metrics and its results by class."""
         yield Table(f"Run {self.run.id[:16]} on {self.run.run.dataset}", [self.run.run.metrics])
         if self.run.evaluation:
-            rows = [
-                {"class": one.name, "images": one.images, "recall": one.recall}
-                for one in self.run.evaluation.per_class
-            ]
-            yield Table(f"On {self.run.evaluation.judged_on}", rows)
+            yield Table(f"On {self.run.evaluation.judged_on}", self.run.evaluation.rows())
 
 
 @dataclass(frozen=True)
 class CompareSummary:
     """How two runs differ."""
 
-    comparison: RunComparison
+    comparison: RunComparison | FigureComparison
     action: Literal["compare"] = "compare"
 
     def json_fields(self) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from stores.dataset_summary import DatasetSummary
 from stores.features.store import FeatureStats
 from stores.merge.result import Merged
 from stores.runs.checkpoints import CheckpointStats
+from stores.targets import Target
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.evaluation.kept_groups import KeptTogether
-from tasks.export.write import Deviation
+from tasks.export.deviation import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.maintenance.maintain import GarbageItem, StoreListing
 
@@ -39,8 +40,9 @@ class ExportSummary:
     run: str
     folder: str
     classes: tuple[str, ...]
-    scores: str  # what the models return of each class: probability or margin
+    scores: str  # what the models return of each class: probability or margin; or number
     models: dict[str, Deviation]  # from the run, by format
+    target: Target = "classes"  # what the models predict
 
 
 @dataclass(frozen=True)

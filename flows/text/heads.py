@@ -9,9 +9,10 @@ from flows.summaries.heads import FinetuneSummary, PipelineSummary, SweepSummary
 from flows.text.near_duplicates import near_duplicates_lines
 from flows.text.runs import difference_in_words
 from flows.text.stores import extract_text, ingest_text, many
-from tasks.evaluation.selection import expected_in_words
+from tasks.evaluation.selection import expected_in_words, plain_figure
 from tasks.finetune.specification import in_words
-from tasks.report.heads_summary import HeadsSummary, TrainedHead
+from tasks.report.heads_summary import HeadsSummary
+from tasks.report.trained_head import TrainedHead, figures_beside
 
 MOST_HEADS = 10
 
@@ -21,7 +22,7 @@ def train_text(summary: TrainSummary) -> str:
     """Return how each head did, and which was chosen."""
     return "\n".join(
         [
-            f"heads on {summary.dataset}, chosen on {summary.measured_on}:",
+            f"heads on {summary.dataset}, chosen {_by_figure(summary)}on {summary.measured_on}:",
             *_heads(summary, summary.remarks),
             *_worth(summary),
             *near_duplicates_lines(summary.near_duplicates, folds=summary.folds),
@@ -49,13 +50,14 @@ def sweep_text(summary: SweepSummary) -> str:
     """Return which heads are best, which was chosen, and what that choice is worth."""
     repeated = summary.trials - len(summary.runs)
     trials = f" ({many(summary.trials, 'trial')}, {repeated} of them repeated)" if repeated else ""
-    accuracy = summary.chosen.metrics["validation_accuracy"]
+    figure = _figure(summary.chosen.validation_figure)
+    by = "" if summary.target == "classes" else f"{summary.figure.words} on "
     return "\n".join(
         [
             f"sweep on {summary.dataset}: {many(len(summary.runs), 'head')}{trials}, "
             f"{summary.trained} trained, {summary.cached} cached, {summary.failed} failed",
             *_heads(summary, summary.remarks),
-            f"chosen by {summary.measured_on}: {summary.chosen.head}, {accuracy:.4f}",
+            f"chosen by {by}{summary.measured_on}: {summary.chosen.head}, {figure}",
             *_worth(summary),
             *near_duplicates_lines(summary.near_duplicates, folds=summary.folds),
             f"report: {summary.report}",
@@ -91,11 +93,10 @@ def _heads(summary: HeadsSummary, remarks: Sequence[str] = ()) -> Iterator[str]:
     failed = [head for head in summary.runs if head.failure]
     width = max([14, *(len(head.head) for head in whole[:MOST_HEADS])])
     for head in whole[:MOST_HEADS]:
-        metrics = head.metrics
         yield (
             f"{'*' if head.run == summary.run else ' '} {head.head:{width}} "
-            f"train {metrics['train_accuracy']:.4f}  "
-            f"{summary.measured_on} {metrics['validation_accuracy']:.4f}{_by_class(head)}  "
+            f"train {_figure(head.train_figure)}  "
+            f"{summary.measured_on} {_figure(head.validation_figure)}{_beside(head)}  "
             f"run {head.run[:16]}{' (cached)' if head.cached else ''}  {head.differing}"
         ).rstrip()
     if len(whole) > MOST_HEADS:
@@ -104,9 +105,17 @@ def _heads(summary: HeadsSummary, remarks: Sequence[str] = ()) -> Iterator[str]:
         yield f"  {head.head:{width}} failed: {head.failure}  run {head.run[:16]}"
 
 
-def _by_class(head: TrainedHead) -> str:
-    named = ", ".join(f"{name} {value:.4f}" for name, value in head.by_class.items())
+def _by_figure(summary: HeadsSummary) -> str:
+    return "" if summary.target == "classes" else f"by {summary.figure.words} "
+
+
+def _beside(head: TrainedHead) -> str:
+    named = ", ".join(f"{name} {_figure(value)}" for name, value in head.beside.items())
     return f" ({named.replace(' accuracy', '')})" if named else ""
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else plain_figure(value)
 
 
 def _worth(summary: HeadsSummary) -> Iterator[str]:
@@ -115,11 +124,11 @@ def _worth(summary: HeadsSummary) -> Iterator[str]:
         yield f"  {expected_in_words(summary.selection)}"
     for line in filter(None, (summary.not_better, summary.ties_in_words)):
         yield f"  {line}"
-    if summary.test_accuracy is not None:
-        names = {"balanced accuracy": "test_balanced_accuracy", "macro F1": "test_macro_f1"}
-        metrics = summary.test_metrics
-        known = [f", {name} {metrics[key]:.4f}" for name, key in names.items() if key in metrics]
+    if summary.test_figure is not None:
+        others = figures_beside(summary.test_metrics, summary.target, "test")
+        known = "".join(f", {name} {_figure(value)}" for name, value in others.items())
         yield (
-            f"test accuracy of {summary.chosen.head}: {summary.test_accuracy:.4f}{''.join(known)} "
+            f"test {summary.figure.words} of {summary.chosen.head}: "
+            f"{_figure(summary.test_figure)}{known} "
             f"({many(summary.test_openings, 'test evaluation')} over all runs)"
         )

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from flows.cli.terminal import with_visible_names
-from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary, Sets
+from flows.summaries.predictions import (
+    InDataset,
+    Intervals,
+    PredictedImage,
+    PredictSummary,
+    Sets,
+)
+from flows.text.numbers import in_digits
 from flows.text.stores import many
 from tasks.datasets.find_images import in_words
 from tasks.images.image_files import IMAGE_ENDINGS
@@ -15,21 +22,22 @@ MOST_NAMED = 5  # classes of a set
 
 @with_visible_names
 def predict_text(summary: PredictSummary) -> str:
-    """Return what each image shows, and how many images are of each class."""
+    """Return what each image shows, and how many images are of each class or label."""
     shown = summary.predictions[:MOST_PREDICTIONS]
     width = max(len(image.path) for image in shown)
     lines = [f"{image.path:{width}}  {_prediction(image)}" for image in shown]
     if len(summary.predictions) > MOST_PREDICTIONS:
         where = summary.output or "--output FILE"
         lines.append(f"  and {len(summary.predictions) - MOST_PREDICTIONS} more: {where}")
-    counts = ", ".join(f"{name} {count}" for name, count in summary.counts.items() if count)
     lines.append(
-        f"{many(summary.images, 'image')} in {summary.seconds:.1f} s: {counts or 'none'}; "
+        f"{many(summary.images, 'image')} in {summary.seconds:.1f} s: {_all_together(summary)}; "
         f"features of {summary.computed} computed, {summary.cached} cached, "
         f"{summary.rejected} rejected"
     )
     if summary.sets:
         lines.append(_of_sets(summary.sets))
+    if summary.intervals:
+        lines.append(_of_intervals(summary.intervals))
     if summary.shift:
         lines.append(_of_shift(summary.shift))
     if summary.not_compared:
@@ -48,10 +56,21 @@ def predict_text(summary: PredictSummary) -> str:
     return "\n".join(lines)
 
 
+def _all_together(summary: PredictSummary) -> str:
+    """Return how many images are of each class or label, or what the numbers are."""
+    if found := summary.numbers:
+        lowest, highest = in_digits(found.lowest), in_digits(found.highest)
+        return f"{in_digits(found.mean)} in the mean, from {lowest} to {highest}"
+    counts = [f"{name} {count}" for name, count in summary.counts.items() if count]
+    if summary.without_label:
+        counts.append(f"none of the labels {summary.without_label}")
+    return ", ".join(counts) or "none"
+
+
 def _prediction(image: PredictedImage) -> str:
-    if not image.predicted:
+    if image.predicted is None:
         return image.reason
-    told = f"{image.predicted}  {image.probability:.4f}"
+    told = _answer(image)
     if image.unlike:
         nearest = image.nearest[0]
         beside = f"{nearest.path or nearest.label} at {nearest.similarity:.2f}"
@@ -63,6 +82,17 @@ def _prediction(image: PredictedImage) -> str:
     return f"{told}  unsure: {', '.join(names[:MOST_NAMED])}{more}"
 
 
+def _answer(image: PredictedImage) -> str:
+    found = image.predicted
+    if isinstance(found, tuple):
+        each = (f"{name} {(image.probabilities or {})[name]:.4f}" for name in found)
+        return ", ".join(each) or "none of the labels"
+    if isinstance(found, float):
+        ends = [in_digits(end) for end in image.interval or ()]
+        return in_digits(found) + (f"  ({' to '.join(ends)})" if ends else "")
+    return f"{found}  {image.probability:.4f}"
+
+
 def _of_sets(found: Sets) -> str:
     of_each = {"class": " of each class", "group": ", in new groups", None: ""}[found.by]
     return (
@@ -70,6 +100,14 @@ def _of_sets(found: Sets) -> str:
         f"({found.kind}, by {many(found.held_out_images, 'held-out image')}): "
         f"{many(found.unsure, 'image')} unsure ({found.several} of several classes, "
         f"{found.empty} of none), {found.mean_size:.2f} classes in the mean"
+    )
+
+
+def _of_intervals(found: Intervals) -> str:
+    in_groups = ", in new groups" if found.by else ""
+    return (
+        f"intervals with the true number of {found.coverage * 100:g}% of images{in_groups} "
+        f"(by {many(found.held_out_images, 'held-out image')}): {in_digits(found.width)} wide"
     )
 
 

@@ -14,9 +14,16 @@ from flows.summaries.runs import (
     RunsSummary,
 )
 from flows.text.stores import lines_of, many
-from tasks.evaluation.selection import expected_in_words
+from stores.targets import MAIN_FIGURE
+from tasks.evaluation.selection import expected_in_words, figure_in_words, plain_figure
 from tasks.finetune.specification import head_settings, in_words
-from tasks.report.run_facts import Evaluation, RunComparison, RunFacts
+from tasks.report.run_facts import (
+    Evaluation,
+    FigureComparison,
+    FigureEvaluation,
+    RunComparison,
+    RunFacts,
+)
 from tasks.report.settings import differences, is_setting
 
 
@@ -50,17 +57,19 @@ def _leaderboard(summary: RunsListSummary) -> Iterator[str]:
             yield f"  and {more} more: --limit {len(runs)}, or export FILE"
     if any((run.get("runs_tried") or 1) > 1 for run in summary.runs):
         yield (
-            "expected: the accuracy corrected for selection among all runs tried on the same "
-            "images; its interval: python -m flows.runs show RUN"
+            "expected: corrected for selection among all runs tried on the same images; its "
+            "interval: python -m flows.runs show RUN"
         )
     if any(sum(bool(run.get("test_openings")) for run in runs) > 1 for runs in groups.values()):
         yield "test: several runs were evaluated on it; a choice among them by it is too optimistic"
 
 
-def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator[str]:
-    titles = {"validation_accuracy": "accuracy", "expected_accuracy": "expected"}
-    titles["test_accuracy"] = "test"
-    titles.setdefault(sort_by, sort_by)
+def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str | None) -> Iterator[str]:
+    figure = MAIN_FIGURE[runs[0]["target"]]
+    titles = {f"validation_{figure.name}": figure.words, f"expected_{figure.name}": "expected"}
+    titles[f"test_{figure.name}"] = "test"
+    if sort_by:
+        titles.setdefault(sort_by, sort_by)
     width = {name: max(8, len(title)) for name, title in titles.items()}
     columns = "".join(f"  {title:>{width[name]}}" for name, title in titles.items())
     yield f"  {'run':16}  {'head':9}{columns}  settings that differ"
@@ -70,7 +79,7 @@ def _ranked(runs: list[dict[str, Any]], *, limit: int, sort_by: str) -> Iterator
     )
     for run in runs[:limit]:
         values = "".join(
-            f"  {'–' if run.get(name) is None else format(run[name], '.4f'):>{width[name]}}"
+            f"  {'–' if run.get(name) is None else plain_figure(run[name]):>{width[name]}}"
             for name in titles
         )
         failed = f"failed: {run['failure']}" if run["failure"] else ""
@@ -100,26 +109,31 @@ def _run(facts: RunFacts) -> Iterator[str]:
         yield f"  test evaluation of {opening.opened} by {opening.asked_by}: {metrics}"
 
 
-def _evaluation(evaluation: Evaluation) -> Iterator[str]:
-    low, high = evaluation.interval
-    yield (
-        f"  accuracy on {many(evaluation.images, 'image')} of {evaluation.judged_on}: "
-        f"{evaluation.accuracy:.4f} ({low:.4f} to {high:.4f}, 95%)"
-    )
+def _evaluation(evaluation: Evaluation | FigureEvaluation) -> Iterator[str]:
+    on = f"on {many(evaluation.images, 'image')} of {evaluation.judged_on}"
+    for words, found in evaluation.measured().items():
+        yield f"  {words} {on}: {figure_in_words(found)}"
     if evaluation.selection.tried > 1:
         yield f"  {expected_in_words(evaluation.selection)}"
-    for row in evaluation.per_class:
-        recall, precision = (
-            "–" if share is None else f"{share:.4f}" for share in (row.recall, row.precision)
-        )
-        yield f"  {row.name[:20]:20} {row.images:6}  recall {recall}  precision {precision}"
+    for row in evaluation.rows():
+        name, images, *shares = row.items()
+        figures = "  ".join(f"{n} {'–' if v is None else f'{v:.4f}'}" for n, v in shares)
+        yield f"  {str(name[1])[:20]:20} {images[1]:6}  {figures}"
 
 
 def _metrics(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    return ", ".join(f"{name} {plain_figure(value)}" for name, value in metrics.items())
 
 
-def _comparison(comparison: RunComparison) -> Iterator[str]:
+def _comparison(comparison: RunComparison | FigureComparison) -> Iterator[str]:
+    if isinstance(comparison, FigureComparison):
+        words = comparison.figure.replace("_", " ")
+        for which, one in zip(("first", "second"), comparison.runs, strict=True):
+            value = plain_figure(one.value)
+            yield f"{which}: run {one.run[:16]}, {one.head['kind']}, {words} {value}"
+        difference = difference_in_words(comparison)
+        yield f"on {many(comparison.images, 'image')}, second minus first: {difference}"
+        return
     for which, run in zip(("first", "second"), comparison.runs, strict=True):
         yield f"{which}: run {run.run[:16]}, {run.head['kind']}, accuracy {run.accuracy:.4f}"
     yield (
@@ -129,8 +143,8 @@ def _comparison(comparison: RunComparison) -> Iterator[str]:
     yield f"second minus first: {difference_in_words(comparison)}"
 
 
-def difference_in_words(comparison: RunComparison) -> str:
-    """Return a difference of accuracies with its interval, and whether that may be chance."""
+def difference_in_words(comparison: RunComparison | FigureComparison) -> str:
+    """Return a difference of figures with its interval, and whether that may be chance."""
     verdict = "they differ" if comparison.corrected_p_value < 0.05 else "that may be chance"
     corrected = ""
     if comparison.comparisons > 1:
@@ -139,7 +153,8 @@ def difference_in_words(comparison: RunComparison) -> str:
             f"runs tried (Bonferroni): {comparison.corrected_low:+.4f} to "
             f"{comparison.corrected_high:+.4f}, p = {comparison.corrected_p_value:.3g}"
         )
+    of_test = "McNemar's" if isinstance(comparison, RunComparison) else "bootstrap"
     return (
         f"{comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}, 95%), "
-        f"McNemar's p = {comparison.p_value:.3g}{corrected}: {verdict}"
+        f"{of_test} p = {comparison.p_value:.3g}{corrected}: {verdict}"
     )

@@ -16,7 +16,7 @@ from flows.summaries.stores import (
 )
 from stores.dataset_summary import Correction, FileReason, GroupCounts, ListedDataset, by_reason
 from stores.quantized import Gate
-from tasks.export.write import Deviation
+from tasks.export.deviation import Deviation
 from tasks.features.accounting import ExtractSummary
 from tasks.features.agreement import difference_in_words
 
@@ -148,11 +148,14 @@ def files_by_reason(
         yield f"  {what}: and {more} more (all by flows.ingest --verbose, or in the report)"
 
 
-def _labels(found: Deviation) -> str:
-    images = many(found.images, "validation image")
+def _compared(found: Deviation) -> str:
+    images, within = many(found.images, "validation image"), f"{found.largest_difference:.1e}"
+    if found.target == "number":
+        return f"the same numbers on {images}, within {within} of their standard deviation"
     if not found.labels_that_differ:
-        return f"the same labels on {images}"
-    return f"other labels on {found.labels_that_differ} of {images}, by rounding"
+        return f"the same labels on {images}, scores within {within}"
+    other = f"other labels on {found.labels_that_differ} of {images}, by rounding"
+    return f"{other}, scores within {within}"
 
 
 @with_visible_names
@@ -162,10 +165,7 @@ def export_text(summary: ExportSummary) -> str:
         [
             f"run {summary.run[:16]} as {many(len(summary.models), 'model')} in "
             f"{summary.folder}, with its card, README.md",
-            *(
-                f"  {name:12} {_labels(found)}, scores within {found.largest_difference:.1e}"
-                for name, found in summary.models.items()
-            ),
+            *(f"  {name:12} {_compared(found)}" for name, found in summary.models.items()),
         ]
     )
 

@@ -64,13 +64,18 @@ def held_out_answers(runs: RunStore, chosen: Sequence[Run]) -> RightAnswers:
     for run in (run for run in chosen if not run.failure):
         keys, answers = answers_of(runs, run.id, folds=run.folds)
         if parts and keys != images:
-            raise InputError(
-                f"run {run.id[:16]} was not measured on the same images as {chosen[0].id[:16]}: "
-                "compare runs of the same data set and the same --folds"
-            )
+            raise not_same_images(run, chosen[0])
         images = keys
         parts.append(answers)
     return joined(parts)
+
+
+def not_same_images(run: Run, first: Run) -> InputError:
+    """Return the error of runs that cannot be compared."""
+    return InputError(
+        f"run {run.id[:16]} was not measured on the same images as {first.id[:16]}: "
+        "compare runs of the same data set and the same --folds"
+    )
 
 
 def joined(parts: Sequence[RightAnswers]) -> RightAnswers:
@@ -148,7 +153,7 @@ def _scores_by_rank(answers: RightAnswers, draws: int, seed: int) -> NDArray[np.
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=size)
         drawn = drawn[(drawn == 0).any(axis=1)]
         left_out = (drawn == 0).astype(np.float64)
-        ranked = _ranked(drawn @ right, left_out @ right)
+        ranked = in_order_of(drawn @ right, left_out @ right)
         parts.append(ranked / (left_out @ sizes)[:, np.newaxis])
     return np.concatenate(parts)
 
@@ -166,11 +171,10 @@ def _by_group(answers: RightAnswers) -> tuple[NDArray[np.float64], NDArray[np.fl
     return np.add.reduceat(right[order], first, axis=0), sizes.astype(np.float64)
 
 
-def _ranked(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_order_of(seen: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each row of `measured` in the order of `seen`, the highest first.
 
-    Of equals each gets their mean: no order of the runs decides. All are whole numbers, whose sums
-    are exact.
+    Of equals each gets their mean: no order of the runs decides.
     """
     order = np.argsort(-seen, axis=1, kind="stable")
     seen, measured = (np.take_along_axis(values, order, axis=1) for values in (seen, measured))

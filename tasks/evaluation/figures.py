@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.targets import Target, Targets
+from stores.target_values import Targets
+from stores.targets import Target
 from tasks.evaluation.group_effect import Groups
 from tasks.evaluation.label_metrics import label_metrics, mean_average_precision
 from tasks.evaluation.metrics import accuracy, metrics_of

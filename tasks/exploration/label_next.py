@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stores.keys import Rows, as_arrow
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
+from tasks.evaluation.calibrated import Calibrated
 from tasks.evaluation.grey_thumbnails import grey_thumbnails
 from tasks.evaluation.near_duplicates import near_duplicates
 from tasks.evaluation.similar_pairs import Places, Vectors
@@ -78,6 +79,8 @@ def label_next(
     Without a method it is the one that teaches more with so many labels. Raises InputError where no
     image is without a label, or where uncertain ones are asked for and there is no run.
     """
+    if classifier:
+        _calibrated(classifier)
     classes = labelled.manifest.classes if labelled else ()
     places = without_label(pool, labelled)
     named, known = labelled.vectors() if labelled else (places[:0], np.empty((0, 0), np.float32))
@@ -199,7 +202,18 @@ def _shown(
 
 def _probabilities(rows: Rows, classifier: Classifier) -> NDArray[np.float64]:
     scores = classifier.head.scores(rows).astype(np.float64)
-    return classifier.calibrated.calibration.probabilities(scores)
+    return _calibrated(classifier).calibration.probabilities(scores)
+
+
+def _calibrated(classifier: Classifier) -> Calibrated:
+    found = classifier.calibrated
+    if isinstance(found, Calibrated):
+        return found
+    predicts = "several labels" if classifier.target == "labels" else "a number"
+    raise InputError(
+        f"--run {classifier.run.id[:16]}: the run predicts {predicts}, expected one that predicts "
+        "classes; give another, or leave it out"
+    )
 
 
 def _said(

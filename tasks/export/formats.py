@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.backbones.keras_archive import check_keras
 from tasks.errors import InputError
+from tasks.evaluation.calibrated_targets import CalibratedLabels
 from tasks.execution.checked_keras import keras, tf
 from tasks.execution.keras_backend import check_backend, use_float32
 from tasks.execution.onnx_extra import check_onnx, onnx_session
@@ -25,6 +26,8 @@ from tasks.inference.predict import Classifier
 
 # By default OpenVINO computes in bfloat16 if the CPU supports it; a file cannot set this.
 _FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+# The outputs of a SavedModel beside its scores: the class of each image, or which labels it has.
+_LABEL, _HAS = "label", "has"
 # The errors of Keras for a damaged file, or one that its safe mode does not load.
 _REFUSED = (ValueError, TypeError, KeyError, AttributeError, OSError, BadZipFile)
 
@@ -38,8 +41,13 @@ def write_saved_model(model: Any, classifier: Classifier, path: Path) -> None:  
         return graph_pixels(decode(content)[tf.newaxis], recipe)[0]
 
     def answer(scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = {classifier.scores: scores}
+        if isinstance(classifier.calibrated, CalibratedLabels):
+            return found | {_HAS: scores >= classifier.calibrated.lowest.astype(np.float32)}
+        if classifier.target == "number":
+            return found
         names = tf.constant(classifier.classes)
-        return {"label": tf.gather(names, tf.argmax(scores, axis=1)), classifier.scores: scores}
+        return found | {_LABEL: tf.gather(names, tf.argmax(scores, axis=1))}
 
     def from_bytes(contents: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = tf.TensorSpec((*recipe.image_size, 3), tf.float32)
@@ -94,8 +102,8 @@ def read_saved_model(path: Path) -> Scorer:
         signature = tf.saved_model.load(path).signatures["serving_default"]
     except _REFUSED as error:
         raise _damaged(path, error) from error
-    # Beside the label there is one output, the scores.
-    (scores,) = signature.structured_outputs.keys() - {"label"}
+    # Beside what is predicted there is one output, the scores.
+    (scores,) = signature.structured_outputs.keys() - {_LABEL, _HAS}
     return lambda contents: np.asarray(
         signature(bytes=tf.constant(list(contents)))[scores], np.float64
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 from stores.orientation import Orientation
 from stores.storage.digests import damage, file_digests
 from stores.storage.json_files import ABSURD
+from stores.targets import Target
 from tasks.errors import InputError
-from tasks.evaluation.calibrated import Calibrated
-from tasks.evaluation.calibration import ScoreKind
+from tasks.evaluation.calibrated_targets import AnyCalibrated, answers
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.progress import advance
 from tasks.execution.user_files import read_whole
+from tasks.export.described_outputs import Outputs, from_json
 from tasks.export.format_names import PLACES, Scorer
-from tasks.export.held_out_json import from_json
 from tasks.export.write import CLASSES
 from tasks.images.exif import UPRIGHT, orientation
 from tasks.images.image_check import examined
@@ -28,13 +28,36 @@ _CLASSES_BYTES = 2**26
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A loaded model, and its classes."""
+    """A loaded model, and what its scores are."""
 
     scorer: Scorer
-    classes: tuple[str, ...]
-    scores: str  # the kind of its scores: probability or margin
-    calibrated: Calibrated
+    outputs: Outputs
     orientation: Orientation = "upright"  # how rotated photographs were used in its training
+
+    @property
+    def target(self) -> Target:
+        """What it predicts."""
+        return self.outputs.target
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes or labels; the name of its number."""
+        return self.outputs.classes
+
+    @property
+    def scores(self) -> str:
+        """The kind of its scores: probability or margin, or number."""
+        return self.outputs.scores
+
+    @property
+    def calibrated(self) -> AnyCalibrated:
+        """What held-out images say of its scores."""
+        return self.outputs.calibrated
+
+    @property
+    def separator(self) -> str:
+        """What is between several labels in a text."""
+        return self.outputs.separator
 
 
 def load_exported(place: Path) -> ExportedModel:
@@ -48,11 +71,9 @@ def load_exported(place: Path) -> ExportedModel:
     there = named or [name for name, where in PLACES.items() if (folder / where).exists()]
     try:
         about = json.loads(read_whole(folder / CLASSES, most=_CLASSES_BYTES))
-        classes, scores = tuple(map(str, about["classes"])), str(about["scores"])
         digests = dict(about["sha256"])
         stored = about.get("orientation") == "stored"
-        kind: ScoreKind = "probability" if scores == "probability" else "margin"
-        calibrated = from_json(about, kind, len(classes))
+        outputs = from_json(about)
     except (OSError, *ABSURD) as error:
         raise InputError(
             f"{place}: expected a model written by flows.export, with {CLASSES} in its folder "
@@ -65,7 +86,7 @@ def load_exported(place: Path) -> ExportedModel:
     from tasks.export.formats import read_model
 
     scorer = read_model(there[0], folder)
-    return ExportedModel(scorer, classes, scores, calibrated, "stored" if stored else "upright")
+    return ExportedModel(scorer, outputs, "stored" if stored else "upright")
 
 
 def _check_whole(folder: Path, digests: dict[str, str], place: str) -> None:
@@ -106,9 +127,9 @@ def _predicted(paths: Sequence[Path], model: ExportedModel) -> list[Prediction]:
         if scores.shape != (len(good), len(model.classes)):
             raise InputError(
                 f"the exported model returns {scores.shape[1:]} scores per image, but {CLASSES} "
-                f"has {len(model.classes)} classes; export it again"
+                f"expects {len(model.classes)}; export it again"
             )
-        for path, own in zip(good, scores, strict=True):
-            label = model.classes[int(own.argmax())]
-            found[path] = Prediction(written(path), label, tuple(own.tolist()))
+        predicted = answers(scores, model.classes, model.calibrated)
+        for path, answer, own in zip(good, predicted, scores, strict=True):
+            found[path] = Prediction(written(path), answer, tuple(own.tolist()))
     return [found[path] for path in paths]

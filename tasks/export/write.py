@@ -1,17 +1,14 @@
-"""Export a run as one model from images to classes, which needs no gargalo."""
+"""Export a run as one model from images to what they show, which needs no gargalo."""
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.features.recipe import Precision, Recipe
+from stores.features.recipe import Recipe
 from stores.keys import KEY_BYTES, as_arrow
 from stores.manifest import Manifest
 from stores.storage.digests import file_digests
@@ -21,48 +18,12 @@ from tasks.errors import InputError
 from tasks.execution.keras_backend import check_backend
 from tasks.execution.onnx_extra import check_onnx, has_onnx
 from tasks.execution.output_paths import check_place
-from tasks.export.format_names import PLACES, ExportFormat, Scorer
-from tasks.export.held_out_json import as_json
-from tasks.images.image_files import read_image
+from tasks.export.described_outputs import as_json
+from tasks.export.deviation import Deviation, deviation_of
+from tasks.export.format_names import PLACES, ExportFormat
 from tasks.inference.predict import Classifier, Prediction
 
 CLASSES = "classes.json"
-TOLERANCE = 1e-3  # for probabilities; for margins, relative to the largest
-# At int8 a change of a pixel by 1e-5, as another resizing makes, is rounded to other steps in each
-# layer. MobileNetV2 with a logistic head on 300 photographs: scores 0.0008 apart in the mean, 0.03
-# at most, and one other label.
-INT8_TOLERANCE = 0.02  # of the mean over the images
-INT8_LABELS = 0.01  # of the images
-_BYTES_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """The deviation of an exported model from its run."""
-
-    images: int
-    labels_that_differ: int
-    largest_difference: float  # of probabilities; of margins, relative to the largest
-    mean_difference: float  # over the images, of the largest of each
-    precision: Precision = "float32"
-
-    @property
-    def within_tolerance(self) -> bool:
-        """Whether the model and the run are the same classifier."""
-        if self.precision == "int8":
-            few = self.labels_that_differ <= math.ceil(INT8_LABELS * self.images)
-            return few and self.mean_difference <= INT8_TOLERANCE
-        return not self.labels_that_differ and self.largest_difference <= TOLERANCE
-
-    @property
-    def expected(self) -> str:
-        """The tolerance in words."""
-        if self.precision == "int8":
-            return (
-                f"{self.mean_difference:.2g} in the mean, expected at most {INT8_TOLERANCE:g} at "
-                f"int8, and other labels of {INT8_LABELS:.0%} of the images"
-            )
-        return f"expected at most {TOLERANCE:g}"
 
 
 def export(
@@ -75,8 +36,8 @@ def export(
 ) -> dict[str, Deviation]:
     """Write a classifier into a folder, one model per format; return the deviation of each.
 
-    `expected` are images with the classifier's predictions, as stored. What TensorFlow does not
-    decode is compared by its decoded pixels. `card` returns the text of README.md.
+    `expected` are images with the classifier's predictions, as stored. `card` returns the text of
+    README.md.
     An existing folder is replaced. Raises InputError if a model's predictions differ, or for a
     format that there is not at int8; then nothing is written.
     """
@@ -94,11 +55,9 @@ def export(
             found[name] = _compared(name, draft, expected, classifier)
             _check(name, found[name], classifier.recipe)
         about = {
-            "classes": list(classifier.classes),
-            "scores": classifier.scores,
             "orientation": classifier.orientation,
             "sha256": file_digests(draft),
-            **as_json(classifier.calibrated),
+            **as_json(classifier),
         }
         # An entry a line: held-out images have thousands of numbers.
         lines = [f'  "{n}": {json.dumps(value, ensure_ascii=False)}' for n, value in about.items()]
@@ -120,7 +79,7 @@ def _compared(
     from tasks.export.formats import read_model
 
     try:
-        return _deviation(read_model(name, draft), expected, classifier)
+        return deviation_of(read_model(name, draft), expected, classifier)
     except RuntimeError as error:  # OpenVINO's, of an operation that it converts and does not run
         if name != "openvino":
             raise
@@ -171,36 +130,11 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
     )
 
 
-def _deviation(
-    scorer: Scorer, expected: Sequence[tuple[Path, Prediction]], classifier: Classifier
-) -> Deviation:
-    from tasks.images.decoding import for_tensorflow
-
-    differ, differences = 0, list[float]()
-    for start in range(0, len(expected), _BYTES_AT_ONCE):
-        some = expected[start : start + _BYTES_AT_ONCE]
-        received = scorer([for_tensorflow(read_image(path)) for path, _ in some])
-        wanted = np.array([prediction.scores for _, prediction in some])
-        differ += int((received.argmax(axis=1) != wanted.argmax(axis=1)).sum())
-        finite = np.isfinite(wanted)
-        unit = 1.0 if classifier.scores == "probability" else np.abs(wanted[finite]).max()
-        apart = np.where(finite, np.abs(received - np.where(finite, wanted, 0)), 0) / unit
-        differences += apart.max(axis=1).tolist()
-    return Deviation(
-        len(expected),
-        differ,
-        max(differences),
-        sum(differences) / len(differences),
-        classifier.recipe.compute_precision,
-    )
-
-
 def _check(name: ExportFormat, found: Deviation, recipe: Recipe) -> None:
     if not found.within_tolerance:
         raise InputError(
-            f"the {name} model differs from the run on {found.labels_that_differ} of "
-            f"{found.images} validation images, with scores up to {found.largest_difference:.2g} "
-            f"apart ({found.expected}); nothing was written; {_remedy(name, recipe)}"
+            f"the {name} model differs from the run on {found.in_words()} ({found.expected}); "
+            f"nothing was written; {_remedy(name, recipe)}"
         )
 
 

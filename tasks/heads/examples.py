@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from stores.errors import CorruptStore
 from stores.features.store import FeatureStore
 from stores.keys import Keys
-from stores.targets import Target, Targets
+from stores.target_values import Targets
+from stores.targets import Target
 from tasks.datasets.folds import Chosen, Fold
 
 Positions = NDArray[np.int64]
@@ -75,7 +76,7 @@ Stream = MemoryStream | StoredStream
 
 @dataclass(frozen=True)
 class Examples:
-    """Features, labels (see `stores.targets.Targets`), and folds."""
+    """Features, labels (see `stores.target_values.Targets`), and folds."""
 
     stream: Stream
     labels: Targets

@@ -13,9 +13,11 @@ from tasks.heads.vote_smoothing import smoothed
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+# Of a dense head's last layer, by its output.
+_ACTIVATIONS = {"softmax": "softmax", "sigmoids": "sigmoid", "number": "linear"}
 Tensor = Any  # a Keras tensor
 Array = NDArray[Any]
-Fitted = Any  # a classifier of scikit-learn
+Fitted = Any  # an estimator of scikit-learn
 
 
 def linear(features: Tensor, kernel: Array, bias: Array, activation: str = "linear") -> Tensor:
@@ -27,7 +29,7 @@ def linear(features: Tensor, kernel: Array, bias: Array, activation: str = "line
 
 
 def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]) -> Tensor:
-    """Return the probabilities of a dense head, (n, classes)."""
+    """Return the scores of a dense head, (n, outputs)."""
     for n, _ in enumerate(head.hidden_units):
         kernel, bias = _scaled(weights, n)
         features = linear(features, kernel, bias)
@@ -35,8 +37,8 @@ def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]
             features = _batch_norm(features, weights, n)
         features = keras.layers.Activation(head.activation)(features)
     kernel, bias = _scaled(weights, len(head.hidden_units))
-    if head.output == "softmax":
-        return linear(features, kernel, bias, "softmax")
+    if head.output in _ACTIVATIONS:
+        return linear(features, kernel, bias, _ACTIVATIONS[head.output])
     # One logit z of two classes: the sigmoids of -z and z are the softmax of 0 and z.
     return linear(features, _with_zeros(kernel), _with_zeros(bias), "softmax")
 
@@ -44,15 +46,31 @@ def dense_scores(features: Tensor, head: DenseHead, weights: Mapping[str, Array]
 def pipeline_scores(features: Tensor, pipeline: "Pipeline", classes: int, votes: int = 0) -> Tensor:
     """Return the scores of a scikit-learn pipeline's classifier, (n, classes)."""
     scaler, classifier = pipeline.named_steps.get("standardscaler"), pipeline[-1]
-    mean = np.zeros(1) if scaler is None else scaler.mean_
-    scale = np.ones(1) if scaler is None else scaler.scale_
     if hasattr(classifier, "coef_"):
+        mean = np.zeros(1) if scaler is None else scaler.mean_
+        scale = np.ones(1) if scaler is None else scaler.scale_
         kernel = classifier.coef_.T / np.reshape(scale, (-1, 1))
         bias = classifier.intercept_ - np.broadcast_to(mean, len(kernel)) @ kernel
         return _linear_scores(features, classifier, kernel, bias, classes)
+    own = np.eye(classes, dtype=np.float32)[classifier.classes_[classifier._y]]  # noqa: SLF001
+    return neighbor_means(features, pipeline, smoothed(own, classifier.n_neighbors, votes))
+
+
+def neighbor_means(features: Tensor, pipeline: "Pipeline", values: Array) -> Tensor:
+    """Return the mean of the values of the nearest of the stored examples, (n, outputs).
+
+    `values` are those of each example, (examples, outputs). If they are smoothed, their mean is so
+    too.
+    """
+    scaler, estimator = pipeline.named_steps.get("standardscaler"), pipeline[-1]
     if scaler is not None:
-        features = keras.layers.Normalization(mean=mean, variance=np.square(scale))(features)
-    return _neighbours_vote(features, classifier, classes, votes)
+        mean, variance = scaler.mean_, np.square(scaler.scale_)
+        features = keras.layers.Normalization(mean=mean, variance=variance)(features)
+    nearest = _nearest(features, estimator)
+    table = keras.layers.Embedding(*values.shape)
+    means = keras.layers.GlobalAveragePooling1D()(table(nearest))
+    table.set_weights([values.astype(np.float32)])
+    return means
 
 
 def _linear_scores(
@@ -71,22 +89,18 @@ def _linear_scores(
     return linear(features, whole_kernel, whole_bias, "softmax" if probable else "linear")
 
 
-def _neighbours_vote(features: Tensor, classifier: Fitted, classes: int, added: int) -> Tensor:
-    """Return the fraction of each class among the nearest of the stored examples."""
-    examples = np.asarray(classifier._fit_X, np.float64)  # noqa: SLF001  it has no public name
-    if classifier.metric == "cosine":
+def _nearest(features: Tensor, estimator: Fitted) -> Tensor:
+    """Return the places of the nearest of the stored examples, (n, neighbors)."""
+    examples = np.asarray(estimator._fit_X, np.float64)  # noqa: SLF001  it has no public name
+    if estimator.metric == "cosine":
         features = keras.layers.UnitNormalization()(features)
         norms = np.linalg.norm(examples, axis=1, keepdims=True)
         kernel, bias = (examples / np.where(norms > 0, norms, 1)).T, np.zeros(len(examples))
     else:  # -|x - t|² without |x|², which is the same for all examples
         kernel, bias = 2 * examples.T, -np.square(examples).sum(axis=1)
     nearness = linear(features, kernel, bias)
-    _, nearest = keras.ops.top_k(nearness, classifier.n_neighbors)
-    votes = keras.layers.Embedding(len(examples), classes)
-    shares = keras.layers.GlobalAveragePooling1D()(votes(nearest))
-    own = np.eye(classes, dtype=np.float32)[classifier.classes_[classifier._y]]  # noqa: SLF001
-    votes.set_weights([smoothed(own, classifier.n_neighbors, added)])  # their mean is smoothed too
-    return shares
+    _, nearest = keras.ops.top_k(nearness, estimator.n_neighbors)
+    return nearest
 
 
 def _batch_norm(features: Tensor, weights: Mapping[str, Array], n: int) -> Tensor:

@@ -67,11 +67,7 @@ class TrainedPipeline:
 
     def save(self, folder: Path) -> None:
         """Write `head.skops`, which has no pickle, and `votes.json` if votes are added."""
-        import skops.io
-
-        skops.io.dump(self.pipeline, folder / "head.skops")
-        if self._votes:
-            (folder / _VOTES).write_text(json.dumps(self._votes))
+        save_pipeline(self.pipeline, self._votes, folder)
 
 
 def pipeline_kind(
@@ -88,22 +84,22 @@ def pipeline_kind(
     """
 
     def fit(candidate: Candidate[Any], examples: Examples) -> Outcome:
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         stop_if_requested()
         train = examples.folds[candidate.fold].train
         labels = examples.labels[train]
         if len(set(labels.tolist())) < 2:
             return Failed("the train examples have only one class; add images")
-        scaling = [StandardScaler()] if candidate.head.standardize else []
         last = classifier(candidate.head, candidate.seed, len(labels))
-        pipeline = make_pipeline(*scaling, last)
+        pipeline = make_head_pipeline(candidate.head, last)
         pipeline.fit(examples.features(train), labels)
         return TrainedPipeline(pipeline, examples.classes, votes)
 
     def load(folder: Path, classes: int, _target: Target = "classes") -> TrainedPipeline:
-        return _load(folder, classes, _steps(specification, classifier))
+        pipeline, added = load_pipeline(folder, steps_of(specification, classifier))
+        known = np.asarray(pipeline.classes_)
+        if known.dtype.kind not in "iu" or not set(known.tolist()) <= set(range(classes)):
+            raise ValueError(f"classes {known.tolist()[:10]}, expected 0 to {classes - 1}")
+        return TrainedPipeline(pipeline, classes, added)
 
     return Kind(
         specification,
@@ -123,15 +119,32 @@ def linear_options(head: Any) -> dict[str, Any]:  # noqa: ANN401  a logistic or 
     }
 
 
-def _steps(specification: type[Any], classifier: Callable[[Any, int, int], Any]) -> list[type]:
+def make_head_pipeline(head: Any, last: Any) -> "Pipeline":  # noqa: ANN401  an estimator
+    """Return a pipeline of an estimator, after a scaler if the head standardizes."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(*([StandardScaler()] if head.standardize else []), last)
+
+
+def steps_of(specification: type[Any], classifier: Callable[[Any, int, int], Any]) -> list[type]:
     """Return the types of a pipeline's steps; the first is optional."""
     from sklearn.preprocessing import StandardScaler
 
     return [StandardScaler, type(classifier(specification(), 0, 1))]
 
 
-def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
-    """Read what `save` wrote; raises CorruptStore for a type that no head has.
+def save_pipeline(pipeline: "Pipeline", votes: int, folder: Path) -> None:
+    """Write `head.skops`, which has no pickle, and `votes.json` if votes are added."""
+    import skops.io
+
+    skops.io.dump(pipeline, folder / "head.skops")
+    if votes:
+        (folder / _VOTES).write_text(json.dumps(votes))
+
+
+def load_pipeline(folder: Path, steps: list[type]) -> tuple["Pipeline", int]:
+    """Return what `save_pipeline` wrote; raises CorruptStore for a type that no head has.
 
     Raises other errors, of any type, for another estimator, or one that is not fitted.
     """
@@ -151,10 +164,7 @@ def _load(folder: Path, classes: int, steps: list[type]) -> TrainedPipeline:
         raise ValueError(f"steps {[kind.__name__ for _, kind in found]}, expected {expected}")
     for _, step in pipeline.steps:
         check_is_fitted(step)
-    known = np.asarray(pipeline.classes_)
-    if known.dtype.kind not in "iu" or not set(known.tolist()) <= set(range(classes)):
-        raise ValueError(f"classes {known.tolist()[:10]}, expected 0 to {classes - 1}")
-    return TrainedPipeline(pipeline, classes, _votes(folder / _VOTES))
+    return pipeline, _votes(folder / _VOTES)
 
 
 def _votes(path: Path) -> int:

@@ -5,13 +5,14 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from tasks.heads.one_vs_rest import one_vs_rest
 from tasks.heads.setting_types import ClassWeights, Strength
 from tasks.heads.sklearn_heads import linear_options, pipeline_kind
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SvmHead:
-    """A linear support vector machine, one class against the rest."""
+    """A linear support vector machine, one class or label against the rest."""
 
     inverse_regularization: Strength = 0.01  # scikit-learn's C
     class_weights: ClassWeights = "none"
@@ -25,4 +26,4 @@ def _classifier(head: SvmHead, seed: int, _count: int) -> Any:  # noqa: ANN401  
     return LinearSVC(**linear_options(head), random_state=seed)
 
 
-KIND = pipeline_kind(SvmHead, _classifier, margins=True)
+KIND = one_vs_rest(pipeline_kind(SvmHead, _classifier, margins=True), _classifier)

@@ -1,10 +1,8 @@
-"""Predict the classes of images with a run's head; stored features are reused."""
+"""Predict images with a run's head; stored features are reused."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
 
 from stores.features.recipe import Recipe
 from stores.keys import ImageKey
@@ -12,12 +10,19 @@ from stores.orientation import Orientation
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.evaluation.calibrated import Calibrated, calibrated_run
+from stores.targets import Target
+from tasks.evaluation.calibrated_targets import (
+    AnyCalibrated,
+    Predicted,
+    answers,
+    calibrated_target,
+)
 from tasks.features.engines import Job
 from tasks.features.request import EngineChoice
 from tasks.finetune.saved import features_job
 from tasks.heads import TrainedHead, find_kind
 from tasks.heads.stored import load_head
+from tasks.inference.answer_names import label_separator
 from tasks.inference.image_rows import IMAGES_AT_ONCE, ImageRows, image_rows, written
 from tasks.inference.novelty import Novelty, Reference
 
@@ -29,9 +34,15 @@ class Classifier:
     run: Run
     head: TrainedHead
     classes: tuple[str, ...]
-    scores: str  # the kind of its scores: probability or margin
+    scores: str  # the kind of its scores: probability or margin, or number
     job: Job
-    calibrated: Calibrated
+    calibrated: AnyCalibrated
+    separator: str = ""  # between several labels in a text
+
+    @property
+    def target(self) -> Target:
+        """What it predicts."""
+        return self.run.target
 
     @property
     def orientation(self) -> Orientation:
@@ -49,20 +60,22 @@ class Prediction:
     """The prediction for one image, or the reason why there is none."""
 
     path: str
-    predicted: str | None = None
-    scores: tuple[float, ...] = ()  # one per class
+    predicted: Predicted | None = None
+    scores: tuple[float, ...] = ()  # one per class or label, or the number
     reason: str = ""
     cached: bool = False  # whether its features were in the store
     key: ImageKey | None = None
     split: str = ""  # of the image in the run's data set; empty for other images
-    probabilities: tuple[float, ...] = ()  # one per class, calibrated
+    probabilities: tuple[float, ...] = ()  # one per class or label, calibrated
     set: tuple[str, ...] | None = None  # with a coverage: the classes of its set
+    interval: tuple[float, float] | None = None  # with a coverage: that of its number
     novelty: Novelty | None = None  # None: there is nothing to compare it with
 
     @property
     def probability(self) -> float | None:
-        """The probability of the predicted class."""
-        return max(self.probabilities) if self.probabilities else None
+        """The probability of the predicted class; None for other targets."""
+        of_class = isinstance(self.predicted, str) and self.probabilities
+        return max(self.probabilities) if of_class else None
 
     @property
     def unsure(self) -> bool | None:
@@ -87,9 +100,10 @@ def load_classifier(
         run=run,
         head=load_head(runs, run),
         classes=run.classes,
-        scores=find_kind(run.head["kind"]).scores,
+        scores="number" if run.target == "number" else find_kind(run.head["kind"]).scores,
         job=features_job(run, store=store, weights=weights, engine=engine),
-        calibrated=calibrated_run(runs, run),
+        calibrated=calibrated_target(runs, run),
+        separator=label_separator(run, store) if run.target == "labels" else "",
     )
 
 
@@ -120,38 +134,6 @@ def predict(
         yield from (found[str(path)] for path in part)
 
 
-def as_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pa.Table:
-    """Return predictions as a table: path, predicted, probability, reason, split, each class's.
-
-    `split` is that of an image in the run's data set. A class's column is `probability of CLASS`.
-    With sets there are `set`, a list of classes, and `unsure`, whether it is not one class. Where
-    images were compared with the training images there are `novelty`, a p-value, `nearest`, paths
-    of the most similar of these, and `similarity`, the cosine of the first.
-    """
-    columns = {
-        "path": pa.array([one.path for one in predictions], pa.string()),
-        "predicted": pa.array([one.predicted for one in predictions], pa.string()),
-        "probability": pa.array([one.probability for one in predictions], pa.float64()),
-        "reason": pa.array([one.reason or None for one in predictions], pa.string()),
-        "split": pa.array([one.split or None for one in predictions], pa.string()),
-    }
-    if any(one.set is not None for one in predictions):
-        sets = [one.set for one in predictions]
-        columns["set"] = pa.array(sets, pa.list_(pa.string()))
-        columns["unsure"] = pa.array([one.unsure for one in predictions], pa.bool_())
-    if any(one.novelty for one in predictions):
-        new = [one.novelty for one in predictions]
-        nearest = [one and [each.path for each in one.nearest] for one in new]
-        columns["novelty"] = pa.array([one and one.p_value for one in new], pa.float64())
-        columns["nearest"] = pa.array(nearest, pa.list_(pa.string()))
-        alike = [one and one.nearest[0].similarity for one in new]
-        columns["similarity"] = pa.array(alike, pa.float64())
-    for number, label in enumerate(classes):
-        found = [one.probabilities[number] if one.scores else None for one in predictions]
-        columns[f"probability of {label}"] = pa.array(found, pa.float64())
-    return pa.table(columns)
-
-
 def _predicted(
     some: ImageRows, classifier: Classifier, reference: Reference | None
 ) -> dict[str, Prediction]:
@@ -160,15 +142,16 @@ def _predicted(
     if not some.images:
         return found
     scores = classifier.head.scores(some.rows)
+    predicted = answers(scores, classifier.classes, classifier.calibrated)
     novelty = reference.novelty(some.rows) if reference else [None] * len(scores)
     return found | {
         image.path: Prediction(
             written(image.path),
-            classifier.classes[int(own.argmax())],
+            answer,
             tuple(own.tolist()),
             cached=some.cached,
             key=image.key,
             novelty=new,
         )
-        for image, own, new in zip(some.images, scores, novelty, strict=True)
+        for image, answer, own, new in zip(some.images, predicted, scores, novelty, strict=True)
     }

@@ -19,6 +19,7 @@ from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
+from stores.target_values import Targets
 from tasks.inference.predict import Prediction
 from tasks.training.prediction_table import predictions as predictions_table
 
@@ -81,26 +82,27 @@ def record_test_images(
 ) -> int:
     """Record the predictions of test images whose labels the user can see; return their number.
 
-    The label can be seen if the file is in the data set's folder, or if the class is in the name of
-    the file or of a folder above it. Images that are recorded for this run already are not recorded
-    again; if all are, the number is 0. Raises StoreReadOnly or StoreFull if the record cannot be
-    written.
+    The label can be seen if the file is in the data set's folder, or if the class, one of the
+    labels, or the number is in the name of the file or of a folder above it. Images that are
+    recorded for this run already are not recorded again; if all are, the number is 0. Raises
+    StoreReadOnly or StoreFull if the record cannot be written.
     """
     known, manifest, runs = images.images, images.manifest, RunStore(store)
-    if known is None or manifest is None:
+    if known is None or manifest is None or manifest.target != run.target:
         return 0
     seen = {}
     for prediction, place in zip(predictions, images.places(predictions), strict=True):
         if place is not None and prediction.split == "test":
-            label = manifest.classes[known.labels[place]]
-            if label in run.classes and _label_visible(prediction, label, manifest):
-                seen[bytes(known.keys[place])] = (place, label, prediction.scores)
+            names = _true_names(known.labels[place], manifest)
+            new = run.target != "number" and set(names) - set(run.classes)
+            if not new and _label_visible(prediction, names, manifest):
+                seen[bytes(known.keys[place])] = (place, names, prediction.scores)
     if not seen.keys() - set(map(bytes, runs.tested_keys(run.id))):
         return 0
-    places, labels, scores = (list(column) for column in zip(*seen.values(), strict=True))
+    places, names_of, scores = (list(column) for column in zip(*seen.values(), strict=True))
     shown = Images(
         known.keys[places],
-        np.array([run.classes.index(label) for label in labels], np.int64),
+        _targets(known.labels[places], names_of, run),
         known.paths.take(places),
         known.splits.take(places),
     )
@@ -115,9 +117,27 @@ def record_test_images(
     return len(seen)
 
 
-def _label_visible(prediction: Prediction, label: str, manifest: Manifest) -> bool:
+def _true_names(own: Targets, manifest: Manifest) -> list[str]:
+    """Return the class of an image, its labels, or its number as a person writes it."""
+    if manifest.target == "number":
+        return [f"{own:g}"]
+    if manifest.target == "labels":
+        return [manifest.classes[n] for n in np.flatnonzero(own)]
+    return [manifest.classes[own]]
+
+
+def _targets(own: Targets, names_of: Sequence[Sequence[str]], run: Run) -> Targets:
+    """Return what is true of images by the run's classes, which may be others than now."""
+    if run.target == "number":
+        return own
+    has = np.array([[name in names for name in run.classes] for names in names_of], np.int64)
+    return has if run.target == "labels" else has.argmax(axis=1)
+
+
+def _label_visible(prediction: Prediction, names: Sequence[str], manifest: Manifest) -> bool:
     path = Path(prediction.path)
-    if any(_names(part, label) for part in PurePath(path.absolute()).parts):
+    parts = PurePath(path.absolute()).parts
+    if any(_names(part, name) for part in parts for name in names):
         return True
     return _real(path).is_relative_to(_real(manifest.folder))
 

@@ -8,56 +8,21 @@ from stores.in_notebook import InNotebook, Table
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
+from stores.targets import MAIN_FIGURE, Figure, Target
+from tasks.evaluation.comparison import Estimate
+from tasks.evaluation.figure_baseline import (
+    FigureBaseline,
+    figure_baseline,
+    figure_baseline_in_words,
+)
+from tasks.evaluation.figure_estimates import FigureEstimate
 from tasks.evaluation.majority_baseline import Baseline, baseline_in_words, baseline_of
-from tasks.evaluation.selection import Selection, expected_in_words, selection_of
+from tasks.evaluation.selection import Selection, expected_in_words, plain_figure, selection_of
 from tasks.evaluation.split_result import evaluate
 from tasks.report.settings import differences, own_settings, settings_of
+from tasks.report.trained_head import BESIDE, TrainedHead, order_of
 
 MOST_TIED = 5  # heads that are named
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedHead(InNotebook):
-    """A head: how it was made and how it did. A fine-tuned model is one too."""
-
-    run: str  # its id
-    head: str  # a preset or a kind, as it was requested
-    cached: bool  # it was trained before
-    failure: str  # why there is no model, or ''
-    seed: int
-    fingerprint: str  # of the features' recipe
-    parameters: dict[str, Any]  # as requested
-    specification: dict[str, Any]
-    metrics: dict[str, float]
-    differing: str  # the settings in which it differs from the others, in words
-    settings: str  # all settings of its own, in words
-
-    @property
-    def train_accuracy(self) -> float | None:
-        """The accuracy on what it learned from; None where training failed."""
-        return self.metrics.get("train_accuracy")
-
-    @property
-    def validation_accuracy(self) -> float | None:
-        """The accuracy on validation, or by folds; None where training failed."""
-        return self.metrics.get("validation_accuracy")
-
-    @property
-    def by_class(self) -> dict[str, float]:
-        """Balanced accuracy and macro F1 where it was measured; what an older run lacks is not."""
-        names = {"balanced accuracy": "balanced_accuracy", "macro F1": "macro_f1"}
-        found = {name: self.metrics.get(f"validation_{key}") for name, key in names.items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def json_fields(self) -> dict[str, Any]:
-        """Return what JSON has of it: each metric by its name, too."""
-        return {**vars(self), **self.metrics}
-
-    def tables(self) -> Iterator[Table]:
-        """Yield its accuracies, or why it failed, and its settings."""
-        about = {"run": self.run[:16], "failure": self.failure} if self.failure else {}
-        yield Table(f"{self.head}, run {self.run[:16]}", [about or self.metrics])
-        yield Table(self.settings, [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +36,20 @@ class HeadsSummary(InNotebook):
     selection: Selection | None  # None: it failed, and nothing is known
     test_metrics: dict[str, float]  # of the chosen one's last test evaluation
     test_openings: int  # test evaluations by all runs of the store
-    baseline: Baseline | None = None  # on what the chosen one was measured on
+    # On what the chosen one was measured on.
+    baseline: Baseline | FigureBaseline | None = None
     not_better: str = ""  # than that baseline, in words; '' where it is
+    target: Target = "classes"
 
     @property
     def chosen(self) -> TrainedHead:
         """The chosen head."""
         return next(head for head in self.runs if head.run == self.run)
+
+    @property
+    def figure(self) -> Figure:
+        """The figure by which heads are compared."""
+        return MAIN_FIGURE[self.target]
 
     @property
     def measured_on(self) -> str:
@@ -90,25 +62,28 @@ class HeadsSummary(InNotebook):
         return self.test_metrics.get("test_accuracy")
 
     @property
+    def test_figure(self) -> float | None:
+        """The chosen head's main figure on the test split, where that was evaluated."""
+        return self.test_metrics.get(f"test_{self.figure.name}")
+
+    @property
     def best_first(self) -> list[TrainedHead]:
-        """The heads in the order of their accuracy; those that failed come last."""
-        return sorted(
-            self.runs, key=lambda head: head.metrics.get("validation_accuracy", -1.0), reverse=True
-        )
+        """The heads in the order of their main figure; those that failed come last."""
+        return sorted(self.runs, key=lambda head: order_of(head.validation_figure, self.target))
 
     @property
     def tied(self) -> list[TrainedHead]:
-        """The other heads of the chosen one's accuracy."""
-        best = self.chosen.validation_accuracy
+        """The other heads of the chosen one's figure."""
+        best = self.chosen.validation_figure
         return [
             head
             for head in self.runs
-            if head.run != self.run and best is not None and head.validation_accuracy == best
+            if head.run != self.run and best is not None and head.validation_figure == best
         ]
 
     @property
     def ties_in_words(self) -> str:
-        """Which heads are as accurate as the chosen one, for people; '' for none."""
+        """Which heads are as good as the chosen one, for people; '' for none."""
         if not self.tied:
             return ""
         names = ", ".join(head.head for head in self.tied[:MOST_TIED])
@@ -121,32 +96,34 @@ class HeadsSummary(InNotebook):
             {
                 "": "chosen" if head.run == self.run else "",
                 "head": head.head,
-                "train": head.train_accuracy,
-                self.measured_on: head.validation_accuracy,
-                **head.by_class,
+                "train": head.train_figure,
+                self.measured_on: head.validation_figure,
+                **head.beside,
                 "run": head.run[:16],
                 "settings that differ": head.failure or head.differing,
             }
             for head in self.best_first
         ]
-        yield Table(f"Heads on {self.dataset}", rows)
+        by = "" if self.target == "classes" else f" by {self.figure.words}"
+        yield Table(f"Heads on {self.dataset}{by}", rows)
         if self.selection:
             yield Table(expected_in_words(self.selection), [])
         for line in filter(None, (self.not_better, self.ties_in_words)):
             yield Table(line, [])
-        if self.test_accuracy is not None:
-            yield Table(f"test accuracy of {self.chosen.head}: {self.test_accuracy:.4f}", [])
+        if self.test_figure is not None:
+            about = f"test {self.figure.words} of {self.chosen.head}"
+            yield Table(f"{about}: {plain_figure(self.test_figure)}", [])
 
     def json_fields(self) -> dict[str, Any]:
         """Return what JSON has of it: what matters of the chosen head, too."""
+        names = (self.figure.name, *BESIDE[self.target].values())
+        measured = {f"validation_{n}": self.chosen.metrics.get(f"validation_{n}") for n in names}
         return {
             **vars(self),
             "head": self.chosen.head,
-            "validation_accuracy": self.chosen.validation_accuracy,
-            "validation_balanced_accuracy": self.chosen.by_class.get("balanced accuracy"),
-            "validation_macro_f1": self.chosen.by_class.get("macro F1"),
+            **measured,
             "tied": [head.run for head in self.tied],
-            "test_accuracy": self.test_accuracy,
+            f"test_{self.figure.name}": self.test_figure,
         }
 
 
@@ -186,14 +163,14 @@ def summarize_heads(
                 metrics=run.metrics,
                 differing=differing[run.id],
                 settings=own_settings(run),
+                target=run.target,
             )
             for run, given in zip(runs, parameters, strict=True)
         ),
         selection=selection,
         baseline=baseline,
-        not_better=baseline_in_words(selection.estimate, baseline, chosen)
-        if selection and baseline
-        else "",
+        not_better=_not_better(selection, baseline, chosen),
+        target=chosen.target,
         test_metrics=openings[-1].metrics if openings else {},
         test_openings=stored.times_opened(manifest.select("test").keys),
     )
@@ -206,7 +183,20 @@ def head_name(run: Run, parameters: Mapping[str, Any] | None = None) -> str:
     return f"{name}, fine-tuned" if run.finetuning else name
 
 
-def _baseline(stored: RunStore, manifest: Manifest, run: Run) -> Baseline | None:
+def _not_better(
+    selection: Selection | None, baseline: Baseline | FigureBaseline | None, run: Run
+) -> str:
+    match selection and selection.estimate, baseline:
+        case Estimate() as estimate, Baseline():
+            return baseline_in_words(estimate, baseline, run)
+        case FigureEstimate() as estimate, FigureBaseline():
+            return figure_baseline_in_words(estimate, baseline)
+    return ""
+
+
+def _baseline(stored: RunStore, manifest: Manifest, run: Run) -> Baseline | FigureBaseline | None:
+    if run.target != "classes":
+        return figure_baseline(stored, run, manifest)
     predictions = stored.predictions(run.id)
     result = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     return baseline_of(result, manifest)

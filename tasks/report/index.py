@@ -1,13 +1,17 @@
 """The page that lists all reports of a store, beside them: the newest first."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from stores.layout import locate
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.report.templating import render
+from stores.targets import MAIN_FIGURE
+from tasks.evaluation.selection import plain_figure
+from tasks.report.templating import percent, render
 
 NAME = "index.html"
 _REPORT = re.compile(r"(?P<dataset>.+)-(?P<run>[0-9a-f]{16})\.html", re.DOTALL)
@@ -21,7 +25,7 @@ class ListedReport:
     dataset: str
     run: str  # the beginning of its id
     head: str = "–"
-    validation_accuracy: float | None = None
+    figure: str = "–"  # on validation, in words
     written: str = ""  # UTC
 
 
@@ -30,6 +34,14 @@ def write_index(store: StoreLike) -> None:
     folder = locate(store) / "reports"
     content = render("index.html.jinja", reports=listed_reports(store))
     (folder / NAME).publish(content, tmp=folder / "tmp")
+
+
+def _figure_in_words(row: Mapping[str, Any]) -> str:
+    figure = MAIN_FIGURE[row["target"]] if row else None
+    value = row.get(f"validation_{figure.name}") if figure else None
+    if figure is None or value is None:
+        return "–"
+    return f"{figure.words} {percent(value) if figure.best == 'highest' else plain_figure(value)}"
 
 
 def listed_reports(store: StoreLike) -> list[ListedReport]:
@@ -45,7 +57,7 @@ def listed_reports(store: StoreLike) -> list[ListedReport]:
                     row.get("dataset", named["dataset"]),
                     named["run"],
                     row.get("head", "–"),
-                    row.get("validation_accuracy"),
+                    _figure_in_words(row),
                     f"{datetime.fromtimestamp(about.changed, UTC):%Y-%m-%d %H:%M}",
                 )
             )

@@ -16,6 +16,7 @@ from stores.storage.location import Location
 from tasks.datasets.splits import majority_baseline
 from tasks.evaluation.calibrated import Honest, honest, score_kind
 from tasks.evaluation.comparison import Evaluated
+from tasks.evaluation.costs import Costs, cost_result
 from tasks.evaluation.majority_baseline import remedy
 from tasks.evaluation.metrics import by_class
 from tasks.evaluation.selection import selection_of
@@ -40,7 +41,9 @@ class Shot:
     true_probability: float
 
 
-def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) -> dict[str, Any]:
+def results_of(
+    run: Run, manifest: Manifest, runs: RunStore, place: Location, costs: Costs | None = None
+) -> dict[str, Any]:
     """Return the run's results, on test where that was evaluated, else on validation."""
     from tasks.report.ranking_charts import ranking_curves
 
@@ -61,6 +64,7 @@ def results_of(run: Run, manifest: Manifest, runs: RunStore, place: Location) ->
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
         "calibration": found,
+        "by_cost": cost_result(costs, result) if costs and found else None,
         "score_kind": kind,
         "rankings": ranking_curves(result),
         "reliability": reliability_curves(found) if found else [],

@@ -18,8 +18,9 @@ from tasks.evaluation.image_map import maps, sample
 from tasks.features.accounting import RecipeSummary
 from tasks.features.request import FEATURE_SETTINGS
 from tasks.features.vectors import vectors
-from tasks.report.heads_summary import HeadsSummary, TrainedHead
+from tasks.report.heads_summary import HeadsSummary
 from tasks.report.settings import in_one_word
+from tasks.report.trained_head import TrainedHead
 
 MOST_CURVES = 5  # heads whose learning curves are drawn
 MOST_SWEPT = 12  # parameters that are drawn

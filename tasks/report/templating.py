@@ -36,6 +36,7 @@ def _environment() -> jinja2.Environment:
         "as_json": as_json,
         "place": place_in_words,
         "not_counted": not_counted,
+        "zip": zip,
     }
     return environment
 

@@ -16,6 +16,7 @@ from stores.runs.store import RunStore
 from stores.storage.location import Location, StoreLike
 from tasks.datasets.label_table import labels_csv
 from tasks.datasets.split_file import split_csv
+from tasks.evaluation.costs import Costs
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs, summary_of
 from tasks.evaluation.near_duplicates import NearDuplicates
 from tasks.execution.steps import task
@@ -46,12 +47,14 @@ def write_report(
     chosen: str,
     duplicates: NearDuplicates | None = None,
     swept: SweepCall | None = None,
+    costs: Costs | None = None,
 ) -> Path:
     """Publish the report on one chosen run among its candidates, and return where it lies.
 
     Beside it lie a table of the suspect labels and a page that lists all reports. `duplicates` are
     those of the chosen run's splits or folds; without them they are searched for. `swept` is how
-    the sweep was called that trained all these runs.
+    the sweep was called that trained all these runs. With `costs`, the report tells what deciding
+    by them changes.
 
     Where the chosen run has no test evaluation, the report is about validation and says so. Raises
     NotInStore, CorruptStore, StoreReadOnly or StoreFull.
@@ -84,7 +87,7 @@ def write_report(
         image_map=map_of(manifest, run, store),
         near_duplicates=summary_of(duplicates, manifest),
         near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
-        **results_of(run, manifest, stored, place),
+        **results_of(run, manifest, stored, place, costs),
         **_charts(run, heads, list(candidates.values()), stored),
     )
     place.publish(content, tmp=place.parent / "tmp")

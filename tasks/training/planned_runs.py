@@ -88,11 +88,21 @@ def choose(runs: Sequence[Run]) -> Run:
 
     Raises InputError if all trainings failed.
     """
-    whole = [run for run in runs if not run.failure]
+    outcomes = [(outcome_of(run), run) for run in runs]
+    whole = [(outcome, run) for outcome, run in outcomes if outcome is not None]
     if not whole:
         raise InputError(f"the training of every head failed: {runs[0].failure}")
-    figure = MAIN_FIGURE[whole[0].target]
-    return max(whole, key=lambda run: figure.order(run.metrics[f"validation_{figure.name}"]))
+    return max(whole, key=lambda one: one[0])[1]
+
+
+def outcome_of(run: Run) -> float | None:
+    """Return a run's main figure on validation, or its negative where the lowest is best.
+
+    None where the training failed.
+    """
+    figure = MAIN_FIGURE[run.target]
+    value = run.metrics.get(f"validation_{figure.name}")
+    return None if value is None else figure.order(value)
 
 
 def stored_orientation(manifest: Manifest) -> dict[str, Any]:

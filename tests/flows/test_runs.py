@@ -37,7 +37,7 @@ def test_the_leaderboard_in_its_ways(run, run_json, swept, tmp_path):
 def test_the_list_has_the_settings_in_which_the_runs_of_a_kind_differ(run, swept):
     _, output, _ = run("runs", "list")
     title, _, *lines, about = output.splitlines()
-    assert about.startswith("expected: the accuracy corrected for selection")
+    assert about.startswith("expected: corrected for selection")
     assert title == "photos, 5 runs, by validation:"
     heads = {run["run"][:16]: run["specification"] for run in swept["runs"]}
     for line in lines:
@@ -49,6 +49,7 @@ def test_the_list_has_the_settings_in_which_the_runs_of_a_kind_differ(run, swept
 def row(run, dataset="pets", digest="d" * 64, folds=0, accuracy=0.5):
     about = {"run": run * 64, "dataset": dataset, "dataset_digest": digest, "folds": folds}
     metrics = {"validation_accuracy": accuracy, "test_accuracy": None}
+    about["target"] = "classes"
     return about | metrics | {"head": "svm", "failure": "", "seed": 0}
 
 

@@ -184,12 +184,13 @@ def extraction(manifest, **about):
     return replace(summary, **about)
 
 
-def report(store, manifest, runs, chosen=0, **about):
+def report(store, manifest, runs, chosen=0, costs=None, **about):
     path = write_report(
         store=store,
         manifest=manifest,
         extraction=extraction(manifest, **about),
         runs=[run.id for run in runs],
         chosen=runs[chosen].id,
+        costs=costs,
     )
     return Page(path)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.heads.dense.loss import Measured, Objective
+from stores.target_values import Targets
+from tasks.heads.dense.loss import Measured, objective_of
 from tasks.heads.dense.optimizers import OPTIMIZERS
 from tasks.heads.dense.specification import DenseHead
 from tasks.heads.dense.stacked_networks import (
@@ -51,7 +52,7 @@ class HeadGroup:
         *,
         seed: int,
         architecture: Architecture,
-        images_a_class: NDArray[np.int64],
+        truths: Targets,  # of the examples that they learn from
     ) -> None:
         # One generator for the initial weights and one for dropout, so that the number of layers
         # does not change the masks.
@@ -66,12 +67,12 @@ class HeadGroup:
         self._numbers = np.arange(len(heads))  # of the heads that are still trained
         self._chance = np.random.Generator(np.random.SFC64(chance))
         self._networks = Networks(architecture, len(heads), first)
-        self._objective = Objective(heads, images_a_class)
+        self._objective = objective_of(heads, truths, architecture.outputs)
         self._optimizer = OPTIMIZERS[heads[0].optimizer](self._networks.trained.flat)
         self._histories: list[list[dict[str, float]]] = [[] for _ in heads]
         self._best: list[_Best | None] = [None] * len(heads)
         self._steps = 0
-        batches = -(-int(images_a_class.sum()) // heads[0].batch_size)
+        batches = -(-len(truths) // heads[0].batch_size)
         self._all_steps = np.array([head.epochs * batches for head in heads])
         self._start = np.array([head.learning_rate for head in heads])
         self._cosine = np.array([head.schedule == "cosine" for head in heads])
@@ -83,38 +84,38 @@ class HeadGroup:
         """Whether all heads are finished."""
         return not len(self._numbers)
 
-    def step(self, inputs: Values, labels: NDArray[np.int64]) -> None:
+    def step(self, inputs: Values, truths: Targets) -> None:
         """Train on one batch, (n, features)."""
         networks = self._networks
         with np.errstate(all="ignore"):  # a head that diverges is detected by its loss
             logits, tape = networks.train_logits(
                 inputs, dropout=self._heads[0].dropout, generator=self._chance
             )
-            measured = self._objective.measure(logits, labels)
+            measured = self._objective.measure(logits, truths)
             networks.backward(measured.gradient, tape)
             self._add_decay()
             self._optimizer.step(networks.trained.flat, networks.gradients.flat, self._rates())
-        self._sums[""].add(measured, len(labels))
+        self._sums[""].add(measured, len(truths))
         self._steps += 1
 
-    def measure(self, prefix: str, inputs: Values, labels: NDArray[np.int64]) -> None:
+    def measure(self, prefix: str, inputs: Values, truths: Targets) -> None:
         """Evaluate the heads on some of the rows whose metrics have a prefix."""
         with np.errstate(all="ignore"):
             logits = self._networks.logits(inputs)
-            measured = self._objective.measure(logits, labels, weighted=False)
-        self._sums[prefix].add(measured, len(labels))
+            measured = self._objective.measure(logits, truths, weighted=False)
+        self._sums[prefix].add(measured, len(truths))
 
     def end_epoch(self) -> None:
         """Record the metrics of the epoch, and remove the heads that are finished."""
         with np.errstate(all="ignore"):
-            penalties = self._penalties()
+            penalties = self._penalties() * self._objective.loss_unit
         measured = {prefix: some.means() for prefix, some in self._sums.items()}
         finished = np.zeros(len(self._numbers), np.bool_)
         for row, number in enumerate(self._numbers.tolist()):
             epoch = {}
-            for prefix, (losses, accuracies) in measured.items():
+            for prefix, (losses, figures) in measured.items():
                 if len(losses):
-                    epoch[f"{prefix}accuracy"] = float(accuracies[row])
+                    epoch[f"{prefix}{self._objective.figure}"] = float(figures[row])
                     epoch[f"{prefix}loss"] = float(losses[row] + penalties[row])
             self._histories[number].append(epoch)
             finished[row] = self._finish(row, number)
@@ -142,7 +143,7 @@ class HeadGroup:
         if gave_up or len(history) == self._ends[number]:
             weights = best.weights if best else self._networks.weights(row)
             epochs = best.epoch if best else len(history)
-            self.outcomes[number] = Outcome(weights, history, epochs)
+            self.outcomes[number] = Outcome(self._objective.unscaled(weights), history, epochs)
         return self.outcomes[number] is not _UNFINISHED
 
     def _select(self, rows: NDArray[np.bool_]) -> None:
@@ -173,21 +174,21 @@ class HeadGroup:
 
 
 class _Sums:
-    """Losses and correct predictions, summed over an epoch."""
+    """Losses and figures, summed over an epoch."""
 
     def __init__(self, heads: int) -> None:
-        self._losses, self._correct, self._rows = np.zeros(heads), np.zeros(heads), 0
+        self._losses, self._figures, self._rows = np.zeros(heads), np.zeros(heads), 0
 
     def add(self, measured: Measured, rows: int) -> None:
         self._losses += measured.losses
-        self._correct += measured.correct
+        self._figures += measured.figures
         self._rows += rows
 
     def means(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean loss and accuracy of each head; empty without rows."""
+        """Return mean loss and figure of each head; empty without rows."""
         if not self._rows:
             return np.empty(0), np.empty(0)
-        return self._losses / self._rows, self._correct / self._rows
+        return self._losses / self._rows, self._figures / self._rows
 
 
 def _diverged(head: DenseHead, history: list[dict[str, float]]) -> str:

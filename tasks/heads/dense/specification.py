@@ -42,3 +42,8 @@ class DenseHead:
     patience: Count | None = None
     standardize: bool = False  # features, by mean and standard deviation of the train images
     kind: Literal["dense"] = "dense"
+
+
+def units_of(head: DenseHead, classes: int) -> int:
+    """Return the number of units of the output layer, for a number of classes or labels."""
+    return classes if head.output in {"softmax", "sigmoids"} else 1

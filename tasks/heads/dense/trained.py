@@ -15,7 +15,7 @@ from stores.storage.json_files import parsed
 from stores.targets import Target
 from tasks.execution.keras_backend import check_backend
 from tasks.heads import Candidate, Failed, Kind, Outcome, TrainedHead
-from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.specification import DenseHead, units_of
 from tasks.heads.dense.stacked_networks import Networks, Weights
 from tasks.heads.dense.trainer import architecture_of, train_heads
 from tasks.heads.examples import Examples, flat
@@ -47,7 +47,7 @@ class TrainedDense:
         return int(self.weights["kernel_0"].shape[0])
 
     def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the logits of features (n, *shape): (n, 1) or (n, classes)."""
+        """Return the outputs for features (n, *shape), without an activation: (n, units)."""
         rows = flat(features, self.inputs)
         if self.head.standardize:
             rows = (rows - self.weights["mean"]) / self.weights["scale"]
@@ -56,11 +56,16 @@ class TrainedDense:
         return np.concatenate(outputs)
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, classes)."""
-        return probabilities(self.logits(features))
+        """Return the probability of each class or label, or the number, (n, outputs)."""
+        outputs = self.logits(features)
+        if self.head.output == "number":
+            return outputs.astype(np.float64)
+        if self.head.output == "sigmoids":
+            return np.asarray(expit(outputs.astype(np.float64)))
+        return probabilities(outputs)
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
-        """Return the probabilities by built-in Keras layers."""
+        """Return the scores by built-in Keras layers."""
         from tasks.heads.keras_export import dense_scores
 
         return dense_scores(features, self.head, self.weights)
@@ -89,12 +94,20 @@ def _train(candidates: Sequence[Candidate[DenseHead]], examples: Examples) -> li
     ]
 
 
-def _load(folder: Path, classes: int, _target: Target = "classes") -> TrainedHead:
+# The outputs that a head of a target may have.
+_OUTPUTS: dict[Target, set[str]] = {
+    "classes": {"logit", "sigmoid", "softmax"},
+    "labels": {"sigmoids"},
+    "number": {"number"},
+}
+
+
+def _load(folder: Path, classes: int, target: Target = "classes") -> TrainedHead:
     """Read what `save` wrote, or the `head.keras` of earlier versions in Keras's safe mode.
 
     Raises ValueError, TypeError, KeyError or BadZipFile for anything else.
     """
-    if (folder / "head.keras").exists():
+    if target == "classes" and (folder / "head.keras").exists():
         check_backend()
         from tasks.heads.dense.legacy_keras import KerasHead
 
@@ -102,8 +115,10 @@ def _load(folder: Path, classes: int, _target: Target = "classes") -> TrainedHea
     with np.load(folder / "head.npz", allow_pickle=False) as file:
         weights = dict(file)
     head = DenseHead(**parsed(str(weights.pop("specification"))))
+    if head.output not in _OUTPUTS[target]:
+        raise ValueError(f"the output {head.output!r} is not for the target {target!r}")
     inputs = weights["kernel_0"].shape[0]
-    network = architecture_of(head, inputs, classes if head.output == "softmax" else 1)
+    network = architecture_of(head, inputs, units_of(head, classes))
     shapes = network.parameters() | network.statistics()
     scaling = dict.fromkeys(("mean", "scale") if head.standardize else (), inputs)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()} | scaling
@@ -135,6 +150,7 @@ KIND = Kind(
     _train,
     _load,
     scores="probability",
+    targets=("classes", "labels", "number"),
     random=True,
     version=2,
     revised=_revised,

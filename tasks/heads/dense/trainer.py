@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tasks.execution.cancellation import stop_if_requested
 from tasks.heads import Candidate
 from tasks.heads.dense.head_group import STOPPING, VALIDATION, HeadGroup, Outcome
-from tasks.heads.dense.specification import DenseHead
+from tasks.heads.dense.specification import DenseHead, units_of
 from tasks.heads.dense.stacked_networks import Architecture, Weights
 from tasks.heads.examples import Examples, Positions, flat
 
@@ -74,7 +74,7 @@ class _BatchFeed:
         self.held_out = {VALIDATION: fold.validation}  # by the prefix of their metrics
         if key.stops and fold.stopping is not None and fold.stopping.any():
             self.held_out[STOPPING] = fold.stopping
-        self._labels, self._scaling, self._groups = examples.labels, scaling, groups
+        self._truths, self._scaling, self._groups = examples.labels, scaling, groups
         self._training = [group for _, group in groups]
         self._positions = np.empty(0, np.int64)  # of a batch that is not full yet
         self._rows = np.empty((0, 0), np.float32)
@@ -104,9 +104,9 @@ class _BatchFeed:
             return
         mine = self.held_out[prefix][positions]
         if mine.any():
-            rows, labels = self._scaled(rows[mine]), self._labels[positions[mine]]
+            rows, truths = self._scaled(rows[mine]), self._truths[positions[mine]]
             for group in self._training:
-                group.measure(prefix, rows, labels)
+                group.measure(prefix, rows, truths)
 
     def end_epoch(self) -> bool:
         """Remove the heads that are finished; return whether all are."""
@@ -123,11 +123,11 @@ class _BatchFeed:
                 yield number, replace(outcome, weights=weights)
 
     def _learn(self, positions: Positions, rows: NDArray[np.float32]) -> None:
-        labels = self._labels[positions]
+        truths = self._truths[positions]
         for group in self._training:
             for start in range(0, len(rows), self._size):
                 batch = slice(start, start + self._size)
-                group.step(rows[batch], labels[batch])
+                group.step(rows[batch], truths[batch])
 
     def _scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         if not self._scaling:
@@ -158,12 +158,9 @@ def _batch_feeds(
         by_key[_key(candidate)].append(number)
     scaled = {(key.fold, key.stops) for key in by_key if key.standardize}
     scalings = {(fold, stops): _scaling(examples, fold, stops=stops) for fold, stops in scaled}
-    width = examples.stream.width
     feeds = []
     for key, numbers in by_key.items():
-        labels = examples.labels[examples.folds[key.fold].learned(stops=key.stops)]
-        images_a_class = np.bincount(labels, minlength=examples.classes)
-        groups = _head_groups(candidates, numbers, width, images_a_class)
+        groups = _head_groups(candidates, numbers, key, examples)
         scaling = scalings[key.fold, key.stops] if key.standardize else {}
         feeds.append(_BatchFeed(key, examples, scaling, groups))
     return feeds
@@ -172,14 +169,15 @@ def _batch_feeds(
 def _head_groups(
     candidates: Sequence[Candidate[DenseHead]],
     numbers: Sequence[int],
-    width: int,
-    images_a_class: NDArray[np.int64],
+    key: _Key,
+    examples: Examples,
 ) -> list[tuple[list[int], HeadGroup]]:
+    truths = examples.labels[examples.folds[key.fold].learned(stops=key.stops)]
     alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number in numbers:
         head = candidates[number].head
-        outputs = len(images_a_class) if head.output == "softmax" else 1
-        architecture = architecture_of(head, width, outputs)
+        outputs = units_of(head, examples.classes)
+        architecture = architecture_of(head, examples.stream.width, outputs)
         alike[architecture, candidates[number].seed, head.dropout, head.optimizer].append(number)
     return [
         (
@@ -189,7 +187,7 @@ def _head_groups(
                 [candidates[number].epochs for number in members],
                 seed=seed,
                 architecture=architecture,
-                images_a_class=images_a_class,
+                truths=truths,
             ),
         )
         for (architecture, seed, _, _), members in alike.items()

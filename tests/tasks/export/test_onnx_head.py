@@ -12,7 +12,7 @@ from tasks.execution.onnx_extra import onnx_session
 from tasks.export.onnx_head import head_graph
 from tasks.export.onnx_pixels import OPSET
 from tasks.heads.setting_types import Activation
-from tests.tasks.export.test_keras_model import HEADS, trained_head
+from tests.tasks.export.test_keras_model import HEADS, OTHER_HEADS, trained_head
 
 
 def by_onnx(model, features):
@@ -35,6 +35,13 @@ def test_each_kind_of_heads(kind, settings, classes):
     np.testing.assert_allclose(found, trained.scores(new), atol=2e-5, rtol=1e-4)
     as_maps = by_onnx(of_head(trained, new.shape[1]), new.reshape(-1, 2, 2, 3))
     np.testing.assert_array_equal(as_maps, found)
+
+
+@pytest.mark.parametrize(("target", "kind", "settings"), OTHER_HEADS, ids=str)
+def test_each_kind_of_heads_of_another_target(target, kind, settings):
+    trained, new = trained_head(kind, settings, 1 if target == "number" else 3, target)
+    found = by_onnx(of_head(trained, 12), new)
+    np.testing.assert_allclose(found, trained.scores(new), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", get_args(Activation))

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from stores.runs.store import RunStore
 from tasks.errors import InputError
+from tasks.export.deviation import Deviation
 from tasks.export.model_card import model_card
-from tasks.export.write import Deviation, check_new, export, images_of, possible_formats
+from tasks.export.write import check_new, export, images_of, possible_formats
 from tasks.heads.presets import make_head
 from tasks.inference.predict import load_classifier, predict
 from tasks.training.planned_runs import PlannedRun

@@ -9,7 +9,7 @@ from stores.errors import CorruptStore
 from tasks.datasets.folds import Fold
 from tasks.heads import KINDS, Candidate, Failed, find_kind
 from tasks.heads.examples import Examples, MemoryStream
-from tasks.heads.presets import make_heads
+from tasks.heads.presets import make_head, make_heads
 from tasks.heads.setting_types import Activation
 
 
@@ -39,6 +39,27 @@ def train(name, classes, data=None, seed=0, learned=slice(None), **settings):
     return trained
 
 
+def some_truths(target):
+    """Return features, and labels (120, 5) or numbers (120,) that follow from them."""
+    features = np.random.default_rng(0).normal(size=(120, 6)).astype("f4")
+    if target == "number":
+        return features, 1000 + 50 * features[:, 0].astype("f8")
+    constant = np.broadcast_to([0, 1], (120, 2))
+    return features, np.hstack([features[:, :3] > 0.4, constant]).astype(int)
+
+
+def train_other(kind, features, truths, target, **settings):
+    settings = ({"learning_rate": 0.05} if kind == "dense" else {}) | settings
+    settings = ({"penalty": 1.0} if kind == "ridge" else {}) | settings
+    outputs = truths.shape[1] if truths.ndim == 2 else 1
+    head = make_head(kind, settings, classes=outputs, target=target)
+    everything = np.ones(len(truths), bool)
+    fold = Fold(everything, ~everything)
+    examples = Examples(MemoryStream(features), truths, outputs, [fold], target)
+    (trained,) = find_kind(kind).train([Candidate(head, 0)], examples)
+    return trained
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_head_learns_classes_that_are_far_apart(kind, classes):
@@ -64,6 +85,36 @@ def test_a_saved_head_says_the_same_when_read_back(kind, classes, tmp_path):
     trained.save(tmp_path)
     loaded = find_kind(kind).load(tmp_path, classes)
     np.testing.assert_allclose(loaded.scores(features), trained.scores(features), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if "labels" in find_kind(k).targets])
+def test_a_head_learns_several_labels_of_an_image(kind, tmp_path):
+    features, truths = some_truths("labels")
+    trained = train_other(kind, features, truths, "labels")
+    scores = trained.scores(features)
+    natural = 0.5 if find_kind(kind).scores == "probability" else 0.0
+    assert ((scores > natural) == truths)[:, :3].mean() > 0.9
+    # A label that no train image has, and one that all have.
+    assert (scores[:, 3] < natural).all()
+    assert (scores[:, 4] > natural).all()
+    assert np.isfinite(scores).all()
+    trained.save(tmp_path)
+    again = find_kind(kind).load(tmp_path, 5, "labels").scores(features)
+    np.testing.assert_allclose(again, scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if "number" in find_kind(k).targets])
+def test_a_head_learns_a_number(kind, tmp_path):
+    features, truths = some_truths("number")
+    trained = train_other(kind, features, truths, "number")
+    scores = trained.scores(features)
+    assert scores.shape == (120, 1)
+    assert np.abs(scores[:, 0] - truths).mean() < truths.std() / 3
+    trained.save(tmp_path)
+    again = find_kind(kind).load(tmp_path, 1, "number").scores(features)
+    np.testing.assert_allclose(again, scores, rtol=1e-6)
+    constant = train_other(kind, features, np.full(120, 7.5), "number")
+    np.testing.assert_allclose(constant.scores(features), 7.5, atol=0.5)
 
 
 def test_the_preset_for_maps_flattens_them():

@@ -6,7 +6,14 @@ import pytest
 
 from tasks.errors import InputError
 from tasks.heads import KINDS, specification
-from tasks.heads.presets import _PRESETS, HeadName, make_head, make_heads, settings_of
+from tasks.heads.presets import (
+    _PRESETS,
+    DEFAULT_HEADS,
+    HeadName,
+    make_head,
+    make_heads,
+    settings_of,
+)
 from tasks.heads.ridge import KIND
 
 
@@ -92,6 +99,28 @@ def test_a_specification_is_plain_json():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_needs_no_setting(kind):
     assert make_head(kind, {}, classes=2).kind == kind
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_a_head_is_refused_for_what_it_cannot_learn(target):
+    for name in DEFAULT_HEADS[target]:
+        head = make_heads([name], {}, classes=3, target=target)[name]
+        assert head.kind == name
+    words = "several labels" if target == "labels" else "a number"
+    for name in ("centroid", "tutorial"):
+        with pytest.raises(InputError, match=f"head {name}: cannot learn {words}; expected one of"):
+            make_heads([name], {}, classes=2, target=target)
+
+
+def test_a_setting_of_classes_is_refused_for_a_number():
+    settings = {"label_smoothing": 0.1}
+    assert make_heads(["dense"], settings, classes=3, target="labels")["dense"].output == "sigmoids"
+    with pytest.raises(InputError, match=r"--label-smoothing: not a setting .* learns a number"):
+        make_heads(["dense"], settings, classes=1, target="number")
+    with pytest.raises(InputError, match="label_smoothing is for classes and labels; leave it out"):
+        make_head("dense", settings, classes=1, target="number")
+    with pytest.raises(InputError, match=r"--hidden-units: .*; use it with --head dense"):
+        make_heads(["knn"], {"hidden_units": [4]}, classes=1, target="number")
 
 
 def test_a_misspelt_setting_is_named_with_the_nearest():

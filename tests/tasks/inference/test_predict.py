@@ -16,10 +16,12 @@ from tasks.datasets.find_images import find_images
 from tasks.errors import InputError, WeightsError
 from tasks.evaluation.calibrated import calibrated_run
 from tasks.evaluation.prediction_sets import SetRule
+from tasks.export.described_outputs import Outputs
 from tasks.export.load import ExportedModel, predict_by
 from tasks.heads.presets import make_head
 from tasks.images.image_check import examine
-from tasks.inference.predict import as_table, load_classifier, predict
+from tasks.inference.predict import load_classifier, predict
+from tasks.inference.prediction_columns import as_table
 from tasks.inference.probabilities import with_probabilities
 from tasks.inference.table_files import write_table
 from tasks.training.planned_runs import PlannedRun
@@ -131,8 +133,8 @@ def test_every_kind_of_head_predicts(extracted, store, tmp_path, kind):
     new = write_image(tmp_path / "new.png", seed=77)
     (one,) = said([new], run, store)
     assert one.predicted in {"cats", "dogs"}
-    calibration = calibrated_run(RunStore(store), run).calibration
-    (told,) = with_probabilities([one], calibration, classes=run.classes)
+    found = calibrated_run(RunStore(store), run)
+    (told,) = with_probabilities([one], found, classes=run.classes)
     assert told.scores == one.scores
     assert run.classes[int(np.argmax(told.probabilities))] == one.predicted
     assert sum(told.probabilities) == pytest.approx(1)
@@ -201,7 +203,7 @@ def test_predict_refuses_what_ingest_refuses(run, store, tmp_path):
     assert told == expected
     assert [path.name for path in paths if not expected[str(path)]] == ["good.png"]
     scorer = lambda contents: np.zeros((len(contents), 2))  # noqa: E731
-    model = ExportedModel(scorer, ("a", "b"), "margin", None)
+    model = ExportedModel(scorer, Outputs("classes", ("a", "b"), "margin", None))
     assert {one.path: one.reason for one in predict_by(paths, model)} == expected
 
 
@@ -232,7 +234,7 @@ def test_predictions_are_a_table_in_each_format(run, store, tmp_path, ending):
     rule = SetRule(0.9, "lac", None, np.array([1.0, 1.0]), 9)
     told = with_probabilities(
         list(predict([good, bad], classifier, batch_size=4)),
-        classifier.calibrated.calibration,
+        classifier.calibrated,
         classes=classifier.classes,
         rule=rule,
     )

@@ -9,6 +9,7 @@ import pytest
 
 from stores.features.store import FeatureStore
 from tasks.datasets.folds import fold_numbers
+from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import find_near_duplicates, shown_pairs
 from tasks.features.accounting import RecipeSummary
 from tasks.report.sweep_sections import recipe_labels
@@ -222,6 +223,14 @@ def test_recipes_are_told_apart_by_what_was_chosen():
 
     assert labels(RECIPE, other) == [f"{RECIPE.backbone}, {RECIPE.tap}", f"other, {RECIPE.tap}"]
     assert labels(RECIPE, prepared)[1] == f"rgb: another, {RECIPE.tap}"
+
+
+def test_costs_move_the_threshold_and_find_more_of_what_is_dear(store, manifest):
+    run = train(store, manifest, LOGISTIC, every=4)
+    costs = costs_of(["false-negative=9"], manifest.classes)
+    told = report(store, manifest, [run], costs=costs).section("costs")
+    assert "To miss an image costs 9 for dogs, 1 for the other class." in told
+    assert "dogs is predicted from a probability of 0.100 on" in told
 
 
 def test_the_mistakes_can_be_filtered_by_class_without_a_script(store, manifest):

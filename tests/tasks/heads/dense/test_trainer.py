@@ -35,6 +35,15 @@ def examples(classes=3, count=60, width=6, seed=0):
     ), labels
 
 
+def other_examples(output):
+    """Return features, labels or numbers, and the number of outputs."""
+    features, _ = examples()
+    rng = np.random.default_rng(1)
+    if output == "number":
+        return features, 40 + 9 * features[:, 0].astype("f8") + rng.normal(size=60), 1
+    return features, (features[:, :3] + rng.normal(size=(60, 3)) > 1).astype("i8"), 3
+
+
 def fold(count=60, stopping=False):
     places = np.arange(count)
     train = places % 4 > 0
@@ -65,8 +74,10 @@ def twin(head, weights, classes, steps):
         layers.append(dense(units, use_bias=not head.batch_norm))
         layers += [keras.layers.BatchNormalization()] if head.batch_norm else []
         layers.append(keras.layers.Activation(head.activation))
-    units = classes if head.output == "softmax" else 1
+    units = classes if head.output in {"softmax", "sigmoids"} else 1
     layers.append(dense(units))
+    # Keras weights the outputs of an example one by one where they are no last axis.
+    layers += [keras.layers.Reshape((units, 1))] if head.output == "sigmoids" else []
     model = keras.Sequential(layers)
     for kind in (keras.layers.Dense, keras.layers.BatchNormalization):
         of_kind = [layer for layer in model.layers if isinstance(layer, kind)]
@@ -82,11 +93,12 @@ def twin(head, weights, classes, steps):
         "sgd": keras.optimizers.SGD,
     }
     smoothing = head.label_smoothing
-    loss = (
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
-        if head.output == "softmax"
-        else keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
-    )
+    losses = {
+        "softmax": partial(keras.losses.CategoricalCrossentropy, from_logits=True),
+        "number": lambda label_smoothing: keras.losses.MeanSquaredError(),
+    }
+    binary = partial(keras.losses.BinaryCrossentropy, from_logits=True)
+    loss = losses.get(head.output, binary)(label_smoothing=smoothing)
     # Eagerly: tracing a graph for some twenty steps takes longer than they do.
     model.compile(optimizer=optimizer[head.optimizer](rate), loss=loss, run_eagerly=True)
     return model
@@ -133,6 +145,70 @@ def test_a_head_is_what_keras_makes_of_it(asked):
     trained = TrainedDense(head, outcome.weights)
     expected = model(features)
     np.testing.assert_allclose(trained.logits(features), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"output": "sigmoids", "l2": 0.01},
+        {"output": "sigmoids", "class_weights": "balanced", "label_smoothing": 0.1},
+        {"output": "number", "l2": 0.01, "standardize": True},
+        {"output": "number", "hidden_units": (5,), "batch_norm": True, "patience": 2},
+    ],
+    ids=str,
+)
+def test_a_head_of_labels_or_of_a_number_is_what_keras_makes_of_it(asked):
+    head = replace(HEAD, **asked)
+    features, truths, outputs = other_examples(head.output)
+    target = "number" if head.output == "number" else "labels"
+    about = Examples(MemoryStream(features), truths, outputs, [fold()], target)
+    (outcome,) = train_heads([Candidate(head, seed=4)], about)
+    trained = TrainedDense(head, outcome.weights)
+    learned, held_out = fold().train, fold().validation
+    mean, deviation, weight = 0.0, 1.0, np.ones_like(truths, "f8")
+    if target == "number":
+        mean, deviation = truths[learned].mean(), truths[learned].std()
+    elif head.class_weights == "balanced":
+        shares = truths[learned].mean(axis=0)
+        weight = np.where(truths, 1 / (2 * shares), 1 / (2 * (1 - shares)))
+    scaling = {name: outcome.weights.get(name, at) for name, at in (("mean", 0), ("scale", 1))}
+    rows = (features - scaling["mean"]) / scaling["scale"]
+    targets = ((truths - mean) / deviation)[..., None]
+    weights, _ = np.random.SeedSequence(4).spawn(2)
+    first = first_weights(architecture_of(head, 6, outputs), np.random.default_rng(weights))
+    model = twin(head, first, outputs, 3 * 6)
+    for epoch in range(head.epochs):
+        seen = order(4, epoch, fold())
+        for batch in np.split(seen, range(8, len(seen), 8)):
+            model.train_on_batch(rows[batch], targets[batch], sample_weight=weight[batch])
+    logits = np.asarray(model(rows)).reshape(60, outputs)
+    expected = logits * deviation + mean
+    np.testing.assert_allclose(trained.logits(features), expected, rtol=1e-4, atol=1e-3)
+    # The history is in the units of the truths.
+    scores, last = trained.scores(features)[held_out], outcome.history[-1]
+    if target == "number":
+        off = scores[:, 0] - truths[held_out]
+        assert last["val_mean_absolute_error"] == pytest.approx(np.abs(off).mean(), rel=1e-4)
+        kernels = [outcome.weights[f"kernel_{n}"] for n in range(len(head.hidden_units) + 1)]
+        penalty = head.l2 * sum(np.square(kernel).sum() for kernel in kernels)
+        assert last["val_loss"] == pytest.approx(np.square(off).mean() + penalty, rel=1e-4)
+    else:
+        right = ((scores > 0.5) == truths[held_out]).mean()
+        assert last["val_binary_accuracy"] == pytest.approx(right)
+    assert "val_accuracy" not in last
+
+
+def test_early_stopping_restores_the_best_epoch_of_a_number():
+    features, truths, _ = other_examples("number")
+    head = replace(HEAD, output="number", learning_rate=0.3, epochs=60, patience=3)
+    split = fold(stopping=True)
+    about = Examples(MemoryStream(features), truths, 1, [split], "number")
+    (outcome,) = train_heads([Candidate(head, seed=0)], about)
+    losses = [epoch["stopping_loss"] for epoch in outcome.history]
+    assert outcome.epochs == int(np.argmin(losses)) + 1 == len(losses) - 3
+    off = TrainedDense(head, outcome.weights).scores(features[split.stopping])[:, 0]
+    off -= truths[split.stopping]
+    assert np.square(off).mean() == pytest.approx(min(losses), rel=1e-4)
 
 
 HEADS = st.builds(

@@ -1,0 +1,64 @@
+"""What a head for several labels or a number has to beat: an answer without the image."""
+
+from dataclasses import dataclass
+
+from stores.manifest import Manifest
+from stores.runs.record import Run
+from stores.runs.store import RunStore
+from stores.targets import MAIN_FIGURE
+from tasks.evaluation.figure_estimates import FigureEstimate
+from tasks.evaluation.held_out_scores import scored
+from tasks.evaluation.label_result import chance
+from tasks.evaluation.majority_baseline import Verdict
+from tasks.evaluation.number_result import number_result, train_median
+from tasks.evaluation.selection import plain_figure
+
+
+@dataclass(frozen=True)
+class FigureBaseline:
+    """The main figure of answers that do not depend on the image, on a head's images."""
+
+    answer: str
+    figure: str
+    value: float
+
+
+def figure_baseline(stored: RunStore, run: Run, manifest: Manifest) -> FigureBaseline | None:
+    """Return the baseline on a run's held-out images; None where they have none.
+
+    For labels that is the mean average precision of scores by chance, for a number the mean
+    absolute error of the median of train.
+    """
+    predictions, name = stored.predictions(run.id), MAIN_FIGURE[run.target].name
+    if run.target == "labels":
+        outputs = len(run.classes)
+        held = scored(predictions, split="validation", outputs=outputs, folds=run.folds)
+        value = chance(held.truth)
+        return None if value is None else FigureBaseline("scores by chance", name, value)
+    median = train_median(manifest)
+    value = number_result(predictions, run, "validation").error_of(median)
+    answer = f"always answering the median of train, {median:g}"
+    return None if value is None else FigureBaseline(answer, name, value)
+
+
+def figure_verdict(estimate: FigureEstimate, baseline: FigureBaseline) -> Verdict | None:
+    """Return whether a head is better: not where its interval has the baseline; None without."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    low, high = estimate.low, estimate.high
+    if low <= baseline.value <= high:
+        return "not better"
+    lowest_is_best = estimate.figure == MAIN_FIGURE["number"].name
+    return "better" if (high < baseline.value) == lowest_is_best else "worse"
+
+
+def figure_baseline_in_words(estimate: FigureEstimate, baseline: FigureBaseline) -> str:
+    """Return that a head is not better than the baseline, and what to try; '' where it is."""
+    found = figure_verdict(estimate, baseline)
+    if found in {"better", None}:
+        return ""
+    where = "in the interval" if found == "not better" else "on its better side"
+    return (
+        f"{found} than {baseline.answer} ({baseline.figure.replace('_', ' ')} "
+        f"{plain_figure(baseline.value)}, {where}): more images, or another head, would be needed"
+    )

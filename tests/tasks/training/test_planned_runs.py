@@ -6,8 +6,9 @@ import pytest
 from stores.runs.store import RunStore
 from tasks.errors import InputError
 from tasks.evaluation.split_result import evaluate
-from tasks.training.planned_runs import choose
+from tasks.training.planned_runs import choose, outcome_of
 from tasks.training.trainable import check_trainable, remarks
+from tests.stores.runs.test_record import RUN
 from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 
@@ -112,3 +113,20 @@ def test_a_class_that_is_not_measured_on_is_remarked(pets):
     assert "no validation image in class dogs" in remarks(lacking)[1]
     few = without(pets, lambda e: e.path in {f"dogs/{n}" for n in range(5)})
     assert "fewer images than folds in class dogs" in remarks(few, folds=5)[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "metric", "better", "worse"),
+    [
+        ("classes", "accuracy", 0.9, 0.8),
+        ("labels", "mean_average_precision", 0.9, 0.8),
+        ("number", "mean_absolute_error", 1.5, 2.0),
+    ],
+)
+def test_a_guided_search_looks_for_the_better_figure(target, metric, better, worse):
+    outcomes = [
+        outcome_of(replace(RUN, target=target, metrics={f"validation_{metric}": value}))
+        for value in (better, worse)
+    ]
+    assert outcomes[0] > outcomes[1]
+    assert outcome_of(replace(RUN, target=target, metrics={}, failure="it diverged")) is None

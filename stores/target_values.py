@@ -33,3 +33,25 @@ def target_values(
         for row, text in zip(of_text, texts.dictionary.to_pylist(), strict=True):
             row[[place[name] for name in names_of(text, separator)]] = 1
     return np.asarray(of_text[texts.indices.to_numpy()])
+
+
+def kinds_of(targets: Targets) -> NDArray[np.int64]:
+    """Return a number for each image by which like ones can be told from others, (n,).
+
+    That is its class, the set of its labels, or in which tenth of all numbers its own is.
+    """
+    if targets.ndim == 2:
+        return np.asarray(np.unique(targets, axis=0, return_inverse=True)[1].ravel(), np.int64)
+    if targets.dtype == np.int64:
+        return targets
+    ends = np.quantile(targets, np.arange(1, 10) / 10) if len(targets) else np.empty(0)
+    return np.searchsorted(ends, targets).astype(np.int64)
+
+
+def label_in_words(value: NDArray[Any], classes: Sequence[str], target: Target) -> str:
+    """Return one image's label, an item of `Targets`, for people; of no label, 'no label'."""
+    if target == "number":
+        return f"{float(value):g}"
+    if target == "labels":
+        return ", ".join(classes[int(n)] for n in np.flatnonzero(value)) or "no label"
+    return classes[int(value)]

@@ -13,6 +13,7 @@ from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.storage.location import Location, StoreLike
+from stores.target_values import kinds_of, label_in_words
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
 from tasks.evaluation.near_duplicates import (
@@ -71,8 +72,8 @@ def _search(
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
-    labels = np.maximum(images.labels, 0)  # without labels all are of one class
-    found = near_duplicates(rows, thumbnails, labels, parts(images))
+    kinds = np.maximum(kinds_of(images.labels), 0)  # without labels all are of one class
+    found = near_duplicates(rows, thumbnails, kinds, parts(images))
     if not found.pairs and not found.within:
         return found
     table = groups_csv(_files(manifest), groups_of(found, manifest))
@@ -170,7 +171,8 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     """Return one of a data set's images as a page shows it."""
     from tasks.images.thumbnails import thumbnail
 
-    path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
+    path = images.paths[place].as_py()
+    label = label_in_words(images.labels[place], manifest.classes, manifest.target)
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
 

@@ -12,6 +12,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from stores.target_values import kinds_of
 from tasks.evaluation.calibrated import Honest
 from tasks.evaluation.duplicate_search import ShownImage, shown_image
 from tasks.evaluation.image_map import maps, sample
@@ -136,7 +137,7 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     from tasks.report.charts import class_colours
 
     images = manifest.select()
-    chosen = sample(images.labels, MOST_MAPPED)
+    chosen = sample(kinds_of(images.labels), MOST_MAPPED)
     keys = images.keys[chosen]
     try:
         rows = vectors(FeatureStore.open(store, run.fingerprint), keys)

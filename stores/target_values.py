@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.targets import Target, names_of
+from stores.targets import Target, labels_text, names_of, number_text
 
 # Classes as indices (n,), labels as 0 or 1 (n, labels), numbers as float64 (n,).
 Targets = NDArray[Any]
@@ -35,23 +35,11 @@ def target_values(
     return np.asarray(of_text[texts.indices.to_numpy()])
 
 
-def kinds_of(targets: Targets) -> NDArray[np.int64]:
-    """Return a number for each image by which like ones can be told from others, (n,).
-
-    That is its class, the set of its labels, or in which tenth of all numbers its own is.
-    """
-    if targets.ndim == 2:
-        return np.asarray(np.unique(targets, axis=0, return_inverse=True)[1].ravel(), np.int64)
-    if targets.dtype == np.int64:
-        return targets
-    ends = np.quantile(targets, np.arange(1, 10) / 10) if len(targets) else np.empty(0)
-    return np.searchsorted(ends, targets).astype(np.int64)
-
-
-def label_in_words(value: NDArray[Any], classes: Sequence[str], target: Target) -> str:
-    """Return one image's label, an item of `Targets`, for people; of no label, 'no label'."""
+def text_of(truth: Any, classes: Sequence[str], target: Target, separator: str = "") -> str:  # noqa: ANN401  one of Targets
+    """Return the text of one image's label, of which `target_values` made a number or numbers."""
     if target == "number":
-        return f"{float(value):g}"
+        return number_text(truth)
     if target == "labels":
-        return ", ".join(classes[int(n)] for n in np.flatnonzero(value)) or "no label"
-    return classes[int(value)]
+        names = (name for name, is_one in zip(classes, truth, strict=True) if is_one)
+        return labels_text(names, separator)
+    return str(classes[truth])

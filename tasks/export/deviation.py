@@ -57,13 +57,11 @@ class Deviation:
         )
 
     def in_words(self) -> str:
-        """Return how far the model is from the run."""
+        """Return on how many images the model differs from the run, and by how much."""
+        images, apart = f"{self.images} validation images", f"{self.largest_difference:.2g}"
         if self.target == "number":
-            return f"numbers up to {self.largest_difference:.2g} of their standard deviation apart"
-        return (
-            f"other labels of {self.labels_that_differ} images, and scores up to "
-            f"{self.largest_difference:.2g} apart"
-        )
+            return f"{images}, with numbers up to {apart} of their standard deviation apart"
+        return f"{self.labels_that_differ} of {images}, with scores up to {apart} apart"
 
 
 def deviation_of(

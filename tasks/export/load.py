@@ -45,6 +45,11 @@ class ExportedModel:
         return self.outputs.classes
 
     @property
+    def scores(self) -> str:
+        """The kind of its scores: probability or margin, or number."""
+        return self.outputs.scores
+
+    @property
     def calibrated(self) -> AnyCalibrated:
         """What held-out images say of its scores."""
         return self.outputs.calibrated

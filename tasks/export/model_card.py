@@ -3,13 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
+
+import numpy as np
 
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.record import Run
+from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
+from tasks.evaluation.calibrated_targets import AnyCalibrated, CalibratedLabels, CalibratedNumber
+from tasks.evaluation.number_intervals import interval_rule
+from tasks.evaluation.prediction_sets import needed
 from tasks.evaluation.selection import not_counted, place_in_words
 from tasks.export.deviation import Deviation
 from tasks.export.markdown import render
@@ -17,6 +24,7 @@ from tasks.finetune.specification import head_settings, in_words
 from tasks.inference.predict import Classifier
 from tasks.report.run_facts import run_facts
 
+_COVERAGES = (0.8, 0.9, 0.95)  # whose intervals a card shows
 _LICENCES = {
     "none": "untrained, drawn at random",
     "imagenet": "Keras's ImageNet weights, under the licences given in keras.io/api/applications",
@@ -33,28 +41,43 @@ def model_card(
     deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""
-    facts = run_facts(store, run.id)
-    tested = facts.openings[-1].metrics if facts.openings else {}
+    openings = RunStore(store).openings(run.id)
+    tested = openings[-1].metrics if openings else {}
+    evaluation = run_facts(store, run.id).evaluation if run.target == "classes" else None
     same = manifest.digest == run.dataset_digest
-    counts = manifest.counts().values()
-    splits = ("train", "validation", "test")
     return render(
         "card.md.jinja",
         run=run,
+        target=run.target,
         recipe=classifier.recipe,
         head=json.dumps(head_settings(run.head, run.finetuning), sort_keys=True),
         scores=classifier.scores,
-        calibration=classifier.calibrated.calibration,
+        **_held_out(classifier.calibrated),
         orientation=classifier.orientation,
-        evaluation=facts.evaluation,
+        evaluation=evaluation,
         metrics=run.metrics | tested,
-        place=place_in_words(facts.evaluation.selection) if facts.evaluation else "",
-        not_counted=not_counted(facts.evaluation.selection) if facts.evaluation else "",
-        sizes={split: sum(row[split] for row in counts) for split in splits} if same else {},
+        tested=bool(openings),
+        place=place_in_words(evaluation.selection) if evaluation else "",
+        not_counted=not_counted(evaluation.selection) if evaluation else "",
+        sizes=manifest.split_sizes() if same else {},
         licence=_licence(run, classifier.recipe),
         tuning=in_words(run.finetuning) if run.finetuning else "",
         deviations={name: asdict(found) for name, found in deviations.items()},
     ).encode()
+
+
+def _held_out(found: AnyCalibrated) -> dict[str, Any]:
+    """Return what the card says by held-out images."""
+    if isinstance(found, CalibratedLabels):
+        return {"calibration": found.calibration, "thresholds": found.thresholds.tolist()}
+    if not isinstance(found, CalibratedNumber):
+        return {"calibration": found.calibration}
+    images = len(found.residuals.sizes)
+    groups = found.residuals.groups
+    count = images if groups is None else len(np.unique(groups))
+    rules = [interval_rule(found.residuals, one) for one in _COVERAGES if needed(one) <= count]
+    few = f"{images} held-out images are too few for {_COVERAGES[0]:.0%}"
+    return {"intervals": rules, "no_intervals": found.why_not or few}
 
 
 def _licence(run: Run, recipe: Recipe) -> str:

@@ -133,8 +133,8 @@ def check_formats(classifier: Classifier, formats: Sequence[ExportFormat]) -> No
 def _check(name: ExportFormat, found: Deviation, recipe: Recipe) -> None:
     if not found.within_tolerance:
         raise InputError(
-            f"the {name} model differs from the run on {found.images} validation images: "
-            f"{found.in_words()} ({found.expected}); nothing was written; {_remedy(name, recipe)}"
+            f"the {name} model differs from the run on {found.in_words()} ({found.expected}); "
+            f"nothing was written; {_remedy(name, recipe)}"
         )
 
 

@@ -12,9 +12,8 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
-from stores.target_values import kinds_of
 from tasks.evaluation.calibrated import Honest
-from tasks.evaluation.duplicate_search import ShownImage, shown_image
+from tasks.evaluation.duplicate_search import ShownImage, kinds_of, shown_image
 from tasks.evaluation.image_map import maps, sample
 from tasks.features.accounting import RecipeSummary
 from tasks.features.request import FEATURE_SETTINGS

@@ -6,7 +6,7 @@ from PIL import Image
 from flows.parameters.runs import PredictParameters
 from flows.predict import rule_of
 from tasks.errors import InputError
-from tasks.export.held_out_json import from_json
+from tasks.export.described_outputs import from_json
 from tasks.export.load import ExportedModel
 
 SMALL = ("--image-size", "32")
@@ -80,8 +80,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):
 
 
 def test_a_model_that_an_earlier_version_exported_has_no_sets_and_says_why():
-    before = from_json({}, "margin", 2)
-    model = ExportedModel(lambda _: None, ("a", "b"), "margin", before)
+    outputs = from_json({"classes": ["a", "b"], "scores": "margin"})
+    model = ExportedModel(lambda _: None, outputs)
     with pytest.raises(InputError, match=r"0\.9: no held-out images to calibrate by: exported by"):
         rule_of(model, PredictParameters(coverage=0.9))
     assert rule_of(model, PredictParameters()) is None

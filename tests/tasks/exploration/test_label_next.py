@@ -7,7 +7,7 @@ import pytest
 from stores.features.store import FeatureStore
 from stores.keys import ImageKey
 from tasks.errors import InputError
-from tasks.evaluation.calibration import Calibration
+from tasks.evaluation.calibrated import not_calibrated
 from tasks.exploration import label_next as module
 from tasks.exploration.dataset_rows import DatasetRows
 from tasks.exploration.label_next import as_table, label_next
@@ -41,7 +41,7 @@ class Head:
 CLASSIFIER = SimpleNamespace(
     head=Head(),
     classes=("cats", "dogs"),
-    calibrated=SimpleNamespace(calibration=Calibration("probability")),
+    calibrated=not_calibrated("probability", "by a test"),
 )
 
 

@@ -65,9 +65,7 @@ def streamed(path):
 
 
 def predicted(path):
-    return [
-        told.reason for told in predict_by([path], ExportedModel(None, (), "probability", None))
-    ]
+    return [told.reason for told in predict_by([path], ExportedModel(None, None))]
 
 
 DOORS = {

@@ -16,6 +16,7 @@ from tasks.datasets.find_images import find_images
 from tasks.errors import InputError, WeightsError
 from tasks.evaluation.calibrated import calibrated_run
 from tasks.evaluation.prediction_sets import SetRule
+from tasks.export.described_outputs import Outputs
 from tasks.export.load import ExportedModel, predict_by
 from tasks.heads.presets import make_head
 from tasks.images.image_check import examine
@@ -132,8 +133,8 @@ def test_every_kind_of_head_predicts(extracted, store, tmp_path, kind):
     new = write_image(tmp_path / "new.png", seed=77)
     (one,) = said([new], run, store)
     assert one.predicted in {"cats", "dogs"}
-    calibration = calibrated_run(RunStore(store), run).calibration
-    (told,) = with_probabilities([one], calibration, classes=run.classes)
+    found = calibrated_run(RunStore(store), run)
+    (told,) = with_probabilities([one], found, classes=run.classes)
     assert told.scores == one.scores
     assert run.classes[int(np.argmax(told.probabilities))] == one.predicted
     assert sum(told.probabilities) == pytest.approx(1)
@@ -202,7 +203,7 @@ def test_predict_refuses_what_ingest_refuses(run, store, tmp_path):
     assert told == expected
     assert [path.name for path in paths if not expected[str(path)]] == ["good.png"]
     scorer = lambda contents: np.zeros((len(contents), 2))  # noqa: E731
-    model = ExportedModel(scorer, ("a", "b"), "margin", None)
+    model = ExportedModel(scorer, Outputs("classes", ("a", "b"), "margin", None))
     assert {one.path: one.reason for one in predict_by(paths, model)} == expected
 
 

@@ -205,7 +205,7 @@ def _plan(
     parameters: SweepParameters,
     recipe_of: Callable[[tuple[tuple[str, Any], ...]], Recipe],
 ) -> PlannedRun:
-    mine = settings_of(trial.kind, manifest.target)
+    mine = settings_of(trial.kind)
     given = {n: v for n, v in parameters.head_settings.items() if n in mine}
     settings = {**given, **trial.settings}
     classes, target = len(manifest.classes), manifest.target

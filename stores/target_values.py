@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stores.targets import Target, names_of
+from stores.targets import Target, labels_text, names_of, number_text
 
 # Classes as indices (n,), labels as 0 or 1 (n, labels), numbers as float64 (n,).
 Targets = NDArray[Any]
@@ -33,3 +33,13 @@ def target_values(
         for row, text in zip(of_text, texts.dictionary.to_pylist(), strict=True):
             row[[place[name] for name in names_of(text, separator)]] = 1
     return np.asarray(of_text[texts.indices.to_numpy()])
+
+
+def text_of(truth: Any, classes: Sequence[str], target: Target, separator: str = "") -> str:  # noqa: ANN401  one of Targets
+    """Return the text of one image's label, of which `target_values` made a number or numbers."""
+    if target == "number":
+        return number_text(truth)
+    if target == "labels":
+        names = (name for name, is_one in zip(classes, truth, strict=True) if is_one)
+        return labels_text(names, separator)
+    return str(classes[truth])

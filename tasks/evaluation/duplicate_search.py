@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stores.errors import MissingFeatures, NotInStore, StoreFull, StoreReadOnly
 from stores.features.store import FeatureStore
@@ -13,6 +14,7 @@ from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.storage.location import Location, StoreLike
+from stores.target_values import Targets, text_of
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
 from tasks.evaluation.near_duplicates import (
@@ -71,8 +73,7 @@ def _search(
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
-    labels = np.maximum(images.labels, 0)  # without labels all are of one class
-    found = near_duplicates(rows, thumbnails, labels, parts(images))
+    found = near_duplicates(rows, thumbnails, _kinds(images.labels), parts(images))
     if not found.pairs and not found.within:
         return found
     table = groups_csv(_files(manifest), groups_of(found, manifest))
@@ -170,9 +171,24 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     """Return one of a data set's images as a page shows it."""
     from tasks.images.thumbnails import thumbnail
 
-    path, label = images.paths[place].as_py(), manifest.classes[images.labels[place]]
+    path = images.paths[place].as_py()
+    truth, separator = images.labels[place], manifest.label_separator
+    label = text_of(truth, manifest.classes, manifest.target, separator)
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
+
+
+def _kinds(truths: Targets) -> NDArray[np.int64]:
+    """Return the kind of each image, (n,): its class, or the most frequent of its labels.
+
+    Images without a label, and those of a number, are of one kind.
+    """
+    if truths.ndim == 2:
+        by_frequency = np.argsort(-truths.sum(axis=0), kind="stable")
+        ordered = truths[:, by_frequency]
+        return np.where(ordered.any(axis=1), ordered.argmax(axis=1) + 1, 0)
+    is_number = truths.dtype.kind == "f"
+    return np.zeros(len(truths), np.int64) if is_number else np.maximum(truths, 0)
 
 
 def _rows(features: FeatureStore, keys: Keys) -> Vectors | StoredVectors:

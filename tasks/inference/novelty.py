@@ -58,6 +58,13 @@ class Learned:
         """Whether images were held out in turn."""
         return bool((self.training & self.held_out).any())
 
+    @property
+    def apart(self) -> Groups:
+        """A number for each image; those with the same are not compared with each other."""
+        if self.folded and self.groups is not None:
+            return self.groups
+        return np.arange(len(self.keys))
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -112,12 +119,22 @@ class Reference:
     def novelty(self, rows: NDArray[np.floating]) -> list[Novelty]:
         """Return the novelty of images by their features, (n, *shape)."""
         alike = nearest([(self.positions, self.training)], unit(averaged(rows)), NEAREST)
-        farther = len(self.distances) - np.searchsorted(self.distances, 1 - alike.cosines[:, 0])
-        p_values = (farther + 1) / (len(self.distances) + 1)
         return [
             Novelty(float(p_value), tuple(self._neighbour(*one) for one in alike.of(n)))
-            for n, p_value in enumerate(p_values)
+            for n, p_value in enumerate(self._p_values(1 - alike.cosines[:, 0]))
         ]
+
+    def p_values(self, rows: NDArray[np.floating], keys: Keys) -> NDArray[np.float64]:
+        """Return the p-value of each image, (n,), by its vector (n, channels) and key (n, 32).
+
+        A training image is compared with the others: not with itself, nor with its group where the
+        images held out were not either.
+        """
+        place = {key.tobytes(): n for n, key in enumerate(self.learned.keys)}
+        own = np.array([place.get(key.tobytes(), -1) for key in keys], np.int64)
+        group = self.learned.apart
+        of_rows = np.where(own < 0, -1, group[own])
+        return self._p_values(_distances(rows, self.training, (of_rows, group[self.positions])))
 
     def shift(self, p_values: Sequence[float], level: float = LEVEL) -> Shift:
         """Return how many of some images are unlike the training images, at a level.
@@ -132,6 +149,11 @@ class Reference:
         rank = math.floor(level * (held_out + 1) + _ROUNDING)
         by_chance = betabinom.sf(unlike - 1, images, rank, held_out + 1 - rank) if rank else 1.0
         return Shift(level, images, unlike, held_out, bool(by_chance <= _SURE))
+
+    def _p_values(self, distances: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the p-values of images by the distance to the nearest training image."""
+        farther = len(self.distances) - np.searchsorted(self.distances, distances)
+        return np.asarray((farther + 1) / (len(self.distances) + 1), np.float64)
 
     def _neighbour(self, position: int, similarity: float) -> Neighbour:
         labels = self.learned.labels
@@ -163,13 +185,12 @@ def reference_of(features: FeatureStore, learned: Learned, *, seed: int = 0) -> 
         return "the run has no training images and held-out images"
     try:
         vectors_of = unit(vectors(features, learned.keys[training]))
-        others = unit(vectors(features, learned.keys[held_out]))
+        others = vectors(features, learned.keys[held_out])
     except MissingFeatures:
         return f"the features of its training images are not in the store ({features.recipe})"
     apart = None
     if learned.folded:  # an image is neither compared with itself nor with others of its group
-        group = learned.groups if learned.groups is not None else np.arange(len(learned.keys))
-        apart = group[held_out], group[training]
+        apart = learned.apart[held_out], learned.apart[training]
     distances = _distances(others, vectors_of, apart)
     return Reference(learned, vectors_of, training, np.sort(distances[np.isfinite(distances)]))
 
@@ -202,11 +223,14 @@ def _some(chosen: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDA
 def _distances(
     rows: Vectors, training: Vectors, apart: tuple[Groups, Groups] | None
 ) -> NDArray[np.float32]:
-    """Return each row's distance to the nearest training image, of another group."""
+    """Return each row's distance to the nearest training image, of another group.
+
+    Rows are vectors of any length, training vectors have length 1.
+    """
     found = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
-        similarity = rows[some] @ training.T
+        similarity = unit(rows[some]) @ training.T
         if apart:
             similarity[apart[0][some, np.newaxis] == apart[1]] = -np.inf
         found[some] = 1 - similarity.max(axis=1)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stores.decisions.decided import Decided
+from tasks.inference.novelty import LEVEL
 from tasks.review.images import Codes, Labels, Reviewed
 
 NEW, RIGHT, EXCLUDED, UNDECIDED = "new label", "marked as right", "excluded", "none"
@@ -55,6 +56,7 @@ class Facts:
     labels: Labels
     decided: Decided
     near_groups: Codes | None = None  # (n,) -1: no near-duplicate; None: not searched
+    novelty: NDArray[np.float64] | None = None  # (n,) p-values; None: not computed
 
 
 def columns(facts: Facts) -> dict[str, Column]:
@@ -114,6 +116,17 @@ def _near(facts: Facts) -> Iterator[Column]:
     yield Number("near_group", "Group of near-duplicates", numbers)
 
 
+def _novelty(facts: Facts) -> Iterator[Column]:
+    """Yield how unlike the training images those are that were compared with them."""
+    if facts.novelty is None:
+        return
+    unlike = facts.novelty <= LEVEL
+    if unlike.any():  # with few held-out images no p-value is so small
+        codes = np.where(unlike, 0, -1).astype(np.int64)
+        yield Choice("unlike", "Unlike the others", (f"p-value of {LEVEL:g} or less",), codes)
+    yield Number("novelty", "Novelty p-value", facts.novelty)
+
+
 def _remark(facts: Facts) -> Iterator[Column]:
     accepted = pc.not_equal(facts.images.rows["reason"], "")
     remarks = pc.if_else(accepted, facts.images.rows["reason"], pa.scalar(None, pa.string()))
@@ -146,6 +159,7 @@ COLUMNS: Sequence[Callable[[Facts], Iterator[Column]]] = (
     _suspect,
     _heads,
     _near,
+    _novelty,
     _remark,
     _group,
     _decision,

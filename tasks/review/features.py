@@ -6,12 +6,15 @@ from numpy.typing import NDArray
 from stores.errors import MissingFeatures, NotInStore
 from stores.features.store import FeatureStore
 from stores.keys import Keys
+from stores.runs.record import Run
+from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.errors import InputError
 from tasks.evaluation.image_map import Points, maps
 from tasks.evaluation.nearest import nearest
 from tasks.evaluation.similar_pairs import unit
 from tasks.features.vectors import vectors
+from tasks.inference.novelty import run_reference
 from tasks.review.images import Codes
 
 METHODS = ("PCA", "t-SNE")
@@ -50,6 +53,17 @@ def map_of(features: NDArray[np.float32], method: str) -> Points:
         points[start : start + len(some), : axes.shape[1]] = some @ axes
     low, high = points.min(axis=0), points.max(axis=0)
     return np.asarray((points - low) / np.where(high > low, high - low, 1))
+
+
+def p_values(
+    store: StoreLike, run: Run, features: NDArray[np.float32], keys: Keys
+) -> NDArray[np.float64]:
+    """Return how unlike the training images of a run each image is, (n,); raises InputError."""
+    recipe = FeatureStore.open(store, run.fingerprint)
+    reference = run_reference(RunStore(store), run, recipe)
+    if isinstance(reference, str):
+        raise InputError(f"images cannot be compared with those of the training: {reference}")
+    return reference.p_values(features, keys)
 
 
 def similar(features: NDArray[np.float32], n: int, *, most: int = SIMILAR) -> Codes:

@@ -24,7 +24,7 @@ from tasks.evaluation.image_map import Points
 from tasks.review.background import Background
 from tasks.review.columns import Choice, Column, Facts, Number, columns
 from tasks.review.decide import Asked, Question, decision, undoing
-from tasks.review.features import METHODS, features_of, map_of, similar
+from tasks.review.features import METHODS, features_of, map_of, p_values, similar
 from tasks.review.images import Codes, Reviewed, labels_of, reviewed
 from tasks.review.query import Found, Query, found
 
@@ -63,7 +63,10 @@ class Session:
         self._features = Background(self._read_features)
         self._maps = {name: Background(partial(self._map_by, name)) for name in METHODS}
         self._near = Background(self._search)
-        self._searched: list[Codes] = []  # the groups of near-duplicates, once they are known
+        self._novelty = Background(self._compare)
+        # What takes long, once it is known: see Facts.
+        self._near_groups: Codes | None = None
+        self._p_values: NDArray[np.float64] | None = None
         self._arrived: list[Entry] = self.journal.refresh()
         self._bring_up_to_date()
 
@@ -133,9 +136,20 @@ class Session:
         if not (done := self._near.result(SECONDS)):
             return None
         with self._lock:
-            if "near" not in self.columns:
-                self._bring_up_to_date(done[0].groups)
+            if self._near_groups is None:
+                self._near_groups = done[0].groups
+                self._bring_up_to_date()
         return done[0].untold
+
+    def novelty(self) -> bool:
+        """Compare images with the training images of the first run; return whether it is done."""
+        if not (done := self._novelty.result(SECONDS)):
+            return False
+        with self._lock:
+            if self._p_values is None:
+                self._p_values = done[0]
+                self._bring_up_to_date()
+        return True
 
     def points(self, method: str) -> Points | None:
         """Return the map of the images by a method, or None while it is made; raises InputError."""
@@ -175,6 +189,10 @@ class Session:
                 near[place] = numbers[group]
         return Near(near, "; ".join(pairs.untold))
 
+    def _compare(self) -> NDArray[np.float64]:
+        (features,) = self._features.result(None)
+        return p_values(self.store, self.runs[0], features, self.images.keys)
+
     def _add(self, made: Decision) -> Kept:
         entry = self.journal.add(made)
         self._arrived.append(entry)
@@ -199,11 +217,9 @@ class Session:
         changed = dict.fromkeys(place for place in places if place is not None)
         return Kept(tuple(changed), len(self._arrived))
 
-    def _bring_up_to_date(self, near_groups: Codes | None = None) -> None:
+    def _bring_up_to_date(self) -> None:
         now = decided(self.journal.entries)
-        if near_groups is None and (searched := self._searched):
-            near_groups = searched[0]
-        self._searched = [] if near_groups is None else [near_groups]
-        facts = Facts(self.images, labels_of(self.images, now), now, near_groups)
+        labels = labels_of(self.images, now)
+        facts = Facts(self.images, labels, now, self._near_groups, self._p_values)
         self.columns: dict[str, Column] = columns(facts)
         self.facts: Facts = facts

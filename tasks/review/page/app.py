@@ -103,6 +103,7 @@ class Page:
                 _answering("undo", _Reviewer, lambda asked: asdict(self._undo(asked))),
                 _answering("news", _Seen, lambda asked: asdict(self._session.news(asked.seen))),
                 _answering("near", _Nothing, self._near),
+                _answering("novelty", _Nothing, self._novelty),
                 _answering("map", _Map, self._map),
                 _answering("similar", _Image, lambda asked: self._similar(asked.image)),
                 _answering("close", _Nothing, self._close),
@@ -135,6 +136,9 @@ class Page:
     def _near(self, _: _Nothing) -> dict[str, Any]:
         untold = self._session.near_duplicates()
         return _WORKING if untold is None else {"untold": untold} | about_session(self._session)
+
+    def _novelty(self, _: _Nothing) -> dict[str, Any]:
+        return about_session(self._session) if self._session.novelty() else _WORKING
 
     def _map(self, asked: _Map) -> dict[str, Any]:
         found = self._session.points(asked.method)

@@ -141,7 +141,7 @@ def sweep_of(
         )
     for kind in heads:
         check_learns(kind, target)
-    own = {kind: [*settings_of(kind, target), "seed"] for kind in heads}
+    own = {kind: [*settings_of(kind), "seed"] for kind in heads}
     known = sorted({*features, *(name for names in own.values() for name in names)})
     for name in grid.keys() - set(known):
         raise unknown("setting", name, known, fix="of --grid")

@@ -98,7 +98,7 @@ def _head(about: dict[str, Any], target: Target) -> tuple[str, Axes]:
     if kind not in KINDS:
         raise unknown("kind of [[head]]", str(kind), KINDS)
     check_learns(kind, target)
-    known = [*settings_of(kind, target), "seed"]
+    known = [*settings_of(kind), "seed"]
     axes: Axes = {}
     for name, values in about.items():
         if name not in known:

@@ -115,11 +115,11 @@ def test_a_head_is_refused_for_what_it_cannot_learn(target):
 def test_a_setting_of_classes_is_refused_for_a_number():
     settings = {"label_smoothing": 0.1}
     assert make_heads(["dense"], settings, classes=3, target="labels")["dense"].output == "sigmoids"
-    with pytest.raises(InputError, match="--label-smoothing: not a setting .* learns a number"):
+    with pytest.raises(InputError, match=r"--label-smoothing: not a setting .* learns a number"):
         make_heads(["dense"], settings, classes=1, target="number")
     with pytest.raises(InputError, match="label_smoothing is for classes and labels; leave it out"):
         make_head("dense", settings, classes=1, target="number")
-    with pytest.raises(InputError, match="--hidden-units: .*; use it with --head dense"):
+    with pytest.raises(InputError, match=r"--hidden-units: .*; use it with --head dense"):
         make_heads(["knn"], {"hidden_units": [4]}, classes=1, target="number")
 
 

@@ -219,6 +219,34 @@ def test_a_kind_that_there_is_not_is_named(tmp_path):
         load(tmp_path / "model", "forest")
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "match"),
+    [
+        ("centroid", "labels", "a head centroid cannot learn the target labels"),
+        ("dense", "labels", "the output 'softmax' is not for the target 'labels'"),
+        ("knn", "number", "steps .*KNeighborsClassifier"),
+        ("ridge", "number", "expected 1 outputs"),
+    ],
+)
+def test_a_head_of_another_target_is_damage(tmp_path, kind, target, match):
+    saved(tmp_path / "model", kind)
+    runs = SimpleNamespace(model_folder=lambda _: tmp_path / "model")
+    classes = ("age",) if target == "number" else RUN.classes
+    run = replace(run_of(kind), target=target, classes=classes)
+    with pytest.raises(CorruptStore, match=match):
+        load_head(runs, run)
+
+
+def test_the_margin_of_a_label_is_finite(tmp_path):
+    (tmp_path / "model").mkdir()
+    arrays = NUMBERS | {"bias": np.array([0, -np.inf], "f4")}
+    np.savez(tmp_path / "model" / "head.npz", **arrays)
+    runs = SimpleNamespace(model_folder=lambda _: tmp_path / "model")
+    load_head(runs, run_of("ridge"))  # of a class without an example
+    with pytest.raises(CorruptStore, match="the bias has values that are not finite"):
+        load_head(runs, replace(run_of("ridge"), target="labels"))
+
+
 def test_a_run_without_a_model_says_why(tmp_path):
     with pytest.raises(InputError, match="has no model: too few"):
         load_head(None, replace(RUN, failure="too few"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stores.features.store import FeatureStore
+from tasks.features.vectors import averaged
 from tasks.inference.novelty import Learned, reference_of
 from tests.support.samples import RECIPE
 
@@ -37,6 +38,19 @@ def test_p_values_are_even_for_images_like_those_held_out_and_least_for_others(s
         assert abs((like <= level).mean() - level) < 0.1
     other = [one.p_value for one in reference.novelty(rows_of(1, 50))]
     assert np.median(other) == reference.least == 1 / (401 if folded else 201)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_training_image_is_compared_with_the_others_and_those_held_out_as_they_were(
+    stored, folded
+):
+    store, keys = stored
+    reference = reference_of(store, learned(keys, folded=folded))
+    found = reference.p_values(averaged(store.read(keys)), keys)
+    held_out = found[200:] if not folded else found
+    even = np.arange(2, len(held_out) + 2) / (len(held_out) + 1)
+    np.testing.assert_allclose(np.sort(held_out), even, atol=2 / len(held_out))
+    assert abs((found[:200] <= 0.2).mean() - 0.2) < 0.1  # and none of them is its own neighbour
 
 
 def test_the_nearest_training_images_are_named_the_most_alike_first(stored):

@@ -112,6 +112,8 @@ def test_what_is_found_and_what_is_wrong_is_said(client, ended):
     assert len(patiently(client, "similar", image=3)["order"]) == 20
     assert len(patiently(client, "map", method="PCA")["x"]) == 20
     assert "20 images are too few" in patiently(client, "near")["untold"]
+    columns = [one["name"] for one in patiently(client, "novelty")["columns"]]
+    assert "novelty" in columns
     assert ended == []
     ask(client, "close")
     assert ended == [True]

@@ -23,9 +23,9 @@ def number(images, path):
     return images.rows["path"].to_pylist().index(path)
 
 
-def shown(images, now=None, near=None, **query):
+def shown(images, now=None, near=None, novelty=None, **query):
     now = now or Decided()
-    facts = Facts(images, labels_of(images, now), now, near)
+    facts = Facts(images, labels_of(images, now), now, near, novelty)
     result = found(Query(**query), columns(facts), images.rows["path"])
     return images.rows["path"].take(result.order).to_pylist(), result.confusion
 
@@ -73,6 +73,10 @@ def test_images_come_by_any_column_and_those_without_a_value_last(images):
     near = np.full(20, -1)
     near[3] = 0
     assert len(shown(images, near=near, chosen={"near": ("has some",)})[0]) == 1
+    novelty = np.linspace(1, 0.005, 20)
+    assert shown(images, novelty=novelty, sort="novelty")[0][0] == "dogs/9"
+    unlike = {"unlike": ("p-value of 0.01 or less",)}
+    assert shown(images, novelty=novelty, chosen=unlike)[0] == ["dogs/9"]
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,13 @@ at("near").addEventListener("click", doing(async () => {
   controls();
   say(about.untold || "near-duplicates are searched: see the filter and the order");
 }));
+at("novelty").addEventListener("click", doing(async () => {
+  about = { ...await patiently("novelty", {}, "comparing images…"), entries: about.entries };
+  controls();
+  at("sort").value = "novelty";
+  await search();
+  say("sorted by novelty: the images most unlike those of the training first");
+}));
 at("large").addEventListener("click", () => at("large").close());
 at("close").addEventListener("click", doing(async () => { await ask("close"); clearInterval(timer); say("closed: all decisions are kept"); document.body.inert = true; }));
 

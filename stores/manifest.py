@@ -35,7 +35,7 @@ from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
 from stores.storage.location import StoreLike
 from stores.storage.stamped_parquet import read_table, table_bytes
-from stores.target_values import Targets, target_values
+from stores.target_values import Targets, target_values, text_of
 from stores.targets import Target
 
 MANIFEST_VERSION = 4
@@ -166,6 +166,10 @@ class Manifest(InNotebook):
             in_one_piece(rows["split"]),
             None if groups.null_count == len(groups) else group_numbers(rows),
         )
+
+    def label_of(self, truth: Any) -> str:  # noqa: ANN401  a row of `Images.labels`
+        """Return the text of an image's label, from its row in `Images.labels`."""
+        return text_of(truth, self.classes, self.target, self.label_separator)
 
     def of_status(self, *statuses: Status, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
         """Return the rows of some statuses, in the order of their paths, or some columns of them.

@@ -29,7 +29,8 @@ class PredictParameters(ReaderParameters):
         gt=0,
         lt=1,
         description="Tell for each image a set of classes, which holds the true one for this share "
-        "of new images, as 0.9. An image whose set is not one class is unsure.",
+        "of new images, as 0.9; of a number, an interval. An image whose set is not one class is "
+        "unsure.",
     )
     sets: Annotated[SetKind, RUN] = Field(
         "lac",

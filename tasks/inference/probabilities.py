@@ -95,5 +95,5 @@ def _numbers(
 
 
 def not_calibrated(found: AnyCalibrated) -> str:
-    """Return why probabilities are the head's own; '' where they are calibrated or there are none."""
+    """Return why probabilities are the head's own; '' where they are not, or there are none."""
     return "" if isinstance(found, CalibratedNumber) else found.calibration.why_not

@@ -7,6 +7,7 @@ import pytest
 
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
+from tasks.heads.presets import make_head
 from tasks.inference.predict import Prediction
 from tasks.inference.predicted_test_images import (
     _names,
@@ -14,9 +15,11 @@ from tasks.inference.predicted_test_images import (
     record_test_images,
     with_splits,
 )
+from tasks.training.planned_runs import PlannedRun
 from tests.support.entries import entries_of
 from tests.support.planned import planned, train
 from tests.support.samples import RECIPE
+from tests.support.targets import relabelled
 
 
 @pytest.fixture
@@ -59,6 +62,26 @@ def test_test_images_are_counted_once_where_their_labels_are_at_hand(run, pets, 
 
 def test_copies_in_folders_of_their_classes_have_their_labels_at_hand(run, pets, pets_store):
     assert counted(predictions_of(entries_of(pets), "/elsewhere"), run, pets_store) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "scores"),
+    [("labels", ("cats",), (0.9, 0.1, 0.4)), ("number", 12.5, (12.5,))],
+)
+def test_labels_and_numbers_are_recorded_beside_the_truth(target, answer, scores, pets, pets_store):
+    manifest = relabelled(pets, target, pets_store)
+    head = make_head("ridge", {}, classes=len(manifest.classes), target=target)
+    plan = PlannedRun(manifest, RECIPE, head, 0, {})
+    run = RunStore(pets_store).read(train(plan, store=pets_store))
+    said = [
+        Prediction(f"{pets.folder}/{entry.path}", answer, scores, key=entry.key)
+        for entry in entries_of(manifest)
+    ]
+    images = dataset_images(run, store=pets_store)
+    marked = with_splits(said, images)
+    assert record_test_images(marked, images, run, store=pets_store) == 4
+    assert record_test_images(marked, images, run, store=pets_store) == 0
+    assert len(RunStore(pets_store).tested_keys(run.id)) == 4  # whole, as they were read
 
 
 @pytest.mark.parametrize(

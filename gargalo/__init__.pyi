@@ -140,7 +140,7 @@ def export(
     force: bool = False,
     weights: str | PathLike[str] | None = None,
 ) -> ExportSummary:
-    """Write a run as one model that takes an image and returns its class."""
+    """Write a run as one model that takes an image and returns its class, labels or number."""
 
 def extract(
     source: str | PathLike[str],
@@ -398,12 +398,13 @@ def predict(
     coverage: float | None = None,
     sets: Literal['lac', 'aps'] = 'lac',
     coverage_by: Optional[Literal['class', 'group']] = None,
+    cost: str | Sequence[str] = [],
     novelty: float | None = None,
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
     batch_size: int = 32,
 ) -> PredictSummary:
-    """Predict the classes of images, by a run or by an exported model."""
+    """Predict what images show, by a run or by an exported model."""
 
 def review(
     name: str | PathLike[str],
@@ -421,7 +422,7 @@ def runs(
     *,
     store: str | PathLike[str] = 'feature-store',
     dataset: str | None = None,
-    sort_by: str = 'validation_accuracy',
+    sort_by: str | None = None,
     limit: int = 20,
 ) -> RunsListSummary | RunsShowSummary | CompareSummary | RunsExportSummary:
     """List, show, compare and export the runs of a store."""
@@ -592,7 +593,7 @@ class DenseClassifier(HeadClassifier):
     ) -> None: ...
 
 class KNNClassifier(HeadClassifier):
-    """The fraction of each class among the nearest train images, which are the model."""
+    """The fraction of each class or label among the nearest train images, which are the model."""
     def __init__(
         self,
         *,
@@ -602,7 +603,7 @@ class KNNClassifier(HeadClassifier):
     ) -> None: ...
 
 class LogisticClassifier(HeadClassifier):
-    """Logistic regression with an L2 penalty."""
+    """Logistic regression with an L2 penalty; of several labels, each against the rest."""
     def __init__(
         self,
         *,
@@ -621,7 +622,7 @@ class RidgeClassifier(HeadClassifier):
     ) -> None: ...
 
 class SVMClassifier(HeadClassifier):
-    """A linear support vector machine, one class against the rest."""
+    """A linear support vector machine, one class or label against the rest."""
     def __init__(
         self,
         *,

@@ -31,7 +31,7 @@ QUICK = (
     ),
     Mutation(
         "labels shuffled against features",
-        "stores/targets.py",
+        "stores/target_values.py",
         "places.fill_null(-1).to_numpy(), np.int64)",
         "places.fill_null(-1).to_numpy()[::-1], np.int64)",
         "tests/stores/test_manifest.py::test_images_are_distinct_with_their_label_and_first_path",

@@ -47,6 +47,17 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
         assert picture.size[0] > 500
 
 
+def test_by_costs_the_class_with_the_least_expected_cost_is_predicted(run_json, run_id, photos):
+    plain = run_json("predict", run_id, photos)
+    dear, rare = list(plain["counts"])[:2]
+    found = run_json("predict", run_id, photos, "--cost", f"{dear}=1e9")
+    assert found["counts"] == dict.fromkeys(plain["counts"], 0) | {dear: 30}
+    assert found["changed_by_costs"] == 30 - plain["counts"][dear] >= plain["counts"][rare] > 0
+    both = zip(plain["predictions"], found["predictions"], strict=True)
+    assert all(one["probability"] >= other["probability"] for one, other in both)
+    assert plain["changed_by_costs"] is None
+
+
 def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
     (tmp_path / "bad.jpg").touch()
     code, output, _ = run("predict", run_id, tmp_path / "bad.jpg")
@@ -70,6 +81,7 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "photos", "--coverage", "1"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage", "nan"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage-by", "class"), "--coverage-by class: needs --coverage"),
+        (("RUN", "photos", "--cost", "red=5"), "--cost red=5: expected CLASS=NUMBER, with a class"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):

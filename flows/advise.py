@@ -12,7 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
-from flows.cli.warm_up import warm_up_advise
+from flows.cli.work import advise_work
 from flows.extract import extract_stage, find_manifest
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import AdviseParameters, ExtractParameters
@@ -93,4 +93,4 @@ def _situation(manifest: Manifest, evidence: Evidence, parameters: AdviseParamet
 
 
 if __name__ == "__main__":
-    command_line(advise, advise_text, warm_up=warm_up_advise)
+    command_line(advise, advise_text, work=advise_work)

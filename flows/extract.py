@@ -14,7 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import emit_extracted, log_text, run_name, show_accounting
 from flows.cli.command_line import command_line
-from flows.cli.warm_up import warm_up_extract
+from flows.cli.work import extract_work
 from flows.ingest import ingest_stage
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import ComputeParameters, ExtractParameters
@@ -136,4 +136,4 @@ def extract_stage(
 
 
 if __name__ == "__main__":
-    command_line(extract, extract_text, warm_up=warm_up_extract)
+    command_line(extract, extract_text, work=extract_work)

@@ -14,7 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.artifacts import log_text, progress_artifact, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
-from flows.cli.warm_up import warm_up_finetune
+from flows.cli.work import finetune_work
 from flows.orchestration.served_flow import flow
 from flows.parameters.finetune import FinetuneParameters
 from flows.stages.compute import shards_by
@@ -142,4 +142,4 @@ def diverged(summary: FinetuneSummary) -> bool:
 
 
 if __name__ == "__main__":
-    command_line(finetune, finetune_text, warm_up=warm_up_finetune, failed=diverged)
+    command_line(finetune, finetune_text, work=finetune_work, failed=diverged)

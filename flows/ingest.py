@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.artifacts import log_text, run_name
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
-from flows.cli.warm_up import warm_up_ingest
+from flows.cli.work import ingest_work
 from flows.orchestration.served_flow import flow
 from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters, check_source
 from flows.summaries.stores import IngestSummary
@@ -73,4 +73,4 @@ def _summary(manifest: Manifest, read: int) -> IngestSummary:
 
 
 if __name__ == "__main__":
-    command_line(ingest, ingest_text, warm_up=warm_up_ingest, check=check_source)
+    command_line(ingest, ingest_text, work=ingest_work, check=check_source)

@@ -7,6 +7,7 @@ Example:
     >>> result.train.test_accuracy
 """
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
-from flows.cli.warm_up import warm_up_extract
+from flows.cli.work import Load, extract_work
 from flows.extract import extract_stage
 from flows.ingest import with_splits_of
 from flows.orchestration.served_flow import flow
@@ -25,7 +26,7 @@ from flows.stages.near_duplicates import keep_together_stage, near_duplicates_st
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from flows.summaries.heads import PipelineSummary
 from flows.text.heads import pipeline_text
-from flows.train import check_heads, train_stage
+from flows.train import check_heads, train_stage, train_work
 from stores.manifest import Manifest
 from tasks.datasets.digits_sample import write_sample
 from tasks.evaluation.costs import costs_of
@@ -103,11 +104,15 @@ def folder_or_sample(
     return sample, PipelineParameters(**defaults | explicit)
 
 
-def warm_up_pipeline(folder: Path | None, *, parameters: PipelineParameters) -> None:
-    """Load the engine where there is something to compute."""
+def pipeline_work(folder: Path | None, *, parameters: PipelineParameters) -> Load | None:
+    """Return what loads the engine where there is something to compute, or to train."""
     folder, parameters = folder_or_sample(folder, parameters)
-    warm_up_extract(folder, parameters=parameters)
+    if load := extract_work(folder, parameters=parameters):
+        return load
+    name = parameters.dataset or Path(os.path.realpath(folder)).name
+    manifest = Manifest.read(parameters.store, name)
+    return train_work(name, parameters=parameters, tests=has_test_images(manifest))
 
 
 if __name__ == "__main__":
-    command_line(pipeline, pipeline_text, warm_up=warm_up_pipeline, check=check_source)
+    command_line(pipeline, pipeline_text, work=pipeline_work, check=check_source)

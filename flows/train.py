@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
+from flows.cli.work import Load, nothing
 from flows.orchestration.served_flow import flow
 from flows.parameters.features import FeatureParameters
 from flows.parameters.heads import OpenTestParameters, TrainParameters
@@ -55,6 +56,22 @@ def train(dataset: str, *, parameters: OpenTestParameters = OpenTestParameters()
     show_heads(summary, parameters.store)
     log_text(train_text(summary))
     return summary
+
+
+def train_work(dataset: str, *, parameters: TrainParameters, tests: bool = False) -> Load | None:
+    """Return a function that loads nothing; None where all heads are trained, and the best tested.
+
+    `tests`: the chosen head is to be tested, whatever the parameters.
+    """
+    parameters.read_through_layers()
+    manifest = Manifest.read(parameters.store, dataset.rstrip("/"))
+    runs = RunStore(parameters.store)
+    planned = plan_runs(manifest, parameters)
+    if any(plan.id not in runs for plan in planned):
+        return nothing
+    tests = tests or getattr(parameters, "open_test", False)
+    chosen = choose([runs.read(plan.id) for plan in planned])
+    return nothing if tests and not runs.openings(chosen.id) else None
 
 
 def find_data_set(dataset: str, parameters: OpenTestParameters) -> Manifest:
@@ -156,4 +173,4 @@ def feature_shape(
 
 
 if __name__ == "__main__":
-    command_line(train, train_text)
+    command_line(train, train_text, work=train_work)

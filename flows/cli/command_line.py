@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from flows.cli.parser import make_parser
 from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import encoding_checked, write_any_name
+from flows.cli.work import Load, nothing
 from flows.orchestration.prefect_server import prefect_server
 from flows.summaries.as_json import as_json as json_of
 from stores.errors import StoreError, StoreFull
@@ -50,7 +50,7 @@ def command_line(
     flow: Flow[..., Summary],
     text: Callable[[Summary], str],
     *,
-    warm_up: Callable[..., None] = lambda *_, **__: None,
+    work: Callable[..., Load | None] = lambda *_, **__: nothing,
     check: Callable[..., None] = lambda *_, **__: None,
     failed: Callable[[Summary], bool] = lambda _: False,
     needs_server: bool = True,
@@ -63,13 +63,14 @@ def command_line(
     network or server that failed after all retries, and for a summary that is `failed`; 130 for an
     interrupt.
 
-    `warm_up` gets the flow's arguments, and loads what the flow needs while a temporary server
-    starts. `check` gets them before, and raises InputError. Without `needs_server` the flow is run
-    as a plain function, with its steps as plain calls, which is faster.
+    `work` gets the flow's arguments, and returns what loads the slow parts of the flow while a
+    temporary server starts; or None where there is nothing to do. `check` gets them before, and
+    raises InputError. Without `needs_server`, or with nothing to do and no server of the user's,
+    the flow is run as a plain function, with its steps as plain calls, which is faster.
     """
     use_few_arenas()
     write_any_name()
-    app = make_app(flow, text, warm_up, check, needs_server=needs_server)
+    app = make_app(flow, text, work, check, needs_server=needs_server)
     with errors_reported(or_temporary=True), encoding_checked(all_utf8=needs_server):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _interrupts_raised():
@@ -138,7 +139,7 @@ def _server_failed(
 def make_app(
     flow: Flow[..., Summary],
     text: Callable[[Summary], str],
-    warm_up: Callable[..., None] = lambda *_, **__: None,
+    work: Callable[..., Load | None] = lambda *_, **__: nothing,
     check: Callable[..., None] = lambda *_, **__: None,
     *,
     needs_server: bool = True,
@@ -149,8 +150,9 @@ def make_app(
         _quieten_prefect()
         check(*given.args, **given.kwargs)
         with quiet_tensorflow() as terminal, shown_progress(terminal):
-            if needs_server:
-                summary = _orchestrated(flow, partial(warm_up, *given.args, **given.kwargs), given)
+            load = _loaded_for(work, given) if needs_server else None
+            if load:
+                summary = _orchestrated(flow, load, given)
             else:
                 with without_prefect():
                     summary = flow.fn(*given.args, **given.kwargs)
@@ -160,14 +162,25 @@ def make_app(
     return make_parser(flow.fn, f"python -m flows.{flow.name}", run)
 
 
-def _orchestrated(
-    flow: Flow[..., Summary], warm_up: Callable[[], None], given: inspect.BoundArguments
-) -> Summary:
+def _loaded_for(work: Callable[..., Load | None], given: inspect.BoundArguments) -> Load | None:
+    """Return what is to be loaded for a flow; None where it needs no server.
+
+    A server of the user's records every run.
+    """
+    if PREFECT_API_URL.value():
+        return nothing
+    try:
+        return work(*given.args, **given.kwargs)
+    except Exception:  # noqa: BLE001  the flow meets the same error, and reports it
+        return nothing
+
+
+def _orchestrated(flow: Flow[..., Summary], load: Load, given: inspect.BoundArguments) -> Summary:
     """Run a flow with a Prefect server."""
 
     def meanwhile() -> None:
         with suppress(Exception):  # the flow meets the same error, and reports it
-            warm_up()
+            load()
 
     with prefect_server(meanwhile):
         summary: Summary = flow(*given.args, **given.kwargs)

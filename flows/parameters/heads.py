@@ -58,7 +58,7 @@ class TrainParameters(FeatureParameters):
     hidden_units: Annotated[list[Units] | None, HEAD] = Field(
         None,
         description="dense: units of a hidden layer. May be repeated, once per layer "
-        "[default: no hidden layer].",
+        "[default: no hidden layer; for several labels or a number, one of 128 units].",
     )
     activation: Annotated[Activation | None, HEAD] = Field(
         None, description="dense: activation of the hidden layers [default: relu]."
@@ -70,13 +70,15 @@ class TrainParameters(FeatureParameters):
         None, description="dense: optimizer [default: adam]."
     )
     learning_rate: Annotated[Rate | None, HEAD] = Field(
-        None, description="dense: learning rate [default: 0.001]."
+        None,
+        description="dense: learning rate [default: 0.001; for several labels or a number, 0.005].",
     )
     schedule: Annotated[Schedule | None, HEAD] = Field(
         None, description="dense: learning rate schedule [default: constant]."
     )
     epochs: Annotated[Count | None, HEAD] = Field(
-        None, description="dense: number of epochs [default: 20]."
+        None,
+        description="dense: number of epochs [default: 20; for several labels or a number, 60].",
     )
     patience: Annotated[Count | None, HEAD] = Field(
         None,
@@ -118,7 +120,8 @@ class TrainParameters(FeatureParameters):
     standardize: Annotated[bool | None, HEAD, Parameter(negative="--no-standardize")] = Field(
         None,
         description="Standardize features to zero mean and unit variance on the train split "
-        "[default: for logistic, svm, ridge and centroid].",
+        "[default: for logistic, svm, ridge and centroid; for several labels or a number, for "
+        "dense too].",
     )
 
     @model_validator(mode="after")

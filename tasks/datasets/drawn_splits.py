@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from stores.keys import Keys, draws, from_arrow, in_order
 from stores.manifest import Manifest
 from stores.manifest_rows import group_numbers
+from stores.targets import target_values
 from tasks.datasets.group_splits import Groups, choose_groups
+from tasks.datasets.label_splits import deal
+from tasks.datasets.number_strata import number_strata
 from tasks.datasets.time_splits import assign_by_time
 
 _ROUNDING = 1e-9  # of floating point
@@ -28,7 +31,8 @@ NONE = -1
 class Drawn:
     """Distinct images that are to be split: keys (n, 32), labels and groups (n,) as numbers.
 
-    Without groups, each image is split on its own; without times, by chance.
+    Several labels of an image are 0 or 1, (n, labels). A number's label is its stratum. Without
+    groups, each image is split on its own; without times, by chance.
     """
 
     keys: Keys
@@ -40,10 +44,7 @@ class Drawn:
     @classmethod
     def of(cls, manifest: Manifest, images: pa.Table) -> Self:
         """Return the images of rows with distinct keys."""
-        labels = images["label"].combine_chunks().dictionary_encode()
-        numbers = labels.indices.to_numpy().astype(np.int64)
-        if manifest.target == "number":
-            numbers = np.zeros(len(images), np.int64)
+        numbers = _numbered(manifest, images["label"])
         groups = group_numbers(images) if images["group"].null_count < len(images) else None
         times = None
         if manifest.split_by == "time":
@@ -70,6 +71,8 @@ class Drawn:
             alone = np.arange(len(known))
             groups = alone if self.groups is None else self.groups
             return assign_by_time(known, groups, self.times, self._draws(alone), shares)
+        if self.labels.ndim > 1:
+            return self._assign_labels(known, test_split, validation_split)
         if self.groups is not None:
             return self._assign_groups(self.groups, known, shares)
         splits, count = known.copy(), int(self.labels.max(initial=-1)) + 1
@@ -134,10 +137,35 @@ class Drawn:
         of_group[of_group == NONE] = TRAIN
         return np.where(known == NONE, of_group[numbers], known)
 
+    def _assign_labels(self, known: Codes, test_split: float, validation_split: float) -> Codes:
+        """Return the split of each image, where an image has several labels."""
+        rest = 1 - test_split
+        shares = {TRAIN: rest * (1 - validation_split), VALIDATION: rest * validation_split}
+        shares[TEST] = test_split
+        order = in_order(self._draws(np.arange(len(known))))
+        found = deal(
+            self.labels,
+            order,
+            [shares[split] for split in (TRAIN, VALIDATION, TEST)],
+            known=known,
+            groups=self.groups,
+            first=TRAIN if shares[TRAIN] else None,
+        )
+        return found.astype(np.int8)
+
     def _draws(self, places: NDArray[np.int64]) -> Keys:
         """Return what is drawn for the images at some places, in order."""
         keys = self.keys if len(places) == len(self.keys) else self.keys[places]
         return draws(f"{self.seed}:".encode(), keys, in_hexadecimal=True)
+
+
+def _numbered(manifest: Manifest, labels: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return labels as `Drawn` has them."""
+    if manifest.target == "classes":
+        indices = labels.combine_chunks().dictionary_encode().indices
+        return np.asarray(indices.to_numpy(), np.int64)
+    values = target_values(labels, manifest.classes, manifest.target, manifest.label_separator)
+    return values if manifest.target == "labels" else number_strata(values)
 
 
 @dataclass(frozen=True)

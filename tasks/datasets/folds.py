@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from stores.keys import Keys, as_arrow, draws, in_order
 from stores.manifest import Images, Manifest, Split
 from tasks.datasets.group_splits import Groups, choose_groups
+from tasks.datasets.label_splits import deal
+from tasks.datasets.number_strata import number_strata
 from tasks.errors import InputError
 
 Chosen = NDArray[np.bool_]  # (n,): some of the examples
@@ -63,12 +65,17 @@ def fold_numbers(images: Images, count: int, *, seed: int = 0) -> NDArray[np.int
     """Return the number of the fold that holds out each image, (n,).
 
     Stratified: the sizes of folds differ by one at most, for each class and in total; with groups
-    as well as these allow, by scikit-learn's StratifiedGroupKFold. The result depends on the
+    as well as these allow, by scikit-learn's StratifiedGroupKFold. Several labels are stratified by
+    `label_splits.deal`, numbers by their strata. The result depends on the
     images' content and the seed, and not on the names or the order of files. Raises InputError for
     fewer groups than folds.
     """
     mark = f"fold {seed}:" if seed else "fold:"
-    drawn, labels = draws(mark.encode(), images.keys), images.labels
+    drawn, labels = draws(mark.encode(), images.keys), _stratified(images)
+    if images.groups is not None:
+        _check_groups(images.groups, count)
+    if labels.ndim > 1:
+        return deal(labels, in_order(drawn), [1 / count] * count, groups=images.groups)
     if images.groups is not None:
         return _group_folds(drawn, labels, images.groups, count)
     # One pass through all classes, so that the remainders do not all go to the first fold.
@@ -86,8 +93,10 @@ def stopping_part(
     This is a stratified fifth, decided by the images' content. A class with one image, or one
     group, is not held out. `drawn` are the images' draws, where they are known.
     """
-    labels = images.labels
+    labels = _stratified(images)
     drawn = _stopping_draws(images) if drawn is None else drawn
+    if labels.ndim > 1:
+        return _stopping_labels(drawn, labels, images.groups, train)
     if images.groups is not None:
         return _stopping_groups(drawn, labels, images.groups, train)
     counts = np.bincount(labels[train], minlength=int(labels.max(initial=0)) + 1)
@@ -98,15 +107,25 @@ def stopping_part(
     return part
 
 
+def _stratified(images: Images) -> NDArray[np.int64]:
+    """Return what images are stratified by: their class or stratum (n,), or labels (n, labels)."""
+    values = images.labels
+    return number_strata(values) if values.dtype == np.float64 else values
+
+
+def _check_groups(groups: NDArray[np.int64], count: int) -> None:
+    """Raise InputError for fewer groups than folds."""
+    if (there := len(np.unique(groups))) < count:
+        raise InputError(
+            f"{there} groups of images for {count} folds; give --folds {there} at most, or 0"
+        )
+
+
 def _group_folds(
     drawn: Keys, labels: NDArray[np.int64], groups: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if (there := len(np.unique(groups))) < count:
-        raise InputError(
-            f"{there} groups of images for {count} folds; give --folds {there} at most, or 0"
-        )
     # In the order of the draws, and groups numbered in that order, so that neither the names of
     # groups nor the order of files decides.
     order = in_order(drawn)
@@ -138,6 +157,22 @@ def _stopping_groups(
     )
     part = np.zeros(len(labels), np.bool_)
     part[places[np.isin(numbers, chosen)]] = True
+    return part
+
+
+def _stopping_labels(
+    drawn: Keys,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+    train: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return the train images of a fifth, where an image has several labels; each keeps some."""
+    places = np.flatnonzero(train)
+    shares = (1 - 1 / _STOPPING, 1 / _STOPPING)
+    own = None if groups is None else groups[places]
+    dealt = deal(labels[places], in_order(drawn[places]), shares, groups=own, first=0)
+    part = np.zeros(len(labels), np.bool_)
+    part[places[dealt == 1]] = True
     return part
 
 

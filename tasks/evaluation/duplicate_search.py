@@ -73,7 +73,7 @@ def _search(
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return not_searched("the features are not all in the store any more")
     thumbnails = grey_thumbnails(manifest, store)
-    found = near_duplicates(rows, thumbnails, _kinds(images.labels), parts(images))
+    found = near_duplicates(rows, thumbnails, kinds_of(images.labels), parts(images))
     if not found.pairs and not found.within:
         return found
     table = groups_csv(_files(manifest), groups_of(found, manifest))
@@ -178,7 +178,7 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     return ShownImage(path, src, label, images.splits[place].as_py())
 
 
-def _kinds(truths: Targets) -> NDArray[np.int64]:
+def kinds_of(truths: Targets) -> NDArray[np.int64]:
     """Return the kind of each image, (n,): its class, or the most frequent of its labels.
 
     Images without a label, and those of a number, are of one kind.

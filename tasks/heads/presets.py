@@ -63,6 +63,14 @@ DEFAULT_HEADS: "dict[Target, tuple[str, ...]]" = {
     "labels": ("dense", "logistic", "ridge"),
     "number": ("ridge", "dense", "knn"),
 }
+# Defaults of dense for several labels and for a number. Those of classes take too few steps for
+# these, and without a hidden layer it learns no more than ridge.
+_DENSE_OF_OTHERS: dict[str, Any] = {
+    "hidden_units": (128,),
+    "learning_rate": 5e-3,
+    "epochs": 60,
+    "standardize": True,
+}
 # These follow from the data set, and cannot be set.
 _GIVEN = {"kind", "output"}
 # A number has no classes to smooth or to weight.
@@ -124,7 +132,8 @@ def make_head(
     and the received value.
     """
     check_learns(kind, target)
-    given = dict(settings)
+    given = {} if kind != "dense" or target == "classes" else dict(_DENSE_OF_OTHERS)
+    given |= settings
     if target == "number" and (strange := sorted(given.keys() & _OF_CLASSES)):
         raise InputError(f"head {kind}: {strange[0]} is for classes and labels; leave it out")
     if kind == "dense":

@@ -13,7 +13,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
 from tasks.evaluation.calibrated import Honest
-from tasks.evaluation.duplicate_search import ShownImage, shown_image
+from tasks.evaluation.duplicate_search import ShownImage, kinds_of, shown_image
 from tasks.evaluation.image_map import maps, sample
 from tasks.features.accounting import RecipeSummary
 from tasks.features.request import FEATURE_SETTINGS
@@ -136,7 +136,7 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     from tasks.report.charts import class_colours
 
     images = manifest.select()
-    chosen = sample(images.labels, MOST_MAPPED)
+    chosen = sample(kinds_of(images.labels), MOST_MAPPED)
     keys = images.keys[chosen]
     try:
         rows = vectors(FeatureStore.open(store, run.fingerprint), keys)

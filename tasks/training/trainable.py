@@ -8,6 +8,8 @@ from tasks.datasets.labelled_files import check_labelled
 from tasks.errors import InputError
 
 FEW = 30  # with fewer held-out images, a figure is very uncertain
+# Heads compute with 32 bits: the largest number, and the least deviation as a share of it.
+_LARGEST, _PRECISION = 1e30, 1e-5
 _WORDS: dict[Target, str] = {"classes": "class", "labels": "label", "number": "number"}
 
 
@@ -31,6 +33,13 @@ def _check_numbers(manifest: Manifest, folds: int) -> None:
         raise InputError(
             f"data set {manifest.name!r}: expected at least 2 different numbers in train, found "
             f"{only}; add images"
+        )
+    largest = max(abs(found[0]), abs(found[-1]))
+    if largest > _LARGEST or (deviation := learned.labels.std()) < _PRECISION * largest:
+        beside = "" if largest > _LARGEST else f" with a deviation of {deviation:g}"
+        raise InputError(
+            f"data set {manifest.name!r}: numbers up to {largest:g}{beside} are beyond the "
+            "precision of heads; subtract a constant, or use another unit"
         )
 
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+from importlib import import_module
 from pkgutil import resolve_name
 
 import numpy as np
@@ -11,6 +12,7 @@ from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from xdist import is_xdist_worker
 
 from flows.cli.command_line import command_line
+from flows.cli.work import nothing
 from flows.finetune import diverged
 from flows.maintain import found_damage
 from flows.predict import nothing_predicted
@@ -57,7 +59,9 @@ def run(prefect_settings, tmp_path, monkeypatch, capfd):
         flow = flow_of(name)
         text = resolve_name(f"flows.{name}:{name}_text")
         try:
-            command_line(flow, text, failed=FAILED.get(name, lambda _: False))
+            module = import_module(f"flows.{name}")
+            work = getattr(module, f"{name}_work", lambda *_, **__: nothing)
+            command_line(flow, text, work=work, failed=FAILED.get(name, lambda _: False))
         except SystemExit as end:
             return (end.code, *capfd.readouterr())
         return (0, *capfd.readouterr())

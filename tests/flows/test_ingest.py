@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.warm_up import warm_up_extract, warm_up_ingest
+from flows.cli.work import extract_work, ingest_work
 from flows.parameters.datasets import IngestParameters, check_source
 from flows.parameters.features import ExtractParameters
 from tasks.errors import InputError
+from tests.support.flows import loaded_by
 from tests.support.images import encoded, pixels
 from tests.support.packed import structs, write_packed
 
@@ -70,9 +71,9 @@ def test_a_folder_that_is_not_there_is_refused_before_a_server_starts(hub, tmp_p
 
 def test_to_warm_up_unpacks_nothing(hub, tmp_path, monkeypatch):
     loaded = []
-    monkeypatch.setattr("flows.cli.warm_up.load_engine", loaded.append)
+    monkeypatch.setattr("flows.cli.work.load_engine", loaded.append)
     given = {"labels": hub, "store": tmp_path / "feature-store"}
-    warm_up_ingest(tmp_path / "pets", parameters=IngestParameters(**given))
-    warm_up_extract(tmp_path / "pets", parameters=ExtractParameters(**given, image_size=32))
+    loaded_by(ingest_work, tmp_path / "pets", parameters=IngestParameters(**given))
+    loaded_by(extract_work, tmp_path / "pets", parameters=ExtractParameters(**given, image_size=32))
     assert len(loaded) == 1
     assert not (tmp_path / "pets").exists()

@@ -1,13 +1,16 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stores.runs.store import RunStore
+from stores.targets import number_text
 from tasks.errors import InputError
 from tasks.evaluation.split_result import evaluate
-from tasks.training.planned_runs import choose
+from tasks.training.planned_runs import choose, outcome_of
 from tasks.training.trainable import check_trainable, remarks
+from tests.stores.runs.test_record import RUN
 from tests.support.entries import entries_of, with_entries
 from tests.support.planned import planned, train
 
@@ -112,3 +115,41 @@ def test_a_class_that_is_not_measured_on_is_remarked(pets):
     assert "no validation image in class dogs" in remarks(lacking)[1]
     few = without(pets, lambda e: e.path in {f"dogs/{n}" for n in range(5)})
     assert "fewer images than folds in class dogs" in remarks(few, folds=5)[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "metric", "better", "worse"),
+    [
+        ("classes", "accuracy", 0.9, 0.8),
+        ("labels", "mean_average_precision", 0.9, 0.8),
+        ("number", "mean_absolute_error", 1.5, 2.0),
+    ],
+)
+def test_a_guided_search_looks_for_the_better_figure(target, metric, better, worse):
+    outcomes = [
+        outcome_of(replace(RUN, target=target, metrics={f"validation_{metric}": value}))
+        for value in (better, worse)
+    ]
+    assert outcomes[0] > outcomes[1]
+    assert outcome_of(replace(RUN, target=target, metrics={}, failure="it diverged")) is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "match"),
+    [
+        ([3.0], "expected at least 2 different numbers in train, found only 3"),
+        ([1e35, 2e35], r"numbers up to 2e\+35 are beyond the precision of heads; subtract"),
+        ([1.7e9, 1.7e9 + 8], r"up to 1.7e\+09 with a deviation of \S+ are beyond the precision"),
+        ([1.7e9, 1.8e9], None),
+        ([-2e-20, 1e-20], None),
+    ],
+)
+def test_numbers_that_no_head_can_learn_are_refused(pets, numbers, match):
+    of_image = itertools.cycle(number_text(value) for value in numbers)
+    entries = tuple(replace(e, label=next(of_image)) for e in entries_of(pets))
+    manifest = with_entries(pets, entries=entries, target="number", classes=("age",))
+    if match is None:
+        check_trainable(manifest)
+    else:
+        with pytest.raises(InputError, match=match):
+            check_trainable(manifest)

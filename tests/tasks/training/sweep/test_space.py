@@ -133,6 +133,18 @@ def test_a_grid_that_nobody_takes_is_refused(heads, grid, match):
         sweep_of(heads, grid, features=FEATURES)
 
 
+@pytest.mark.parametrize(
+    ("head", "match"),
+    [
+        ('kind = "svm"', "sweep.toml: head svm: cannot learn a number; expected one of dense, knn"),
+        ('kind = "dense"\nlabel_smoothing = [0.1]', "label_smoothing is for classes and labels"),
+    ],
+)
+def test_what_cannot_learn_the_target_is_refused_with_the_file(tmp_path, head, match):
+    with pytest.raises(InputError, match=match):
+        read(tmp_path, f"[[head]]\n{head}", target="number")
+
+
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(InputError, match="a folder, expected a regular file"):
         read_sweep(tmp_path, features=FEATURES)

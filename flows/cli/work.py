@@ -1,12 +1,16 @@
-"""Slow imports and model loading, done while a temporary Prefect server starts.
+"""Whether a command has anything to do, decided by its store and its folder before it loads much.
 
-Errors are ignored here: the flow meets them again, and reports them.
+Each function gets the arguments of its flow. It returns what loads the slow parts that the flow
+needs, which is called while a temporary Prefect server starts; or None where there is nothing to
+compute or to train, so that the command needs no server.
 """
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from flows.parameters.datasets import DatasetParameters
 from flows.parameters.features import AdviseParameters, ExtractParameters
@@ -23,27 +27,29 @@ from tasks.features.engines.choice import choose_engine
 from tasks.features.extract import find_missing
 from tasks.finetune.plan import plan_finetuning
 
-
-def warm_up_ingest(folder: Path, *, parameters: DatasetParameters) -> None:
-    """Import TensorFlow if there are files to check."""
-    if count_unread(parameters.asked(folder)):
-        import tasks.images.decoding  # noqa: F401
+Load = Callable[[], Any]
 
 
-def warm_up_advise(source: str, *, parameters: AdviseParameters) -> None:
-    """Find the taps, and load the engine if there are features to compute."""
+def ingest_work(folder: Path, *, parameters: DatasetParameters) -> Load | None:
+    """Return what imports TensorFlow if there are files to check."""
+    there = count_unread(parameters.asked(folder))
+    return (lambda: import_module("tasks.images.decoding")) if there else None
+
+
+def advise_work(source: str, *, parameters: AdviseParameters) -> Load | None:
+    """Return what loads the engine if there are features to compute."""
     requested, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
     taps = taps_to_compare(requested, backbone, size, store=parameters.store)
-    warm_up_extract(source, parameters=parameters.at(*taps), part=drawn_part)
+    return extract_work(source, parameters=parameters.at(*taps), part=drawn_part)
 
 
-def warm_up_extract(
+def extract_work(
     source: str | Path,
     *,
     parameters: ExtractParameters,
     part: Callable[[Manifest], Manifest] = lambda manifest: manifest,
-) -> None:
-    """Load the engine if there are features to compute."""
+) -> Load | None:
+    """Return what loads the engine if there are features to compute."""
     parameters.read_through_layers()
     place = Path(source)
     folder = place if place.is_dir() or parameters.makes(place) else None
@@ -57,18 +63,22 @@ def warm_up_extract(
         images = count_unread(parameters.asked(folder, needs_labels=False))
     if manifest:
         images += sum(len(g.images) for g in find_missing(manifest, job, store=parameters.store))
-    if images:
-        load_engine(choose_engine(job, images))
+    return (lambda: load_engine(choose_engine(job, images))) if images else None
 
 
-def warm_up_finetune(run: str, *, parameters: FinetuneParameters) -> None:
-    """Import Keras if there is something to train."""
+def finetune_work(run: str, *, parameters: FinetuneParameters) -> Load | None:
+    """Return what imports Keras if there is something to train."""
     parameters.read_through_layers()
     store, runs = parameters.store, RunStore(parameters.store)
     start = runs.read(run)
-    if parameters.strategy == "features":
-        return
-    manifest, request = Manifest.read(store, start.dataset), parameters.request
-    planned = plan_finetuning(start, manifest, request, store=store, engine=parameters.engine)
-    if planned.id not in runs:
-        import tasks.finetune.loop  # noqa: F401
+    if parameters.strategy != "features":
+        manifest, request = Manifest.read(store, start.dataset), parameters.request
+        planned = plan_finetuning(start, manifest, request, store=store, engine=parameters.engine)
+        if planned.id not in runs:
+            return lambda: import_module("tasks.finetune.loop")
+        run = planned.id
+    return nothing if parameters.open_test and not runs.openings(run) else None
+
+
+def nothing() -> None:
+    """Load nothing: what is to be done needs nothing slow."""

@@ -399,6 +399,7 @@ def predict(
     coverage: float | None = None,
     sets: Literal['lac', 'aps'] = 'lac',
     coverage_by: Optional[Literal['class', 'group']] = None,
+    cost: str | Sequence[str] = [],
     novelty: float | None = None,
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',

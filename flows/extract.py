@@ -40,6 +40,8 @@ _FOLDERS_ONLY = {
     "column",
     "group",
     "group_pattern",
+    "label_separator",
+    "target",
     "orientation",
     "corrections",
     "split_file",

@@ -35,6 +35,14 @@ def test_batches_come_in_the_order_of_the_images(stored):
     np.testing.assert_array_equal(features, rows)
 
 
+@pytest.mark.parametrize("labels", [np.eye(10, 3, dtype=np.int64), np.arange(10) / 4])
+def test_several_labels_and_numbers_come_as_the_images_have_them(stored, labels):
+    store, images, _ = stored
+    dataset = feature_dataset(store, images._replace(labels=labels), batch_size=4)
+    assert epoch_of(dataset)[1] == labels.tolist()
+    assert dataset.element_spec[1].dtype == labels.dtype
+
+
 def test_each_epoch_is_shuffled_anew_and_rows_keep_their_labels(stored):
     store, images, rows = stored
     dataset = feature_dataset(store, images, batch_size=4, shuffle_seed=5)

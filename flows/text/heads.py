@@ -26,7 +26,7 @@ def train_text(summary: TrainSummary) -> str:
             f"heads on {summary.dataset}, chosen {_by_figure(summary)}on {summary.measured_on}:",
             *_heads(summary, summary.remarks),
             *_worth(summary),
-            *_near_duplicates(summary),
+            *near_duplicates_lines(summary.near_duplicates, folds=summary.folds),
         ]
     )
 
@@ -60,7 +60,7 @@ def sweep_text(summary: SweepSummary) -> str:
             *_heads(summary, summary.remarks),
             f"chosen by {by}{summary.measured_on}: {summary.chosen.head}, {figure}",
             *_worth(summary),
-            *_near_duplicates(summary),
+            *near_duplicates_lines(summary.near_duplicates, folds=summary.folds),
             f"report: {summary.report}",
         ]
     )
@@ -81,15 +81,10 @@ def finetune_text(summary: FinetuneSummary) -> str:
             *_heads(summary),
             *([f"  {difference_in_words(comparison)}"] if comparison else []),
             *_worth(summary),
-            *_near_duplicates(summary),
+            *near_duplicates_lines(summary.near_duplicates, folds=summary.folds),
             f"report: {summary.report}",
         ]
     )
-
-
-def _near_duplicates(summary: TrainSummary | SweepSummary | FinetuneSummary) -> Iterator[str]:
-    found, folds = summary.near_duplicates, summary.folds
-    yield from near_duplicates_lines(found, folds=folds, target=summary.target)
 
 
 def _heads(summary: HeadsSummary, remarks: Sequence[str] = ()) -> Iterator[str]:

@@ -6,14 +6,11 @@ from flows.cli.terminal import with_visible_names
 from flows.summaries.stores import SearchedExtractSummary
 from flows.text.datasets import extract_text, files_by_reason, groups_line
 from flows.text.stores import many
-from stores.targets import Target
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.evaluation.kept_groups import KeptTogether
 
 
-def near_duplicates_lines(
-    found: DuplicatesSummary, *, folds: int, target: Target = "classes"
-) -> Iterator[str]:
+def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[str]:
     """Yield how many there are between what heads learned from and what they were measured on."""
     parts = "folds or splits" if folds else "splits"
     title = f"near-duplicates across {parts}:"
@@ -23,8 +20,7 @@ def near_duplicates_lines(
     if found.pairs:
         first, second = found.example
         example = f"for example {first!r} and {second!r}"
-        so = "the accuracies are too high" if target == "classes" else "the figures are too good"
-        yield f"{title} {many(found.pairs, 'pair')}, {example}: {so}"
+        yield f"{title} {many(found.pairs, 'pair')}, {example}: the results are too good"
     elif found.split and not found.crowded and not found.untold:
         yield f"{title} none found"
     if found.crowded:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from flows.artifacts import _in_markdown
 from flows.summaries.heads import TrainSummary
 from flows.summaries.runs import CompareSummary, RunsListSummary, RunsShowSummary
 from flows.text.heads import train_text
@@ -84,6 +85,8 @@ def test_the_best_is_chosen_listed_and_summarised_by_its_main_figure(made):
     assert f"chosen by {words} on validation:" in text
     assert f"expected {words} {estimate.value:.4f}" in text
     assert f"test {words} of" in text
+    assert words in "\n".join(_in_markdown(summary, None))
+    assert any(words in table.title for table in summary.tables())
     assert not summary.not_better, (summary.baseline, estimate)
     assert listed_reports(store)[0].figure.startswith(words)
 

@@ -145,10 +145,12 @@ def _plain_scores(kind: str, sample: Sample) -> Values:
 
 
 def _estimator(kind: str, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn's
+    from sklearn.compose import TransformedTargetRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.preprocessing import StandardScaler
 
     if kind == "knn":
         neighbors = KNeighborsRegressor if number else KNeighborsClassifier
@@ -156,7 +158,9 @@ def _estimator(kind: str, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn
     if kind == "dense":
         network = MLPRegressor if number else MLPClassifier
         options = {"batch_size": 32, "max_iter": 20, "alpha": 0.0, "random_state": 0}
-        return network(hidden_layer_sizes=(), **options)
+        found = network(hidden_layer_sizes=(), **options)
+        # As ours, which standardises the number.
+        return TransformedTargetRegressor(found, transformer=StandardScaler()) if number else found
     if kind == "logistic":
         return OneVsRestClassifier(LogisticRegression(C=0.1, max_iter=5000))
     return Ridge(alpha=100.0)

@@ -572,6 +572,22 @@ MUTATIONS = (
         "::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
     ),
     Mutation(
+        "intervals of a number whose groups do not count",
+        "tasks/evaluation/number_intervals.py",
+        "limit_of(found.sizes, found.groups, coverage)",
+        "limit_of(found.sizes, None, coverage)",
+        "tests/tasks/evaluation/test_number_intervals.py"
+        "::test_each_group_counts_the_same_and_the_share_is_less_certain",
+    ),
+    Mutation(
+        "several labels by other scores than the thresholds",
+        "tasks/evaluation/calibrated_targets.py",
+        "np.asarray(scores >= self.lowest)",
+        "np.asarray(scores >= 0.5)",
+        "tests/tasks/evaluation/test_calibrated_targets.py"
+        "::test_a_score_that_is_the_threshold_is_the_label_in_float32_too",
+    ),
+    Mutation(
         "a calibration is measured on what it was fitted on",
         "tasks/evaluation/calibrated.py",
         "        yield np.flatnonzero(chosen), _of(shown, ~chosen)\n",

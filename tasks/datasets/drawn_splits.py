@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stores.keys import Keys, draws, from_arrow, in_order
 from stores.manifest import Manifest
 from stores.manifest_rows import group_numbers
-from stores.targets import target_values
+from stores.target_values import target_values
 from tasks.datasets.group_splits import Groups, choose_groups
 from tasks.datasets.label_splits import deal
 from tasks.datasets.number_strata import number_strata

@@ -38,7 +38,7 @@ class ServedFlow(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the flow and return its result."""
-        return self.prefect(*args, **kwargs)  # type: ignore[no-any-return]
+        return self.prefect(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a Prefect flow has
         if name.startswith("__"):

@@ -1,8 +1,8 @@
 """A step: a pure function that is a Prefect task within a flow's run, and elsewhere a plain call.
 
-`without_prefect` is for callers from Python, and for commands that need no server: in its block each
-step runs in this process, with the same retries, no Prefect server is contacted, and Prefect, whose
-import takes seconds, is not imported.
+`without_prefect` is for callers from Python, and for commands that need no server: in its block
+each step runs in this process, with the same retries, and no Prefect server is contacted. Prefect,
+whose import takes seconds, is then not imported.
 """
 
 import inspect

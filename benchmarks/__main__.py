@@ -31,6 +31,7 @@ Group = Literal[
     "novelty",
     "exploration",
     "probabilities",
+    "targets",
     "finetuning",
     "review",
 ]
@@ -69,6 +70,7 @@ def bench(
             "novelty": benchmarks.novelty,
             "exploration": benchmarks.exploration,
             "probabilities": benchmarks.probabilities,
+            "targets": benchmarks.targets,
             "finetuning": benchmarks.finetuning,
             "review": benchmarks.review,
         }

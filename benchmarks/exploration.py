@@ -10,7 +10,7 @@ from benchmarks.timing import Finding
 from stores.features.store import FeatureStore
 from tasks.evaluation.similar_pairs import Vectors
 from tasks.exploration.what_to_label import best_method, typical, uncertain, uncertainty_of
-from tasks.heads.sklearn_estimator import CLASSIFIERS, HeadClassifier
+from tasks.heads.sklearn_estimator import ESTIMATORS, HeadClassifier
 
 GROUP = "Looking at images"
 _ROUNDS = 4  # in which labels are given
@@ -87,7 +87,7 @@ class _Labelled:
 
     def head(self) -> HeadClassifier:
         """Return a logistic head of what has labels."""
-        return CLASSIFIERS["LogisticClassifier"]().fit(
+        return ESTIMATORS["LogisticClassifier"]().fit(
             self.rows[self.known], self.labels[self.known]
         )
 

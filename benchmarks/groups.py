@@ -30,6 +30,7 @@ from benchmarks.rows import extractions, listing, manifests
 from benchmarks.scale import QUICK, Scale
 from benchmarks.similar import similar
 from benchmarks.storage import reading
+from benchmarks.targets import targets
 from benchmarks.timing import Finding
 from benchmarks.variants import has_bfloat16, variants
 from tasks.datasets.digits_sample import write_sample
@@ -215,6 +216,13 @@ class Benchmarks:
         yield from probabilities(digits_setting(folder, setting), "digits", resplits=resplits)
         photos = self.setting("probable photos", "efficientnet_lite0")
         yield from probabilities(photos, "cats and dogs", resplits=resplits)
+
+    def targets(self) -> Iterator[Finding]:
+        """Heads for several labels and for a number."""
+        setting = self.setting("targets", "efficientnet_lite0", 224)
+        images, resplits = self.scale.labelled, self.scale.calibrations
+        work = self.work / "targets of digits"
+        yield from targets(setting, work, images=images, resplits=resplits)
 
     def review(self) -> Iterator[Finding]:
         """The page on which labels are mended, in a browser."""

@@ -21,6 +21,7 @@ class Scale:
     digits: int  # of the sample's 1,797
     resplits: int  # of them
     calibrations: int  # resplits, for probabilities
+    labelled: int  # images with several labels, or with a number
     manifest: int  # rows
     listed: int  # files
     tiny: tuple[int, int]  # images, few and many
@@ -42,6 +43,7 @@ FULL = Scale(
     digits=1797,
     resplits=20,
     calibrations=50,
+    labelled=1500,
     manifest=10_000_000,
     listed=200_000,
     tiny=(100_000, 1_000_000),
@@ -63,6 +65,7 @@ QUICK = Scale(
     digits=200,
     resplits=2,
     calibrations=2,
+    labelled=60,
     manifest=10_000,
     listed=1000,
     tiny=(40, 80),

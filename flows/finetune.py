@@ -26,6 +26,7 @@ from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from tasks.datasets.folds import LEARNED_FROM
+from tasks.datasets.labelled_files import check_of_classes
 from tasks.evaluation.costs import costs_of
 from tasks.evaluation.duplicate_search import summary_of
 from tasks.execution.steps import quote
@@ -53,6 +54,8 @@ def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters())
     runs = RunStore(parameters.store)
     start = runs.read(run)
     manifest = Manifest.read(parameters.store, start.dataset)
+    fix = f"train heads on features with python -m flows.train {manifest.name!r}"
+    check_of_classes(manifest, "fine-tuning", fix=fix)
     costs = costs_of(parameters.cost, manifest.classes, manifest.target)
     if parameters.open_test:
         check_testable(manifest)

@@ -16,7 +16,7 @@ from flows.cli.work import ingest_work
 from flows.orchestration.served_flow import flow
 from flows.parameters.datasets import DatasetParameters, Folder, IngestParameters, check_source
 from flows.summaries.stores import IngestSummary
-from flows.text.stores import ingest_text
+from flows.text.datasets import ingest_text
 from stores.manifest import Manifest
 from tasks.datasets.ingest import Ingested, ingest_task
 from tasks.datasets.seen_folder import count_packed

@@ -32,6 +32,7 @@ from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.datasets.find_images import FoundImages, find_images
 from tasks.errors import InputError
+from tasks.evaluation.costs import costs_of
 from tasks.execution.output_paths import check_output
 from tasks.export.load import ExportedModel, load_exported, predict_by
 from tasks.inference.captioned_grid import GRID_ENDINGS, grid
@@ -71,14 +72,17 @@ def predict(
     paths = found.paths
     classifier = find_model(model, parameters)
     rule = rule_of(classifier, parameters)
+    costs = costs_of(parameters.cost, classifier.classes, classifier.target)
     reference = reference_stage(classifier, parameters)
     announce(len(paths), doing="predicting")
     began = time.perf_counter()
     predictions = list(_predictions(found, classifier, parameters, reference))
     seconds = time.perf_counter() - began
+    likely = predictions
     predictions = with_probabilities(
-        predictions, classifier.calibrated, classes=classifier.classes, rule=rule
+        likely, classifier.calibrated, classes=classifier.classes, rule=rule, costs=costs
     )
+    otherwise = sum(a.predicted != b.predicted for a, b in zip(likely, predictions, strict=True))
     predictions, in_its_dataset = _compared_with_dataset(predictions, classifier, parameters.store)
     if parameters.output:
         about = (classifier.classes, classifier.target, classifier.separator)
@@ -111,6 +115,7 @@ def predict(
         without_label=without_label(usable, classifier),
         numbers=numbers_of(usable, classifier),
         intervals=intervals_of(rule),
+        changed_by_costs=otherwise if costs else None,
     )
     show_text(f"predict by {model}", predict_text(summary))
     return summary

@@ -38,7 +38,7 @@ from tasks.execution.steps import quote
 from tasks.features.accounting import account
 from tasks.features.job import make_job
 from tasks.features.request import FEATURE_SETTINGS
-from tasks.heads.presets import flag_of, make_head, settings_of
+from tasks.heads.presets import check_taken, flag_of, make_head, settings_of
 from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import open_test_task
 from tasks.training.planned_runs import PlannedRun, choose, head_groups, outcome_of
@@ -118,6 +118,7 @@ def requested_sweep(
     if file is None:
         heads, grid = parameters.heads_for(target), parameters.axes
         space = sweep_of(heads, grid, features=_FEATURES, target=target, **parameters.search)
+        check_taken(heads, parameters.head_settings, target)
         refused: set[str] = set()
     else:
         space = read_sweep(file, features=_FEATURES, target=target, **parameters.search)

@@ -1,7 +1,7 @@
 """Transfer learning on your own images: the public names, each imported when it is used.
 
 The commands are functions with keyword arguments, which need no Prefect server. The heads are
-scikit-learn classifiers. Stores, data sets and runs can be read.
+scikit-learn's classifiers and regressors. Stores, data sets and runs can be read.
 
 Example:
     >>> import gargalo
@@ -39,10 +39,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
         from gargalo.functions import function_of
 
         found = function_of(name)
-    elif name.endswith("Classifier") and name in __dir__():
-        from tasks.heads.sklearn_estimator import CLASSIFIERS
+    elif name.endswith(("Classifier", "Regressor")) and name in __dir__():
+        from tasks.heads.sklearn_estimator import ESTIMATORS
 
-        found = CLASSIFIERS[name]
+        found = ESTIMATORS[name]
     else:
         message = f"module 'gargalo' has no attribute {name!r}; dir(gargalo) lists the names"
         # With these Python itself shows the nearest name. To look for it here would cost those who
@@ -53,6 +53,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever the name stands for
 
 
 def __dir__() -> list[str]:
-    from tasks.heads import KINDS, class_name
+    from tasks.heads import class_names
 
-    return sorted([*CLASSES, *function_names(), *map(class_name, KINDS)])
+    return sorted([*CLASSES, *function_names(), *class_names()])

@@ -10,6 +10,7 @@ from typing import Any, Literal, Optional, Union
 from tasks.errors import ExtractionError as ExtractionError
 from stores.features.store import FeatureStore as FeatureStore
 from tasks.heads.sklearn_estimator import HeadClassifier as HeadClassifier
+from tasks.heads.sklearn_estimator import HeadRegressor as HeadRegressor
 from tasks.errors import InputError as InputError
 from stores.manifest import Manifest as Manifest
 from stores.runs.store import RunStore as RunStore
@@ -398,6 +399,7 @@ def predict(
     coverage: float | None = None,
     sets: Literal['lac', 'aps'] = 'lac',
     coverage_by: Optional[Literal['class', 'group']] = None,
+    cost: str | Sequence[str] = [],
     novelty: float | None = None,
     weights: str | PathLike[str] | None = None,
     engine: Union[Literal['keras', 'openvino'], Literal['auto']] = 'auto',
@@ -627,5 +629,45 @@ class SVMClassifier(HeadClassifier):
         *,
         inverse_regularization: float = 0.01,
         class_weights: Literal['none', 'balanced'] = 'none',
+        standardize: bool = True,
+    ) -> None: ...
+
+class DenseRegressor(HeadRegressor):
+    """Optional hidden layers, dropout and an output layer; a feature map is flattened."""
+    def __init__(
+        self,
+        *,
+        hidden_units: tuple[int, ...] = (128,),
+        activation: Literal['relu', 'leaky_relu', 'relu6', 'elu', 'selu', 'gelu', 'silu', 'mish', 'softplus', 'tanh', 'sigmoid'] = 'relu',
+        dropout: float = 0.2,
+        optimizer: Literal['adam', 'rmsprop', 'sgd'] = 'adam',
+        learning_rate: float = 0.005,
+        batch_size: int = 32,
+        epochs: int = 60,
+        schedule: Literal['constant', 'cosine'] = 'constant',
+        l2: float = 0.0,
+        batch_norm: bool = False,
+        patience: Optional[int] = None,
+        standardize: bool = True,
+        validation_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None: ...
+
+class KNNRegressor(HeadRegressor):
+    """The fraction of each class or label among the nearest train images, which are the model."""
+    def __init__(
+        self,
+        *,
+        neighbors: int = 5,
+        metric: Literal['cosine', 'euclidean'] = 'cosine',
+        standardize: bool = False,
+    ) -> None: ...
+
+class RidgeRegressor(HeadRegressor):
+    """Least squares with an L2 penalty."""
+    def __init__(
+        self,
+        *,
+        penalty: float = 100.0,
         standardize: bool = True,
     ) -> None: ...

@@ -11,6 +11,7 @@ CLASSES = {
     "ExtractionError": "tasks.errors",
     "FeatureStore": "stores.features.store",
     "HeadClassifier": "tasks.heads.sklearn_estimator",
+    "HeadRegressor": "tasks.heads.sklearn_estimator",
     "InputError": "tasks.errors",
     "Manifest": "stores.manifest",
     "RunStore": "stores.runs.store",

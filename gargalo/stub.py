@@ -1,6 +1,6 @@
 """Writes `gargalo/__init__.pyi`, the types of the public names: `python -m gargalo.stub`.
 
-Functions are made of flows' parameters, and classifiers of heads' settings, when they are used.
+Functions are made of flows' parameters, and estimators of heads' settings, when they are used.
 Type checkers and editors run nothing, and read this file.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import gargalo
 from gargalo.public_names import CLASSES, function_names
-from tasks.heads.sklearn_estimator import CLASSIFIERS
+from tasks.heads.sklearn_estimator import ESTIMATORS
 
 STUB = Path(__file__).with_name("__init__.pyi")
 _HEAD = '''"""Transfer learning on your own images: the types of the public names.
@@ -33,7 +33,7 @@ def stub() -> str:
     results = {one for function in functions for one in _results(function)}
     imports = [f"from {home} import {name} as {name}" for name, home in sorted(CLASSES.items())]
     imports += sorted(f"from {one.__module__} import {one.__name__}" for one in results)
-    bodies = [*map(_function, functions), *map(_class, CLASSIFIERS.values())]
+    bodies = [*map(_function, functions), *map(_class, ESTIMATORS.values())]
     return "\n".join([_HEAD, *imports, "", *bodies])
 
 
@@ -55,7 +55,7 @@ def _class(made: type[Any]) -> str:
     lines = _parameters(signature(made).parameters.values(), indent="        ")
     return "\n".join(
         [
-            f"class {made.__name__}(HeadClassifier):",
+            f"class {made.__name__}({made.__mro__[1].__name__}):",
             _documented(made),
             "    def __init__(",
             "        self,",

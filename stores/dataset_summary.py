@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -78,6 +78,16 @@ class GroupCounts:
     largest_images: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class NumberRange:
+    """The numbers of a split's images."""
+
+    images: int
+    smallest: float
+    mean: float
+    largest: float
+
+
 @dataclass(frozen=True)
 class Correction:
     """An image with another label than its class folder or table gives it."""
@@ -98,13 +108,16 @@ class ListedDataset:
     train: int
     validation: int
     test: int
+    target: Target = "classes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary(ListedDataset, InNotebook):
     """Images per split and class, duplicates, and what is left out and why."""
 
-    counts: dict[str, dict[str, int]]  # images by class and split
+    counts: dict[str, dict[str, int]]  # images by class, or label, and split
+    without_label: dict[str, int] = field(default_factory=dict)  # images with none of several
+    numbers: dict[str, NumberRange] = field(default_factory=dict)  # by split
     duplicates: int
     rejected: tuple[FileReason, ...]
     ignored: tuple[FileReason, ...]
@@ -116,17 +129,24 @@ class DatasetSummary(ListedDataset, InNotebook):
     split_by: SplitBy = "chance"  # time: the newest images are in test
     seed: int  # of the split
     layout: str
-    target: Target = "classes"
     notes: tuple[str, ...]
 
     def tables(self) -> Iterator[Table]:
-        """Yield the images by split, by class too, and the files that cannot be used."""
+        """Yield the images by split, by class, label or number too, and unusable files."""
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
         sizes = sizes if self.classes else {"images": self.images}
-        sizes |= {"duplicates": self.duplicates, "classes": len(self.classes)}
+        sizes |= {"duplicates": self.duplicates}
+        if self.target != "number":
+            sizes |= {self.target: len(self.classes)}
         yield Table(f"Data set {self.dataset}: {self.images:,} images in {self.folder}", [sizes])
-        if self.classes:
-            yield Table("By class", [{"class": name, **row} for name, row in self.counts.items()])
+        if self.numbers:
+            rows = [{"split": split, **vars(found)} for split, found in self.numbers.items()]
+            yield Table(self.classes[0], rows)
+        elif self.classes:
+            kind = "label" if self.target == "labels" else "class"
+            rows = [{kind: name, **row} for name, row in self.counts.items()]
+            rows += [{kind: "none of them", **self.without_label}] if self.without_label else []
+            yield Table(f"By {kind}", rows)
         if self.rejected:
             yield Table("Files that cannot be used", [vars(file) for file in self.rejected])
         if self.corrections:

@@ -1,10 +1,6 @@
 """The manifest: the table of a data set, one row a file, kept as Parquet."""
 
-import os
-import re
-import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -14,26 +10,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from stores.dataset_places import datasets, manifest_place
 from stores.dataset_summary import DatasetSummary, KeepTogether, SplitBy
-from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
+from stores.errors import CorruptStore, NewerFormat, NotInStore
 from stores.in_notebook import InNotebook, Table
-from stores.keys import Keys, from_arrow, in_one_piece, is_first
+from stores.keys import Keys, from_arrow, in_one_piece
 from stores.layout import locate
 from stores.manifest_checks import check_rows
-from stores.manifest_counts import corrections_of, group_counts, reasons, remark_counts
+from stores.manifest_counts import (
+    Written,
+    class_counts,
+    corrections_of,
+    group_counts,
+    not_together,
+    number_ranges,
+    reasons,
+    remark_counts,
+    split_counts,
+    without_label,
+)
 from stores.manifest_digests import digest_of, grouping_digest
 from stores.manifest_rows import SCHEMA, filtered, first_of_each, group_numbers, with_columns
 from stores.orientation import Orientation
 from stores.storage.json_files import ABSURD, as_record
-from stores.storage.location import Location, StoreLike
-from stores.storage.safe_files import status
-from stores.storage.safe_folders import folders
+from stores.storage.location import StoreLike
 from stores.storage.stamped_parquet import read_table, table_bytes
-from stores.target_values import Targets, target_values
-from stores.targets import Target, names_of
+from stores.target_values import Targets, target_values, text_of
+from stores.targets import Target
 
 MANIFEST_VERSION = 4
-_NAME = re.compile(r"(?![A-Za-z]:)[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")  # of a data set
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -162,6 +167,10 @@ class Manifest(InNotebook):
             None if groups.null_count == len(groups) else group_numbers(rows),
         )
 
+    def label_of(self, truth: Any) -> str:  # noqa: ANN401  a row of `Images.labels`
+        """Return the text of an image's label, from its row in `Images.labels`."""
+        return text_of(truth, self.classes, self.target, self.label_separator)
+
     def of_status(self, *statuses: Status, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
         """Return the rows of some statuses, in the order of their paths, or some columns of them.
 
@@ -188,48 +197,38 @@ class Manifest(InNotebook):
         of numbers.
         """
         rows = first_of_each(self.of_status("accepted", columns=("key", "split", "label")))
-        found = rows.group_by(["label", "split"]).aggregate([([], "count_all")]).to_pylist()
-        counts: dict[str, dict[str, int]] = {
-            name: dict.fromkeys(SPLITS, 0) for name in self.classes
-        }
-        for row in found:
-            for name in self._names(row["label"]):
-                counts[name][row["split"]] += row["count_all"]
-        return counts
+        return class_counts(rows, self._written)
 
     def split_sizes(self) -> dict[Split, int]:
         """Return the number of distinct images in each split; 0 without labels."""
         rows = first_of_each(self.of_status("accepted", columns=("key", "split")))
-        found = dict(zip(*pc.value_counts(rows["split"]).flatten(), strict=True))
-        by_split = {split.as_py(): count.as_py() for split, count in found.items()}
-        return {split: by_split.get(split, 0) for split in SPLITS}
+        return split_counts(rows["split"], SPLITS)
 
-    def _names(self, label: str | None) -> Sequence[str]:
-        """Return for which of its classes an image with this label counts."""
-        if self.target == "labels" and label is not None:
-            return names_of(label, self.label_separator)
-        if self.target == "number":
-            return self.classes
-        return () if label is None else [label]
+    @property
+    def _written(self) -> Written:
+        return Written(self.classes, SPLITS, self.target, self.label_separator)
 
     def summary(self) -> DatasetSummary:
         """Return sizes: images per split, duplicates, classes, and what is left out and why."""
-        columns = ("path", "key", "split", "group", "reason")
+        columns = ("path", "key", "label", "split", "group", "reason")
         accepted = self.of_status("accepted", columns=columns)
+        distinct = first_of_each(accepted)
         return DatasetSummary(
             dataset=self.name,
             folder=self.folder,
             classes=self.classes,
             images=len(accepted),
-            **self.split_sizes(),
-            counts=self.counts(),
-            duplicates=len(accepted) - int(is_first(from_arrow(accepted["key"])).sum()),
+            **split_counts(distinct["split"], SPLITS),
+            counts=class_counts(distinct, self._written),
+            duplicates=len(accepted) - len(distinct),
             rejected=reasons(self.of_status("rejected", "conflicting")),
             ignored=reasons(self.of_status("ignored")),
             remarks=reasons(remarkable := accepted.filter(pc.not_equal(accepted["reason"], ""))),
             remark_counts=remark_counts(remarkable),
             absent=len(self.of_status("absent")),
             groups=group_counts(accepted) if self.classes else None,
+            without_label=without_label(distinct, self._written),
+            numbers=number_ranges(distinct, self._written),
             corrections=corrections_of(self.rows),
             seed=self.split_seed,
             split_by=self.split_by,
@@ -240,42 +239,10 @@ class Manifest(InNotebook):
 
     def not_together(self) -> Iterator[str]:
         """Yield why near-duplicates may be in two splits, though they are to be kept together."""
-        if self.keep_together == "none":
-            return
-        if self.untold:
-            yield f"near-duplicates may be in two splits: {self.untold}"
-        waiting = self.of_status("accepted", columns=("key", "open_split"))
-        if count := pc.sum(first_of_each(waiting)["open_split"]).as_py():
-            yield (
-                f"near-duplicates of {count:,} images are not searched yet, so their splits may "
-                f"change; first comes python -m flows.extract {shlex.quote(self.name)}"
-            )
+        if self.keep_together != "none":
+            waiting = self.of_status("accepted", columns=("key", "open_split"))
+            yield from not_together(first_of_each(waiting), self.name, self.untold)
 
     def tables(self) -> Iterator[Table]:
         """Yield what its summary shows."""
         yield from self.summary().tables()
-
-
-@contextmanager
-def dataset_lock(store: StoreLike, name: str) -> Iterator[None]:
-    """Hold a data set while its manifest is read, changed and written; others wait."""
-    with (manifest_place(store, name).parent / "lock").locked():
-        yield
-
-
-def datasets(store: StoreLike) -> list[str]:
-    """Return the names of a store's data sets."""
-    folder = locate(store) / "datasets"
-    folder.refresh()
-    names = [path.name for path in folders(folder.path) if status(path / "manifest.parquet")]
-    return [name for name in names if _NAME.fullmatch(name)]
-
-
-def manifest_place(store: StoreLike, name: str) -> Location:
-    """Return where a data set's manifest lies; raises StoreError on a name that is no folder's."""
-    if not _NAME.fullmatch(name) or len(os.fsencode(name)) > 200:
-        raise StoreError(
-            f"{name!r} cannot name a data set: expected 1 to 200 bytes on one line, no slash or "
-            "backslash, no dot or drive (as C:) in front; give another --dataset"
-        )
-    return (locate(store) / "datasets").within(name) / "manifest.parquet"

@@ -28,7 +28,8 @@ def check_rows(
     separator: str = "",
 ) -> None:
     """Raise ValueError where rows are not a manifest's: columns, types, names, empty cells."""
-    if (target == "labels") != bool(separator) or (target == "number" and len(classes) != 1):
+    named = {"classes": True, "labels": bool(classes), "number": len(classes) == 1}
+    if (target == "labels") != bool(separator) or not named[target]:
         raise ValueError(f"{target} of {len(classes)} names, separated by {separator!r}")
     for field in table.schema:
         if field.name not in SCHEMA.names or field.type != SCHEMA.field(field.name).type:
@@ -57,8 +58,9 @@ def _check_accepted(
     if len(set(classes)) != len(classes):
         raise ValueError("a class is named twice")
     labels = filtered(table.select(["label"]), accepted)["label"].unique().drop_null()
+    known = frozenset(classes)
     for text in labels.to_pylist():
-        check_label(text, classes, target, separator)
+        check_label(text, known, target, separator)
 
 
 def _check_distinct(table: pa.Table) -> None:

@@ -1,13 +1,103 @@
 """What the summary of a data set counts and lists of its rows."""
 
 import re
+import shlex
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.dataset_summary import Correction, FileReason, GroupCounts, RemarkCount
+from stores.dataset_summary import (
+    Correction,
+    FileReason,
+    GroupCounts,
+    NumberRange,
+    RemarkCount,
+)
 from stores.manifest_rows import first_of_each
+from stores.targets import Target, names_of
+
+Split = TypeVar("Split", bound=str)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the labels of a data set's rows are, and the splits."""
+
+    classes: Sequence[str]
+    splits: Sequence[str]
+    target: Target
+    separator: str
+
+    def names_of(self, label: str | None) -> Sequence[str]:
+        """Return for which of the classes an image with this label counts."""
+        if self.target == "labels" and label is not None:
+            return names_of(label, self.separator)
+        if self.target == "number":
+            return self.classes
+        return () if label is None else [label]
+
+
+def class_counts(rows: pa.Table, written: Written) -> dict[str, dict[str, int]]:
+    """Return the number of images of each class, or label, in each split."""
+    kinds = ["label", "split"]
+    if written.target == "number":
+        rows = rows.set_column(
+            rows.schema.get_field_index("label"), "label", pa.nulls(len(rows), pa.string())
+        )
+    counts = {name: dict.fromkeys(written.splits, 0) for name in written.classes}
+    for row in rows.group_by(kinds).aggregate([([], "count_all")]).to_pylist():
+        for name in written.names_of(row["label"]):
+            counts[name][row["split"]] += row["count_all"]
+    return counts
+
+
+def split_counts(found: pa.ChunkedArray, splits: Sequence[Split]) -> dict[Split, int]:
+    """Return the number of images in each split, from the split of each."""
+    counts = Counter({row["values"]: row["counts"] for row in pc.value_counts(found).to_pylist()})
+    return {split: counts[split] for split in splits}
+
+
+def without_label(rows: pa.Table, written: Written) -> dict[str, int]:
+    """Return the number of images that have none of several labels, in each split."""
+    if written.target != "labels":
+        return {}
+    none = rows.filter(pc.equal(rows["label"], ""))
+    return split_counts(none["split"], written.splits)
+
+
+def number_ranges(rows: pa.Table, written: Written) -> dict[str, NumberRange]:
+    """Return the numbers of the images in each split that has some."""
+    if written.target != "number":
+        return {}
+    numbers = pa.table({"split": rows["split"], "number": rows["label"].cast(pa.float64())})
+    found = numbers.group_by("split").aggregate(
+        [("number", name) for name in ("count", "min", "mean", "max")]
+    )
+    by_split = {
+        row["split"]: NumberRange(
+            images=row["number_count"],
+            smallest=row["number_min"],
+            mean=row["number_mean"],
+            largest=row["number_max"],
+        )
+        for row in found.to_pylist()
+    }
+    return {split: by_split[split] for split in written.splits if split in by_split}
+
+
+def not_together(rows: pa.Table, dataset: str, untold: str) -> Iterator[str]:
+    """Yield why near-duplicates may be in two splits, though they are to be kept together."""
+    if untold:
+        yield f"near-duplicates may be in two splits: {untold}"
+    if count := pc.sum(rows["open_split"]).as_py():
+        yield (
+            f"near-duplicates of {count:,} images are not searched yet, so their splits may "
+            f"change; first comes python -m flows.extract {shlex.quote(dataset)}"
+        )
 
 
 def group_counts(rows: pa.Table) -> GroupCounts | None:

@@ -1,7 +1,7 @@
 """What a data set's labels are, its target: a class, several labels, or a number."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
 # classes: each image is of one class. labels: each has any number of labels, or none.
@@ -45,17 +45,17 @@ def number_text(value: float) -> str:
     """
     if not math.isfinite(value):
         raise ValueError(f"not a finite number: {value}")
-    return repr(float(value))
+    return repr(float(value) + 0.0)  # of the two zeros only one
 
 
-def check_label(text: str, classes: Sequence[str], target: Target, separator: str) -> None:
+def check_label(text: str, classes: Collection[str], target: Target, separator: str) -> None:
     """Raise ValueError for a text that no accepted image can have as its label."""
     if target == "number":
         if number_text(float(text)) != text:
             raise ValueError(f"label {text!r} is not a number as it is written here")
         return
     names = names_of(text, separator) if target == "labels" else [text]
-    if strange := set(names) - set(classes):
+    if strange := [name for name in names if name not in classes]:
         raise ValueError(f"label {min(strange)!r}")
     if target == "labels" and labels_text(names, separator) != text:
         raise ValueError(f"labels {text!r} are not sorted, or one is there twice")

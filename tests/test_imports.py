@@ -18,6 +18,7 @@ ROOMS = {
     "stores": [
         "storage",
         "layout",
+        "dataset_places",
         "manifest_rows",
         "manifest_checks",
         "manifest_counts",

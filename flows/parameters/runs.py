@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from flows.parameters.groups import DATA, MOST_USED, OUTPUT, RUN
 from flows.parameters.store import ReaderParameters, Store, StoreParameters
-from flows.parameters.values import MovedWeights
+from flows.parameters.values import Cost, MovedWeights
 from tasks.evaluation.set_names import CoverageBy, SetKind
 from tasks.export.format_names import ExportFormat
 from tasks.features.request import BATCH_SIZE, EngineChoice
@@ -42,6 +42,7 @@ class PredictParameters(ReaderParameters):
         description="With --coverage: that it holds for the images of each class, or for images of "
         "a new group [default: group where the data set has groups, else over all images].",
     )
+    cost: Cost = Field([])
     novelty: Annotated[float | None, MOST_USED] = Field(
         None,
         gt=0,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from flows.extract import begin_stage, extract_stage, find_manifest
 from flows.parameters.exploration import ExploreParameters
 from flows.stages.compute import job_for
+from stores.dataset_places import datasets
 from stores.errors import NotInStore
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.errors import InputError

@@ -107,6 +107,8 @@ class PredictSummary(InNotebook):
     without_label: int | None = None  # of several labels: images that have none of them
     numbers: PredictedNumbers | None = None  # of a number; None without an image
     intervals: Intervals | None = None  # of a number, with a coverage
+    # With costs: images whose class is another than the most probable one.
+    changed_by_costs: int | None = None
 
     def tables(self) -> Iterator[Table]:
         """Yield the images by predicted class or label, or the numbers; and the predictions."""

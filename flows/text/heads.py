@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from flows.cli.terminal import with_visible_names
 from flows.summaries.heads import FinetuneSummary, PipelineSummary, SweepSummary, TrainSummary
+from flows.text.datasets import extract_text, ingest_text
 from flows.text.near_duplicates import near_duplicates_lines
 from flows.text.runs import difference_in_words
-from flows.text.stores import extract_text, ingest_text, many
+from flows.text.stores import many
 from tasks.evaluation.selection import expected_in_words, plain_figure
 from tasks.finetune.specification import in_words
 from tasks.report.heads_summary import HeadsSummary

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from flows.cli.terminal import with_visible_names
 from flows.summaries.stores import SearchedExtractSummary
-from flows.text.stores import extract_text, files_by_reason, groups_line, many
+from flows.text.datasets import extract_text, files_by_reason, groups_line
+from flows.text.stores import many
 from tasks.evaluation.duplicate_search import DuplicatesSummary
 from tasks.evaluation.kept_groups import KeptTogether
 

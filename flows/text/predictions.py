@@ -34,6 +34,11 @@ def predict_text(summary: PredictSummary) -> str:
         f"features of {summary.computed} computed, {summary.cached} cached, "
         f"{summary.rejected} rejected"
     )
+    if summary.changed_by_costs is not None:
+        lines.append(
+            "of another class than the most probable one, by the costs: "
+            f"{many(summary.changed_by_costs, 'image')}"
+        )
     if summary.sets:
         lines.append(_of_sets(summary.sets))
     if summary.intervals:

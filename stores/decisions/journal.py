@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
+from stores.dataset_places import manifest_place
 from stores.errors import CorruptStore, newer_format
 from stores.keys import KEY_BYTES
-from stores.manifest import manifest_place
 from stores.manifest_checks import LONGEST_NAME
 from stores.storage.digests import json_digest
 from stores.storage.json_files import ABSURD, as_record, read_object

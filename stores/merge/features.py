@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 
+from stores.dataset_places import dataset_lock, datasets, manifest_place
 from stores.decisions.journal import take_over
 from stores.errors import CorruptStore
 from stores.features.index import Index
@@ -13,7 +14,7 @@ from stores.features.shard import Shard, unpack
 from stores.features.store import FeatureStore
 from stores.keys import KEY_BYTES
 from stores.layout import locate
-from stores.manifest import Manifest, dataset_lock, datasets, manifest_place
+from stores.manifest import Manifest
 from stores.merge.quantized import merge_quantized
 from stores.merge.result import Merged
 from stores.merge.runs import merge_runs

@@ -24,7 +24,7 @@ from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
 from tasks.backbones.weights import Weights
 from tasks.datasets.folds import fold_numbers
-from tasks.datasets.labelled_files import check_labelled
+from tasks.datasets.labelled_files import check_labelled, check_of_classes
 from tasks.errors import InputError, WeightsError
 from tasks.evaluation.comparison import Difference, RightAnswers, compare
 from tasks.execution.progress import advance
@@ -86,6 +86,8 @@ def check_pretrained(weights: str) -> None:
 def check_measurable(manifest: Manifest) -> None:
     """Raise InputError if there are too few classes, or too few images of a class."""
     check_labelled(manifest)
+    fix = f"compare heads with python -m flows.train {manifest.name!r}"
+    check_of_classes(manifest, "advice", fix=fix)
     if len(manifest.classes) < 2:
         raise InputError(
             f"data set {manifest.name!r}: expected at least 2 classes, found only "

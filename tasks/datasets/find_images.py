@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stores.dataset_places import datasets
 from stores.keys import ImageKey
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.storage.location import StoreLike
 from tasks.datasets.folder_structure import is_hidden, is_of_system
 from tasks.errors import InputError

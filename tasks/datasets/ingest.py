@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
+from stores.dataset_places import dataset_lock
 from stores.decisions.journal import Decision, Journal
 from stores.keys import ImageKey, Keys
-from stores.manifest import Manifest, dataset_lock
+from stores.manifest import Manifest
 from stores.orientation import Orientation
 from stores.storage.location import StoreLike
 from tasks.datasets.corrections import are_kept

@@ -100,12 +100,11 @@ class LabelRule:
                 f"--target {self.target} and --column label={self.columns['label']}: both name the "
                 "column of the labels; give one of the two"
             )
-        for role in COLUMNS:
-            if role != "label" and self.columns.get(role, role) == self.target:
-                raise InputError(
-                    f"--target {self.target}: this column has the {role} of each image; give the "
-                    f"column of the numbers, or another one of the {role} by --column {role}=NAME"
-                )
+        if self.target in COLUMNS and self.target != "label":
+            raise InputError(
+                f"--target {self.target}: a column of this name has the {self.target} of each "
+                "image; give the column of the numbers, or rename it in the table"
+            )
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,15 @@ def check_labelled(manifest: Manifest) -> None:
         )
 
 
+def check_of_classes(manifest: Manifest, what: str, *, fix: str) -> None:
+    """Raise InputError for a data set whose images have several labels, or a number."""
+    if manifest.target != "classes":
+        has = LabelNotation.of(manifest).shown
+        raise InputError(
+            f"{what}: data set {manifest.name!r} has {has}, expected one class per image; {fix}"
+        )
+
+
 def _check_no_labels(table: PathTable | None, previous: Manifest | None) -> None:
     """Raise InputError where a data set without labels would be given splits, or lose its own."""
     if table:

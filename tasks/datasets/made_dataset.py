@@ -194,6 +194,7 @@ def check_classes(
             "images that can be decoded"
         )
     usable = set(notation.classes_of(rows["label"].filter(accepted)))
+    of_classes = notation.target == "classes"
     if empty := [name for name in classes if name not in usable]:
         texts = rows["label"].drop_null().unique().to_pylist()
         theirs = [text for text in texts if not usable.issuperset(notation.names_in(text))]
@@ -203,7 +204,7 @@ def check_classes(
         if rows["given_label"].null_count < len(rows):
             example += ", after corrections of labels"
         raise InputError(
-            f"{folder}: no usable image in {notation.noun} {', '.join(map(repr, empty))}{example}; "
-            "add images that can be decoded, or remove the "
-            f"{'folder' if notation == CLASSES else 'label from the table'}"
+            f"{folder}: no usable image {'in class' if of_classes else 'with label'} "
+            f"{', '.join(map(repr, empty))}{example}; add images that can be decoded, or remove "
+            f"the {'folder' if of_classes else 'label from the table'}"
         )

@@ -14,5 +14,7 @@ def number_strata(values: NDArray[np.float64]) -> NDArray[np.int64]:
     Equal numbers are in one stratum.
     """
     count = min(max(1, len(values) // _LEAST), _MOST)
-    edges = np.quantile(values, np.arange(1, count) / count, method="lower") if count > 1 else []
+    if count == 1:
+        return np.zeros(len(values), np.int64)
+    edges = np.quantile(values, np.arange(1, count) / count, method="lower")
     return np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.evaluation.group_effect import Groups
+from tasks.evaluation.split_result import wilson
 
 DRAWS = 1000
 FEWEST_DRAWS = 50
@@ -58,6 +59,16 @@ def measured(
     """
     parts = [of_weights(weights) for weights in weights_of(images, groups, draws=draws)]
     return Measured(value, *interval(np.concatenate(parts) if parts else np.empty(0)))
+
+
+def not_certain(found: Measured, worth: float) -> Measured:
+    """Return a share of 1 with the interval of N right answers of N, by E. B. Wilson.
+
+    Where all is right no draw has a mistake, however few images there are. `worth` is N.
+    """
+    if found.low != 1.0 or not worth:
+        return found
+    return Measured(found.value, wilson(worth, worth, confidence=CONFIDENCE)[0], found.high)
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float] | tuple[None, None]:

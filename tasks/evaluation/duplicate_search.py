@@ -14,7 +14,7 @@ from stores.layout import locate
 from stores.manifest import Images, Manifest
 from stores.runs.record import Run
 from stores.storage.location import Location, StoreLike
-from stores.target_values import Targets, text_of
+from stores.target_values import Targets
 from tasks.datasets.folds import LEARNED_FROM, fold_numbers
 from tasks.evaluation.duplicate_groups import groups_csv, largest_group, near_duplicate_groups
 from tasks.evaluation.near_duplicates import (
@@ -172,8 +172,7 @@ def shown_image(manifest: Manifest, images: Images, place: int, side: int) -> Sh
     from tasks.images.thumbnails import thumbnail
 
     path = images.paths[place].as_py()
-    truth, separator = images.labels[place], manifest.label_separator
-    label = text_of(truth, manifest.classes, manifest.target, separator)
+    label = manifest.label_of(images.labels[place])
     src = thumbnail(Path(manifest.folder) / path, images.keys[place].tobytes(), side=side)
     return ShownImage(path, src, label, images.splits[place].as_py())
 

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from stores.manifest import Manifest
+import pyarrow as pa
+
+from stores.manifest import Manifest, Split
 from stores.runs.record import Run
-from stores.runs.store import RunStore
 from stores.targets import MAIN_FIGURE
 from tasks.evaluation.figure_estimates import FigureEstimate
 from tasks.evaluation.held_out_scores import scored
 from tasks.evaluation.label_result import chance
 from tasks.evaluation.majority_baseline import Verdict
-from tasks.evaluation.number_result import number_result, train_median
+from tasks.evaluation.number_result import number_result, one_answer
 from tasks.evaluation.selection import plain_figure
 
 
@@ -23,22 +24,24 @@ class FigureBaseline:
     value: float
 
 
-def figure_baseline(stored: RunStore, run: Run, manifest: Manifest) -> FigureBaseline | None:
-    """Return the baseline on a run's held-out images; None where they have none.
+def figure_baseline(
+    predictions: pa.Table, run: Run, manifest: Manifest, split: Split
+) -> FigureBaseline | None:
+    """Return the baseline on the images of a split that a run predicted; None where it has none.
 
     For labels that is the mean average precision of scores by chance, for a number the mean
     absolute error of the median of train.
     """
-    predictions, name = stored.predictions(run.id), MAIN_FIGURE[run.target].name
+    name = MAIN_FIGURE[run.target].name
     if run.target == "labels":
-        outputs = len(run.classes)
-        held = scored(predictions, split="validation", outputs=outputs, folds=run.folds)
-        value = chance(held.truth)
+        found = scored(predictions, split=split, outputs=len(run.classes), folds=run.folds)
+        value = chance(found.truth)
         return None if value is None else FigureBaseline("scores by chance", name, value)
-    median = train_median(manifest)
-    value = number_result(predictions, run, "validation").error_of(median)
-    answer = f"always answering the median of train, {median:g}"
-    return None if value is None else FigureBaseline(answer, name, value)
+    answer = one_answer(number_result(predictions, run, split), manifest)
+    if answer is None:
+        return None
+    words = f"always answering the median of train, {answer.median:g}"
+    return FigureBaseline(words, name, answer.mean_absolute_error)
 
 
 def figure_verdict(estimate: FigureEstimate, baseline: FigureBaseline) -> Verdict | None:

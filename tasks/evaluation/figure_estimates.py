@@ -13,14 +13,16 @@ from stores.targets import MAIN_FIGURE, Target
 from tasks.evaluation.bootstrap import (
     DRAWS,
     FEWEST_DRAWS,
+    Measured,
     Weights,
     interval,
     measured,
+    not_certain,
     weights_of,
 )
 from tasks.evaluation.comparison import in_order_of
 from tasks.evaluation.figures import main_figure
-from tasks.evaluation.held_out_scores import Scored
+from tasks.evaluation.held_out_scores import Scored, independent_answers
 from tasks.evaluation.weighted_figures import WeightedPrecision, weighted_mean
 
 _MOST_CELLS = 10**9  # of draws, images, labels and runs: some seconds
@@ -58,7 +60,7 @@ def figure_estimates_by_rank(runs: Sequence[Scored], target: Target) -> list[Fig
     count, draws = len(first.keys), _draws(runs)
     if len(runs) == 1:
         found = measured(figure_of(first, target), figures[0], count, first.groups, draws=draws)
-        return [FigureEstimate(figure.name, found.value, found.low, found.high, count)]
+        return [_estimate(figure.name, found, first, target)]
     sign = figure.order(1.0)  # so that the highest is best
     drawn = [
         _measured_by_rank(sign, figures, weights)
@@ -68,11 +70,16 @@ def figure_estimates_by_rank(runs: Sequence[Scored], target: Target) -> list[Fig
     if not len(ranked):  # a single image, or group, or no draw has a label
         values = sorted((figure_of(images, target) for images in runs), key=lambda v: -sign * v)
         return [FigureEstimate(figure.name, value, None, None, count) for value in values]
-    ends = [interval(of_rank) for of_rank in sign * ranked.T]
     return [
-        FigureEstimate(figure.name, sign * float(of_rank.mean()), low, high, count)
-        for of_rank, (low, high) in zip(ranked.T, ends, strict=True)
+        _estimate(figure.name, Measured(float(of_rank.mean()), *interval(of_rank)), first, target)
+        for of_rank in sign * ranked.T
     ]
+
+
+def _estimate(name: str, found: Measured, images: Scored, target: Target) -> FigureEstimate:
+    if target == "labels":
+        found = not_certain(found, independent_answers(images))
+    return FigureEstimate(name, found.value, found.low, found.high, len(images.keys))
 
 
 def _measured_by_rank(

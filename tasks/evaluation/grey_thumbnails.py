@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
+from stores.dataset_places import manifest_place
 from stores.errors import CorruptStore, NewerFormat, StoreFull, StoreReadOnly
 from stores.keys import Keys, as_arrow, from_arrow
-from stores.manifest import Images, Manifest, manifest_place
+from stores.manifest import Images, Manifest
 from stores.storage.location import Location, StoreLike
 from stores.storage.safe_files import is_file
 from stores.storage.stamped_parquet import read_table, table_bytes

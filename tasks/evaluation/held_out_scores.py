@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stores.keys import KEY_BYTES, Keys, from_arrow
 from stores.manifest import Split
-from tasks.evaluation.group_effect import Groups
+from tasks.evaluation.group_effect import Groups, group_effect
 from tasks.evaluation.split_result import groups_of
 
 
@@ -22,6 +22,20 @@ class Scored:
     truth: NDArray[np.float64]  # (n, outputs): 0 or 1 for each label, or one number
     scores: NDArray[np.float64]  # (n, outputs)
     groups: Groups | None = None  # (n,)
+
+
+def independent_answers(images: Scored) -> float:
+    """Return on how many independent images a mean over labels rests, of the images that have them.
+
+    Such a mean varies as one over k²/Σ(1/n) images, with n images of each of its k labels. Of
+    groups, each counts as much as it is worth where all its images are alike.
+    """
+    counts = images.truth.sum(axis=0)
+    counts = counts[counts > 0]
+    if not len(counts):
+        return 0.0
+    alike = group_effect(np.ones(len(images.truth)), images.groups)
+    return float(len(counts) ** 2 / (1 / counts).sum()) / alike
 
 
 def scored(predictions: pa.Table, *, split: Split, outputs: int, folds: int = 0) -> Scored:

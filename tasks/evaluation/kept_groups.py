@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
+from stores.dataset_places import dataset_lock
 from stores.dataset_summary import FileReason, GroupCounts
-from stores.manifest import Manifest, dataset_lock
+from stores.manifest import Manifest
 from stores.storage.location import StoreLike
 from tasks.datasets.kept_together import settled, with_near_duplicates
 from tasks.evaluation.duplicate_search import find_in_features, groups_of

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stores.keys import Keys
 from stores.manifest import Split
 from stores.runs.record import Run
-from tasks.evaluation.bootstrap import Measured, measured
+from tasks.evaluation.bootstrap import Measured, measured, not_certain
 from tasks.evaluation.calibrated import score_kind
-from tasks.evaluation.held_out_scores import Scored, scored
+from tasks.evaluation.held_out_scores import Scored, independent_answers, scored
 from tasks.evaluation.label_metrics import average_precisions, macro_f1, mean_average_precision
 from tasks.evaluation.label_thresholds import (
     Thresholds,
@@ -72,6 +73,11 @@ class LabelsResult:
         """The split that the images are of."""
         return self.images.split
 
+    @property
+    def keys(self) -> Keys:
+        """The images' keys, (n, 32)."""
+        return self.images.keys
+
     @cached_property
     def mean_average_precision(self) -> Measured | None:
         """The mean over the labels that an image has; None without any."""
@@ -80,7 +86,8 @@ class LabelsResult:
         if value is None:
             return None
         of_weights = WeightedPrecision(scores, truth)
-        return measured(value, of_weights, len(truth), self.images.groups)
+        found = measured(value, of_weights, len(truth), self.images.groups)
+        return not_certain(found, independent_answers(self.images))
 
     @cached_property
     def macro_f1(self) -> Measured | None:
@@ -90,7 +97,8 @@ class LabelsResult:
             return None
         value = macro_f1(self.predicted.astype(np.int64), truth.astype(np.int64))
         of_weights = partial(weighted_macro_f1, self.predicted, truth)
-        return measured(value, of_weights, len(truth), self.images.groups)
+        found = measured(value, of_weights, len(truth), self.images.groups)
+        return not_certain(found, independent_answers(self.images))
 
     @property
     def exact(self) -> int:

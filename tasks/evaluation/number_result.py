@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stores.keys import Keys
 from stores.manifest import Manifest, Split
 from stores.runs.record import Run
 from tasks.evaluation.bootstrap import Measured, Weights, measured
@@ -29,6 +30,11 @@ class NumberResult:
     def split(self) -> Split:
         """The split that the images are of."""
         return self.images.split
+
+    @property
+    def keys(self) -> Keys:
+        """The images' keys, (n, 32)."""
+        return self.images.keys
 
     @property
     def true(self) -> Numbers:
@@ -64,10 +70,6 @@ class NumberResult:
         """With its interval; None without different true numbers."""
         return self._measured("r2", partial(weighted_r2, self.predicted, self.true))
 
-    def error_of(self, answer: float) -> float | None:
-        """Return the mean absolute error of one answer for all images; None without images."""
-        return float(np.abs(self.true - answer).mean()) if len(self.true) else None
-
     def largest_errors(self) -> NDArray[np.int64]:
         """Return the places of the images, the largest error first."""
         return np.argsort(-np.abs(self.errors), kind="stable")
@@ -85,6 +87,25 @@ def number_result(predictions: pa.Table, run: Run, split: Split) -> NumberResult
     return NumberResult(images, run.classes[0])
 
 
-def train_median(manifest: Manifest) -> float:
-    """Return the median of the train images' numbers: no one answer has a smaller error there."""
-    return float(np.median(manifest.select("train").labels))
+@dataclass(frozen=True)
+class OneAnswer:
+    """What always answering one number comes to on some images."""
+
+    median: float  # of train: no other answer has a smaller mean absolute error there
+    mean: float  # of train: no other answer has a smaller mean squared error there
+    mean_absolute_error: float  # of the median
+    root_mean_squared_error: float  # of the mean
+
+
+def one_answer(result: NumberResult, manifest: Manifest) -> OneAnswer | None:
+    """Return what the median and the mean of train come to; None without images on either side."""
+    learned = manifest.select("train").labels
+    if not len(learned) or not len(result.true):
+        return None
+    median, mean = float(np.median(learned)), float(np.mean(learned))
+    return OneAnswer(
+        median,
+        mean,
+        float(np.abs(result.true - median).mean()),
+        float(np.sqrt(np.square(result.true - mean).mean())),
+    )

@@ -130,7 +130,9 @@ def figure_in_words(found: Measured) -> str:
 
 
 def plain_figure(value: float) -> str:
-    """Return a figure with four decimals; a large number, as an error may be, with four digits."""
+    """Return a figure with four decimals, or a very small or large one, as an error may be."""
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2e}"
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 

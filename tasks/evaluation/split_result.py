@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stores.keys import KEY_BYTES, Keys, from_arrow
 from stores.manifest import Manifest, Split
+from stores.target_values import text_of
 from tasks.evaluation.group_effect import Groups, group_effect
 
 
@@ -140,8 +141,16 @@ def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
     """Count the images that only the manifest has, and those that only the predictions have.
 
     An image is the same where its key, label and split are; splits without predictions are not
-    compared.
+    compared. Several labels, or a number, are in the column truth.
     """
+    if "truth" in predictions.column_names:
+        truth = predictions["truth"].to_pylist()
+        classes, target, separator = manifest.classes, manifest.target, manifest.label_separator
+        texts = [
+            text_of(one if target == "labels" else one[0], classes, target, separator)
+            for one in truth
+        ]
+        predictions = predictions.append_column("label", pa.array(texts, pa.string()))
     names = ["key", "label", "split"]
     predicted = predictions.select(names).group_by(names).aggregate([])
     accepted = manifest.of_status("accepted").select(names)

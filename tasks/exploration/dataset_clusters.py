@@ -50,8 +50,8 @@ def cluster(rows: DatasetRows, k: int | None, *, seed: int = 0) -> Clusters:
 
 
 def agreement(rows: DatasetRows, found: Clusters) -> Agreement | None:
-    """Return how clusters agree with the labels; None where there are none."""
-    if not rows.manifest.classes:
+    """Return how clusters agree with the classes; None where images have none, or several."""
+    if not rows.manifest.classes or rows.manifest.target != "classes":
         return None
     labels = rows.images.labels[found.places]
     values = purity(found.number, labels), rand_index(found.number, labels)
@@ -60,7 +60,7 @@ def agreement(rows: DatasetRows, found: Clusters) -> Agreement | None:
 
 def described(rows: DatasetRows, found: Clusters, *, central: int) -> Iterator[ClusterAbout]:
     """Yield each cluster with its most central images, the largest first."""
-    classes = rows.manifest.classes
+    classes = rows.manifest.classes if rows.manifest.target == "classes" else ()
     for number, size in enumerate(found.sizes):
         label, share = None, None
         if classes and size:
@@ -84,8 +84,9 @@ def as_table(rows: DatasetRows, found: Clusters) -> pa.Table:
         "cluster": pa.array([names[number] for number in found.number[order].tolist()]),
         "distance": pa.array(found.distance[order].astype(np.float64)),
     }
-    if classes := rows.manifest.classes:
-        columns["label"] = pa.array(classes).take(pa.array(rows.images.labels[places]))
+    if rows.manifest.classes:
+        texts = [rows.manifest.label_of(rows.images.labels[place]) for place in places]
+        columns["label"] = pa.array(texts, pa.string())
     return pa.table(columns)
 
 

@@ -129,12 +129,12 @@ def _own_places(asked: Asked, searched: DatasetRows) -> Places:
 def _shown(
     searched: DatasetRows, found: Nearest, number: int, path: str, own: int
 ) -> SimilarImages:
-    images, classes = searched.images, searched.manifest.classes
+    images, manifest = searched.images, searched.manifest
     similar = tuple(
         SimilarImage(
             images.paths[place].as_py(),
             round(cosine, 6),
-            classes[images.labels[place]] if classes else None,
+            manifest.label_of(images.labels[place]) if manifest.classes else None,
             images.splits[place].as_py(),
         )
         for place, cosine in found.of(number)

@@ -10,19 +10,26 @@ import numpy as np
 from stores.features.recipe import Recipe
 from stores.manifest import Manifest
 from stores.runs.record import Run
-from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
 from tasks.backbones.files.backbone import is_from_file
 from tasks.backbones.registry import find_backbone
+from tasks.errors import InputError
+from tasks.evaluation.bootstrap import Measured
 from tasks.evaluation.calibrated_targets import AnyCalibrated, CalibratedLabels, CalibratedNumber
 from tasks.evaluation.number_intervals import interval_rule
 from tasks.evaluation.prediction_sets import needed
-from tasks.evaluation.selection import not_counted, place_in_words
+from tasks.evaluation.selection import (
+    figure_in_words,
+    not_counted,
+    place_in_words,
+    value_of,
+    words_of,
+)
 from tasks.export.deviation import Deviation
 from tasks.export.markdown import render
 from tasks.finetune.specification import head_settings, in_words
 from tasks.inference.predict import Classifier
-from tasks.report.run_facts import run_facts
+from tasks.report.run_facts import RunFacts, run_facts
 
 _COVERAGES = (0.8, 0.9, 0.95)  # whose intervals a card shows
 _LICENCES = {
@@ -41,9 +48,8 @@ def model_card(
     deviations: Mapping[str, Deviation],
 ) -> bytes:
     """Return the card as Markdown."""
-    openings = RunStore(store).openings(run.id)
-    tested = openings[-1].metrics if openings else {}
-    evaluation = run_facts(store, run.id).evaluation if run.target == "classes" else None
+    facts = run_facts(store, run.id)
+    tested = facts.openings[-1].metrics if facts.openings else {}
     same = manifest.digest == run.dataset_digest
     return render(
         "card.md.jinja",
@@ -54,16 +60,30 @@ def model_card(
         scores=classifier.scores,
         **_held_out(classifier.calibrated),
         orientation=classifier.orientation,
-        evaluation=evaluation,
+        **_how_good(facts),
         metrics=run.metrics | tested,
-        tested=bool(openings),
-        place=place_in_words(evaluation.selection) if evaluation else "",
-        not_counted=not_counted(evaluation.selection) if evaluation else "",
         sizes=manifest.split_sizes() if same else {},
         licence=_licence(run, classifier.recipe),
         tuning=in_words(run.finetuning) if run.finetuning else "",
         deviations={name: asdict(found) for name, found in deviations.items()},
     ).encode()
+
+
+def _how_good(facts: RunFacts) -> dict[str, Any]:
+    """Return what the card says of how good the run is."""
+    found = facts.evaluation
+    if found is None:
+        raise InputError(f"run {facts.id[:16]} has no model: {facts.run.failure}")
+    estimate = found.selection.estimate
+    expected = figure_in_words(Measured(value_of(estimate), estimate.low, estimate.high))
+    return {
+        "evaluation": found,
+        "figures": {name: figure_in_words(one) for name, one in found.measured().items()},
+        "rows": found.rows(),
+        "place": place_in_words(found.selection),
+        "expected": f"{words_of(estimate)} {expected}",
+        "not_counted": not_counted(found.selection),
+    }
 
 
 def _held_out(found: AnyCalibrated) -> dict[str, Any]:

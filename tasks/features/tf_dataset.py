@@ -4,18 +4,19 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stores.features.store import FeatureStore
 from stores.keys import Rows
 from stores.manifest import Images
+from stores.target_values import Targets
 
 
 def feature_dataset(
     features: FeatureStore, images: Images, *, batch_size: int, shuffle_seed: int | None = None
 ) -> Any:  # noqa: ANN401  a tf.data.Dataset: TensorFlow is imported only here
-    """Return a dataset of (features (n, *shape), labels (n,) int64), a batch at a time.
+    """Return a dataset of (features (n, *shape), labels), a batch at a time.
+
+    Labels are those of `images`: classes (n,) int64, several labels (n, labels) int64 of 0 and 1,
+    or numbers (n,) float64.
 
     In the order of `images`, or shuffled anew at each epoch, by seeds that count up from
     `shuffle_seed`. Raises MissingFeatures where none are stored, and in the first batch where some
@@ -32,7 +33,7 @@ def feature_dataset(
     shape = features.read(images.keys[:1]).shape[1:]
     epochs = count()
 
-    def batches() -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+    def batches() -> Iterator[tuple[Rows, Targets]]:
         epoch = next(epochs)
         seed = None if shuffle_seed is None else shuffle_seed + epoch
         store = FeatureStore(features.root, features.recipe)  # tf.data iterates in its own thread
@@ -43,6 +44,6 @@ def feature_dataset(
         batches,
         output_signature=(
             tf.TensorSpec((None, *shape), features.recipe.dtype),
-            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None, *images.labels.shape[1:]), images.labels.dtype),
         ),
     ).prefetch(1)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stores.manifest import Manifest, dataset_lock
+from stores.dataset_places import dataset_lock
+from stores.manifest import Manifest
 from stores.manifest_rows import only_where, replaced_reasons, set_column
 from stores.storage.location import StoreLike
 from tasks.datasets.splits import gone

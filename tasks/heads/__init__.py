@@ -25,11 +25,18 @@ _MODULES = {
     "svm": "tasks.heads.svm",
 }
 KINDS = tuple(_MODULES)
+REGRESSIONS = ("dense", "knn", "ridge")  # those that learn a number
 
 
-def class_name(kind: str) -> str:
-    """Return the name of a kind's scikit-learn class; a short kind is an abbreviation."""
-    return f"{kind.upper() if len(kind) <= 3 else kind.capitalize()}Classifier"
+def class_names() -> dict[str, tuple[str, "Target"]]:
+    """Return the kind and the target of each scikit-learn class, by its name."""
+    found: dict[str, tuple[str, Target]] = {}
+    found |= {f"{_capitals(kind)}Classifier": (kind, "classes") for kind in KINDS}
+    return found | {f"{_capitals(kind)}Regressor": (kind, "number") for kind in REGRESSIONS}
+
+
+def _capitals(kind: str) -> str:
+    return kind.upper() if len(kind) <= 3 else kind.capitalize()  # a short kind is an abbreviation
 
 
 class Head(Protocol):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from stores.targets import Target
-from tasks.heads.examples import flat
+from tasks.heads.examples import ROWS_A_CHUNK, flat
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,12 @@ class TrainedLinear:
 
     def scores(self, features: NDArray[Any]) -> NDArray[np.float64]:
         """Return margins, probabilities or numbers, (n, outputs)."""
-        values = np.asarray(flat(features, self.inputs) @ self.kernel + self.bias, np.float64)
-        return np.asarray(expit(values)) if self.sigmoid else values
+        rows, kernel = flat(features, self.inputs), self.kernel.astype(np.float64)
+        # With 32 bits the last digits of a row would depend on how many rows there are.
+        parts = range(0, max(1, len(rows)), ROWS_A_CHUNK)
+        values = [rows[at : at + ROWS_A_CHUNK].astype(np.float64) @ kernel for at in parts]
+        sums = np.concatenate(values) + self.bias
+        return np.asarray(expit(sums) if self.sigmoid else sums)
 
     def keras_scores(self, features: Any) -> Any:  # noqa: ANN401  Keras's tensors
         """Return the scores by a Dense layer."""

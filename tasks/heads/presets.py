@@ -106,20 +106,7 @@ def make_heads(
         else:
             mine = {k: v for k, v in settings.items() if k in settings_of(name, target)}
             heads[name] = make_head(name, mine, classes=classes, target=target)
-    kinds = heads.keys() - _PRESETS.keys()
-    taken = {setting for kind in kinds for setting in settings_of(kind, target)}
-    if ignored := sorted(settings.keys() - taken):
-        flags = ", ".join(map(flag_of, ignored))
-        able = [kind for kind in KINDS if target in find_kind(kind).targets]
-        takers = [kind for kind in able if set(ignored) & set(settings_of(kind, target))]
-        if not takers:
-            raise InputError(
-                f"{flags}: not a setting of a head that learns {_IN_WORDS[target]}; leave it out"
-            )
-        raise InputError(
-            f"{flags}: not a setting of --head {', '.join(names)} (presets have fixed settings); "
-            f"use it with --head {' or '.join(takers)}"
-        )
+    check_taken(names, settings, target)
     return heads
 
 
@@ -145,6 +132,27 @@ def make_head(
         mistakes = (_mistake(kind, dict(mistake)) for mistake in error.errors())
         raise InputError(f"head {kind}: {'; '.join(mistakes)}") from None
     return head
+
+
+def check_taken(
+    names: Sequence[str], settings: Mapping[str, Any], target: "Target" = "classes"
+) -> None:
+    """Raise InputError for settings that none of the named heads has."""
+    kinds = [name for name in names if name not in _PRESETS]
+    taken = {setting for kind in kinds for setting in settings_of(kind, target)}
+    if not (ignored := sorted(settings.keys() - taken)):
+        return
+    flags = ", ".join(map(flag_of, ignored))
+    able = [kind for kind in KINDS if target in find_kind(kind).targets]
+    takers = [kind for kind in able if set(ignored) & set(settings_of(kind, target))]
+    if not takers:
+        raise InputError(
+            f"{flags}: not a setting of a head that learns {_IN_WORDS[target]}; leave it out"
+        )
+    raise InputError(
+        f"{flags}: not a setting of --head {', '.join(names)} (presets have fixed settings); "
+        f"use it with --head {' or '.join(takers)}"
+    )
 
 
 def check_learns(name: str, target: "Target") -> None:

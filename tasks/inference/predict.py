@@ -67,15 +67,10 @@ class Prediction:
     key: ImageKey | None = None
     split: str = ""  # of the image in the run's data set; empty for other images
     probabilities: tuple[float, ...] = ()  # one per class or label, calibrated
+    probability: float | None = None  # of the predicted class
     set: tuple[str, ...] | None = None  # with a coverage: the classes of its set
     interval: tuple[float, float] | None = None  # with a coverage: that of its number
     novelty: Novelty | None = None  # None: there is nothing to compare it with
-
-    @property
-    def probability(self) -> float | None:
-        """The probability of the predicted class; None for other targets."""
-        of_class = isinstance(self.predicted, str) and self.probabilities
-        return max(self.probabilities) if of_class else None
 
     @property
     def unsure(self) -> bool | None:

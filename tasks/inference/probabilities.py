@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
+from tasks.evaluation.calibrated import Calibrated
 from tasks.evaluation.calibrated_targets import AnyCalibrated, CalibratedLabels, CalibratedNumber
+from tasks.evaluation.costs import Costs
 from tasks.evaluation.number_intervals import IntervalRule, interval_rule
 from tasks.evaluation.prediction_sets import SetRule, set_rule
 from tasks.evaluation.set_names import CoverageBy, SetKind
@@ -51,10 +53,12 @@ def with_probabilities(
     *,
     classes: Sequence[str],
     rule: Rule | None = None,
+    costs: Costs | None = None,
 ) -> list[Prediction]:
     """Return predictions with a probability of each class or label; with a rule, with more.
 
-    That is the set of an image's classes, or the interval of its number.
+    That is the set of an image's classes, or the interval of its number. With costs the predicted
+    class is the one with the least expected cost.
     """
     usable = [one for one in predictions if one.scores]
     if not usable:
@@ -63,7 +67,10 @@ def with_probabilities(
     if isinstance(found, CalibratedNumber):
         told = iter(_numbers(usable, scores, rule))
     else:
-        told = iter(_named(usable, found.calibration.probabilities(scores), classes, rule))
+        shares = found.calibration.probabilities(scores)
+        told = iter(_named(usable, shares, classes, rule))
+        if isinstance(found, Calibrated):
+            told = iter(_decided(list(told), shares, classes, costs))
     return [next(told) if one.scores else one for one in predictions]
 
 
@@ -82,6 +89,23 @@ def _named(
             named = tuple(classes[k] for k in order.tolist() if sets[n, k])
         done.append(replace(one, probabilities=tuple(found[n].tolist()), set=named))
     return done
+
+
+def _decided(
+    usable: Sequence[Prediction],
+    found: NDArray[np.float64],
+    classes: Sequence[str],
+    costs: Costs | None,
+) -> list[Prediction]:
+    """Return predictions of classes with the probability of the predicted class."""
+    chosen = costs.decide(found) if costs else found.argmax(axis=1)
+    shares = found[np.arange(len(found)), chosen].tolist()
+    if costs is None:
+        return [replace(one, probability=own) for one, own in zip(usable, shares, strict=True)]
+    return [
+        replace(one, predicted=classes[k], probability=own)
+        for one, k, own in zip(usable, chosen.tolist(), shares, strict=True)
+    ]
 
 
 def _numbers(

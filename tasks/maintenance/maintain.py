@@ -7,12 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Any
 
+from stores.dataset_places import datasets
 from stores.dataset_summary import ListedDataset
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
 from stores.features.layers import read_layers
 from stores.features.store import FeatureStats
 from stores.layout import is_store, locate
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.merge.features import merge
 from stores.merge.result import Merged
 from stores.quantized import unnamed_models

@@ -6,11 +6,12 @@ What cannot be read is listed too, and does not stop the verification of other p
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from stores.dataset_places import datasets
 from stores.decisions.journal import findings
 from stores.errors import StoreError, StoreRefused
 from stores.features.layers import read_layers
 from stores.layout import PARTS
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.quantized import check_model, model_places, named_model
 from stores.runs.checkpoints import all_checkpoints, is_stored
 from stores.runs.store import RunStore

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stores.features.recipe import Recipe
 from stores.keys import draws, in_order
 from stores.manifest import Images, Manifest
-from tasks.datasets.labelled_files import check_labelled
+from tasks.datasets.labelled_files import check_labelled, check_of_classes
 from tasks.errors import InputError
 from tasks.execution.progress import advance
 from tasks.features.request import BATCH_SIZE
@@ -40,6 +40,7 @@ class Drawn:
         Raises InputError where a head by folds cannot be trained on them.
         """
         check_labelled(manifest)
+        check_of_classes(manifest, "--precision int8", fix="use bfloat16 or float32")
         images, seed = manifest.select("train"), manifest.split_seed
         order = in_order(draws(f"int8 {seed}:".encode(), images.keys))[:GATE_IMAGES]
         drawn = Images(

@@ -19,28 +19,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from stores.printable import visible
+from stores.targets import Figure as Measured
 from tasks.evaluation.metrics import Bin
 from tasks.finetune.specification import FINE_TUNED
 from tasks.images.figures import default_settings
 
 # Stand-ins that matplotlib accepts; the page's own colours, light or dark, take their place.
-INK, _LINE, _TRAIN, _VALIDATION = "#010101", "#020202", "#030303", "#040404"
+INK, LINE, TRAIN, VALIDATION = "#010101", "#020202", "#030303", "#040404"
 _COLOURS = {
     INK: "currentColor",
-    _LINE: "var(--line)",
-    _TRAIN: "var(--muted)",
-    _VALIDATION: "var(--accent)",
+    LINE: "var(--line)",
+    TRAIN: "var(--muted)",
+    VALIDATION: "var(--accent)",
 }
-_QUANTITIES = {"accuracy": "Accuracy", "loss": "Loss"}
+_QUANTITIES = {
+    "accuracy": "Accuracy",
+    "binary_accuracy": "Accuracy over all labels",
+    "mean_absolute_error": "Mean absolute error",
+    "loss": "Loss",
+}
+_SHARES = {"accuracy", "binary_accuracy"}
 
 
 def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
     """Return one SVG each for accuracy and loss over the epochs, train beside validation.
 
-    `history` has one row an epoch and the columns epoch, accuracy, val_accuracy, loss, val_loss;
-    a missing quantity has no picture. Where there is a column fine_tuned, a line stands before the
-    epochs in which that is 1. `salt` keeps the identifiers inside the SVG apart from those of
-    the page's other pictures.
+    `history` has one row an epoch and the columns epoch, accuracy, val_accuracy, loss, val_loss; of
+    labels binary_accuracy, of a number mean_absolute_error. A missing quantity has no picture.
+    Where there is a column fine_tuned, a line stands before the epochs in which that is 1. `salt`
+    keeps the identifiers inside the SVG apart from those of the page's other pictures.
     """
     return [
         _curve(history, quantity, title=title, salt=f"{salt}-{quantity}")
@@ -53,9 +60,9 @@ def learning_curves(history: pa.Table, *, salt: str) -> list[Markup]:
 def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup:
     figure, axes = figure_of(title, xlabel="epoch")
     if tuned := _fine_tuned(history):
-        start, rises = len(history) - tuned + 0.5, quantity == "accuracy"
+        start, rises = len(history) - tuned + 0.5, quantity in _SHARES
         before = tuned < len(history) / 2  # on the side where there is more room
-        axes.axvline(start, color=_LINE, lw=1.2)
+        axes.axvline(start, color=LINE, lw=1.2)
         # Curves of a loss leave the upper end free, those of an accuracy the lower one.
         axes.annotate(
             "fine-tuning",
@@ -69,8 +76,8 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
             color=INK,
         )
     for column, name, colour, style in (
-        (quantity, "train", _TRAIN, (0, (4, 2))),
-        (f"val_{quantity}", "validation", _VALIDATION, "solid"),
+        (quantity, "train", TRAIN, (0, (4, 2))),
+        (f"val_{quantity}", "validation", VALIDATION, "solid"),
     ):
         if column in history.column_names:
             # An epoch need not have each metric: Keras can validate every nth only.
@@ -79,7 +86,7 @@ def _curve(history: pa.Table, quantity: str, *, title: str, salt: str) -> Markup
             points = (rows["epoch"].to_pylist(), rows[column].to_pylist())
             axes.plot(*points, color=colour, ls=style, lw=1.6, marker=marker, ms=3, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-    if quantity == "accuracy":
+    if quantity in _SHARES:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     label = f"{title} of train and validation over {len(history)} epochs"
@@ -103,7 +110,7 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
         history, mine = histories[number], number == chosen
         column = "val_loss" if "val_loss" in history.column_names else "loss"
         rows = history.filter(pc.is_finite(history[column].cast(pa.float64())))
-        colour, width = (_VALIDATION, 2.0) if mine else (_TRAIN, 0.7)
+        colour, width = (VALIDATION, 2.0) if mine else (TRAIN, 0.7)
         points = (rows["epoch"].to_pylist(), rows[column].to_pylist())
         axes.plot(*points, color=colour, lw=width, alpha=1.0 if mine else 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
@@ -115,8 +122,10 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
 
 
 @default_settings()
-def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt: str) -> Markup:
-    """Return one SVG of accuracies against the values of a parameter, with the best of each value.
+def swept(
+    name: str, values: Sequence[Any], found: Sequence[float], measured: Measured, *, salt: str
+) -> Markup:
+    """Return one SVG of a figure against the values of a parameter, with the best of each value.
 
     Numbers stand on a scale, on a logarithmic one where they span much; anything else side by side.
     """
@@ -139,11 +148,14 @@ def swept(name: str, values: Sequence[Any], accuracies: Sequence[float], *, salt
         )
         axes.set_xticks(order, [shorten(name, 18, placeholder="…") for name in names], rotation=20)
         axes.margins(x=0.15)
-    best = [max(a for a, x in zip(accuracies, at, strict=True) if x == p) for p in order]
-    axes.plot(at, accuracies, ls="", marker="o", ms=4, color=_TRAIN, alpha=0.5)
-    axes.plot(list(order), best, ls=style, marker="o", ms=5, lw=1.6, color=_VALIDATION)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    return inline(figure, label=f"Accuracy of {len(values)} heads against {name}", salt=salt)
+    pick = max if measured.best == "highest" else min
+    best = [pick(a for a, x in zip(found, at, strict=True) if x == p) for p in order]
+    axes.plot(at, found, ls="", marker="o", ms=4, color=TRAIN, alpha=0.5)
+    axes.plot(list(order), best, ls=style, marker="o", ms=5, lw=1.6, color=VALIDATION)
+    if measured.name == "accuracy":
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    label = f"{measured.words.capitalize()} of {len(values)} heads against {name}"
+    return inline(figure, label=label, salt=salt)
 
 
 @default_settings()
@@ -151,11 +163,11 @@ def reliability_curve(bins: Sequence[Bin], *, title: str, salt: str) -> Markup:
     """Return one SVG of accuracy against confidence; a calibrated head lies on the diagonal."""
     figure, axes = figure_of(title, xlabel="confidence")
     low = min(0.5, *(part.confidence for part in bins), *(part.accuracy for part in bins))
-    axes.plot([low, 1], [low, 1], color=_LINE, lw=1.2)
+    axes.plot([low, 1], [low, 1], color=LINE, lw=1.2)
     most = max(part.images for part in bins)
     for part in bins:
         size = 3 + 9 * float(np.sqrt(part.images / most))
-        axes.plot(part.confidence, part.accuracy, marker="o", ms=size, color=_VALIDATION, alpha=0.8)
+        axes.plot(part.confidence, part.accuracy, marker="o", ms=size, color=VALIDATION, alpha=0.8)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
     return inline(figure, label=f"Accuracy against confidence, {title}", salt=salt)
@@ -190,10 +202,10 @@ def figure_of(title: str, *, xlabel: str) -> tuple[Figure, Axes]:
     axes = figure.add_axes((0.14, 0.17, 0.84, 0.72))  # fixed: the pictures of a page line up
     axes.set_title(visible(title), loc="left", fontsize=11, color=INK)
     axes.set_xlabel(xlabel, color=INK)
-    axes.grid(visible=True, axis="y", color=_LINE, lw=0.8)
+    axes.grid(visible=True, axis="y", color=LINE, lw=0.8)
     axes.tick_params(colors=INK, length=0)
     axes.spines[:].set_visible(False)
-    axes.spines["bottom"].set(visible=True, color=_LINE)
+    axes.spines["bottom"].set(visible=True, color=LINE)
     return figure, axes
 
 

@@ -52,6 +52,11 @@ class HeadsSummary(InNotebook):
         return MAIN_FIGURE[self.target]
 
     @property
+    def words_beside(self) -> list[str]:
+        """What else is shown of each head."""
+        return list(BESIDE[self.target])
+
+    @property
     def measured_on(self) -> str:
         """What the heads were measured on."""
         return f"{self.folds} fold{'' if self.folds == 1 else 's'}" if self.folds else "validation"
@@ -195,9 +200,9 @@ def _not_better(
 
 
 def _baseline(stored: RunStore, manifest: Manifest, run: Run) -> Baseline | FigureBaseline | None:
-    if run.target != "classes":
-        return figure_baseline(stored, run, manifest)
     predictions = stored.predictions(run.id)
+    if run.target != "classes":
+        return figure_baseline(predictions, run, manifest, "validation")
     result = evaluate(predictions, split="validation", classes=run.classes, folds=run.folds)
     return baseline_of(result, manifest)
 

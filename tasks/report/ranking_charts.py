@@ -1,6 +1,6 @@
 """ROC and precision-recall curves of the report: each class against the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from stores.printable import visible
+from tasks.evaluation.label_result import LabelsResult
 from tasks.evaluation.split_result import SplitResult
 from tasks.images.figures import default_settings
 from tasks.report.charts import INK, class_colours, figure_of, inline
@@ -20,14 +21,25 @@ _MOST_POINTS = 200  # of a curve: as many as its picture shows
 def ranking_curves(result: SplitResult) -> list[Markup]:
     """Return an SVG of the ROC curves and one of the precision-recall curves.
 
-    By the probability of a class, each against the rest; classes without an image, or with all of
-    them, have none. Without any there is no picture. Of two classes, only the second has a curve:
-    that of the first is its mirror image.
+    By the probability of a class, each against the rest. Of two classes, only the second has a
+    curve: that of the first is its mirror image.
     """
+    numbers = range(1, 2) if len(result.classes) == 2 else range(len(result.classes))
+    return _curves({n: result.true == n for n in numbers}, result.scores, result.classes)
+
+
+def label_curves(result: LabelsResult) -> list[Markup]:
+    """Return the same two pictures by the score of each label."""
+    own = {n: result.images.truth[:, n] == 1 for n in range(len(result.labels))}
+    return _curves(own, np.nan_to_num(result.images.scores), result.labels)
+
+
+def _curves(
+    own: Mapping[int, NDArray[np.bool_]], scores: NDArray[np.float64], names: Sequence[str]
+) -> list[Markup]:
+    """Return the pictures of what is each one's own; what has no image, or all, has no curve."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    numbers = range(1, 2) if len(result.classes) == 2 else range(len(result.classes))
-    own = {n: result.true == n for n in numbers}
     some = [n for n, mine in own.items() if mine.any() and not mine.all()]
     if not some:
         return []
@@ -36,13 +48,12 @@ def ranking_curves(result: SplitResult) -> list[Markup]:
         ("ROC: true against false positives", roc_auc_score, _roc),
         ("Precision against recall", average_precision_score, _precision_recall),
     ):
-        areas = {n: float(score(own[n], result.scores[:, n])) for n in some}
+        areas = {n: float(score(own[n], scores[:, n])) for n in some}
         shown = sorted(areas, key=lambda n: areas[n])[:MOST_CURVES]
         curves = [
-            (f"{areas[n]:.3f} {visible(result.classes[n])}", n, points(own[n], result.scores[:, n]))
-            for n in shown
+            (f"{areas[n]:.3f} {visible(names[n])}", n, points(own[n], scores[:, n])) for n in shown
         ]
-        pictures.append(_picture(title, curves, len(result.classes), points is _roc))
+        pictures.append(_picture(title, curves, len(names), points is _roc))
     return pictures
 
 

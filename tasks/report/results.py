@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from stores.keys import ImageKey, Keys, as_arrow, as_keys
-from stores.manifest import Images, Manifest
+from stores.keys import ImageKey, as_arrow, as_keys
+from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import Location
@@ -22,6 +22,7 @@ from tasks.evaluation.metrics import by_class
 from tasks.evaluation.selection import selection_of
 from tasks.evaluation.split_result import SplitResult, differences, evaluate
 from tasks.evaluation.suspect_labels import suspects, suspects_csv
+from tasks.report.shown_paths import paths_of
 from tasks.report.sweep_sections import reliability_curves
 
 GRID_IMAGES = 9  # as in the TensorFlow transfer-learning tutorial
@@ -60,7 +61,7 @@ def results_of(
     images = manifest.select()
     grid, mistakes = np.arange(min(GRID_IMAGES, len(result.keys))), result.mistakes()
     shown = np.concatenate([grid, mistakes[:MOST_MISTAKES]])
-    paths = _paths(images, result.keys[shown])
+    paths = paths_of(images, result.keys[shown])
     shot = partial(_shot, result, Path(manifest.folder), paths)
     return {
         "calibration": found,
@@ -93,7 +94,7 @@ def _suspects(
     `known` are the probabilities of these images, where they were found before.
     """
     found, images = suspects(held_out), manifest.select()
-    paths = _paths(images, as_keys(one.key for one in found))
+    paths = paths_of(images, as_keys(one.key for one in found))
     shown = as_keys(one.key for one in found[:MOST_SUSPECTS])
     places = pc.index_in(as_arrow(shown), as_arrow(held_out.keys)).to_pylist()
     table = report.parent / f"{report.path.stem}.suspect-labels.csv"
@@ -109,12 +110,6 @@ def _suspects(
         "held_out_images": len(held_out.keys),
         "suspects_table": table.name,
     }
-
-
-def _paths(images: Images, keys: Keys) -> dict[bytes, str]:
-    """Return the paths of some images, (n, 32); of those that are not listed any more, none."""
-    found = images.paths.take(pc.index_in(as_arrow(keys), as_arrow(images.keys))).to_pylist()
-    return {key.tobytes(): path for key, path in zip(keys, found, strict=True) if path is not None}
 
 
 def _shot(result: SplitResult, folder: Path, paths: dict[bytes, str], n: int) -> Shot:

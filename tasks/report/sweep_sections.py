@@ -12,6 +12,7 @@ from stores.features.store import FeatureStore
 from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.storage.location import StoreLike
+from stores.targets import MAIN_FIGURE
 from tasks.evaluation.calibrated import Honest
 from tasks.evaluation.duplicate_search import ShownImage, kinds_of, shown_image
 from tasks.evaluation.image_map import maps, sample
@@ -43,7 +44,7 @@ class MapPoint:
     """An image on the map."""
 
     places: list[tuple[float, float]]  # one a method
-    number: int  # of its class
+    colour: str
     image: ShownImage
 
 
@@ -53,9 +54,10 @@ class ImageMap:
 
     methods: list[str]
     images: int
-    colours: list[str]  # one a class
+    key: list[tuple[str, str]]  # what each colour is, and the colour
     points: list[MapPoint]
     why_not: str  # there is no point; empty where there are
+    colours_are: str = ""  # a sentence, where it is not the class
 
 
 def curves_of(
@@ -100,7 +102,7 @@ def comparable_runs(run: Run, candidates: Sequence[Run]) -> list[Run]:
 
 
 def swept_charts(runs: Sequence[Run]) -> list[Markup]:
-    """Draw the accuracy against each parameter that varies, a head's setting within its kind."""
+    """Draw the main figure against each parameter that varies, a head's setting within its kind."""
     from tasks.report.charts import swept
 
     kinds = list(dict.fromkeys(run.head["kind"] for run in runs))
@@ -115,9 +117,10 @@ def swept_charts(runs: Sequence[Run]) -> list[Markup]:
         having = [run for run in some if name in run.head or name in run.parameters]
         values = [_value(run, name) for run in having]
         if len(set(map(str, values))) > 1:
-            accuracies = [run.metrics["validation_accuracy"] for run in having]
+            figure = MAIN_FIGURE[having[0].target]
+            found = [run.metrics[f"validation_{figure.name}"] for run in having]
             title = about + name.replace("_", " ")
-            charts.append(swept(title, values, accuracies, salt=f"swept-{len(charts)}"))
+            charts.append(swept(title, values, found, figure, salt=f"swept-{len(charts)}"))
     return charts
 
 
@@ -133,7 +136,7 @@ def reliability_curves(found: Honest) -> list[Markup]:
 
 def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
     """Return a map of the images by their features."""
-    from tasks.report.charts import class_colours
+    from tasks.report.map_colours import colours_of
 
     images = manifest.select()
     chosen = sample(kinds_of(images.labels), MOST_MAPPED)
@@ -142,18 +145,17 @@ def map_of(manifest: Manifest, run: Run, store: StoreLike) -> ImageMap:
         rows = vectors(FeatureStore.open(store, run.fingerprint), keys)
     except (NotInStore, MissingFeatures):  # deleted, or damaged, after the head was trained
         return ImageMap([], len(images.keys), [], [], "its features are not in the store any more")
-    places = maps(rows)
+    places, colours = maps(rows), colours_of(images.labels, manifest.classes, manifest.target)
     points = [
         MapPoint(
             [(float(at[n][0]), float(at[n][1])) for at in places.values()],
-            int(images.labels[place]),
+            colours.of_images[place],
             shown_image(manifest, images, place, _SIDE),
         )
         for n, place in enumerate(chosen.tolist() if places else ())
     ]
-    colours = class_colours(len(manifest.classes))
     why_not = "" if points else "too few images"
-    return ImageMap(list(places), len(images.keys), colours, points, why_not)
+    return ImageMap(list(places), len(images.keys), colours.key, points, why_not, colours.sentence)
 
 
 def recipe_labels(recipes: Sequence[RecipeSummary]) -> dict[str, str]:

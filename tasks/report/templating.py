@@ -1,6 +1,7 @@
 """A page of HTML from a template: every value escaped, every number written the same way."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "percent": percent,
+        "figure": figure,
+        "by_words": by_words,
         "count": count,
         "duration": duration,
         "as_json": as_json,
@@ -56,6 +59,20 @@ def percent(share: float | None) -> str:
         "0.0%": "0%" if share <= 0 else "< 0.1%",
     }
     return whole.get(text, text)
+
+
+def figure(value: float | None) -> str:
+    """Return a figure that is no share of images, with about four digits."""
+    if value is None:
+        return "–"
+    if 0 < abs(value) < 0.1:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.{2 if abs(value) < 100 else 1}f}"
+
+
+def by_words(words: str, figures: Mapping[str, float]) -> float | None:
+    """Return the figure of these words; None for one that was not measured."""
+    return figures.get(words)
 
 
 def count(number: int, noun: str = "") -> str:

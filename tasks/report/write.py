@@ -34,6 +34,7 @@ from tasks.report.sweep_sections import (
     recipe_labels,
     swept_charts,
 )
+from tasks.report.target_results import target_results_of
 from tasks.report.templating import render
 from tasks.training.repeat_commands import Kept, SweepCall, to_repeat, to_repeat_sweep
 
@@ -67,14 +68,20 @@ def write_report(
     if duplicates is None:
         duplicates = find_near_duplicates(manifest, run, store=store)
     recipes = extraction.recipes
+    if run.target == "classes":
+        template, results = "report.html.jinja", results_of(run, manifest, stored, place, costs)
+    else:
+        template = f"{run.target}_report.html.jinja"
+        results = target_results_of(run, manifest, stored)
     content = render(
-        "report.html.jinja",
+        template,
         run=run,
         manifest=manifest,
         extraction=extraction,
         recipes=sorted(recipes, key=lambda recipe: recipe.fingerprint != run.fingerprint),
         recipe_labels=recipe_labels(recipes),
-        testable=bool(len(manifest.select("test").keys)),
+        total=(total := manifest.split_sizes()),
+        testable=bool(total["test"]),
         finetuning_in_words=in_words(run.finetuning) if run.finetuning else "",
         head=head_settings(run.head, run.finetuning),
         heads=heads,
@@ -87,7 +94,7 @@ def write_report(
         image_map=map_of(manifest, run, store),
         near_duplicates=summary_of(duplicates, manifest),
         near_duplicate_pairs=shown_pairs(duplicates, manifest, run),
-        **results_of(run, manifest, stored, place, costs),
+        **results,
         **_charts(run, heads, list(candidates.values()), stored),
     )
     place.publish(content, tmp=place.parent / "tmp")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from stores.dataset_places import datasets
 from stores.errors import NotInStore
 from stores.layout import locate
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike

@@ -17,7 +17,7 @@ from stores.printable import visible
 from stores.runs.record import Run
 from stores.runs.store import RunStore
 from stores.storage.location import StoreLike
-from tasks.datasets.labelled_files import check_labelled
+from tasks.datasets.labelled_files import check_labelled, check_of_classes
 from tasks.errors import InputError, unknown
 from tasks.evaluation.duplicate_search import find_in_features, groups_of
 from tasks.evaluation.image_map import Points
@@ -53,6 +53,8 @@ class Session:
 
     def __init__(self, store: StoreLike, manifest: Manifest, runs: Sequence[Run]) -> None:
         check_labelled(manifest)
+        fix = "mend labels in the table of --labels, or with --corrections"
+        check_of_classes(manifest, "review", fix=fix)
         self.store, self.runs = locate(store), tuple(runs)
         stored = RunStore(store)
         self.images: Reviewed = reviewed(

@@ -101,6 +101,8 @@ def _split_options(manifest: Manifest, kept: Kept) -> dict[str, Any]:
         "validation_split": manifest.validation_split,
         "layout": None if manifest.layout in {AUTO, TABLE} or kept.labels else manifest.layout,
         "labels": kept.labels,
+        "label_separator": manifest.label_separator or None,
+        "target": manifest.classes[0] if manifest.target == "number" else None,
         "split_by": None if kept.splits or manifest.split_by == "chance" else manifest.split_by,
         "group_pattern": manifest.group_pattern if by_pattern else None,
         "orientation": None if manifest.orientation == "upright" else manifest.orientation,

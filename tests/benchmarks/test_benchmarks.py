@@ -53,6 +53,7 @@ def untuned(monkeypatch):
         ("novelty", ["8 digits against photographs", "that are flagged at 0.01"]),
         ("exploration", ["gargalo next, more than by chance", "to 100: memory of plain NumPy"]),
         ("probabilities", ["digits, 2 resplits, svm: calibration error after: "]),
+        ("targets", ["pairs of digits, 12 test images, dense: mean average", "intervals off 90"]),
         ("review", ["skipped: "] if lacking_for_review() else ["200 images: first screen"]),
         ("prediction", ["40 images, mobilenet_v2 at 96: rate, in units of extraction"]),
     ],

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from stores import FeatureStore, Manifest, RunStore
+from stores.dataset_places import datasets
 from stores.features.layers import remember_layers
 from stores.features.recipe import stored_recipes
 from stores.layout import locate
-from stores.manifest import datasets
 from stores.runs.checkpoints import Checkpoints
 from tasks.features.engines.openvino_engine import kept_agreement
 from tasks.maintenance.maintain import (

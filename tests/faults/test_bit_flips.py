@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore, Manifest, MissingFeatures, StoreError
-from stores.manifest import manifest_place
+from stores.dataset_places import manifest_place
 from tests.faults.conftest import FULL
 from tests.stores.test_manifest import PETS
 from tests.support.samples import RECIPE, flip, fragments, in_child, shards, some_keys, some_rows

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -47,6 +48,17 @@ def test_images_are_said_in_a_table_a_file_and_a_picture(run, run_id, photos, tm
         assert picture.size[0] > 500
 
 
+def test_by_costs_the_class_with_the_least_expected_cost_is_predicted(run_json, run_id, photos):
+    plain = run_json("predict", run_id, photos)
+    dear, rare = list(plain["counts"])[:2]
+    found = run_json("predict", run_id, photos, "--cost", f"{dear}=1e9")
+    assert found["counts"] == dict.fromkeys(plain["counts"], 0) | {dear: 30}
+    assert found["changed_by_costs"] == 30 - plain["counts"][dear] >= plain["counts"][rare] > 0
+    both = zip(plain["predictions"], found["predictions"], strict=True)
+    assert all(one["probability"] >= other["probability"] for one, other in both)
+    assert plain["changed_by_costs"] is None
+
+
 def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
     (tmp_path / "bad.jpg").touch()
     code, output, _ = run("predict", run_id, tmp_path / "bad.jpg")
@@ -70,6 +82,7 @@ def test_nothing_but_bad_images_is_no_success(run, run_id, tmp_path):
         (("RUN", "photos", "--coverage", "1"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage", "nan"), "--coverage: Input should be less than 1. Rec"),
         (("RUN", "photos", "--coverage-by", "class"), "--coverage-by class: needs --coverage"),
+        (("RUN", "photos", "--cost", "red=5"), "--cost red=5: expected CLASS=NUMBER, with a class"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(run, run_id, arguments, match):
@@ -85,3 +98,40 @@ def test_a_model_that_an_earlier_version_exported_has_no_sets_and_says_why():
     with pytest.raises(InputError, match=r"0\.9: no held-out images to calibrate by: exported by"):
         rule_of(model, PredictParameters(coverage=0.9))
     assert rule_of(model, PredictParameters()) is None
+
+
+@pytest.mark.parametrize("target", ["labels", "number"])
+def test_labels_and_numbers_are_predicted_by_a_run_and_by_its_export(
+    run, run_json, photos, tmp_path, target
+):
+    """The number is how bright the red of an image is; the labels are its halves of that."""
+    paths, rows = sorted(photos.rglob("*.png")), ["path,label,red"]
+    for path in paths:
+        red = np.asarray(Image.open(path))[..., 0].mean()
+        label = "red|bright" if red > 100 else "red" if red > 60 else ""
+        rows.append(f"{path.relative_to(photos)},{label},{red}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    flags = ("--label-separator", "|") if target == "labels" else ("--target", "red")
+    run_json("extract", photos, *SMALL, "--labels", tmp_path / "table.csv", *flags)
+    found = run_json("train", "photos", *SMALL, "--head", "ridge")["run"]
+    outputs = ("--output", tmp_path / "said.csv", "--grid", tmp_path / "grid.png")
+    code, output, errors = run("predict", found, photos, *outputs)
+    assert (code, errors.count("error")) == (0, 0)
+    assert "30 images" in output
+    (code, _, errors) = run("export", found, "model", "--format", "openvino")
+    assert code == 0, errors
+    ours, theirs = (
+        run_json("predict", model, photos)["predictions"] for model in (found, tmp_path / "model")
+    )
+    if target == "labels":
+        assert [one["predicted"] for one in ours] == [one["predicted"] for one in theirs]
+        code, _, errors = run("predict", found, photos, "--coverage", "0.5")
+        assert (code, errors.count("\n")) == (2, 1)
+        return
+    near = pytest.approx([one["predicted"] for one in ours], abs=0.1)
+    assert [one["predicted"] for one in theirs] == near
+    wide = run_json("predict", tmp_path / "model", photos, "--coverage", "0.5")["intervals"]
+    assert wide["held_out_images"] > 3
+    for word in (("--sets", "aps"), ("--coverage-by", "class"), ("--cost", "red=5")):
+        code, _, errors = run("predict", found, photos, "--coverage", "0.5", *word)
+        assert (code, errors.count("\n")) == (2, 1)

@@ -28,6 +28,12 @@ def test_a_preset_of_all_backbones_or_of_none_is_taken(grid, flags):
     assert len(space.features["backbone"]) == 2
 
 
+def test_a_flag_that_no_head_of_a_sweep_takes_is_refused_not_ignored():
+    requested_sweep(None, SweepParameters(head=["ridge", "dense"], epochs=5))
+    with pytest.raises(InputError, match="--epochs: not a setting of --head ridge"):
+        requested_sweep(None, SweepParameters(head=["ridge"], epochs=5))
+
+
 def test_the_heads_of_a_sweep_follow_from_the_target():
     kinds = [kind for kind, _ in requested_sweep(None, SweepParameters(), "number").heads]
     assert kinds == list(DEFAULT_HEADS["number"])

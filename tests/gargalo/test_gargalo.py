@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import gargalo
-from tasks.heads import KINDS, class_name
+from tasks.heads import KINDS, class_names
 from tests.support.places import ROOT
 
 
@@ -29,4 +29,5 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 
 def test_a_heads_class_is_public_without_another_line():
-    assert {class_name(kind) for kind in KINDS} <= set(dir(gargalo))
+    assert set(class_names()) <= set(dir(gargalo))
+    assert {kind for kind, _ in class_names().values()} == set(KINDS)

@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stores import CorruptStore, ImageKey, Manifest, NewerFormat, NotInStore, StoreError
+from stores.dataset_places import dataset_lock, datasets, manifest_place
 from stores.dataset_summary import FileReason, RemarkCount
-from stores.manifest import (
-    MANIFEST_VERSION,
-    SPLITS,
-    dataset_lock,
-    datasets,
-    manifest_place,
-)
+from stores.manifest import MANIFEST_VERSION, SPLITS
 from stores.storage.safe_files import leads_out
 from stores.storage.stamped_parquet import read_table, table_bytes
 from tests.stores.storage.test_publish import other_process
@@ -23,7 +18,7 @@ from tests.support.entries import Entry, entries_of, rows_of, with_entries
 from tests.support.samples import few, flip, in_child, snapshot
 
 HOLD_A_DATASET = """
-import sys; from stores.manifest import dataset_lock
+import sys; from stores.dataset_places import dataset_lock
 with dataset_lock(sys.argv[1], "pets"):
     print("held", flush=True); input()
 """

@@ -12,8 +12,8 @@ import pytest
 from flows.cli.command_line import errors_reported
 from flows.cli.terminal import write_any_name
 from flows.summaries.predictions import InDataset, PredictedImage, PredictSummary
+from flows.text.datasets import ingest_text
 from flows.text.predictions import predict_text
-from flows.text.stores import ingest_text
 from stores.dataset_summary import FileReason
 from tasks.errors import InputError
 from tests.support.places import ROOT

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import gargalo
-from flows.text.stores import extract_text
+from flows.text.datasets import extract_text
 from tests.support.extraction import write_folder, write_image
 
 SMALL = {"backbone": "lenet5", "weights": "none", "image_size": 32, "precision": "int8"}

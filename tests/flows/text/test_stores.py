@@ -5,10 +5,11 @@ import pytest
 from flows.summaries.heads import PipelineSummary, TrainSummary
 from flows.summaries.predictions import PredictedImage, PredictSummary
 from flows.summaries.stores import ListSummary, StatsSummary
+from flows.text.datasets import ingest_text
 from flows.text.heads import pipeline_text, train_text
 from flows.text.near_duplicates import near_duplicates_lines
 from flows.text.predictions import predict_text
-from flows.text.stores import ingest_text, maintain_text
+from flows.text.stores import maintain_text
 from stores.dataset_summary import Correction, FileReason, RemarkCount
 from stores.runs.checkpoints import CheckpointStats
 from tasks.evaluation.duplicate_search import DuplicatesSummary
@@ -185,10 +186,13 @@ def test_checkpoints_stand_beside_the_rest():
 
 def test_a_run_that_failed_is_listed_with_its_reason():
     whole = {"run": "a" * 64, "head": "dense", "dataset": "pets", "failure": ""}
-    whole |= {"validation_accuracy": 0.5, "test_accuracy": None}
+    whole |= {"validation_accuracy": 0.5, "test_accuracy": None, "target": "classes"}
+    ages = whole | {"target": "number", "test_mean_absolute_error": 2.5}
+    ages |= {"validation_mean_absolute_error": 12345.6}
     failed = whole | {"validation_accuracy": None, "failure": "the loss is no number"}
-    assert listing(runs=[whole, failed]).splitlines() == [
+    assert listing(runs=[whole, ages, failed]).splitlines() == [
         "run aaaaaaaaaaaaaaaa: dense on pets, validation 0.5000",
+        "run aaaaaaaaaaaaaaaa: dense on pets, mean absolute error validation 12,346, test 2.5000",
         "run aaaaaaaaaaaaaaaa: dense on pets, failed: the loss is no number",
     ]
 

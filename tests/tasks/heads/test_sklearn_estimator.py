@@ -10,39 +10,64 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gargalo
+from tasks.datasets.folds import Fold
 from tasks.errors import InputError
-from tasks.heads import KINDS, class_name
-from tasks.heads.presets import settings_of
-from tasks.heads.sklearn_estimator import CLASSIFIERS, HeadClassifier
-from tests.tasks.heads.test_heads import blobs, train
+from tasks.heads import KINDS, REGRESSIONS, Candidate, class_names, find_kind
+from tasks.heads.examples import Examples, MemoryStream
+from tasks.heads.presets import make_head, settings_of
+from tasks.heads.sklearn_estimator import ESTIMATORS, HeadClassifier, HeadRegressor
+from tests.tasks.heads.test_heads import blobs, some_truths, train
 
 NAMES = np.array(["cat", "dog", "eel"])
-# The dense head learns the checks' few examples in its 20 epochs by a larger step.
-QUICK = {"DenseClassifier": {"learning_rate": 0.05}}
+# The dense heads learn the checks' few examples in few epochs by a larger step.
+QUICK = {
+    "DenseClassifier": {"learning_rate": 0.05},
+    "DenseRegressor": {"learning_rate": 0.05, "epochs": 20, "hidden_units": (8,)},
+    "RidgeRegressor": {"penalty": 1.0},
+}
 
 
-def classifier(name):
-    return CLASSIFIERS[name](**QUICK.get(name, {}))
+def estimator_of(name):
+    return ESTIMATORS[name](**QUICK.get(name, {}))
 
 
-@parametrize_with_checks([classifier(name) for name in CLASSIFIERS])
-def test_each_is_a_classifier_of_scikit_learns(estimator, check):
+@parametrize_with_checks([estimator_of(name) for name in ESTIMATORS])
+def test_each_is_an_estimator_of_scikit_learns(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_has_a_public_class_with_its_settings_as_parameters(kind):
-    made = getattr(gargalo, class_name(kind))
-    assert issubclass(made, HeadClassifier)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_kind_has_a_public_class_with_its_settings_as_parameters(name):
+    made, (kind, target) = getattr(gargalo, name), class_names()[name]
+    assert issubclass(made, HeadClassifier if target == "classes" else HeadRegressor)
     own = {"validation_fraction", "seed"} if kind == "dense" else set()
-    assert set(made().get_params()) == set(settings_of(kind)) | own
+    assert set(made().get_params()) == set(settings_of(kind, target)) | own
     assert set(inspect.signature(made).parameters) == set(made().get_params())
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_each_kind_that_learns_a_number_has_a_regressor():
+    assert list(REGRESSIONS) == [k for k in KINDS if "number" in find_kind(k).targets]
+
+
+@pytest.mark.parametrize("kind", REGRESSIONS)
+def test_a_regressor_is_the_head_that_a_flow_trains(kind):
+    features, numbers = some_truths("number")
+    settings = {"epochs": 3, "patience": None} if kind == "dense" else {}
+    (name,) = [name for name, about in class_names().items() if about == (kind, "number")]
+    estimator = getattr(gargalo, name)(**settings).fit(features, numbers)
+    head = make_head(kind, settings, classes=1, target="number")
+    assert estimator.get_params()["standardize"] == head.standardize
+    everything = np.ones(120, bool)
+    fold = Fold(everything, ~everything)
+    examples = Examples(MemoryStream(features), numbers, 1, [fold], "number")
+    (same,) = find_kind(kind).train([Candidate(head, 0)], examples)
+    np.testing.assert_array_equal(estimator.predict(features), same.scores(features)[:, 0])
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name.endswith("Classifier")])
 def test_every_kind_learns_names_as_labels(name):
     features, labels = blobs(3)
-    estimator = classifier(name).fit(features, NAMES[labels])
+    estimator = estimator_of(name).fit(features, NAMES[labels])
     assert (estimator.predict(features) == NAMES[labels]).mean() > 0.9
 
 

@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from stores import FeatureStore, NotInStore, RunStore
+from stores.dataset_places import manifest_place
 from stores.layout import locate
-from stores.manifest import Manifest, manifest_place
+from stores.manifest import Manifest
 from stores.quantized import Asked, model_place
 from stores.runs.checkpoints import Checkpoints
 from tasks.maintenance.maintain import collect_garbage, reindex, verify

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores import FeatureStore, RunStore
+from stores.dataset_places import datasets
 from stores.errors import StoreError
 from stores.features.layers import read_layers, remember_layers
 from stores.features.recipe import Recipe, write_recipe
 from stores.layout import locate
-from stores.manifest import Manifest, datasets
+from stores.manifest import Manifest
 from stores.merge.features import merge
 from stores.runs.checkpoints import Checkpoints, all_checkpoints
 from stores.runs.table import current_table

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from stores import FeatureStore, Manifest, NotInStore, RunStore, StoreFull, StoreRefused
+from stores.dataset_places import datasets
 from stores.features.layers import remember_layers
 from stores.layout import locate
-from stores.manifest import datasets
 from stores.merge.features import merge
 from stores.runs.checkpoints import Checkpoints, unfinished
 from tests.stores.runs.test_record import RUN

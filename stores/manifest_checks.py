@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from stores.manifest_rows import SCHEMA, filtered
 from stores.storage.safe_files import LEADS_OUT
-from stores.targets import Target, check_label
+from stores.targets import MOST_LABELS, Target, check_label
 
 _ONLY_TOGETHER = ("given_group", "given_split", "near_group", "open_split")
 _MAY_BE_EMPTY = {"key", "label", "split", "group", "given_label", "time", *_ONLY_TOGETHER}
@@ -28,7 +28,11 @@ def check_rows(
     separator: str = "",
 ) -> None:
     """Raise ValueError where rows are not a manifest's: columns, types, names, empty cells."""
-    named = {"classes": True, "labels": bool(classes), "number": len(classes) == 1}
+    named = {
+        "classes": True,
+        "labels": 0 < len(classes) <= MOST_LABELS,
+        "number": len(classes) == 1,
+    }
     if (target == "labels") != bool(separator) or not named[target]:
         raise ValueError(f"{target} of {len(classes)} names, separated by {separator!r}")
     for field in table.schema:

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 # number: each has a number, and the only name among the data set's classes is that of the number.
 Target = Literal["classes", "labels", "number"]
 
+MOST_LABELS = 10_000  # of a data set: each image takes a number for each
+
 
 class Figure(NamedTuple):
     """A metric by which runs are compared."""

@@ -20,7 +20,7 @@ def near_duplicates_lines(found: DuplicatesSummary, *, folds: int) -> Iterator[s
     if found.pairs:
         first, second = found.example
         example = f"for example {first!r} and {second!r}"
-        yield f"{title} {many(found.pairs, 'pair')}, {example}: the accuracies are too high"
+        yield f"{title} {many(found.pairs, 'pair')}, {example}: the results are too good"
     elif found.split and not found.crowded and not found.untold:
         yield f"{title} none found"
     if found.crowded:

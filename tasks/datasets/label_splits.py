@@ -104,17 +104,19 @@ def _deal(
     """
     left = [len(some) for some in units.by_label]
     parts = [part for part, share in enumerate(shares) if share > 0]
+    done = (part_of >= 0).tolist()
     while (label := _rarest(left, units.turns)) is not None:
         for unit in units.by_label[label]:
-            if part_of[unit] >= 0:
+            if done[unit]:
                 continue
-            own = units.labels_of(unit)
-            rare = any(awaits[one] and (one == label or left[one] == 1) for one, _ in own)
+            done[unit], own = True, units.labels_of(unit)
+            rare = [one for one, _ in own if awaits[one] and (one == label or left[one] == 1)]
             if first is not None and rare:
                 part = first
             else:
-                lack = {p: sum(lacking[one][p] for one, _ in own) / shares[p] for p in parts}
-                part = max(parts, key=lack.__getitem__)
+                here = [lacking[one] for one, _ in own]
+                lack = [sum([some[p] for some in here]) / shares[p] for p in parts]
+                part = parts[lack.index(max(lack))]
             part_of[unit] = part
             for one, images in own:
                 lacking[one][part] -= images

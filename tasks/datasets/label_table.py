@@ -51,9 +51,8 @@ class LabelRule:
 
     def column(self, name: str) -> str | None:
         """Return the name that one of our columns has in the file; None: no other one."""
-        if name == "label" and self.notation.column:
-            return self.notation.column
-        return self.columns.get(name)
+        number = self.notation.column if name == "label" else ""
+        return self.columns.get(name) or number or None
 
     def requires(self, name: str) -> bool:
         """Return whether the file has to have one of our columns, as its name was given."""

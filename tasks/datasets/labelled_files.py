@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from stores.manifest import Manifest
 from stores.manifest_rows import set_column
 from stores.storage.repeated_values import nulls
+from stores.targets import MOST_LABELS
 from tasks.datasets.folder_layout import AUTO, TABLE, UNLABELLED
 from tasks.datasets.folder_listing import Listing, check_folder, list_folder, list_tree
 from tasks.datasets.folder_structure import class_folders
@@ -158,6 +159,11 @@ def _by_table(folder: Path, table: PathTable, notation: LabelNotation) -> Listin
         raise InputError(
             f"{table.file or folder}: no image has a label; expected some, with "
             f"{notation.separator!r} between several"
+        )
+    if notation.target == "labels" and len(classes) > MOST_LABELS:
+        raise InputError(
+            f"{table.file or folder}: {len(classes):,} different labels, expected at most "
+            f"{MOST_LABELS:,}; is {notation.separator!r} what stands between them?"
         )
     layout = replace(listing.layout, classes=classes)
     found = replace(listing, files=files, layout=layout, notation=notation)

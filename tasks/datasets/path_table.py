@@ -153,9 +153,9 @@ def _columns(
         raise TableMistake(f"no column {own['path']!r}{hint.format('path')}. {received}")
     there = tuple(name for name in own if own[name] in names)
     if len(there) == 1:
-        _, *others, last = own
+        _, *others, last = own.values()
         expected = f"expected a column {', '.join(others)} or {last} beside the path"
-        raise TableMistake(f"{expected}{hint.format(others[0])}. {received}")
+        raise TableMistake(f"{expected}{hint.format(list(own)[1])}. {received}")
     return there
 
 

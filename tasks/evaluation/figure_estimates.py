@@ -79,7 +79,10 @@ def figure_estimates_by_rank(runs: Sequence[Scored], target: Target) -> list[Fig
 def _estimate(name: str, found: Measured, images: Scored, target: Target) -> FigureEstimate:
     if target == "labels":
         found = not_certain(found, independent_answers(images))
-    return FigureEstimate(name, found.value, found.low, found.high, len(images.keys))
+    value, low, high = found.value, found.low, found.high
+    if low is not None and high is not None:  # a few draws may be far from all others
+        low, high = min(low, value), max(high, value)
+    return FigureEstimate(name, value, low, high, len(images.keys))
 
 
 def _measured_by_rank(

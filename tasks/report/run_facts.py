@@ -68,7 +68,9 @@ class FigureEvaluation:
 
     def measured(self) -> dict[str, Measured]:
         """Return its figures with their intervals, by their words."""
-        return {name.replace("_", " "): found for name, found in self.figures.items()}
+        words = {"macro_f1": "macro F1", "r2": "R²"}
+        named = {name: words.get(name, name.replace("_", " ")) for name in self.figures}
+        return {named[name]: found for name, found in self.figures.items()}
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each label."""

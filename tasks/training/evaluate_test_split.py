@@ -58,17 +58,18 @@ def open_test(
 
 
 def has_test_images(manifest: Manifest) -> bool:
-    """Return whether there are test images."""
-    return bool(manifest.split_sizes()["test"])
+    """Return whether there are test images, one with a label among them."""
+    return any(row["test"] for row in manifest.counts().values())
 
 
 def check_testable(manifest: Manifest) -> None:
-    """Raise InputError if there are no test images."""
+    """Raise InputError if there are no test images, or none with one of several labels."""
     check_labelled(manifest)
+    with_label = " has a label" if manifest.split_sizes()["test"] else ""
     if not has_test_images(manifest):
         raise InputError(
-            f"data set {manifest.name!r}: no test image; add images, or ingest it with a larger "
-            "--test-split"
+            f"data set {manifest.name!r}: no test image{with_label}; add images, or ingest it with "
+            "a larger --test-split"
         )
 
 

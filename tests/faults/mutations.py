@@ -16,6 +16,8 @@ class Mutation:
 
 _SEES = "tests/tasks/features/test_extract.py::test_the_backbone_sees_exactly_what_is_new"
 _ENGINES = "tests/tasks/features/engines/test_engines.py"
+_TRAINER = "tests/tasks/heads/dense/test_trainer.py"
+_PLANNED = "tests/tasks/training/test_planned_runs.py"
 _CALIBRATED = "tests/tasks/evaluation/test_calibrated.py"
 _SETS = "tests/tasks/evaluation/test_prediction_sets.py"
 _KERAS = f"{_ENGINES}::test_features_of_generated_images_are_those_of_keras"
@@ -575,5 +577,40 @@ MUTATIONS = (
         "    return math.ceil(share / (1 - share))\n",
         "    return math.ceil(share / (1 - share)) - 1\n",
         f"{_SETS}::test_as_many_images_are_needed_as_the_coverage_is_near_one",
+    ),
+    Mutation(
+        "a number in the units of its training",
+        "tasks/heads/dense/loss.py",
+        "* self._deviation + self._mean",
+        "* self._deviation",
+        f"{_TRAINER}::test_early_stopping_restores_the_best_epoch_of_a_number",
+    ),
+    Mutation(
+        "weights of images with a label for those without",
+        "tasks/heads/dense/loss.py",
+        "np.stack([len(truths) - positive, positive])",
+        "np.stack([positive, len(truths) - positive])",
+        f"{_TRAINER}::test_a_head_of_labels_or_of_a_number_is_what_keras_makes_of_it",
+    ),
+    Mutation(
+        "a label on no image for one on all",
+        "tasks/heads/one_vs_rest.py",
+        "np.where(positive > 0, 1.0, -1.0)",
+        "np.where(positive > 0, -1.0, 1.0)",
+        "tests/tasks/heads/test_one_vs_rest.py::test_it_is_scikit_learns_classifier_of_each_label",
+    ),
+    Mutation(
+        "stored labels of neighbors unchecked",
+        "tasks/heads/neighbor_means.py",
+        'if target == "labels" and not np.isin(values, (0, 1)).all():',
+        "if False:",
+        "tests/tasks/heads/test_neighbor_means.py::test_values_that_no_neighbor_can_have_are_refused",
+    ),
+    Mutation(
+        "a guided search for the largest error",
+        "tasks/training/planned_runs.py",
+        "return None if value is None else figure.order(value)",
+        "return value",
+        f"{_PLANNED}::test_a_guided_search_looks_for_the_better_figure",
     ),
 )

@@ -84,6 +84,7 @@ def test_numbers_have_a_range(tmp_path):
         ("1.0", NUMBER | {"label_separator": "|"}, "separated by"),
         ("cat", {"target": "weather"}, "'weather'"),
         ("", LABELS | {"classes": ()}, "labels of 0 names"),
+        ("", LABELS | {"classes": tuple(map(str, range(10_001)))}, "labels of 10001 names"),
     ],
 )
 def test_what_is_no_label_of_the_target_is_damage(tmp_path, label, about, reason):

@@ -55,7 +55,7 @@ TRAINED = TrainSummary(
             5,
             [
                 "near-duplicates across folds or splits: 1 pair, for example 'cat/1.jpg' and "
-                "'cat/2.jpg': the accuracies are too high"
+                "'cat/2.jpg': the results are too good"
             ],
         ),
         (

@@ -8,6 +8,7 @@ from stores.runs.store import RunStore
 from stores.targets import number_text
 from tasks.errors import InputError
 from tasks.evaluation.split_result import evaluate
+from tasks.training.evaluate_test_split import check_testable, has_test_images
 from tasks.training.planned_runs import choose, outcome_of
 from tasks.training.trainable import check_trainable, remarks
 from tests.stores.runs.test_record import RUN
@@ -88,6 +89,35 @@ def test_a_data_set_that_cannot_train_is_refused(pets, keep, match):
     classes = tuple(sorted({entry.label for entry in entries}))
     with pytest.raises(InputError, match=match):
         check_trainable(with_entries(pets, classes=classes, entries=entries))
+
+
+@pytest.mark.parametrize(
+    ("target", "label", "folds", "match"),
+    [
+        ("number", lambda e: "1.0", 0, "expected at least 2 different numbers in train, found on"),
+        ("number", lambda e: "1.0", 2, "expected at least 2 different numbers in train, found on"),
+        ("labels", lambda e: "" if e.split == "train" else "old", 0, "no train image with label "),
+        ("labels", lambda e: "old" if e.split == "train" else "", 0, "no validation image has a"),
+        ("labels", lambda e: "old" if e.path == "dogs/0" else "", 2, "label old has fewer; add"),
+    ],
+)
+def test_targets_that_cannot_be_learned_or_compared_are_refused(pets, target, label, folds, match):
+    entries = [replace(entry, label=label(entry)) for entry in entries_of(pets)]
+    separator = "|" if target == "labels" else ""
+    changed = with_entries(
+        pets, entries, classes=("old",), target=target, label_separator=separator
+    )
+    with pytest.raises(InputError, match=match):
+        check_trainable(changed, folds)
+    check_trainable(replace(changed, rows=pets.rows, target="classes", classes=pets.classes))
+
+
+def test_a_test_split_without_a_label_is_not_evaluated(pets):
+    entries = [replace(e, label="" if e.split == "test" else "old") for e in entries_of(pets)]
+    changed = with_entries(pets, entries, classes=("old",), target="labels", label_separator="|")
+    assert not has_test_images(changed)
+    with pytest.raises(InputError, match="no test image has a label; add images, or ingest"):
+        check_testable(changed)
 
 
 def test_a_class_of_one_image_is_refused_for_folds(pets):

@@ -223,6 +223,7 @@ HEADS = st.builds(
     epochs=st.integers(1, 4),
     l2=st.sampled_from([0.0, 0.01]),
     label_smoothing=st.sampled_from([0.0, 0.1]),
+    class_weights=st.sampled_from(["none", "balanced"]),
     batch_norm=st.booleans(),
     patience=st.sampled_from([None, 1]),
     standardize=st.booleans(),
@@ -231,11 +232,17 @@ CANDIDATES = st.builds(Candidate, HEADS, seed=st.integers(0, 2), fold=st.integer
 
 
 @few
-@given(st.lists(CANDIDATES, min_size=1, max_size=12))
-def test_company_changes_nothing(candidates):
+@given(
+    st.sampled_from(["softmax", "sigmoids", "number"]),
+    st.lists(CANDIDATES, min_size=1, max_size=12),
+)
+def test_company_changes_nothing(output, candidates):
+    candidates = [replace(one, head=replace(one.head, output=output)) for one in candidates]
     folds = [fold(stopping=True), Fold(~fold().train, fold().train)]
-    for candidate, together in zip(candidates, train(candidates, folds=folds), strict=True):
-        (alone,) = train([candidate], folds=folds)
+    features, truths, outputs = other_examples(output) if output != "softmax" else (*examples(), 3)
+    about = Examples(MemoryStream(features), truths, outputs, folds)
+    for candidate, together in zip(candidates, train_heads(candidates, about), strict=True):
+        (alone,) = train_heads([candidate], about)
         assert alone.history == together.history
         for name, weights in alone.weights.items():
             np.testing.assert_array_equal(weights, together.weights[name])

@@ -131,10 +131,12 @@ def _plain_scores(kind: str, sample: Sample) -> Values:
     from sklearn.preprocessing import StandardScaler
 
     (rows, truth), (tested, _) = sample.rows("train"), sample.rows("test")
-    if kind in {"ridge", "logistic"}:
+    if kind != "knn":  # as our heads by default
         scaler = StandardScaler().fit(rows)
         rows, tested = scaler.transform(rows), scaler.transform(tested)
     number = sample.manifest.target == "number"
+    if kind == "ridge" and not number:
+        truth = 2 * truth - 1  # margins, as of our head
     fitted = _estimator(kind, number=number).fit(rows, truth)
     if number or kind == "ridge":
         return np.asarray(fitted.predict(tested), np.float64).reshape(len(tested), -1)
@@ -145,18 +147,29 @@ def _plain_scores(kind: str, sample: Sample) -> Values:
 
 
 def _estimator(kind: str, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn's
+    from sklearn.compose import TransformedTargetRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.preprocessing import StandardScaler
 
     if kind == "knn":
         neighbors = KNeighborsRegressor if number else KNeighborsClassifier
         return neighbors(5, metric="cosine")
     if kind == "dense":
         network = MLPRegressor if number else MLPClassifier
-        options = {"batch_size": 32, "max_iter": 20, "alpha": 0.0, "random_state": 0}
-        return network(hidden_layer_sizes=(), **options)
+        head = make_head("dense", {}, classes=1, target="number" if number else "labels")
+        found = network(
+            hidden_layer_sizes=head.hidden_units,
+            batch_size=head.batch_size,
+            learning_rate_init=head.learning_rate,
+            max_iter=head.epochs,
+            alpha=0.0,
+            random_state=0,
+        )
+        # As ours, which standardises the number.
+        return TransformedTargetRegressor(found, transformer=StandardScaler()) if number else found
     if kind == "logistic":
         return OneVsRestClassifier(LogisticRegression(C=0.1, max_iter=5000))
     return Ridge(alpha=100.0)

@@ -334,6 +334,20 @@ MUTATIONS = (
         "tests/tasks/datasets/test_splits.py::test_adding_images_moves_no_old_one",
     ),
     Mutation(
+        "the largest error is best",
+        "stores/targets.py",
+        'return value if self.best == "highest" else -value',
+        "return value",
+        "tests/tasks/report/test_target_results.py::test_the_best_is_chosen_listed_and_summarised_by_its_main_figure[number]",
+    ),
+    Mutation(
+        "images compared with thresholds that they have chosen",
+        "tasks/evaluation/label_thresholds.py",
+        "best_thresholds(scores[~mine], truth[~mine], natural=natural)",
+        "best_thresholds(scores, truth, natural=natural)",
+        "tests/tasks/evaluation/test_figures.py::test_images_are_predicted_by_the_thresholds_of_others",
+    ),
+    Mutation(
         "labels shuffled where a head is trained",
         "tasks/training/train.py",
         "Examples(stream, images.labels, classes, folds, target)\n",
@@ -556,6 +570,22 @@ MUTATIONS = (
         "tf.constant(size)",
         "tests/tasks/export/test_graph_pixels.py"
         "::test_tensorflow_resizes_to_the_bit[pad-(110, 110)]",
+    ),
+    Mutation(
+        "intervals of a number whose groups do not count",
+        "tasks/evaluation/number_intervals.py",
+        "limit_of(found.sizes, found.groups, coverage)",
+        "limit_of(found.sizes, None, coverage)",
+        "tests/tasks/evaluation/test_number_intervals.py"
+        "::test_each_group_counts_the_same_and_the_share_is_less_certain",
+    ),
+    Mutation(
+        "several labels by other scores than the thresholds",
+        "tasks/evaluation/calibrated_targets.py",
+        "np.asarray(scores >= self.lowest)",
+        "np.asarray(scores >= 0.5)",
+        "tests/tasks/evaluation/test_calibrated_targets.py"
+        "::test_a_score_that_is_the_threshold_is_the_label_in_float32_too",
     ),
     Mutation(
         "a calibration is measured on what it was fitted on",

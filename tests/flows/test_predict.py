@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -98,40 +97,3 @@ def test_a_model_that_an_earlier_version_exported_has_no_sets_and_says_why():
     with pytest.raises(InputError, match=r"0\.9: no held-out images to calibrate by: exported by"):
         rule_of(model, PredictParameters(coverage=0.9))
     assert rule_of(model, PredictParameters()) is None
-
-
-@pytest.mark.parametrize("target", ["labels", "number"])
-def test_labels_and_numbers_are_predicted_by_a_run_and_by_its_export(
-    run, run_json, photos, tmp_path, target
-):
-    """The number is how bright the red of an image is; the labels are its halves of that."""
-    paths, rows = sorted(photos.rglob("*.png")), ["path,label,red"]
-    for path in paths:
-        red = np.asarray(Image.open(path))[..., 0].mean()
-        label = "red|bright" if red > 100 else "red" if red > 60 else ""
-        rows.append(f"{path.relative_to(photos)},{label},{red}")
-    (tmp_path / "table.csv").write_text("\n".join(rows))
-    flags = ("--label-separator", "|") if target == "labels" else ("--target", "red")
-    run_json("extract", photos, *SMALL, "--labels", tmp_path / "table.csv", *flags)
-    found = run_json("train", "photos", *SMALL, "--head", "ridge")["run"]
-    outputs = ("--output", tmp_path / "said.csv", "--grid", tmp_path / "grid.png")
-    code, output, errors = run("predict", found, photos, *outputs)
-    assert (code, errors.count("error")) == (0, 0)
-    assert "30 images" in output
-    (code, _, errors) = run("export", found, "model", "--format", "openvino")
-    assert code == 0, errors
-    ours, theirs = (
-        run_json("predict", model, photos)["predictions"] for model in (found, tmp_path / "model")
-    )
-    if target == "labels":
-        assert [one["predicted"] for one in ours] == [one["predicted"] for one in theirs]
-        code, _, errors = run("predict", found, photos, "--coverage", "0.5")
-        assert (code, errors.count("\n")) == (2, 1)
-        return
-    near = pytest.approx([one["predicted"] for one in ours], abs=0.1)
-    assert [one["predicted"] for one in theirs] == near
-    wide = run_json("predict", tmp_path / "model", photos, "--coverage", "0.5")["intervals"]
-    assert wide["held_out_images"] > 3
-    for word in (("--sets", "aps"), ("--coverage-by", "class"), ("--cost", "red=5")):
-        code, _, errors = run("predict", found, photos, "--coverage", "0.5", *word)
-        assert (code, errors.count("\n")) == (2, 1)

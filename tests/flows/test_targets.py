@@ -88,3 +88,32 @@ def test_images_with_labels_are_found_and_grouped(run, filled, tmp_path):
         code, output, errors = run("similar", "02.png", "--in", name, *SMALL, "-k", 23)
         assert code == 0, errors
         assert {"tags": "cat|dog", "ages": "5.75"}[name] in output
+
+
+def test_labels_and_numbers_are_predicted_by_a_run_and_by_its_export(run, run_json, filled):
+    assert filled
+    for name in ("tags", "ages"):
+        run_json("extract", name, *SMALL)
+        found = run_json("train", name, *SMALL, "--head", "ridge")["run"]
+        outputs = ("--output", f"{name}.csv", "--grid", f"{name}.png")
+        code, output, errors = run("predict", found, name, *outputs)
+        assert (code, errors.count("error")) == (0, 0)
+        assert f"of data set {name}: 19 images of train and validation" in output
+        code, _, errors = run("export", found, f"{name}-model", "--format", "openvino")
+        assert code == 0, errors
+        ours, theirs = (
+            [one["predicted"] for one in run_json("predict", model, "tags")["predictions"]]
+            for model in (found, f"{name}-model")
+        )
+        if name == "tags":
+            assert ours == theirs
+            assert [] in ours
+            assert ["cat"] in ours
+        else:
+            assert ours == pytest.approx(theirs, abs=0.01)
+            wide = run_json("predict", "ages-model", "tags", "--coverage", "0.5")["intervals"]
+            assert (wide["held_out_images"], wide["by"]) == (4, None)
+        refused = [("--coverage", "0.5", "--coverage-by", "class"), ("--cost", "cat=5")]
+        for flags in (*refused, ("--coverage", "0.5", "--sets", "aps")):
+            code, _, errors = run("predict", found, "tags", *flags)
+            assert (code, errors.count("\n")) == (2, 1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.evaluation.duplicate_search import _kinds
+from tasks.evaluation.duplicate_search import kinds_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,6 @@ from tasks.evaluation.duplicate_search import _kinds
     ],
 )
 def test_images_that_may_look_alike_are_of_one_kind(truths, kinds):
-    found = _kinds(truths)
+    found = kinds_of(truths)
     same = np.equal.outer(found, found)
     np.testing.assert_array_equal(same, np.equal.outer(kinds, kinds))

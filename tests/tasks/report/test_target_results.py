@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from flows.artifacts import _in_markdown
+from flows.orchestration.artifacts import _in_markdown
 from flows.summaries.heads import TrainSummary
 from flows.summaries.runs import CompareSummary, RunsListSummary, RunsShowSummary
 from flows.text.heads import train_text

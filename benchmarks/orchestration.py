@@ -13,10 +13,10 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from benchmarks.ours import Setting, extract
 from benchmarks.timing import Contender, Finding, in_turn
-from flows import artifacts as server_view
 from flows.artifacts import progress_artifact, show_accounting, show_heads
 from flows.extract import extract as extract_flow
 from flows.extract import extract_stage
+from flows.orchestration import artifacts as server_view
 from flows.orchestration.prefect_server import prefect_server
 from flows.parameters.features import ExtractParameters
 from flows.parameters.heads import PipelineParameters

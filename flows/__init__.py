@@ -1,4 +1,4 @@
-"""What people run: one flow a file. Prefect is imported here, before any of them."""
+"""What people run: one flow a file."""
 
 import signal
 import sys
@@ -14,18 +14,7 @@ if _is_program:
 
 from flows.cli.help import print_requested_help  # noqa: E402
 from flows.cli.terminal import open_what_is_closed  # noqa: E402
-from flows.orchestration.first_import import import_prefect  # noqa: E402
-from tasks.errors import InputError  # noqa: E402
 
 if _is_program:
     open_what_is_closed()
     print_requested_help()
-try:
-    import_prefect()
-except InputError as _error:
-    if not _is_program:
-        raise
-    from stores.printable import visible
-
-    sys.stderr.write(f"error: {visible(' '.join(str(_error).split()))}\n")
-    sys.exit(2)

@@ -7,8 +7,6 @@ Example:
     >>> advice.method
 """
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -37,7 +35,7 @@ from tasks.training.repeat_commands import options
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="advise", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="advise", flow_run_name=run_name, threads=2)
 def advise(source: str, *, parameters: AdviseParameters = AdviseParameters()) -> AdviseSummary:
     """Measure whether images are like ImageNet's, and advise a method of transfer learning.
 

@@ -8,8 +8,6 @@ Example:
 
 import time
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -28,7 +26,7 @@ _PAGE_ENDINGS = (".html",)
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="clusters", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="clusters", flow_run_name=run_name, threads=2)
 def clusters(
     source: str, *, parameters: ClustersParameters = ClustersParameters()
 ) -> ClustersSummary:

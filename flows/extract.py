@@ -10,8 +10,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import emit_extracted, log_text, run_name, show_accounting
 from flows.cli.command_line import command_line
 from flows.cli.work import extract_work
@@ -40,6 +38,8 @@ _FOLDERS_ONLY = {
     "column",
     "group",
     "group_pattern",
+    "label_separator",
+    "target",
     "orientation",
     "corrections",
     "split_file",
@@ -50,7 +50,7 @@ _FOLDERS_ONLY = {
 
 
 # Two shards at a time: one computes while the other is written, or read ahead.
-@flow(name="extract", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="extract", flow_run_name=run_name, threads=2)
 def extract(
     source: str, *, parameters: ExtractParameters = ExtractParameters()
 ) -> SearchedExtractSummary:

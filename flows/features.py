@@ -7,8 +7,6 @@ Example:
     >>> X.shape
 """
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import run_name
 from flows.extract import begin_stage, extract_stage
 from flows.orchestration.served_flow import flow
@@ -20,7 +18,7 @@ from tasks.errors import InputError
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="features", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="features", flow_run_name=run_name, threads=2)
 def features(source: str, *, parameters: ExtractParameters = ExtractParameters()) -> Features:
     """Return the features of images and their paths; those missing in the store are computed.
 

@@ -9,8 +9,6 @@ Example:
 
 import json
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import log_text, progress_artifact, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -44,7 +42,7 @@ from tasks.report.write import report_task
 from tasks.training.evaluate_test_split import check_testable, open_test_task
 
 
-@flow(name="finetune", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="finetune", flow_run_name=run_name, threads=2)
 def finetune(run: str, *, parameters: FinetuneParameters = FinetuneParameters()) -> FinetuneSummary:
     """Fine-tune a run's backbone and head on the images.
 

@@ -6,15 +6,13 @@ Example:
     >>> gargalo.maintain("verify", store="feature-store").verify
 """
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from prefect.client.schemas.objects import State
-from prefect.states import Failed
-
-from flows.artifacts import is_deployed, run_name, show_text
+from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.orchestration.served_flow import flow
 from flows.parameters.runs import MaintainParameters
+from flows.parameters.store import is_deployed
 from flows.summaries.stores import (
     GarbageSummary,
     ListSummary,
@@ -57,9 +55,10 @@ def maintain(
     summary = _look_after(action, parameters)
     show_text(f"maintain {action}", maintain_text(summary))
     if is_deployed() and found_damage(summary):
+        from prefect.states import Failed
+
         what = "damage was found: see the text of maintain, among the artifacts"
-        damaged: State[Any] = Failed(message=what)
-        return cast("MaintainSummary", damaged)
+        return cast("MaintainSummary", Failed(message=what))
     return summary
 
 

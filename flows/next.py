@@ -9,8 +9,6 @@ Example:
 import time
 from pathlib import Path
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -27,7 +25,7 @@ from tasks.inference.table_files import ENDINGS, write_bytes, write_table
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="next", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="next", flow_run_name=run_name, threads=2)
 def next_images(source: str, *, parameters: NextParameters = NextParameters()) -> NextSummary:
     """Choose the images whose labels would teach a head most, of those that have none.
 

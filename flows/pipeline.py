@@ -12,8 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.work import Load, extract_work
@@ -45,7 +43,7 @@ ABOUT_SAMPLE = (
 )
 
 
-@flow(name="pipeline", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="pipeline", flow_run_name=run_name, threads=2)
 def pipeline(
     folder: OptionalFolder = None, *, parameters: PipelineParameters = PipelineParameters()
 ) -> PipelineSummary:

@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import run_name, show_text
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -37,7 +35,7 @@ _IN_GRID = 4  # images, each with as many similar ones
 
 
 # As of flows.extract: while one shard is written, the next is computed.
-@flow(name="similar", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="similar", flow_run_name=run_name, threads=2)
 def similar(
     images: tuple[Path, ...], *, parameters: SimilarParameters = SimilarParameters()
 ) -> SimilarSummary:

@@ -11,8 +11,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from prefect.task_runners import ThreadPoolTaskRunner
-
 from flows.artifacts import log_text, run_name, show_heads
 from flows.cli.command_line import command_line
 from flows.cli.progress import announce
@@ -54,7 +52,7 @@ from tasks.training.trainable import check_trainable
 _FEATURES = tuple(FEATURE_SETTINGS)
 
 
-@flow(name="sweep", flow_run_name=run_name, task_runner=ThreadPoolTaskRunner(max_workers=2))
+@flow(name="sweep", flow_run_name=run_name, threads=2)
 def sweep(
     dataset: str,
     file: Path | None = None,

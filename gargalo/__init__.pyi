@@ -643,7 +643,7 @@ class DenseRegressor(HeadRegressor):
         optimizer: Literal['adam', 'rmsprop', 'sgd'] = 'adam',
         learning_rate: float = 0.005,
         batch_size: int = 32,
-        epochs: int = 60,
+        epochs: int = 30,
         schedule: Literal['constant', 'cosine'] = 'constant',
         l2: float = 0.0,
         batch_norm: bool = False,

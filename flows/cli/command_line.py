@@ -2,20 +2,14 @@
 
 import inspect
 import json
-import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cyclopts import App, CycloptsError
-from httpx import HTTPStatusError, TransportError
-from prefect import Flow
-from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.settings import PREFECT_API_URL
 from pydantic import ValidationError
 
 from flows.cli.parser import make_parser
@@ -23,7 +17,10 @@ from flows.cli.progress import shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
 from flows.cli.terminal import encoding_checked, write_any_name
 from flows.cli.work import Load, nothing
-from flows.orchestration.prefect_server import prefect_server
+from flows.orchestration.first_import import import_prefect
+from flows.orchestration.resume import RESUME
+from flows.orchestration.served_flow import ServedFlow
+from flows.orchestration.user_server import has_server
 from flows.summaries.as_json import as_json as json_of
 from stores.errors import StoreError, StoreFull
 from stores.printable import visible
@@ -31,23 +28,16 @@ from tasks.errors import ExtractionError, InputError, what_is_wrong
 from tasks.execution.freed_memory import use_few_arenas
 from tasks.execution.steps import without_prefect
 
+if TYPE_CHECKING:
+    from flows.orchestration.server_errors import Failure
+
 Summary = TypeVar("Summary")  # what a flow returns: a dataclass of flows.summaries
 
 _NO_PERMISSION = "get write permission, or give another path"
-_RESUME = "finished work is kept; run the command again to resume"
-_NO_SERVER = (
-    "(the Prefect server of PREFECT_API_URL does not answer, or has another version: start one "
-    "with `python -m flows.server`{or_else})"
-)
-_NO_TEMPORARY_SERVER = f"(the temporary Prefect server has ended; {_RESUME})"
-_REFUSED = (
-    "error: the Prefect server at {url} refuses the auth string of this PREFECT_HOME: set "
-    "PREFECT_API_AUTH_STRING to the server's auth string, or PREFECT_HOME to the server's folder"
-)
 
 
 def command_line(
-    flow: Flow[..., Summary],
+    flow: ServedFlow[..., Summary],
     text: Callable[[Summary], str],
     *,
     work: Callable[..., Load | None] = lambda *_, **__: nothing,
@@ -107,37 +97,26 @@ def errors_reported(*, or_temporary: bool = False) -> Iterator[None]:
     except PermissionError as error:
         sys.exit(_report(f"error: {error}; {_NO_PERMISSION}", code=2))
     except OSError as error:
-        sys.exit(_report(f"error: {error}; {_RESUME}", code=1))
-    except (RuntimeError, TransportError, HTTPStatusError) as error:
-        if isinstance(error, RuntimeError) and not _is_of_server(str(error)):
+        sys.exit(_report(f"error: {error}; {RESUME}", code=1))
+    except Exception as error:
+        failure = _of_server(error, or_temporary=or_temporary)
+        if not failure:
             raise
-        sys.exit(_server_failed(error, or_temporary=or_temporary))
+        sys.exit(_report(failure.line, code=failure.code))
     except KeyboardInterrupt:
-        sys.exit(_report(f"interrupted; {_RESUME}", code=130))
+        sys.exit(_report(f"interrupted; {RESUME}", code=130))
 
 
-def _is_of_server(message: str) -> bool:
-    return " API " in message or "incompatible versions" in message
+def _of_server(error: Exception, *, or_temporary: bool) -> "Failure | None":
+    if "prefect" not in sys.modules:
+        return None
+    from flows.orchestration.server_errors import failure_of
 
-
-def _server_failed(
-    error: RuntimeError | TransportError | HTTPStatusError, *, or_temporary: bool
-) -> int:
-    """Report the error of a server, with the fix; return the exit code."""
-    url = PREFECT_API_URL.value()
-    if isinstance(error, HTTPStatusError):
-        if error.response.status_code == HTTPStatus.UNAUTHORIZED:
-            return _report(_REFUSED.format(url=url), code=2)
-        return _report(f"error: the Prefect server failed: {error}", code=1)
-    if not url:
-        return _report(f"error: {error} {_NO_TEMPORARY_SERVER}", code=1)
-    unset = "unset" if PREFECT_API_URL.name in os.environ else "`prefect config unset`"
-    or_else = f", or {unset} PREFECT_API_URL to use a temporary one" if or_temporary else ""
-    return _report(f"error: {error} {_NO_SERVER.format(or_else=or_else)}", code=1)
+    return failure_of(error, or_temporary=or_temporary)
 
 
 def make_app(
-    flow: Flow[..., Summary],
+    flow: ServedFlow[..., Summary],
     text: Callable[[Summary], str],
     work: Callable[..., Load | None] = lambda *_, **__: nothing,
     check: Callable[..., None] = lambda *_, **__: None,
@@ -147,7 +126,6 @@ def make_app(
     """Return the parser of a flow's command line, which runs the flow and prints its summary."""
 
     def run(given: inspect.BoundArguments, as_json: bool) -> Summary:  # noqa: FBT001  its caller's
-        _quieten_prefect()
         check(*given.args, **given.kwargs)
         with quiet_tensorflow() as terminal, shown_progress(terminal):
             load = _loaded_for(work, given) if needs_server else None
@@ -167,7 +145,7 @@ def _loaded_for(work: Callable[..., Load | None], given: inspect.BoundArguments)
 
     A server of the user's records every run.
     """
-    if PREFECT_API_URL.value():
+    if has_server():
         return nothing
     try:
         return work(*given.args, **given.kwargs)
@@ -175,31 +153,23 @@ def _loaded_for(work: Callable[..., Load | None], given: inspect.BoundArguments)
         return nothing
 
 
-def _orchestrated(flow: Flow[..., Summary], load: Load, given: inspect.BoundArguments) -> Summary:
+def _orchestrated(
+    flow: ServedFlow[..., Summary], load: Load, given: inspect.BoundArguments
+) -> Summary:
     """Run a flow with a Prefect server."""
 
     def meanwhile() -> None:
         with suppress(Exception):  # the flow meets the same error, and reports it
             load()
 
+    import_prefect()
+    from flows.orchestration.prefect_server import prefect_server
+    from flows.orchestration.quiet_prefect import quieten_prefect
+
+    quieten_prefect()
     with prefect_server(meanwhile):
         summary: Summary = flow(*given.args, **given.kwargs)
         return summary
-
-
-def _quieten_prefect() -> None:
-    """Show only Prefect's retries on the console; its server still gets all log records."""
-    logging.raiseExceptions = False  # a server that ended is reported once, as an error
-    root = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
-    for handler in (*root, *logging.getLogger("prefect._internal").handlers):
-        handler.addFilter(_worth_showing)
-
-
-def _worth_showing(record: logging.LogRecord) -> bool:
-    record.msg, record.args = visible(record.getMessage()), ()
-    # A failure is reported in one line, or is an uncaught error with its traceback.
-    prefects = record.name.startswith("prefect") or record.name.endswith("Worker")
-    return not prefects or " - Retry " in record.getMessage()
 
 
 @contextmanager

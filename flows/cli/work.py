@@ -19,13 +19,11 @@ from flows.stages.compute import job_for
 from stores.errors import NotInStore
 from stores.manifest import Manifest
 from stores.runs.store import RunStore
-from tasks.advice.stage_taps import taps_to_compare
 from tasks.datasets.seen_folder import count_unread
 from tasks.datasets.subset import drawn_part
 from tasks.features.engines import load_engine
 from tasks.features.engines.choice import choose_engine
 from tasks.features.extract import find_missing
-from tasks.finetune.plan import plan_finetuning
 
 Load = Callable[[], Any]
 
@@ -38,6 +36,8 @@ def ingest_work(folder: Path, *, parameters: DatasetParameters) -> Load | None:
 
 def advise_work(source: str, *, parameters: AdviseParameters) -> Load | None:
     """Return what loads the engine if there are features to compute."""
+    from tasks.advice.stage_taps import taps_to_compare
+
     requested, backbone, size = parameters.tap, parameters.backbone, parameters.image_size
     taps = taps_to_compare(requested, backbone, size, store=parameters.store)
     return extract_work(source, parameters=parameters.at(*taps), part=drawn_part)
@@ -68,6 +68,8 @@ def extract_work(
 
 def finetune_work(run: str, *, parameters: FinetuneParameters) -> Load | None:
     """Return what imports Keras if there is something to train."""
+    from tasks.finetune.plan import plan_finetuning
+
     parameters.read_through_layers()
     store, runs = parameters.store, RunStore(parameters.store)
     start = runs.read(run)

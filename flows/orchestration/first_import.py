@@ -69,6 +69,12 @@ def _toml_files() -> Iterator[tuple[Path, str]]:
         yield _home() / "profiles.toml", _FIX
 
 
+def settings_files() -> Iterator[Path]:
+    """Yield the files in which a user may have set something for Prefect."""
+    yield from (path for path, _ in _toml_files())
+    yield Path(".env")
+
+
 def _logging_files() -> Iterator[Path]:
     yield _home() / "logging.yml"
     for name in ("PREFECT_LOGGING_SETTINGS_PATH", "PREFECT_LOGGING_CONFIG_PATH"):

@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TextIO, TypeVar
 
-from prefect import Flow
-
 from flows.cli.notebook_bar import in_notebook, notebook_bar
 from flows.cli.progress import shown_by, shown_progress
 from flows.cli.stderr_filter import quiet_tensorflow
+from flows.orchestration.served_flow import ServedFlow
 from tasks.execution.steps import without_prefect
 
 R = TypeVar("R")
 _standard_error = threading.Lock()
 
 
-def call_plainly(flow: Flow[..., R], *arguments: Any, **keywords: Any) -> R:  # noqa: ANN401
+def call_plainly(flow: ServedFlow[..., R], *arguments: Any, **keywords: Any) -> R:  # noqa: ANN401
     """Return what a flow's body returns; its steps are plain calls in this process.
 
     It prints nothing but a progress bar, where standard error is a terminal or in a notebook.

@@ -78,7 +78,7 @@ class TrainParameters(FeatureParameters):
     )
     epochs: Annotated[Count | None, HEAD] = Field(
         None,
-        description="dense: number of epochs [default: 20; for several labels or a number, 60].",
+        description="dense: number of epochs [default: 20; for several labels or a number, 30].",
     )
     patience: Annotated[Count | None, HEAD] = Field(
         None,

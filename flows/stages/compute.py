@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-from prefect.futures import PrefectFuture
+from typing import TYPE_CHECKING
 
 from flows.artifacts import progress_artifact
 from flows.cli.progress import announce
@@ -18,6 +17,9 @@ from tasks.features.engines import Job
 from tasks.features.extract import ComputeShards, Shards
 from tasks.features.job import make_job
 from tasks.features.shard_work import ShardDone, ShardWork, extract_shard_task
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
 
 
 def shards_by(runner: Runner) -> Shards:
@@ -33,7 +35,7 @@ def shards_by(runner: Runner) -> Shards:
 
 
 def _computed(works: Sequence[ShardWork], workers: Workers, runner: Runner) -> list[ShardDone]:
-    done, waiting = list[ShardDone](), deque[PrefectFuture[ShardDone]]()
+    done, waiting = list[ShardDone](), deque["PrefectFuture[ShardDone]"]()
     with stopped_with_this():
         for work in works:
             if len(waiting) == workers.at_once:
@@ -43,7 +45,7 @@ def _computed(works: Sequence[ShardWork], workers: Workers, runner: Runner) -> l
     return done
 
 
-def _result(future: PrefectFuture[ShardDone], runner: Runner) -> ShardDone:
+def _result(future: "PrefectFuture[ShardDone]", runner: Runner) -> ShardDone:
     shard = future.result()
     if runner.elsewhere:
         advance(shard.files)

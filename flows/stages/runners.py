@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.errors import InputError
+from tasks.execution.steps import Step
 
 if TYPE_CHECKING:  # `--help` shows the choices of a runner, and imports no Prefect
     from prefect.futures import PrefectFuture
-    from prefect.tasks import Task
 
 RunnerChoice = Literal["threads", "dask"]
 # A local cluster is for trying it out: one process already uses all cores.
@@ -53,10 +53,10 @@ class Runner:
 
         with self._dask() as runner, get_client(sync_client=True) as client:
 
-            def submit(task: "Task[..., Any]", work: Any, **more: Any) -> "PrefectFuture[Any]":  # noqa: ANN401
+            def submit(task: Step[..., Any], work: Any, **more: Any) -> "PrefectFuture[Any]":  # noqa: ANN401
                 with _with_server(str(client.api_url)):
                     future: PrefectFuture[Any] = runner.submit(
-                        task, parameters={"work": work, **more}
+                        task.prefect, parameters={"work": work, **more}
                     )
                     return future
 

@@ -150,11 +150,16 @@ def difference_in_words(comparison: RunComparison | FigureComparison) -> str:
     if comparison.comparisons > 1:
         corrected = (
             f"; corrected for {comparison.comparisons:,} comparisons of the {comparison.tried:,} "
-            f"runs tried (Bonferroni): {comparison.corrected_low:+.4f} to "
-            f"{comparison.corrected_high:+.4f}, p = {comparison.corrected_p_value:.3g}"
+            f"runs tried (Bonferroni): {_signed(comparison.corrected_low)} to "
+            f"{_signed(comparison.corrected_high)}, p = {comparison.corrected_p_value:.3g}"
         )
     of_test = "McNemar's" if isinstance(comparison, RunComparison) else "bootstrap"
+    ends = f"{_signed(comparison.low)} to {_signed(comparison.high)}"
     return (
-        f"{comparison.difference:+.4f} ({comparison.low:+.4f} to {comparison.high:+.4f}, 95%), "
+        f"{_signed(comparison.difference)} ({ends}, 95%), "
         f"{of_test} p = {comparison.p_value:.3g}{corrected}: {verdict}"
     )
+
+
+def _signed(difference: float) -> str:
+    return ("+" if difference >= 0 else "") + plain_figure(difference)

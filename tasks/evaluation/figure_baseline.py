@@ -60,7 +60,8 @@ def figure_baseline_in_words(estimate: FigureEstimate, baseline: FigureBaseline)
     found = figure_verdict(estimate, baseline)
     if found in {"better", None}:
         return ""
-    where = "in the interval" if found == "not better" else "on its better side"
+    beyond = "below" if estimate.figure == MAIN_FIGURE["number"].name else "above"
+    where = "in the interval" if found == "not better" else f"{beyond} the interval"
     return (
         f"{found} than {baseline.answer} ({baseline.figure.replace('_', ' ')} "
         f"{plain_figure(baseline.value)}, {where}): more images, or another head, would be needed"

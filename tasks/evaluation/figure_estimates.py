@@ -52,7 +52,9 @@ def figure_estimates_by_rank(runs: Sequence[Scored], target: Target) -> list[Fig
 
     Each draw ranks the runs on images drawn with replacement, and measures each rank on those that
     were not drawn: see `tasks.evaluation.comparison.estimates_by_rank`. One run alone was not
-    chosen: it has its own figure, with its bootstrap interval. Of many runs, images and labels
+    chosen: it has its own figure, with its bootstrap interval. How much better the figures of all
+    runs are on the images left out is taken off, and no run is expected to be better than the best
+    was. Of many runs, images and labels
     there are fewer draws, at least FEWEST_DRAWS.
     """
     figure, first = MAIN_FIGURE[target], runs[0]
@@ -70,9 +72,13 @@ def figure_estimates_by_rank(runs: Sequence[Scored], target: Target) -> list[Fig
     if not len(ranked):  # a single image, or group, or no draw has a label
         values = sorted((figure_of(images, target) for images in runs), key=lambda v: -sign * v)
         return [FigureEstimate(figure.name, value, None, None, count) for value in values]
+    own = sign * np.array([figure_of(images, target) for images in runs])
+    # An average precision of fewer images is higher, whatever the head: that is no head's merit.
+    ranked = np.minimum(ranked - (ranked.mean() - own.mean()), 1.0 if target == "labels" else 0.0)
+    values = sign * np.minimum(ranked.mean(axis=0), own.max())  # none is better than measured
     return [
-        _estimate(figure.name, Measured(float(of_rank.mean()), *interval(of_rank)), first, target)
-        for of_rank in sign * ranked.T
+        _estimate(figure.name, Measured(float(value), *interval(of_rank)), first, target)
+        for value, of_rank in zip(values, sign * ranked.T, strict=True)
     ]
 
 

@@ -135,9 +135,10 @@ class LabelsResult:
         """
         has = self.images.truth == 1
         wrong = self.predicted != has
-        scale = self.images.scores.std(axis=0) if len(has) else np.ones(len(self.labels))
-        far = np.abs(self.images.scores - self.thresholds) / np.where(scale > 0, scale, 1.0)
-        worst = np.where(wrong, far, -1.0).max(axis=1, initial=-1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = self.images.scores.std(axis=0) if len(has) else np.ones(len(self.labels))
+            far = np.abs(self.images.scores - self.thresholds) / np.where(scale > 0, scale, 1.0)
+        worst = np.where(wrong, np.nan_to_num(far), -1.0).max(axis=1, initial=-1.0)
         order = np.argsort(-worst, kind="stable")[: int(wrong.any(axis=1).sum())]
         return [
             LabelMistake(

@@ -59,6 +59,7 @@ def predicted_by_others(
 def _best(scores: NDArray[np.float64], has: NDArray[np.bool_], natural: float) -> float:
     if not has.any():
         return natural
+    scores = np.nan_to_num(scores)
     order = np.argsort(-scores, kind="stable")
     ranked, right = scores[order], np.cumsum(has[order])
     # After the last of equal scores: none of them can be told from the others.
@@ -66,7 +67,7 @@ def _best(scores: NDArray[np.float64], has: NDArray[np.bool_], natural: float) -
     f1 = 2 * right[last] / (last + 1 + has.sum())
     # The least threshold takes all images, and is a natural one if it can be.
     below = np.append(ranked[last[:-1] + 1], min(natural, ranked[-1]))
-    middles = (ranked[last] + below) / 2
+    middles = ranked[last] / 2 + below / 2  # their sum may be infinite
     middles = np.where(middles > below, middles, ranked[last])  # scores may be next to each other
     taken = scores >= natural
     own = 2 * (taken & has).sum() / (taken.sum() + has.sum())

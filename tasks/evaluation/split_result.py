@@ -137,15 +137,18 @@ def groups_of(predictions: pa.Table) -> Groups | None:
     return np.asarray(predictions["group"], np.int64)
 
 
-def differences(predictions: pa.Table, manifest: Manifest) -> tuple[int, int]:
+def differences(
+    predictions: pa.Table, manifest: Manifest, classes: tuple[str, ...] = ()
+) -> tuple[int, int]:
     """Count the images that only the manifest has, and those that only the predictions have.
 
     An image is the same where its key, label and split are; splits without predictions are not
-    compared. Several labels, or a number, are in the column truth.
+    compared. Several labels, or a number, are in the column truth, of labels in the order of
+    the run's `classes`.
     """
     if "truth" in predictions.column_names:
         truth = predictions["truth"].to_pylist()
-        classes, target, separator = manifest.classes, manifest.target, manifest.label_separator
+        target, separator = manifest.target, manifest.label_separator
         texts = [
             text_of(one if target == "labels" else one[0], classes, target, separator)
             for one in truth

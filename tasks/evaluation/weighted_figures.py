@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.evaluation.bootstrap import Weights
 
+_ROUNDING = 1e-12  # of a variance: below it a draw has one number only
 Matrix = NDArray[np.float64]  # (n, labels)
 
 
@@ -52,8 +53,9 @@ def weighted_r2(
     centred = truth - truth.mean()  # so that squares are not far larger than their difference
     spread = weighted_mean(centred**2, weights) - weighted_mean(centred, weights) ** 2
     errors = weighted_mean((truth - predicted) ** 2, weights)
+    some = spread > _ROUNDING * float(centred.var())
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(spread > 0, 1 - errors / spread, np.nan)
+        return np.where(some, 1 - errors / spread, np.nan)
 
 
 def mean_of_some(values: NDArray[np.float64]) -> NDArray[np.float64]:

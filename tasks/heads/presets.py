@@ -68,7 +68,7 @@ DEFAULT_HEADS: "dict[Target, tuple[str, ...]]" = {
 _DENSE_OF_OTHERS: dict[str, Any] = {
     "hidden_units": (128,),
     "learning_rate": 5e-3,
-    "epochs": 60,
+    "epochs": 30,
     "standardize": True,
 }
 # These follow from the data set, and cannot be set.

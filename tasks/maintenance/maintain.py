@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Any
 
-from prefect.runtime import task_run
-
 from stores.dataset_places import datasets
 from stores.dataset_summary import ListedDataset
 from stores.errors import CorruptStore, NewerFormat, NotInStore, StoreError
@@ -150,6 +148,8 @@ def merge_stores(store: StoreLike, other: StoreLike) -> Merged:
 
 
 def _merging() -> str:
+    from prefect.runtime import task_run
+
     return f"merge {task_run.parameters['other']}"
 
 

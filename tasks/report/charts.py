@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from stores.printable import visible
+from stores.targets import MAIN_FIGURE
 from stores.targets import Figure as Measured
 from tasks.evaluation.metrics import Bin
 from tasks.finetune.specification import FINE_TUNED
@@ -123,7 +124,12 @@ def all_curves(histories: Sequence[pa.Table], *, chosen: int, salt: str) -> Mark
 
 @default_settings()
 def swept(
-    name: str, values: Sequence[Any], found: Sequence[float], measured: Measured, *, salt: str
+    name: str,
+    values: Sequence[Any],
+    found: Sequence[float],
+    *,
+    salt: str,
+    measured: Measured = MAIN_FIGURE["classes"],
 ) -> Markup:
     """Return one SVG of a figure against the values of a parameter, with the best of each value.
 

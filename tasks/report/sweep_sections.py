@@ -120,7 +120,8 @@ def swept_charts(runs: Sequence[Run]) -> list[Markup]:
             figure = MAIN_FIGURE[having[0].target]
             found = [run.metrics[f"validation_{figure.name}"] for run in having]
             title = about + name.replace("_", " ")
-            charts.append(swept(title, values, found, figure, salt=f"swept-{len(charts)}"))
+            salt = f"swept-{len(charts)}"
+            charts.append(swept(title, values, found, salt=salt, measured=figure))
     return charts
 
 

@@ -85,7 +85,7 @@ def target_results_of(run: Run, manifest: Manifest, runs: RunStore) -> dict[str,
         "baseline": baseline,
         "verdict": verdict,
         "sizes": manifest.counts(),
-        "differences": differences(predictions, manifest),
+        "differences": differences(predictions, manifest, run.classes),
     }
     if run.target == "labels":
         return shared | _of_labels(labels_result(predictions, run, split), manifest)

@@ -334,6 +334,20 @@ MUTATIONS = (
         "tests/tasks/datasets/test_splits.py::test_adding_images_moves_no_old_one",
     ),
     Mutation(
+        "the largest error is best",
+        "stores/targets.py",
+        'return value if self.best == "highest" else -value',
+        "return value",
+        "tests/tasks/report/test_target_results.py::test_the_best_is_chosen_listed_and_summarised_by_its_main_figure[number]",
+    ),
+    Mutation(
+        "images compared with thresholds that they have chosen",
+        "tasks/evaluation/label_thresholds.py",
+        "best_thresholds(scores[~mine], truth[~mine], natural=natural)",
+        "best_thresholds(scores, truth, natural=natural)",
+        "tests/tasks/evaluation/test_figures.py::test_images_are_predicted_by_the_thresholds_of_others",
+    ),
+    Mutation(
         "labels shuffled where a head is trained",
         "tasks/training/train.py",
         "Examples(stream, images.labels, classes, folds, target)\n",

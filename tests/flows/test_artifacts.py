@@ -7,7 +7,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterType,
 )
 
-from flows import artifacts as server_view
+from flows.orchestration import artifacts as server_view
 from flows.parameters.features import ExtractParameters
 from stores.storage import location
 from tests.support.prefect_server import eventually, last_run, task_runs

@@ -63,7 +63,7 @@ def test_a_command_is_the_flow_whatever_modules_lie_in_the_current_folder(tmp_pa
 
 def test_it_is_a_program_as_python_m_is(tmp_path):
     """The kind: what a flow does before its first import is not done by the other door."""
-    done = gargalo("runs", "list", PREFECT_LOGGING_LEVEL="LOUD")
+    done = gargalo("maintain", "list", PREFECT_LOGGING_LEVEL="LOUD")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: PREFECT_LOGGING_LEVEL: ")
     assert done.stderr.count("\n") == 1

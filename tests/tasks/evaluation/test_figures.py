@@ -35,6 +35,13 @@ def test_figures_of_labels_are_those_of_sklearn(labels):
     assert margins == {name: found[name] for name in found if name != "log_loss"}
 
 
+def test_a_single_label_is_not_taken_for_two_classes(labels):
+    scores, truth = labels
+    found = figures_of(scores[:, :1], truth[:, :1], "labels", kind="dense")
+    expected = metrics.f1_score(truth[:, 0], scores[:, 0] >= 0.5)
+    assert found["macro_f1"] == found["micro_f1"] == pytest.approx(expected)
+
+
 def test_labels_that_no_image_has_have_no_average_precision(labels):
     scores, truth = labels
     assert main_figure(scores, 0 * truth, "labels") is None

@@ -77,8 +77,10 @@ def test_the_luck_of_the_best_of_many_is_taken_off():
     (alone,) = figure_estimates_by_rank(heads[:1], "number")
     assert alone.value == pytest.approx(np.abs(heads[0].scores).mean())
     lucky = [scored(rng.random((40, 3)), TRUTH[:40]) for _ in range(20)]
-    best = max(metrics.average_precision_score(one.truth, one.scores) for one in lucky)
-    assert figure_estimates_by_rank(lucky, "labels")[0].value < best
+    found = [metrics.average_precision_score(one.truth, one.scores) for one in lucky]
+    chance = figure_estimates_by_rank(lucky, "labels")[0].value
+    assert chance == pytest.approx(np.mean(found), abs=0.05)
+    assert chance < max(found) - 0.03
 
 
 def test_what_is_all_right_is_not_certain():

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
-from prefect import Task, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 
@@ -13,7 +13,8 @@ import tasks
 from stores.errors import CorruptStore, StoreFull, StoreReadOnly
 from tasks.datasets.ingest import ingest_as, ingest_task
 from tasks.errors import ExtractionError, InputError, WeightsError
-from tasks.execution.retries import RETRIED, is_worth_a_retry
+from tasks.execution.prefect_tasks import RETRIED, is_worth_a_retry
+from tasks.execution.steps import Step
 from tasks.training.train import train_task
 
 
@@ -63,16 +64,17 @@ def test_tries_are_few_and_come_later_and_later():
 
 
 @pytest.mark.parametrize(
-    "made",
+    "step",
     [
         made
         for module in pkgutil.walk_packages(tasks.__path__, "tasks.")
         for made in vars(importlib.import_module(module.name)).values()
-        if isinstance(made, Task)
+        if isinstance(made, Step)
     ],
-    ids=lambda made: made.name,
+    ids=lambda step: step.prefect.name,
 )
-def test_prefect_keeps_no_result_that_it_would_read_again(made):
+def test_prefect_keeps_no_result_that_it_would_read_again(step):
+    made = step.prefect
     # A file of one names the serializer that reads it: a planted one would run as a pickle.
     assert made.cache_policy == NO_CACHE
     assert made.cache_key_fn is None
@@ -82,4 +84,4 @@ def test_prefect_keeps_no_result_that_it_would_read_again(made):
 
 def test_a_task_is_the_pure_function():
     assert ingest_task.fn is ingest_as
-    assert train_task.retry_condition_fn is is_worth_a_retry
+    assert train_task.prefect.retry_condition_fn is is_worth_a_retry

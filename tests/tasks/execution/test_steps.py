@@ -88,7 +88,8 @@ def test_an_error_stops_what_was_submitted():
 def test_with_other_options_it_is_a_step_still():
     made = task(name="work")(lambda: 1).with_options(task_run_name="another")
     assert isinstance(made, Step)
-    assert made.retries == 3
+    assert made.prefect.retries == 3
+    assert made.prefect.task_run_name == "another"
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -1,6 +1,6 @@
 """Heads are summarised once, and shown alike in the terminal, on a server and in the report."""
 
-from flows.artifacts import _in_markdown
+from flows.orchestration.artifacts import _in_markdown
 from flows.summaries.heads import TrainSummary
 from flows.text.heads import train_text
 from stores.runs.store import RunStore

@@ -230,7 +230,7 @@ def test_costs_move_the_threshold_and_find_more_of_what_is_dear(store, manifest)
     costs = costs_of(["false-negative=9"], manifest.classes)
     told = report(store, manifest, [run], costs=costs).section("costs")
     assert "To miss an image costs 9 for dogs, 1 for the other class." in told
-    assert "dogs is predicted from a probability of 0.100 on" in told
+    assert "dogs is then predicted from a probability of 0.100 on" in told
 
 
 def test_the_mistakes_can_be_filtered_by_class_without_a_script(store, manifest):

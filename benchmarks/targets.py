@@ -16,7 +16,6 @@ from flows.parameters.features import ExtractParameters
 from flows.stages.read_and_compute import ingest_and_compute_stage
 from stores.features.store import FeatureStore
 from stores.manifest import Manifest
-from stores.runs.store import RunStore
 from stores.targets import Target
 from tasks.datasets.folds import Fold
 from tasks.evaluation.figures import figures_of
@@ -34,6 +33,11 @@ from tasks.training.train import train
 
 GROUP = "Several labels and numbers"
 COVERAGE = 0.9
+SEEDS = 3  # of heads that depend on one
+_FIGURES: dict[Target, tuple[str, str]] = {
+    "labels": ("mean_average_precision", "macro_f1"),
+    "number": ("mean_absolute_error", "r2"),
+}
 HEADS: dict[Target, tuple[str, ...]] = {
     "labels": ("dense", "logistic", "ridge", "knn"),
     "number": ("dense", "ridge", "knn"),
@@ -101,32 +105,32 @@ def _beside_scikit_learn(sample: Sample) -> Iterator[Finding]:
     manifest, store, recipe = sample.manifest, sample.setting.store, sample.setting.job.recipes[0]
     target, outputs = manifest.target, len(manifest.classes)
     about = f"{sample.name}, {np.count_nonzero(sample.splits == 'test')} test images"
+    main, other = _FIGURES[target]
     for kind in HEADS[target]:
         head = make_head(kind, {}, classes=outputs, target=target)
-        plan = PlannedRun(manifest, recipe, head, 0, {"weights": sample.setting.request.weights})
-        (run,) = train([plan], store=store)
-        tested = open_test(run, manifest, recipe, store=store, asked_by="benchmarks").metrics
-        ours = {name.removeprefix("test_"): value for name, value in tested.items()}
-        scores = _plain_scores(kind, sample)
-        plain = figures_of(scores, sample.rows("test")[1], target, kind=kind)
-        assert RunStore(store).read(run).target == target
-        main, other = (
-            ("mean_average_precision", "macro_f1")
-            if target == "labels"
-            else ("mean_absolute_error", "r2")
-        )
+        found = []
+        for seed in range(SEEDS if kind == "dense" else 1):
+            asked = {"weights": sample.setting.request.weights}
+            (run,) = train([PlannedRun(manifest, recipe, head, seed, asked)], store=store)
+            tested = open_test(run, manifest, recipe, store=store, asked_by="benchmarks").metrics
+            scores = _plain_scores(kind, sample, seed)
+            plain = figures_of(scores, sample.rows("test")[1], target, kind=kind)
+            own = [tested[f"test_{name}"] for name in (main, other)]
+            found.append([*own, plain[main], plain[other]])
+        ours, ours_other, theirs, theirs_other = np.median(found, axis=0)
         tell = (
-            f"{ours[main]:.3g}, {other.replace('_', ' ')} {ours[other]:.3f}; "
-            f"scikit-learn {plain[main]:.3g}, {plain[other]:.3f}"
+            f"{ours:.3g}, {other.replace('_', ' ')} {ours_other:.3f}; "
+            f"scikit-learn {theirs:.3g}, {theirs_other:.3f}"
         )
-        # Both dense heads are trained by other draws, and ours has dropout.
+        # Dense heads are trained by other draws than scikit-learn's network, and with dropout.
         slack = 0.05 if kind == "dense" else 0.01
         expected = f"≥ {1 - slack:g}" if target == "labels" else f"≤ {1 + slack:g}"
         what = f"{about}, {kind}: {main.replace('_', ' ')}"
-        yield Finding(GROUP, what, (ours[main] / plain[main],), "× scikit-learn's", expected, tell)
+        ratios = tuple(one[0] / one[2] for one in found)
+        yield Finding(GROUP, what, ratios, "× scikit-learn's", expected, tell)
 
 
-def _plain_scores(kind: str, sample: Sample) -> Values:
+def _plain_scores(kind: str, sample: Sample, seed: int) -> Values:
     """Return what scikit-learn's own estimators, with the settings of our heads, say of test."""
     from sklearn.preprocessing import StandardScaler
 
@@ -137,7 +141,7 @@ def _plain_scores(kind: str, sample: Sample) -> Values:
     number = sample.manifest.target == "number"
     if kind == "ridge" and not number:
         truth = 2 * truth - 1  # margins, as of our head
-    fitted = _estimator(kind, number=number).fit(rows, truth)
+    fitted = _estimator(kind, seed, number=number).fit(rows, truth)
     if number or kind == "ridge":
         return np.asarray(fitted.predict(tested), np.float64).reshape(len(tested), -1)
     shares = fitted.predict_proba(tested)
@@ -146,7 +150,7 @@ def _plain_scores(kind: str, sample: Sample) -> Values:
     return np.asarray(shares, np.float64)
 
 
-def _estimator(kind: str, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn's
+def _estimator(kind: str, seed: int, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn's
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
@@ -166,7 +170,7 @@ def _estimator(kind: str, *, number: bool) -> Any:  # noqa: ANN401  scikit-learn
             learning_rate_init=head.learning_rate,
             max_iter=head.epochs,
             alpha=0.0,
-            random_state=0,
+            random_state=seed,
         )
         # As ours, which standardises the number.
         return TransformedTargetRegressor(found, transformer=StandardScaler()) if number else found

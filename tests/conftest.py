@@ -1,5 +1,9 @@
-"""What holds for all tests: no time limits, and addresses whose files are kept in memory."""
+"""What holds for all tests: no time limits, and addresses whose files are kept in memory.
 
+Prefect is imported before any flow, as in its workers: then flows are its own at once.
+"""
+
+import prefect  # noqa: F401
 from hypothesis import settings
 
 from stores.storage.addresses import PROTOCOLS

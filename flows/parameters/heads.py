@@ -1,6 +1,5 @@
 """The parameters of the flows that train heads, typed once; see flows.parameters.features."""
 
-import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from pydantic import Field, ValidationError, model_validator
 
 from flows.parameters.features import ExtractParameters, FeatureParameters
+from flows.parameters.grid import axis_of
 from flows.parameters.groups import DATA, HEAD, MOST_USED, RUN
 from flows.parameters.values import Cost, Seed
 from tasks.datasets.fold_count import FoldCount, check_fold_seed
@@ -201,7 +201,7 @@ class SweepParameters(OpenTestParameters):
         """The values of `--grid`, by the name of the setting."""
         axes: dict[str, list[Any]] = {}
         for text in self.grid:
-            name, values = _axis(text)
+            name, values = axis_of(text)
             if name in axes:
                 raise InputError(f"--grid {text}: {name} is repeated: give all values at once")
             axes[name] = values
@@ -220,31 +220,6 @@ class SweepParameters(OpenTestParameters):
                     for mistake in error.errors()
                 )
             ) from None
-
-
-def _axis(text: str) -> tuple[str, list[Any]]:
-    name, equals, values = text.partition("=")
-    if not equals or not values:
-        raise InputError(f"--grid {text}: expected NAME=VALUE,VALUE")
-    name = name.strip().replace("-", "_")
-    several = [_value(value.strip()) for value in values.split(",")]
-    if name == "hidden_units":
-        several = [_layers(text, value) for value in values.split(",")]
-    return name, several
-
-
-def _layers(text: str, value: str) -> list[int]:
-    units = value.strip().split("x")
-    if not all(unit.isdigit() for unit in units):
-        raise InputError(f"--grid {text}: expected layers as 256 or 512x256. Received: {value!r}")
-    return [int(unit) for unit in units]
-
-
-def _value(text: str) -> Any:  # noqa: ANN401  a value of TOML
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 @Parameter(name="*")

@@ -1,5 +1,6 @@
 """Heads for several labels and for a number, beside plain scikit-learn on the same features."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,7 @@ def _beside_scikit_learn(sample: Sample) -> Iterator[Finding]:
 
 def _plain_scores(kind: str, sample: Sample, seed: int) -> Values:
     """Return what scikit-learn's own estimators, with the settings of our heads, say of test."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.preprocessing import StandardScaler
 
     (rows, truth), (tested, _) = sample.rows("train"), sample.rows("test")
@@ -141,7 +143,9 @@ def _plain_scores(kind: str, sample: Sample, seed: int) -> Values:
     number = sample.manifest.target == "number"
     if kind == "ridge" and not number:
         truth = 2 * truth - 1  # margins, as of our head
-    fitted = _estimator(kind, seed, number=number).fit(rows, truth)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # as many epochs as ours
+        fitted = _estimator(kind, seed, number=number).fit(rows, truth)
     if number or kind == "ridge":
         return np.asarray(fitted.predict(tested), np.float64).reshape(len(tested), -1)
     shares = fitted.predict_proba(tested)

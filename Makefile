@@ -11,13 +11,13 @@ demo: $(READY)  ## the whole pipeline on the embedded sample
 
 # In the order of their names the longest files come first: faults, flows. Three at once, for tests
 # wait a third of their time for servers and other processes: so two cores are kept busy.
-test: $(READY)  ## the tests, a tenth of the fault injection; nine minutes
+test: $(READY)  ## the tests, a tenth of the fault injection; seven minutes
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not server and not bench'
 
-test-server: $(READY)  ## deployments, Dask, S3 and long flows on real servers, large networks; sixteen minutes
+test-server: $(READY)  ## deployments, Dask, S3 and long flows on real servers, large networks; thirteen minutes
 	$(BIN)/python -m pytest -m server
 
-test-bench: $(READY)  ## each group of benchmarks, at a scale at which its figures mean nothing; six minutes
+test-bench: $(READY)  ## each group of benchmarks, at a scale at which its figures mean nothing; five minutes
 	$(BIN)/python -m pytest -m bench
 
 check: $(READY)  ## lint, format, types
